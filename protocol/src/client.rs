@@ -1,0 +1,75 @@
+//! What a client may say. Every message is `{"t": type, "d": {…}}`; unknown fields are ignored, unknown types refused.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A message from a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "t", content = "d", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// Take part in a session this connection's player has a seat in. Answered by `joined` and a `snapshot`.
+    Join(Join),
+    /// Stop receiving a session. The seat is kept for the reconnect window.
+    Leave(Leave),
+    /// Say that the player is ready to start; the countdown ends early when everybody is.
+    Ready(Ready),
+    /// Do something in a session. Answered by `ack` or `refused` with the same id, always.
+    Action(Act),
+    /// Ask for the server's clock; answered by `pong` with the same `n`.
+    Ping(Ping),
+}
+
+/// Payload of `join`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    pub session: Uuid,
+    /// The last sequence the client has applied, when it resumes. Absent on a first join.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+}
+
+/// Payload of `leave`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leave {
+    /// The session's handle, from `joined`.
+    pub s: u32,
+}
+
+/// Payload of `ready`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// The session's handle, from `joined`.
+    pub s: u32,
+}
+
+/// Payload of `action`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// The session's handle, from `joined`.
+    pub s: u32,
+    /// The client's own number for this action, 1 ..= 2^53. Ids of one player in one session rise; a repeat of a recent
+    /// one gets the first answer again and changes nothing.
+    pub id: u64,
+    pub kind: ActionKind,
+    /// Slot of the target, for the kinds that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u8>,
+}
+
+/// The kinds of action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKind {
+    Attack,
+    Defend,
+    Ability,
+    Move,
+    ItemUse,
+}
+
+/// Payload of `ping`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ping {
+    /// Echoed in the `pong`.
+    pub n: u64,
+}

@@ -1,0 +1,99 @@
+//! Bytes to messages and back. Which encoding a connection speaks is settled once, by its subprotocol.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{ClientMessage, Reason, ServerMessage};
+
+/// The encodings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// JSON in text frames.
+    Json,
+    /// MessagePack with named fields in binary frames.
+    MsgPack,
+}
+
+/// Why bytes are not a message.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{reason}: {detail}")]
+pub struct DecodeError {
+    /// `bad_message`, `unknown_type` or `bad_fields`.
+    pub reason: Reason,
+    /// For a person.
+    pub detail: String,
+}
+
+impl Encoding {
+    /// Every encoding, the preferred one first.
+    pub const ALL: [Self; 2] = [Self::Json, Self::MsgPack];
+
+    /// The WebSocket subprotocol that selects it.
+    #[must_use]
+    pub const fn subprotocol(self) -> &'static str {
+        match self {
+            Self::Json => "tiltyard.v1.json",
+            Self::MsgPack => "tiltyard.v1.msgpack",
+        }
+    }
+
+    /// Appends `message` to `out`.
+    ///
+    /// # Panics
+    /// Never for this crate's own types: they have string keys and no failing serializers.
+    pub fn encode<T: Serialize>(self, message: &T, out: &mut Vec<u8>) {
+        match self {
+            Self::Json => serde_json::to_writer(out, message).expect("a message of this crate always encodes as JSON"),
+            Self::MsgPack => {
+                let mut serializer = rmp_serde::Serializer::new(out).with_struct_map().with_human_readable();
+                message.serialize(&mut serializer).expect("a message of this crate always encodes as MessagePack");
+            }
+        }
+    }
+
+    /// Reads a client's message.
+    ///
+    /// # Errors
+    /// A [`DecodeError`] that says whether it was not the encoding at all, of an unknown type, or had bad fields.
+    pub fn decode_client(self, bytes: &[u8]) -> Result<ClientMessage, DecodeError> {
+        self.decode(bytes).map_err(|detail| self.classify(bytes, detail))
+    }
+
+    /// Reads a server's message.
+    ///
+    /// # Errors
+    /// As [`Encoding::decode_client`].
+    pub fn decode_server(self, bytes: &[u8]) -> Result<ServerMessage, DecodeError> {
+        self.decode(bytes).map_err(|detail| self.classify(bytes, detail))
+    }
+
+    fn decode<'a, T: Deserialize<'a>>(self, bytes: &'a [u8]) -> Result<T, String> {
+        match self {
+            Self::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
+            Self::MsgPack => {
+                let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
+                T::deserialize(&mut deserializer).map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    /// The slow second look that tells the three kinds of mistake apart.
+    fn classify(self, bytes: &[u8], detail: String) -> DecodeError {
+        #[derive(Deserialize)]
+        struct Tag<'a> {
+            #[serde(borrow)]
+            t: std::borrow::Cow<'a, str>,
+        }
+        let reason = match self.decode::<Tag>(bytes) {
+            Err(_) => Reason::BadMessage,
+            Ok(tag) if TYPES.contains(&tag.t.as_ref()) => Reason::BadFields,
+            Ok(_) => Reason::UnknownType,
+        };
+        DecodeError { reason, detail }
+    }
+}
+
+/// Every message type of either side.
+const TYPES: &[&str] = &[
+    "join", "leave", "ready", "action", "ping", "joined", "snapshot", "delta", "ack", "refused", "result", "left", "error", "pong",
+];

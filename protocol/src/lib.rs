@@ -1,0 +1,24 @@
+//! What Tiltyard and its clients say to each other over a WebSocket: message types, their two encodings, the view a
+//! client rebuilds from them, and every close code and reason. No I/O and no clock.
+//!
+//! In reading order:
+//! - [`client`]: what a client may say; [`server`]: what the server answers and publishes.
+//! - [`codec`]: bytes to messages and back, JSON or MessagePack.
+//! - [`view`]: a session as one audience sees it, rebuilt from a snapshot and deltas; [`digest`] proves it did not drift.
+//! - [`reason`]: the stable names of everything that can go wrong; [`close`]: the close codes.
+
+pub mod client;
+pub mod close;
+pub mod codec;
+pub mod digest;
+pub mod reason;
+pub mod server;
+pub mod view;
+
+pub use client::{Act, ActionKind, ClientMessage};
+pub use close::CloseCode;
+pub use codec::{DecodeError, Encoding};
+pub use digest::Digest;
+pub use reason::Reason;
+pub use server::{Delta, ServerMessage, Snapshot};
+pub use view::View;

@@ -1,0 +1,83 @@
+//! The stable, machine-readable names of everything that can be refused: `reason` in `refused` and `error` messages and
+//! `details.reason` in REST errors. A name, once released, keeps its meaning.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal : $message:literal,)*) => {
+        /// Why something was refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Reason {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason, for documentation and tests.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The stable name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// One sentence for a person.
+            #[must_use]
+            pub const fn message(self) -> &'static str {
+                match self { $(Self::$variant => $message,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    // What a message or a request can be.
+    BadMessage = "bad_message": "The message is not valid in the encoding this connection uses.",
+    UnknownType = "unknown_type": "There is no message of this type.",
+    BadFields = "bad_fields": "A field of the message is missing or has the wrong type.",
+    BadRequest = "bad_request": "The request is not valid.",
+    ValidationFailed = "validation_failed": "A field of the request is not valid.",
+    // Who may do it.
+    Unauthorized = "unauthorized": "A valid bearer token or ticket is needed.",
+    Forbidden = "forbidden": "This token may not do that.",
+    BadOrigin = "bad_origin": "Pages of this origin may not connect.",
+    NotAParticipant = "not_a_participant": "The player has no seat in this session.",
+    // What it is about.
+    NoRoute = "no_route": "There is nothing at this path.",
+    MethodNotAllowed = "method_not_allowed": "This path does not take that method.",
+    UnsupportedMediaType = "unsupported_media_type": "The body must be application/json.",
+    BodyTooLarge = "body_too_large": "The body is larger than the limit.",
+    NoSession = "no_session": "There is no such session, or it is not this player's.",
+    NotJoined = "not_joined": "This connection has not joined that session.",
+    SessionElsewhere = "session_elsewhere": "The session is served by another shard: open another connection for it.",
+    TooManySessions = "too_many_sessions": "The limit of sessions is reached.",
+    SessionFull = "session_full": "Every seat of the session is taken.",
+    AlreadySeated = "already_seated": "The player already has a seat in this session.",
+    // What the fight says.
+    SessionEnded = "session_ended": "The session has ended.",
+    WrongPhase = "wrong_phase": "The fight is not in a phase that allows this.",
+    InvalidTransition = "invalid_transition": "The session cannot go from its status to that one.",
+    Paused = "paused": "The session is paused.",
+    Eliminated = "eliminated": "The player has been eliminated.",
+    StaleActionId = "stale_action_id": "The action id is lower than one this session has already forgotten the answer to.",
+    BadActionId = "bad_action_id": "The action id must be between 1 and 2^53.",
+    ActionUnavailable = "action_unavailable": "This session's ruleset has no such action.",
+    NeedsTarget = "needs_target": "The action needs a target.",
+    NoSuchTarget = "no_such_target": "There is no participant in that slot.",
+    InvalidTarget = "invalid_target": "That participant cannot be the target of this action.",
+    Cooldown = "cooldown": "The action is not ready yet.",
+    NotEnoughStamina = "not_enough_stamina": "There is not enough stamina for this action.",
+    // What the server can carry.
+    RateLimited = "rate_limited": "More actions than the session takes in a second.",
+    Overloaded = "overloaded": "The server has more work than it can take; try again.",
+    LogUnavailable = "log_unavailable": "The log cannot be written at the moment, so nothing can be acknowledged; try again.",
+    Timeout = "timeout": "The server did not answer in time.",
+    Draining = "draining": "The server is shutting down; connect again.",
+    Internal = "internal": "Something went wrong inside the server; its log says what.",
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

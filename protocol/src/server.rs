@@ -1,0 +1,325 @@
+//! What the server says. The payloads that are sent often have short field names; docs/PROTOCOL.md spells them out.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Reason;
+use crate::view::View;
+
+/// A message from the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "t", content = "d", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// The connection now receives this session; a `snapshot` follows.
+    Joined(Joined),
+    /// The whole view at one sequence. Replaces whatever the client had.
+    Snapshot(Snapshot),
+    /// What one step changed.
+    Delta(Delta),
+    /// The action was applied and is in the log.
+    Ack(Ack),
+    /// The action (or `ready`) was not applied, and why.
+    Refused(Refused),
+    /// The fight is decided.
+    Result(Outcome),
+    /// The connection no longer receives this session.
+    Left(Left),
+    /// A message could not be understood or carried out; the connection goes on.
+    Error(ErrorNotice),
+    /// Answer to `ping`.
+    Pong(Pong),
+}
+
+/// Payload of `joined`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    pub session: Uuid,
+    /// The session's handle: what `s` is in every other message of this session. The low 32 bits of its id.
+    pub s: u32,
+    /// The slot this connection plays.
+    pub slot: u8,
+    /// How the client is brought up to date.
+    pub resume: Resume,
+    /// The highest action id the session remembers of this player; the next one must be higher.
+    pub last_id: u64,
+}
+
+/// How a join brings the client up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resume {
+    /// A snapshot follows.
+    Snapshot,
+}
+
+/// Payload of `snapshot`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Session handle.
+    pub s: u32,
+    /// Sequence the view is at; the next delta is `q + 1`.
+    pub q: u64,
+    /// Session time in milliseconds.
+    pub at: u64,
+    pub view: View,
+    /// Digest of `view`.
+    pub h: u32,
+}
+
+/// Payload of `delta`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delta {
+    /// Session handle.
+    pub s: u32,
+    /// Sequence: one more than the one before.
+    pub q: u64,
+    /// Session time in milliseconds.
+    pub at: u64,
+    /// Slot and action id of the action that caused it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<(u8, u64)>,
+    /// What happened, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ev: Vec<Event>,
+    /// What changed about participants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub p: Vec<Patch>,
+    /// What changed about the course of the fight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ph: Option<Phase>,
+    /// Digest of the view after this delta, every so often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub h: Option<u32>,
+}
+
+/// Something that happened; which of the optional fields are there depends on `k`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub k: EventKind,
+    /// Slot of who did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<u8>,
+    /// Slot of whom it was done to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u8>,
+    /// How much (damage, for `hit`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u32>,
+    /// A critical hit.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub crit: bool,
+    /// The target was guarding.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub guarded: bool,
+}
+
+impl Event {
+    /// An event of `kind` with nothing else known.
+    #[must_use]
+    pub const fn new(kind: EventKind) -> Self {
+        Self { k: kind, by: None, to: None, n: None, crit: false, guarded: false }
+    }
+}
+
+/// Kinds of [`Event`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// `by` hit `to` for `n` damage.
+    Hit,
+    /// `by` raised its guard.
+    Guard,
+    /// `to` was eliminated by `by`.
+    Eliminated,
+    /// `by` took a free seat.
+    Seated,
+    /// `by` is ready.
+    Ready,
+    /// `by` has a connection again, or its first.
+    Connected,
+    /// `by` lost its connection; the reconnect window runs.
+    Disconnected,
+    /// `by` gave up or did not come back in time.
+    Forfeited,
+    /// The phase or the status changed.
+    Phase,
+}
+
+/// New values of one participant's fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patch {
+    /// Slot.
+    pub i: u8,
+    /// The player who sits here now; only when a seat was taken, the other fields are then all present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub player: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ParticipantStatus>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hp: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub armor: Option<u32>,
+    /// Stamina in thousandths, as it was at `stamina_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamina: Option<u32>,
+    /// Session time in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamina_at: Option<u64>,
+    /// Session time in milliseconds until which the guard is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard_until: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<u32>,
+}
+
+/// How a participant stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParticipantStatus {
+    #[default]
+    Active,
+    Eliminated,
+    Disconnected,
+}
+
+/// Where the fight is in its course.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    pub status: SessionStatus,
+    pub phase: PhaseName,
+    /// Session time in milliseconds at which the phase ends by itself; absent while nothing is set to end it (paused,
+    /// waiting for seats to be taken, finished).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    /// Slot of the winner, once decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<u8>,
+    /// Why the fight ended, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<EndReason>,
+}
+
+/// A session's status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionStatus {
+    #[default]
+    Initializing,
+    Active,
+    Paused,
+    Completed,
+    Terminated,
+}
+
+/// A fight's phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseName {
+    #[default]
+    Preparation,
+    Active,
+    Cooldown,
+    Finished,
+}
+
+/// Why a fight ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// One participant was left.
+    LastStanding,
+    /// The time was up.
+    TimeLimit,
+    /// All others gave up or did not come back.
+    Forfeit,
+    /// Somebody with the right to do so ended it.
+    Terminated,
+    /// It was set to completed by hand.
+    Completed,
+    /// Nobody was left to fight it.
+    Abandoned,
+    /// Stepping it failed; the cause is in the server's log.
+    Failed,
+}
+
+/// Payload of `ack`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// Session handle.
+    pub s: u32,
+    /// The action's id.
+    pub id: u64,
+    /// Sequence of the delta that shows it.
+    pub q: u64,
+}
+
+/// Payload of `refused`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Session handle.
+    pub s: u32,
+    /// The action's id; 0 for a refused `ready`.
+    pub id: u64,
+    pub reason: Reason,
+    /// Milliseconds after which the same would no longer be refused for this reason, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_ms: Option<u32>,
+}
+
+/// Payload of `result`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Session handle.
+    pub s: u32,
+    /// Sequence at which it was decided.
+    pub q: u64,
+    pub reason: EndReason,
+    /// Slot of the winner; absent for a draw or a fight nobody won.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<u8>,
+    /// Milliseconds the fight was active.
+    pub duration_ms: u64,
+    /// Best first.
+    pub standings: Vec<Standing>,
+}
+
+/// One line of a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub slot: u8,
+    pub player: Uuid,
+    pub score: u32,
+    pub eliminations: u32,
+    pub damage: u64,
+}
+
+/// Payload of `left`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Session handle.
+    pub s: u32,
+}
+
+/// Payload of `error`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorNotice {
+    pub reason: Reason,
+    /// For a person to read.
+    pub message: String,
+}
+
+/// Payload of `pong`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pong {
+    pub n: u64,
+    /// The server's wall clock, milliseconds since the Unix epoch.
+    pub time: u64,
+}
+
+// serde's `skip_serializing_if` calls with a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
