@@ -1,0 +1,179 @@
+//! What REST, sockets and tickers put into a shard's inbox, and what comes back. Closed enums: a command can be logged.
+
+use std::time::SystemTime;
+
+use tiltyard_combat::{Action, EndReason, ParticipantStatus, PhaseName, Rules, SessionStatus};
+use tiltyard_protocol::{Encoding, Reason};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+/// One entry of a shard's inbox.
+#[derive(Debug)]
+pub enum Command {
+    /// Put a new fight into the arena.
+    Create(Box<NewFight>, Reply<FightInfo>),
+    /// Read a session.
+    Read(Uuid, Reply<FightInfo>),
+    /// Apply an action for `player`, as if it had come over a socket.
+    Act { session: Uuid, player: Uuid, action: RestAction, reply: Reply<ActionApplied> },
+    /// Take a free seat.
+    Seat { session: Uuid, player: Uuid, reply: Reply<u8> },
+    /// Pause, resume, complete or terminate.
+    Control { session: Uuid, control: Control, reply: Reply<FightInfo> },
+    /// A socket after its upgrade.
+    Attach(Box<Attachment>),
+    /// Stop: flush, close every socket with 1012 and end the loop.
+    Drain,
+}
+
+/// Where an answer goes. The receiver may be gone.
+pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// A named refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub reason: Reason,
+    /// Milliseconds until the same may succeed, where known.
+    pub retry_ms: Option<u32>,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, retry_ms: None }
+    }
+}
+
+/// How a fight is asked for; already validated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFight {
+    /// Also says which shard it lives on.
+    pub id: Uuid,
+    pub mode: Mode,
+    pub creator: Uuid,
+    /// Distinct, at most 100, at least one.
+    pub participants: Vec<Uuid>,
+    /// At least as many as `participants`; the rest can be taken with [`Command::Seat`].
+    pub seats: u8,
+    pub rules: Rules,
+    /// The request's `settings`, as JSON text, echoed to readers; empty where there were none.
+    pub settings: String,
+}
+
+/// Modes of a fight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    Pvp,
+    Pve,
+    Arena,
+    Tournament,
+}
+
+/// An action asked for over REST: the target is named by player.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestAction {
+    pub kind: tiltyard_protocol::ActionKind,
+    pub target: Option<Uuid>,
+}
+
+/// What a REST action did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionApplied {
+    /// Sequence of the delta that shows it.
+    pub seq: u64,
+    pub damage: u64,
+    pub effects: Vec<Effect>,
+    pub fight: FightInfo,
+}
+
+/// An effect an action had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effect {
+    /// For example `guard`.
+    pub name: &'static str,
+    pub value: u32,
+    pub duration_ms: u32,
+}
+
+/// What an operator or a service may do to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    Pause,
+    Resume,
+    Complete,
+    /// With `force` the results phase is skipped.
+    Terminate { force: bool },
+}
+
+/// A session as REST tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FightInfo {
+    pub id: Uuid,
+    pub mode: Mode,
+    pub creator: Uuid,
+    pub status: SessionStatus,
+    pub phase: PhaseName,
+    /// Until the phase ends by itself; zero where nothing is set to end it.
+    pub remaining_ms: u64,
+    pub seats: u8,
+    pub participants: Vec<ParticipantInfo>,
+    pub created_at: SystemTime,
+    pub started_at: Option<SystemTime>,
+    pub ended_at: Option<SystemTime>,
+    pub updated_at: SystemTime,
+    /// JSON text as given at creation; empty where there was none.
+    pub settings: String,
+    pub seq: u64,
+    /// Changes made by [`Control`], starting at 1.
+    pub version: u64,
+    pub active_ms: u64,
+    pub actions: u64,
+    pub damage: u64,
+    pub eliminations: u32,
+    pub winner: Option<Uuid>,
+    pub end_reason: Option<EndReason>,
+    /// The newest ones, oldest first; bounded.
+    pub events: Vec<EventInfo>,
+}
+
+/// A participant as REST tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParticipantInfo {
+    pub player: Uuid,
+    pub joined_at: SystemTime,
+    pub status: ParticipantStatus,
+    pub score: u32,
+    pub hp: u32,
+}
+
+/// An event as REST tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventInfo {
+    pub at: SystemTime,
+    pub event: tiltyard_combat::Event,
+}
+
+/// A socket on its way to its shard: authenticated, upgraded, taken from the runtime.
+#[derive(Debug)]
+pub struct Attachment {
+    /// Non-blocking.
+    pub stream: std::net::TcpStream,
+    /// What had been read behind the request.
+    pub leftover: Vec<u8>,
+    pub player: Uuid,
+    pub encoding: Encoding,
+    /// The session the credentials were checked against; it is on this shard.
+    pub session: Uuid,
+    /// The credentials admit to `session` alone (a ticket).
+    pub only: bool,
+}
+
+/// An [`Action`] by the name the wire gives it.
+pub fn action(kind: tiltyard_protocol::ActionKind, target: Option<u8>) -> Action {
+    use tiltyard_protocol::ActionKind;
+    match kind {
+        ActionKind::Attack => Action::Attack { target },
+        ActionKind::Defend => Action::Defend,
+        ActionKind::Ability | ActionKind::Move | ActionKind::ItemUse => Action::Unavailable,
+    }
+}

@@ -1,0 +1,100 @@
+//! Which session lives on which shard, and the way into that shard's inbox. Nothing is looked up: a session's shard
+//! follows from its id, so every node, thread and restart agrees.
+
+pub mod command;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tiltyard_protocol::Reason;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+pub use command::{
+    ActionApplied, Attachment, Command, Control, Effect, EventInfo, FightInfo, Mode, NewFight, ParticipantInfo, Refusal, Reply,
+    RestAction,
+};
+
+use crate::limits;
+use crate::shard::{ShardHandle, Stats};
+
+/// The way to every shard of this node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    shards: Arc<[ShardHandle]>,
+}
+
+impl Hub {
+    /// A hub over these shards, at least one.
+    pub fn new(shards: Vec<ShardHandle>) -> Self {
+        assert!(!shards.is_empty(), "a hub has a shard");
+        Self { shards: shards.into() }
+    }
+
+    /// The index of the shard that owns `session`.
+    pub fn shard_of(&self, session: Uuid) -> usize {
+        shard_of(session, self.shards.len())
+    }
+
+    /// Creates a fight; the answer leaves after it is in the log.
+    pub async fn create(&self, fight: NewFight) -> Result<FightInfo, Refusal> {
+        self.ask(fight.id, |reply| Command::Create(Box::new(fight), reply)).await
+    }
+
+    /// Reads a session.
+    pub async fn read(&self, session: Uuid) -> Result<FightInfo, Refusal> {
+        self.ask(session, |reply| Command::Read(session, reply)).await
+    }
+
+    /// Applies an action; the answer leaves after it is in the log.
+    pub async fn act(&self, session: Uuid, player: Uuid, action: RestAction) -> Result<ActionApplied, Refusal> {
+        self.ask(session, |reply| Command::Act { session, player, action, reply }).await
+    }
+
+    /// Takes a free seat and returns its slot.
+    pub async fn seat(&self, session: Uuid, player: Uuid) -> Result<u8, Refusal> {
+        self.ask(session, |reply| Command::Seat { session, player, reply }).await
+    }
+
+    /// Pauses, resumes, completes or terminates.
+    pub async fn control(&self, session: Uuid, control: Control) -> Result<FightInfo, Refusal> {
+        self.ask(session, |reply| Command::Control { session, control, reply }).await
+    }
+
+    /// Hands a socket to the shard that owns its session.
+    pub fn attach(&self, attachment: Attachment) -> Result<(), Refusal> {
+        self.send(attachment.session, Command::Attach(Box::new(attachment)))
+    }
+
+    /// Asks every shard to stop.
+    pub fn drain(&self) {
+        for shard in self.shards.iter() {
+            shard.drain();
+        }
+    }
+
+    /// The figures of all shards together.
+    pub fn stats(&self) -> Stats {
+        self.shards.iter().map(ShardHandle::stats).sum()
+    }
+
+    async fn ask<T>(&self, session: Uuid, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.send(session, command(reply))?;
+        match tokio::time::timeout(Duration::from_millis(limits::SHARD_ANSWER_MS), answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_gone)) => Err(Reason::Draining.into()),
+            Err(_elapsed) => Err(Reason::Timeout.into()),
+        }
+    }
+
+    fn send(&self, session: Uuid, command: Command) -> Result<(), Refusal> {
+        self.shards[self.shard_of(session)].send(command)
+    }
+}
+
+/// The shard, of `shards`, that owns `session`: by the random tail of its id.
+#[allow(clippy::cast_possible_truncation)] // The low word is what is wanted.
+pub fn shard_of(session: Uuid, shards: usize) -> usize {
+    session.as_u128() as u32 as usize % shards
+}

@@ -1,0 +1,80 @@
+//! Every bound in one place: its unit, why it is what it is, and what happens when it is reached.
+
+/// Commands waiting in one shard's inbox. Full: the request is answered `overloaded` (503).
+pub const INBOX_DEPTH: usize = 4096;
+
+/// Milliseconds a REST request waits for its shard. Over: `timeout` (503); the command may still be applied.
+pub const SHARD_ANSWER_MS: u64 = 5_000;
+
+/// Bytes of one WebSocket message or frame. Over: close 1009.
+pub const MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Bytes received from one connection in one turn, which is also the size of a shard's receive buffer. Over: the
+/// rest waits for the next turn, so that nobody starves the others.
+pub const READ_BYTES: usize = 64 * 1024;
+
+/// Unsent bytes of one connection from which state is no longer queued for it. Over: deltas are left out and one
+/// snapshot follows when the socket has taken the rest.
+pub const OUTBOX_STATE_BYTES: usize = 128 * 1024;
+
+/// Unsent bytes of one connection, answers included. Over: close 4413.
+pub const OUTBOX_BYTES: usize = 256 * 1024;
+
+/// Messages that could not be understood which one connection may send. Over: close 4400.
+pub const BAD_MESSAGES: u8 = 16;
+
+/// Sessions one connection may be joined to. Over: `too_many_sessions`.
+pub const JOINS_PER_CONNECTION: usize = 8;
+
+/// Milliseconds without a byte from a client after which the server pings it.
+pub const PING_AFTER_MS: u64 = 20_000;
+
+/// Milliseconds without a byte from a client after which it is closed with 4408.
+pub const IDLE_CLOSE_MS: u64 = 60_000;
+
+/// Milliseconds an ended session stays in the arena, so that its players can read the result and REST can read it.
+pub const ENDED_LINGER_MS: u64 = 60_000;
+
+/// Sessions resident in one shard. Over: `too_many_sessions` (503).
+pub const SESSIONS_PER_SHARD: usize = 500_000;
+
+/// Events one session remembers for REST. Over: the oldest is forgotten; the log keeps them all.
+pub const RECENT_EVENTS: usize = 16;
+
+/// Ended sessions one shard remembers after they left the arena. Over: the oldest is forgotten.
+pub const ENDED_SESSIONS: usize = 10_000;
+
+/// Deltas of one session between two digests.
+pub const DIGEST_EVERY: u64 = 16;
+
+/// Bytes of one journal segment before the shard starts a new one with a checkpoint of every live session.
+pub const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Bytes of one journal record. A larger length in a file is damage.
+pub const RECORD_BYTES: usize = 1024 * 1024;
+
+/// Milliseconds between two tries to write a log that refused.
+pub const LOG_RETRY_MS: u64 = 50;
+
+/// Connections one node accepts, sockets and REST together, kept under the 20,000 descriptors of a usual process limit. Over: closed
+/// at once.
+pub const CONNECTIONS: usize = 19_000;
+
+/// Milliseconds a client has for its request's head.
+pub const HEADER_MS: u64 = 5_000;
+
+/// Bytes of a REST body. Over: 413 before it is read.
+pub const BODY_BYTES: usize = 256 * 1024;
+
+/// Milliseconds a ticket is good for.
+pub const TICKET_MS: u64 = 30_000;
+
+/// Tickets waiting to be used. Over: `overloaded` (503).
+pub const TICKETS: usize = 65_536;
+
+/// Participants of one fight.
+pub const PARTICIPANTS: usize = 100;
+
+const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_BYTES);
+const _: () = assert!(PING_AFTER_MS * 2 < IDLE_CLOSE_MS);
+const _: () = assert!(MESSAGE_BYTES <= READ_BYTES);
