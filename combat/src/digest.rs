@@ -1,0 +1,1 @@
+//! STUB until the engine is on main.
