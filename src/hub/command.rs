@@ -1,10 +1,11 @@
 //! What REST, sockets and tickers put into a shard's inbox, and what comes back. Closed enums: a command can be logged.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tiltyard_combat::{Action, EndReason, ParticipantStatus, PhaseName, Rules, SessionStatus};
 use tiltyard_protocol::{Encoding, Reason};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
 /// One entry of a shard's inbox.
@@ -102,7 +103,9 @@ pub enum Control {
     Resume,
     Complete,
     /// With `force` the results phase is skipped.
-    Terminate { force: bool },
+    Terminate {
+        force: bool,
+    },
 }
 
 /// A session as REST tells of it.
@@ -166,6 +169,8 @@ pub struct Attachment {
     pub session: Uuid,
     /// The credentials admit to `session` alone (a ticket).
     pub only: bool,
+    /// One of the connections this node may have; given back when the shard drops the connection.
+    pub permit: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// An [`Action`] by the name the wire gives it.
