@@ -213,11 +213,19 @@ impl Lifecycle {
     }
 
     /// Preparation or Active (running or paused) -> Cooldown, with the result.
-    pub(crate) fn decide(&mut self, now: Millis, rules: &Rules, end: EndReason, winner: Option<Slot>) -> Result<(), Refusal> {
+    pub(crate) fn decide(
+        &mut self,
+        now: Millis,
+        rules: &Rules,
+        end: EndReason,
+        winner: Option<Slot>,
+    ) -> Result<(), Refusal> {
         match self.state {
             State::Running { phase: Running::Preparation | Running::Active, .. } => {}
             State::Paused { phase: Running::Preparation | Running::Active, .. } => self.resume(now)?,
-            State::Running { phase: Running::Cooldown, .. } | State::Paused { .. } => return Err(Refusal::InvalidTransition),
+            State::Running { phase: Running::Cooldown, .. } | State::Paused { .. } => {
+                return Err(Refusal::InvalidTransition);
+            }
             State::Completed | State::Terminated => return Err(Refusal::Ended),
         }
         self.leave_active(now);
@@ -231,8 +239,7 @@ impl Lifecycle {
     pub(crate) fn finish(&mut self) -> Result<(), Refusal> {
         match self.state {
             State::Running { phase: Running::Cooldown, .. } => {
-                self.state =
-                    if self.end == Some(EndReason::Terminated) { State::Terminated } else { State::Completed };
+                self.state = if self.end == Some(EndReason::Terminated) { State::Terminated } else { State::Completed };
                 Ok(())
             }
             State::Completed | State::Terminated => Err(Refusal::Ended),

@@ -94,8 +94,10 @@ pub enum RuleError {
 impl Rules {
     /// Overrides the setting `name`. `None` stands for a value that is no whole number.
     pub fn set(&mut self, name: &str, value: Option<u64>) -> Result<(), RuleError> {
-        let setting =
-            Self::SETTINGS.iter().find(|setting| setting.name == name).ok_or_else(|| RuleError::Unknown(name.to_owned()))?;
+        let setting = Self::SETTINGS
+            .iter()
+            .find(|setting| setting.name == name)
+            .ok_or_else(|| RuleError::Unknown(name.to_owned()))?;
         let value = value
             .and_then(|value| u32::try_from(value).ok())
             .filter(|value| (setting.min..=setting.max).contains(value))

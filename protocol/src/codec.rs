@@ -95,5 +95,6 @@ impl Encoding {
 
 /// Every message type of either side.
 const TYPES: &[&str] = &[
-    "join", "leave", "ready", "action", "ping", "joined", "snapshot", "delta", "ack", "refused", "result", "left", "error", "pong",
+    "join", "leave", "ready", "action", "ping", "joined", "snapshot", "delta", "ack", "refused", "result", "left",
+    "error", "pong",
 ];
