@@ -6,7 +6,7 @@ use thiserror::Error;
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident = $default:literal in $min:literal ..= $max:literal,)*) => {
         /// Every setting. Times in milliseconds.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct Rules {
             $($(#[$doc])* pub $name: u32,)*
         }
@@ -94,8 +94,10 @@ pub enum RuleError {
 impl Rules {
     /// Overrides the setting `name`. `None` stands for a value that is no whole number.
     pub fn set(&mut self, name: &str, value: Option<u64>) -> Result<(), RuleError> {
-        let setting =
-            Self::SETTINGS.iter().find(|setting| setting.name == name).ok_or_else(|| RuleError::Unknown(name.to_owned()))?;
+        let setting = Self::SETTINGS
+            .iter()
+            .find(|setting| setting.name == name)
+            .ok_or_else(|| RuleError::Unknown(name.to_owned()))?;
         let value = value
             .and_then(|value| u32::try_from(value).ok())
             .filter(|value| (setting.min..=setting.max).contains(value))

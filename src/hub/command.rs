@@ -166,6 +166,8 @@ pub struct Attachment {
     pub session: Uuid,
     /// The credentials admit to `session` alone (a ticket).
     pub only: bool,
+    /// The node's place for this connection, given back when the connection is dropped.
+    pub permit: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 /// An [`Action`] by the name the wire gives it.
