@@ -54,7 +54,7 @@ function inTheFight(game, touch) {
   if (game.view.seats > 2) {
     return touch
       ? `Tap a rival to strike, Shield to guard. You aim at ${name}.`
-      : `Choose a rival with 1–${game.view.seats}, press A to strike, D to guard. You aim at ${name}.`;
+      : `Pick a rival by number or click, press A to strike, D to guard. You aim at ${name}.`;
   }
   return touch ? `Tap ${name} to strike, Shield to guard.` : `Press A to strike ${name}, D to raise your shield.`;
 }

@@ -206,6 +206,10 @@ export class Game extends EventTarget {
     if (link.name !== "live") {
       this.#awaitsSnapshot = true;
     }
+    if (link.name === "joining") {
+      // The session's clock stood still if its server did.
+      this.#clock.reset();
+    }
     this.#changed();
   }
 
@@ -262,7 +266,6 @@ export class Game extends EventTarget {
     this.q = snapshot.q;
     this.snapshots += 1;
     this.#awaitsSnapshot = false;
-    this.#clock.reset();
     this.#viewed(snapshot.at);
     if (this.#readyWanted && this.phase === "preparation" && !this.me.ready) {
       this.#send(say.ready(this.handle));

@@ -41,7 +41,7 @@ const ENDED = {
   forfeit: "All others gave up or did not come back.",
   terminated: "The marshal ended the fight.",
   completed: "The marshal closed the fight.",
-  abandoned: "Nobody was left to fight it.",
+  abandoned: "Nobody came to fight it, or nobody stayed.",
   failed: "The server could not go on with this fight.",
 };
 

@@ -58,11 +58,11 @@ export class Rider {
       this.#crest.replaceChildren(blankCrest());
     }
     const fighting = game.phase === "active";
-    const targeted = fighting && !game.outcome && game.target === this.slot;
+    const targeted = fighting && !game.outcome && game.me.status !== "eliminated" && game.target === this.slot;
     mark(this.root, "target", targeted || null);
     show(this.#tag, this.#mine || targeted);
     show(this.#key, !this.#mine && game.seats > 2 && Boolean(participant));
-    this.#wear(status, Boolean(participant?.ready), game.phase);
+    this.#wear(participant, game.phase);
     if (!this.#mine) {
       this.mount.disabled = !fighting || !participant || status === "eliminated" || Boolean(game.outcome);
       const label = participant ? `Strike ${callsign(participant.player)}, health ${participant.hp}` : "Open seat";
@@ -131,17 +131,23 @@ export class Rider {
     say(this.#score, `Score ${participant.score}`);
   }
 
-  #wear(status, ready, phase) {
-    const [tone, words] =
-      status === "eliminated"
-        ? ["out", "Unhorsed"]
-        : status === "disconnected"
-          ? ["away", "Reconnecting"]
-          : phase === "preparation" && ready
-            ? ["ready", "Ready"]
-            : [null, ""];
+  #wear(participant, phase) {
+    const [tone, words] = badgeOf(participant, phase);
     show(this.#badge, tone !== null);
     mark(this.#badge, "tone", tone);
     say(this.#badge, words);
+  }
+}
+
+function badgeOf(participant, phase) {
+  switch (participant?.status) {
+    case "eliminated":
+      return ["out", participant.hp > 0 ? "Gone" : "Unhorsed"];
+    case "disconnected":
+      return ["away", "Reconnecting"];
+    case "active":
+      return phase === "preparation" && participant.ready ? ["ready", "Ready"] : [null, ""];
+    default:
+      return [null, ""];
   }
 }

@@ -14,7 +14,7 @@ export class Side {
   constructor(root, game) {
     this.#game = game;
     const figures = el("dl", { class: "figures" });
-    for (const name of ["Connection", "Round trip", "Move answered", "Sequence", "Digest", "Deltas", "Session"]) {
+    for (const name of ["Connection", "Round trip", "Move answered", "Median of moves", "Sequence", "Digest", "Deltas", "Session"]) {
       const value = el("dd");
       this.#rows.set(name, value);
       figures.append(el("dt", {}, name), value);
@@ -37,10 +37,11 @@ export class Side {
     const { rtt, last, p50 } = game.latency;
     this.#row("Connection", words, tone);
     this.#row("Round trip", rtt === null ? "–" : ms(rtt));
-    this.#row("Move answered", last === null ? "–" : `${ms(last)} (median ${ms(p50)})`);
+    this.#row("Move answered", last === null ? "–" : `after ${ms(last)}`);
+    this.#row("Median of moves", p50 === null ? "–" : ms(p50));
     this.#row("Sequence", game.q === undefined ? "–" : `q ${game.q}`);
     this.#row("Digest", digestWords(game), game.drift > 0 ? "bad" : game.digests > 0 ? "good" : null);
-    this.#row("Deltas", `${game.deltas} (${game.snapshots} snapshots)`);
+    this.#row("Deltas", `${game.deltas} + ${game.snapshots} snapshot${game.snapshots === 1 ? "" : "s"}`);
     this.#row("Session", game.session === null ? "–" : `${game.session.slice(0, 8)}…${game.session.slice(-4)}`);
     this.#rows.get("Session").title = game.session ?? "";
   }
@@ -122,10 +123,7 @@ function linkWords({ link, live }) {
 }
 
 function digestWords({ digests, drift }) {
-  if (drift > 0) {
-    return `${drift} drifted, ${digests} right`;
-  }
-  return digests > 0 ? `ok (${digests} compared, drift 0)` : "–";
+  return digests + drift === 0 ? "–" : `${digests} ok, drift ${drift}`;
 }
 
 function phaseLine(before, after) {

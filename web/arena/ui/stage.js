@@ -67,22 +67,13 @@ export class Stage {
     for (const rider of this.#riders) {
       rider.frame(game);
     }
-    const counting = game.phase === "preparation" && game.full;
-    show(this.#count, (counting || game.paused) && !game.outcome);
-    if (game.paused) {
-      say(this.#figure, "Ⅱ");
-      say(this.#words, "Paused by the marshal");
-    } else if (counting) {
-      const until = game.untilMs;
-      say(this.#figure, until === null ? "" : String(Math.ceil(until / 1000)));
-      say(this.#words, until === null ? "Waiting for the marshal" : "until the fight starts");
-    }
-    const waiting = game.phase === "preparation" && !game.full;
-    const timed = game.phase === "active" && game.untilMs !== null;
-    show(this.#over, (waiting || timed) && !game.outcome && !game.paused);
-    if (waiting) {
-      say(this.#clock, `${game.view.participants.length} of ${game.view.seats} seats taken`);
-    } else if (timed) {
+    const [figure, words] = announcement(game);
+    show(this.#count, words !== null);
+    say(this.#figure, figure ?? "");
+    say(this.#words, words ?? "");
+    const timed = game.phase === "active" && game.untilMs !== null && !game.outcome;
+    show(this.#over, timed);
+    if (timed) {
       say(this.#clock, clockFace(game.untilMs));
     }
   }
@@ -228,8 +219,7 @@ export class Stage {
     if (outcome === null) {
       return;
     }
-    const [tone, title] =
-      outcome.winner === undefined ? ["draw", "Draw"] : outcome.winner === slot ? ["victory", "Victory"] : ["defeat", "Defeat"];
+    const [tone, title] = verdict(outcome, slot);
     mark(this.#result, "tone", tone);
     const winner = view.participants[outcome.winner];
     const who = tone === "defeat" && winner ? `${callsign(winner.player)} wins. ` : "";
@@ -241,10 +231,50 @@ export class Stage {
     );
     if (lively()) {
       this.#result.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 500, easing: "ease-out" });
-      const title = this.#result.firstElementChild;
-      title.animate([{ transform: "scale(1.8)" }, { transform: "none" }], { duration: 450, easing: "cubic-bezier(.2, .9, .3, 1)" });
+      const landing = { duration: 450, easing: "cubic-bezier(.2, .9, .3, 1)" };
+      this.#result.firstElementChild.animate([{ transform: "scale(1.8)" }, { transform: "none" }], landing);
+      if (tone === "victory") {
+        this.#celebrate();
+      }
     }
   }
+
+  #celebrate() {
+    const { clientWidth: width, clientHeight: height } = this.#root;
+    for (const [i, colour] of TINCTURES.entries()) {
+      const x = (width * (i + 0.5)) / TINCTURES.length;
+      this.#sparks.burst(x, height, { count: 50, colour, direction: -Math.PI / 2, power: 3.2 * Math.sqrt(height) * 10 });
+    }
+  }
+}
+
+/** What stands in the middle of the stage: a figure, and what it is. */
+function announcement(game) {
+  if (game.outcome) {
+    return [null, null];
+  }
+  if (!game.live) {
+    return ["…", "Connecting again"];
+  }
+  if (game.paused) {
+    return ["Ⅱ", "Paused by the marshal"];
+  }
+  if (game.phase !== "preparation") {
+    return [null, null];
+  }
+  if (!game.full) {
+    return [`${game.view.participants.length}/${game.view.seats}`, "seats taken"];
+  }
+  const until = game.untilMs;
+  return until === null ? [null, "Waiting for the marshal"] : [String(Math.ceil(until / 1000)), "until the fight starts"];
+}
+
+/** How it ended for the player in `slot`. */
+function verdict({ winner, reason }, slot) {
+  if (winner !== undefined) {
+    return winner === slot ? ["victory", "Victory"] : ["defeat", "Defeat"];
+  }
+  return reason === "time_limit" || reason === "last_standing" ? ["draw", "Draw"] : ["draw", "No contest"];
 }
 
 function standings(rows, mine) {
@@ -262,7 +292,7 @@ function standings(rows, mine) {
           "tr",
           { data: { slot: row.slot } },
           el("td", {}, String(rank + 1)),
-          el("td", {}, crest(row.player), callsign(row.player) + (row.slot === mine ? " (you)" : "")),
+          el("td", {}, el("span", { class: "standing" }, crest(row.player), callsign(row.player) + (row.slot === mine ? " (you)" : ""))),
           el("td", {}, String(row.score)),
           ...(known ? [el("td", {}, String(row.damage)), el("td", {}, String(row.eliminations))] : []),
         ),
