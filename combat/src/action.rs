@@ -74,6 +74,8 @@ pub enum Refusal {
     Cooldown { until: Millis },
     #[error("not enough stamina until {until} ms of session time")]
     Stamina { until: Millis },
+    #[error("stepping the session failed")]
+    Failed,
     #[error("too many actions until {until} ms of session time")]
     RateLimited { until: Millis },
 }

@@ -1,5 +1,6 @@
 //! What one input changed: which fields of whom, and what happened. The host encodes it; the values are in the fight.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::Slot;
@@ -33,7 +34,7 @@ impl Fields {
 }
 
 /// Something that happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// `by` hit `to` for `damage`.
     Hit { by: Slot, to: Slot, damage: u32, critical: bool, guarded: bool },

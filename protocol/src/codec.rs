@@ -10,7 +10,7 @@ use crate::{ClientMessage, Reason, ServerMessage};
 pub enum Encoding {
     /// JSON in text frames.
     Json,
-    /// MessagePack with named fields in binary frames.
+    /// `MessagePack` with named fields in binary frames.
     MsgPack,
 }
 
@@ -95,5 +95,6 @@ impl Encoding {
 
 /// Every message type of either side.
 const TYPES: &[&str] = &[
-    "join", "leave", "ready", "action", "ping", "joined", "snapshot", "delta", "ack", "refused", "result", "left", "error", "pong",
+    "join", "leave", "ready", "action", "ping", "joined", "snapshot", "delta", "ack", "refused", "result", "left",
+    "error", "pong",
 ];

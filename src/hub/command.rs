@@ -102,7 +102,9 @@ pub enum Control {
     Resume,
     Complete,
     /// With `force` the results phase is skipped.
-    Terminate { force: bool },
+    Terminate {
+        force: bool,
+    },
 }
 
 /// A session as REST tells of it.

@@ -1,0 +1,6 @@
+//! From bytes on a socket to WebSocket messages and back: [`accept`] the connection, [`upgrade`] it, [`reader`] the
+//! client's frames, [`frame`] ours, [`outbox`] what waits to be written.
+
+pub mod frame;
+pub mod outbox;
+pub mod reader;
