@@ -23,6 +23,9 @@ pub const OUTBOX_BYTES: usize = 256 * 1024;
 /// Messages that could not be understood which one connection may send. Over: close 4400.
 pub const BAD_MESSAGES: u8 = 16;
 
+/// The highest action id: what a JavaScript number counts exactly. Over: `bad_action_id`.
+pub const ACTION_ID_MAX: u64 = 1 << 53;
+
 /// Sessions one connection may be joined to. Over: `too_many_sessions`.
 pub const JOINS_PER_CONNECTION: usize = 8;
 
@@ -31,6 +34,12 @@ pub const PING_AFTER_MS: u64 = 20_000;
 
 /// Milliseconds without a byte from a client after which it is closed with 4408.
 pub const IDLE_CLOSE_MS: u64 = 60_000;
+
+/// Milliseconds a connection has to take our close frame and to close its own side. Over: it is dropped.
+pub const CLOSE_MS: u64 = 2_000;
+
+/// Microseconds from which a turn is counted as long.
+pub const LONG_TURN_US: u128 = 10_000;
 
 /// Milliseconds an ended session stays in the arena, so that its players can read the result and REST can read it.
 pub const ENDED_LINGER_MS: u64 = 60_000;
@@ -50,8 +59,12 @@ pub const DIGEST_EVERY: u64 = 16;
 /// Bytes of one journal segment before the shard starts a new one with a checkpoint of every live session.
 pub const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Bytes of one journal record. A larger length in a file is damage.
-pub const RECORD_BYTES: usize = 1024 * 1024;
+/// Bytes of one frame of the log. A larger length in a file is damage. A turn stays far below: it is bounded by the inbox and the
+/// receive buffers.
+pub const FRAME_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes after which a checkpoint starts another frame, so that writing it needs little memory.
+pub const CHECKPOINT_FRAME_BYTES: usize = 1024 * 1024;
 
 /// Milliseconds between two tries to write a log that refused.
 pub const LOG_RETRY_MS: u64 = 50;

@@ -20,7 +20,7 @@ use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
 use crate::rest::sessions::UpdateLocks;
 use crate::rest::{self, App, AppState};
-use crate::shard::{self, ShardConfig};
+use crate::shard::{self, ShardConfig, StartError};
 use crate::socket::accept;
 
 /// Milliseconds for requests in flight before the shards stop too. They usually need less than one.
@@ -46,8 +46,10 @@ pub struct Server {
 pub enum ServerError {
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("the log in {data}: {error}")]
-    Log { data: String, error: io::Error },
+    #[error(transparent)]
+    Shards(#[from] StartError),
+    #[error("the thread that read the log was lost: {0}")]
+    Lost(#[from] tokio::task::JoinError),
     #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: io::Error },
 }
@@ -122,9 +124,7 @@ impl Server {
 /// Recovery reads files and may take its time: off the runtime's threads.
 async fn start_shards(config: &Config) -> Result<(Hub, Vec<thread::JoinHandle<()>>), ServerError> {
     let settings = ShardConfig { shards: config.shards, data: config.data.clone(), sync: config.sync };
-    let started = tokio::task::spawn_blocking(move || shard::start(&settings)).await.map_err(io::Error::other);
-    let failed = |error| ServerError::Log { data: config.data.display().to_string(), error };
-    let (handles, threads) = started.and_then(|started| started).map_err(failed)?;
+    let (handles, threads) = tokio::task::spawn_blocking(move || shard::start(&settings)).await??;
     Ok((Hub::new(handles), threads))
 }
 

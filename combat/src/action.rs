@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::{Millis, PlayerId, Slot};
 
 /// Everything that can change a fight. The log is a list of these with their times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Input {
     /// Time passed: fire what is due.
     Tick,
@@ -31,7 +31,7 @@ pub enum Input {
 }
 
 /// What a participant can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Action {
     Attack {
         target: Option<Slot>,
@@ -42,7 +42,7 @@ pub enum Action {
 }
 
 /// Why an input was refused. Nothing but the memory of the answer has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize, Deserialize)]
 pub enum Refusal {
     #[error("the session has ended")]
     Ended,
@@ -74,6 +74,8 @@ pub enum Refusal {
     Cooldown { until: Millis },
     #[error("not enough stamina until {until} ms of session time")]
     Stamina { until: Millis },
+    #[error("stepping the session failed")]
+    Failed,
     #[error("too many actions until {until} ms of session time")]
     RateLimited { until: Millis },
 }

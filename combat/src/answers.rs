@@ -13,27 +13,27 @@ pub type Answer = Result<u64, Refusal>;
 pub const REMEMBERED: usize = 8;
 
 /// The last answers of one participant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Remembered {
     last: u64,
+    /// Where the oldest answer is.
+    oldest: u8,
     ring: [(u64, Answer); REMEMBERED],
 }
 
 impl Default for Remembered {
     fn default() -> Self {
-        Self { last: 0, ring: [(0, Ok(0)); REMEMBERED] }
+        Self { last: 0, oldest: 0, ring: [(0, Ok(0)); REMEMBERED] }
     }
 }
 
 impl Remembered {
     /// The highest id answered; 0 before the first.
-    #[must_use]
     pub const fn last_id(&self) -> u64 {
         self.last
     }
 
     /// The answer `id` got before; `None` for an id above all others, which is a new action.
-    #[must_use]
     pub fn answer(&self, id: u64) -> Option<Answer> {
         if id > self.last {
             return None;
@@ -45,8 +45,9 @@ impl Remembered {
     pub(crate) fn keep(&mut self, id: u64, answer: Answer) {
         debug_assert!(id > self.last, "ids rise");
         self.last = id;
-        self.ring.rotate_right(1);
-        self.ring[0] = (id, answer);
+        let oldest = usize::from(self.oldest);
+        self.ring[oldest] = (id, answer);
+        self.oldest = if oldest + 1 == REMEMBERED { 0 } else { self.oldest + 1 };
     }
 }
 

@@ -47,31 +47,29 @@ pub enum EndReason {
     Failed,
 }
 
-/// The state machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The state machine. Times are session time, which stands still while the fight is paused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lifecycle {
     state: State,
     /// Set on entering Active.
     started_at: Option<Millis>,
-    /// Set on leaving Active for good.
+    /// Set on leaving Active.
     fought_until: Option<Millis>,
-    /// Time spent paused while Active.
-    paused_active: Millis,
     winner: Option<Slot>,
     end: Option<EndReason>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum State {
-    Running { phase: Running, until: Millis },
-    Paused { phase: Running, left: Millis, since: Millis },
+    Running { phase: Timed, until: Millis },
+    Paused { phase: Timed, until: Millis },
     Completed,
     Terminated,
 }
 
-/// The phases in which the clock runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Running {
+/// The phases that end by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+enum Timed {
     Preparation,
     Active,
     Cooldown,
@@ -81,19 +79,17 @@ impl Lifecycle {
     /// A new fight, in preparation until `until`.
     pub(crate) const fn new(until: Millis) -> Self {
         Self {
-            state: State::Running { phase: Running::Preparation, until },
+            state: State::Running { phase: Timed::Preparation, until },
             started_at: None,
             fought_until: None,
-            paused_active: 0,
             winner: None,
             end: None,
         }
     }
 
-    #[must_use]
     pub const fn status(&self) -> SessionStatus {
         match self.state {
-            State::Running { phase: Running::Preparation, .. } => SessionStatus::Initializing,
+            State::Running { phase: Timed::Preparation, .. } => SessionStatus::Initializing,
             State::Running { .. } => SessionStatus::Active,
             State::Paused { .. } => SessionStatus::Paused,
             State::Completed => SessionStatus::Completed,
@@ -101,20 +97,18 @@ impl Lifecycle {
         }
     }
 
-    #[must_use]
     pub const fn phase(&self) -> PhaseName {
         match self.state {
             State::Running { phase, .. } | State::Paused { phase, .. } => match phase {
-                Running::Preparation => PhaseName::Preparation,
-                Running::Active => PhaseName::Active,
-                Running::Cooldown => PhaseName::Cooldown,
+                Timed::Preparation => PhaseName::Preparation,
+                Timed::Active => PhaseName::Active,
+                Timed::Cooldown => PhaseName::Cooldown,
             },
             State::Completed | State::Terminated => PhaseName::Finished,
         }
     }
 
     /// When the phase ends by itself; `None` while paused and when ended.
-    #[must_use]
     pub const fn until(&self) -> Option<Millis> {
         match self.state {
             State::Running { until, .. } => Some(until),
@@ -123,96 +117,72 @@ impl Lifecycle {
     }
 
     /// Milliseconds left of the phase, also while paused; 0 when ended.
-    #[must_use]
     pub const fn remaining(&self, now: Millis) -> Millis {
         match self.state {
-            State::Running { until, .. } => until.saturating_sub(now),
-            State::Paused { left, .. } => left,
+            State::Running { until, .. } | State::Paused { until, .. } => until.saturating_sub(now),
             State::Completed | State::Terminated => 0,
         }
     }
 
-    /// Whether the clocks run and actions are taken.
-    pub(crate) const fn is_fighting(&self) -> bool {
-        matches!(self.state, State::Running { phase: Running::Active, .. })
-    }
-
-    pub(crate) const fn is_preparing(&self) -> bool {
-        matches!(self.state, State::Running { phase: Running::Preparation, .. })
-    }
-
-    #[must_use]
     pub const fn is_ended(&self) -> bool {
         matches!(self.state, State::Completed | State::Terminated)
     }
 
-    #[must_use]
     pub const fn is_paused(&self) -> bool {
         matches!(self.state, State::Paused { .. })
     }
 
-    #[must_use]
+    /// Slot of the winner, once decided; `None` also for a draw.
     pub const fn winner(&self) -> Option<Slot> {
         self.winner
     }
 
     /// Why it ended; set when it is decided, before the results phase.
-    #[must_use]
     pub const fn end(&self) -> Option<EndReason> {
         self.end
     }
 
-    /// Milliseconds the fight has been active, pauses left out.
-    #[must_use]
+    /// Milliseconds the fight has been active.
     pub fn active_ms(&self, now: Millis) -> Millis {
-        let Some(started) = self.started_at else { return 0 };
-        let end = match self.state {
-            State::Paused { phase: Running::Active, since, .. } => since,
-            _ => self.fought_until.unwrap_or(now),
-        };
-        end.saturating_sub(started).saturating_sub(self.paused_active)
+        self.started_at.map_or(0, |started| self.fought_until.unwrap_or(now).saturating_sub(started))
     }
 
     /// Refuses what only a fight in progress takes, naming what is in the way.
     pub(crate) const fn expect_fighting(&self) -> Result<(), Refusal> {
-        match self.state {
-            State::Running { phase: Running::Active, .. } => Ok(()),
-            State::Running { .. } => Err(Refusal::WrongPhase),
-            State::Paused { .. } => Err(Refusal::Paused),
-            State::Completed | State::Terminated => Err(Refusal::Ended),
-        }
+        self.expect(Timed::Active)
     }
 
     /// Refuses what only a fight in preparation takes.
     pub(crate) const fn expect_preparing(&self) -> Result<(), Refusal> {
-        match self.state {
-            State::Running { phase: Running::Preparation, .. } => Ok(()),
-            State::Running { .. } => Err(Refusal::WrongPhase),
-            State::Paused { .. } => Err(Refusal::Paused),
-            State::Completed | State::Terminated => Err(Refusal::Ended),
+        self.expect(Timed::Preparation)
+    }
+
+    const fn expect(&self, wanted: Timed) -> Result<(), Refusal> {
+        match (self.state, wanted) {
+            (State::Running { phase: Timed::Active, .. }, Timed::Active)
+            | (State::Running { phase: Timed::Preparation, .. }, Timed::Preparation) => Ok(()),
+            (State::Running { .. }, _) => Err(Refusal::WrongPhase),
+            (State::Paused { .. }, _) => Err(Refusal::Paused),
+            (State::Completed | State::Terminated, _) => Err(Refusal::Ended),
         }
     }
 
-    /// Preparation: move the end of the countdown.
-    pub(crate) const fn prepare_until(&mut self, deadline: Millis) {
-        if let State::Running { phase: Running::Preparation, until } = &mut self.state {
-            *until = deadline;
-        }
+    /// Preparation: moves the end of the countdown.
+    pub(crate) fn prepare_until(&mut self, until: Millis) -> Result<(), Refusal> {
+        self.expect_preparing()?;
+        self.state = State::Running { phase: Timed::Preparation, until };
+        Ok(())
     }
 
     /// Preparation -> Active.
-    pub(crate) const fn start(&mut self, now: Millis, rules: &Rules) -> Result<(), Refusal> {
-        match self.expect_preparing() {
-            Ok(()) => {
-                self.started_at = Some(now);
-                self.state = State::Running { phase: Running::Active, until: now + rules.max_duration_ms as u64 };
-                Ok(())
-            }
-            Err(refusal) => Err(refusal),
-        }
+    pub(crate) fn start(&mut self, now: Millis, rules: &Rules) -> Result<(), Refusal> {
+        self.expect_preparing()?;
+        self.started_at = Some(now);
+        self.state = State::Running { phase: Timed::Active, until: now + u64::from(rules.max_duration_ms) };
+        Ok(())
     }
 
-    /// Preparation or Active (running or paused) -> Cooldown, with the result.
+    /// Preparation or Active, running or paused -> Cooldown, with the result.
     pub(crate) fn decide(
         &mut self,
         now: Millis,
@@ -221,37 +191,38 @@ impl Lifecycle {
         winner: Option<Slot>,
     ) -> Result<(), Refusal> {
         match self.state {
-            State::Running { phase: Running::Preparation | Running::Active, .. } => {}
-            State::Paused { phase: Running::Preparation | Running::Active, .. } => self.resume(now)?,
-            State::Running { phase: Running::Cooldown, .. } | State::Paused { .. } => {
-                return Err(Refusal::InvalidTransition);
-            }
-            State::Completed | State::Terminated => return Err(Refusal::Ended),
-        }
-        self.leave_active(now);
-        self.end = Some(end);
-        self.winner = winner;
-        self.state = State::Running { phase: Running::Cooldown, until: now + u64::from(rules.cooldown_ms) };
-        Ok(())
-    }
-
-    /// Cooldown -> Completed, or Terminated where that is what ended it.
-    pub(crate) fn finish(&mut self) -> Result<(), Refusal> {
-        match self.state {
-            State::Running { phase: Running::Cooldown, .. } => {
-                self.state = if self.end == Some(EndReason::Terminated) { State::Terminated } else { State::Completed };
-                Ok(())
+            State::Running { phase: Timed::Cooldown, .. } | State::Paused { phase: Timed::Cooldown, .. } => {
+                Err(Refusal::InvalidTransition)
             }
             State::Completed | State::Terminated => Err(Refusal::Ended),
-            State::Running { .. } | State::Paused { .. } => Err(Refusal::InvalidTransition),
+            State::Running { .. } | State::Paused { .. } => {
+                self.leave_active(now);
+                self.end = Some(end);
+                self.winner = winner;
+                self.state = State::Running { phase: Timed::Cooldown, until: now + u64::from(rules.cooldown_ms) };
+                Ok(())
+            }
         }
     }
 
-    /// Stops the clock, keeping the phase.
-    pub(crate) const fn pause(&mut self, now: Millis) -> Result<(), Refusal> {
+    /// Cooldown -> Completed, or Terminated where that is what ended the fight.
+    pub(crate) fn finish(&mut self) -> Result<(), Refusal> {
+        match self.state {
+            State::Running { phase: Timed::Cooldown, .. } => {
+                let terminated = self.end == Some(EndReason::Terminated);
+                self.state = if terminated { State::Terminated } else { State::Completed };
+                Ok(())
+            }
+            State::Running { .. } | State::Paused { .. } => Err(Refusal::InvalidTransition),
+            State::Completed | State::Terminated => Err(Refusal::Ended),
+        }
+    }
+
+    /// Running -> Paused, keeping the phase.
+    pub(crate) fn pause(&mut self) -> Result<(), Refusal> {
         match self.state {
             State::Running { phase, until } => {
-                self.state = State::Paused { phase, left: until.saturating_sub(now), since: now };
+                self.state = State::Paused { phase, until };
                 Ok(())
             }
             State::Paused { .. } => Err(Refusal::InvalidTransition),
@@ -259,14 +230,11 @@ impl Lifecycle {
         }
     }
 
-    /// Starts it again where it stood.
-    pub(crate) fn resume(&mut self, now: Millis) -> Result<(), Refusal> {
+    /// Paused -> Running, where it stood.
+    pub(crate) fn resume(&mut self) -> Result<(), Refusal> {
         match self.state {
-            State::Paused { phase, left, since } => {
-                if phase == Running::Active {
-                    self.paused_active += now.saturating_sub(since);
-                }
-                self.state = State::Running { phase, until: now + left };
+            State::Paused { phase, until } => {
+                self.state = State::Running { phase, until };
                 Ok(())
             }
             State::Running { .. } => Err(Refusal::InvalidTransition),
@@ -279,9 +247,6 @@ impl Lifecycle {
         if self.is_ended() {
             return Err(Refusal::Ended);
         }
-        if self.is_paused() {
-            self.resume(now)?;
-        }
         self.leave_active(now);
         self.end.get_or_insert(end);
         self.state = State::Terminated;
@@ -292,5 +257,104 @@ impl Lifecycle {
         if self.started_at.is_some() {
             self.fought_until.get_or_insert(now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EndReason, Lifecycle, PhaseName, SessionStatus};
+    use crate::{Refusal, Rules};
+
+    /// Runs a script of inputs and compares what came of each: `ok status/phase` or the refusal.
+    fn check(script: &str) {
+        let rules = Rules { cooldown_ms: 10, max_duration_ms: 1000, ..Rules::default() };
+        let mut life = Lifecycle::new(100);
+        for (line, text) in script.lines().map(str::trim).enumerate().filter(|(_, text)| !text.is_empty()) {
+            let (input, expected) = text.split_once("->").expect("input -> outcome");
+            let outcome = match input.trim() {
+                "start" => life.start(5, &rules),
+                "decide" => life.decide(6, &rules, EndReason::LastStanding, Some(1)),
+                "stop" => life.decide(6, &rules, EndReason::Terminated, None),
+                "finish" => life.finish(),
+                "pause" => life.pause(),
+                "resume" => life.resume(),
+                "terminate" => life.terminate(9, EndReason::Terminated),
+                "extend" => life.prepare_until(200),
+                other => panic!("no input {other}"),
+            };
+            let now = match outcome {
+                Ok(()) => format!("{:?}/{:?}", life.status(), life.phase()),
+                Err(refusal) => format!("{refusal:?}"),
+            };
+            assert_eq!(now, expected.trim(), "line {line}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_whole_fight() {
+        check(
+            "extend -> Initializing/Preparation
+             finish -> InvalidTransition
+             start  -> Active/Active
+             start  -> WrongPhase
+             extend -> WrongPhase
+             decide -> Active/Cooldown
+             decide -> InvalidTransition
+             start  -> WrongPhase
+             finish -> Completed/Finished",
+        );
+    }
+
+    #[test]
+    fn pausing_keeps_the_phase() {
+        check(
+            "resume -> InvalidTransition
+             pause  -> Paused/Preparation
+             pause  -> InvalidTransition
+             start  -> Paused
+             resume -> Initializing/Preparation
+             start  -> Active/Active
+             pause  -> Paused/Active
+             finish -> InvalidTransition
+             resume -> Active/Active
+             decide -> Active/Cooldown
+             pause  -> Paused/Cooldown
+             decide -> InvalidTransition
+             resume -> Active/Cooldown
+             finish -> Completed/Finished",
+        );
+    }
+
+    #[test]
+    fn what_is_paused_can_be_decided_and_terminated() {
+        check("start -> Active/Active\n pause -> Paused/Active\n decide -> Active/Cooldown");
+        check("start -> Active/Active\n pause -> Paused/Active\n terminate -> Terminated/Finished");
+        check("terminate -> Terminated/Finished");
+        check("start -> Active/Active\n stop -> Active/Cooldown\n finish -> Terminated/Finished");
+    }
+
+    #[test]
+    fn terminal_states_take_nothing() {
+        for end in [
+            "start -> Active/Active\n decide -> Active/Cooldown\n finish -> Completed/Finished",
+            "terminate -> Terminated/Finished",
+        ] {
+            for input in ["start", "decide", "finish", "pause", "resume", "terminate", "extend"] {
+                check(&format!("{end}\n {input} -> Ended"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_decided_result_survives_termination() {
+        let rules = Rules::default();
+        let mut life = Lifecycle::new(100);
+        life.start(10, &rules).unwrap();
+        life.decide(510, &rules, EndReason::LastStanding, Some(1)).unwrap();
+        life.terminate(600, EndReason::Terminated).unwrap();
+        assert_eq!((life.end(), life.winner()), (Some(EndReason::LastStanding), Some(1)));
+        assert_eq!(life.active_ms(9_999), 500);
+        assert_eq!((life.status(), life.phase()), (SessionStatus::Terminated, PhaseName::Finished));
+        assert_eq!(life.pause(), Err(Refusal::Ended));
     }
 }

@@ -13,7 +13,7 @@ pub enum ParticipantStatus {
 }
 
 /// One participant's state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Participant {
     pub(crate) player: PlayerId,
     pub(crate) status: ParticipantStatus,
@@ -36,7 +36,7 @@ pub struct Participant {
 }
 
 /// A pool that fills with time and is only computed when it is asked for: idle fights cost nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamina {
     /// Thousandths, as they were at `at`.
     pub(crate) milli: u32,
@@ -45,7 +45,6 @@ pub struct Stamina {
 
 impl Stamina {
     /// Thousandths at `now`.
-    #[must_use]
     pub fn milli_at(self, now: Millis, rules: &Rules) -> u32 {
         // Points per second are thousandths per millisecond.
         let grown = now.saturating_sub(self.at).saturating_mul(u64::from(rules.stamina_per_second));

@@ -6,7 +6,7 @@ use thiserror::Error;
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident = $default:literal in $min:literal ..= $max:literal,)*) => {
         /// Every setting. Times in milliseconds.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct Rules {
             $($(#[$doc])* pub $name: u32,)*
         }

@@ -1,5 +1,6 @@
 //! What one input changed: which fields of whom, and what happened. The host encodes it; the values are in the fight.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::Slot;
@@ -27,14 +28,13 @@ impl Fields {
     pub const SCORE: Self = Self(0b0100_0000);
 
     /// Whether all of `other` are in the set.
-    #[must_use]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 }
 
 /// Something that happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// `by` hit `to` for `damage`.
     Hit { by: Slot, to: Slot, damage: u32, critical: bool, guarded: bool },
@@ -66,31 +66,26 @@ impl Step {
     }
 
     /// Whether there is nothing to show.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.events.is_empty() && !self.phase
     }
 
     /// Who changed, each once, and in which fields.
-    #[must_use]
     pub fn changed(&self) -> &[(Slot, Fields)] {
         &self.changed
     }
 
     /// What happened, in order.
-    #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
     }
 
     /// Whether status, phase, deadline, winner or end reason changed.
-    #[must_use]
     pub const fn phase_changed(&self) -> bool {
         self.phase
     }
 
     /// Whether the fight was decided in this step.
-    #[must_use]
     pub const fn decided(&self) -> bool {
         self.decided
     }

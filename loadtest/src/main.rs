@@ -1,1 +1,61 @@
-fn main() {}
+//! `tiltyard-loadtest`: plays many fights at once against a server, rebuilds every player's view from what it receives,
+//! and says how fast, how costly and how truthful the server was.
+//!
+//! In reading order:
+//! - [`cli`]: the four commands. [`run`] measures under load, [`idle`] measures memory, [`bare`] is the smallest server that
+//!   could do the same work, [`compare`] measures a server against it.
+//! - [`lobby`] creates the sessions over [`rest`]; [`connect`] opens the sockets; [`frame`] is WebSocket's framing.
+//! - [`fleet`] is the one loop; the [`crowd`] are all players with their sockets; a [`player`] checks what it is sent, with
+//!   a [`memo`] of what others were sent; a [`session`] is what its players know together;
+//!   a [`schedule`] says when an open-loop player acts.
+//! - [`tally`] counts; [`report`] shows it; [`bounds`] decides the exit code; [`progress`] is the line shown meanwhile.
+//! - [`procfs`] reads what a process used; [`sys`] is what the standard library has no call for.
+
+mod bare;
+mod bounds;
+mod child;
+mod cli;
+mod clock;
+mod compare;
+mod connect;
+mod crowd;
+mod fleet;
+mod frame;
+mod idle;
+mod lobby;
+mod memo;
+mod number;
+mod player;
+mod procfs;
+mod progress;
+mod report;
+mod rest;
+mod rng;
+mod run;
+mod schedule;
+mod session;
+mod sys;
+mod tally;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::command(&args),
+        Command::Idle(args) => idle::command(&args),
+        Command::Bare(args) => bare::command(&args),
+        Command::Compare(args) => compare::command(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        // Told apart from 1, a measurement that was made and failed.
+        ExitCode::from(2)
+    })
+}

@@ -6,9 +6,9 @@
 pub enum CloseCode {
     /// 1000: the client asked to close.
     Normal,
-    /// 1002: not WebSocket.
+    /// 1002: not `WebSocket`.
     ProtocolError,
-    /// 1003: a binary frame on a JSON connection or a text frame on a MessagePack one.
+    /// 1003: a binary frame on a JSON connection or a text frame on a `MessagePack` one.
     WrongEncoding,
     /// 1007: text that is not UTF-8.
     BadText,

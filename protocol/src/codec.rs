@@ -10,7 +10,7 @@ use crate::{ClientMessage, Reason, ServerMessage};
 pub enum Encoding {
     /// JSON in text frames.
     Json,
-    /// MessagePack with named fields in binary frames.
+    /// `MessagePack` with named fields in binary frames.
     MsgPack,
 }
 

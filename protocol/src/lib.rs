@@ -3,7 +3,7 @@
 //!
 //! In reading order:
 //! - [`client`]: what a client may say; [`server`]: what the server answers and publishes.
-//! - [`codec`]: bytes to messages and back, JSON or MessagePack.
+//! - [`codec`]: bytes to messages and back, JSON or `MessagePack`.
 //! - [`view`]: a session as one audience sees it, rebuilt from a snapshot and deltas; [`digest`] proves it did not drift.
 //! - [`reason`]: the stable names of everything that can go wrong; [`close`]: the close codes.
 

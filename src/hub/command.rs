@@ -1,11 +1,10 @@
 //! What REST, sockets and tickers put into a shard's inbox, and what comes back. Closed enums: a command can be logged.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use tiltyard_combat::{Action, EndReason, ParticipantStatus, PhaseName, Rules, SessionStatus};
 use tiltyard_protocol::{Encoding, Reason};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 /// One entry of a shard's inbox.
@@ -169,8 +168,8 @@ pub struct Attachment {
     pub session: Uuid,
     /// The credentials admit to `session` alone (a ticket).
     pub only: bool,
-    /// One of the connections this node may have; given back when the shard drops the connection.
-    pub permit: Option<Arc<OwnedSemaphorePermit>>,
+    /// The node's place for this connection, given back when the connection is dropped.
+    pub permit: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 /// An [`Action`] by the name the wire gives it.

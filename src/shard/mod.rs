@@ -1,59 +1,77 @@
-//! STUB until the shard is on main: refuses everything.
+//! A shard: one thread, one loop, its own sessions and sockets. Nothing in it is shared, locked or awaited.
+//!
+//! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
+//! way in from other threads, [`commands`] what comes that way, [`play`] turns messages into inputs and steps,
+//! [`publish`] encodes what changed, [`wheel`] wakes what is due.
+
+mod commands;
+pub mod connection;
+mod inbox;
+mod play;
+mod publish;
+pub mod session;
+mod sockets;
+mod stats;
+pub mod wheel;
+mod worker;
 
 use std::io;
-use std::iter::Sum;
 use std::path::PathBuf;
+use std::thread::JoinHandle;
 
-use tiltyard_protocol::Reason;
+use thiserror::Error;
 
-use crate::hub::{Command, Refusal};
+pub use inbox::ShardHandle;
+pub use publish::{DeltaOf, view_digest, view_of};
+pub use session::Session;
+pub use stats::Stats;
 
+use crate::log::recovery::{self, RecoveryError};
+
+/// How many shards, and where their logs are.
 #[derive(Debug, Clone)]
 pub struct ShardConfig {
+    /// At least one.
     pub shards: usize,
+    /// The data folder.
     pub data: PathBuf,
+    /// Wait for the disk with every turn: what is acknowledged then survives a loss of power, not only of the process.
     pub sync: bool,
 }
 
-pub fn start(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Vec<std::thread::JoinHandle<()>>)> {
-    Ok((vec![ShardHandle; config.shards], Vec::new()))
+/// Why the shards did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    #[error("cannot start a shard: {0}")]
+    Io(#[from] io::Error),
 }
 
-#[derive(Debug, Clone)]
-pub struct ShardHandle;
-
-impl ShardHandle {
-    pub fn send(&self, _command: Command) -> Result<(), Refusal> {
-        Err(Reason::Overloaded.into())
+/// Recovers the log and starts one thread per shard.
+pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<()>>), StartError> {
+    let started = std::time::Instant::now();
+    let recovered = recovery::recover(&config.data, config.shards.max(1), config.sync)?;
+    let sessions: usize = recovered.shards.iter().map(|(_, records)| records.len()).sum();
+    tracing::info!(
+        sessions,
+        inputs = recovered.inputs,
+        torn_bytes = recovered.torn_bytes,
+        elapsed_ms = started.elapsed().as_millis(),
+        "log recovered"
+    );
+    let lock = std::sync::Arc::new(recovered.lock);
+    let (mut handles, mut threads) = (Vec::new(), Vec::new());
+    let shards = recovered.shards.len();
+    for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
+        let (handle, mut worker) = worker::Worker::new(number, shards, journal, records)?;
+        let lock = lock.clone();
+        let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
+            worker.run();
+            drop(lock);
+        })?;
+        handles.push(handle);
+        threads.push(thread);
     }
-
-    pub fn drain(&self) {}
-
-    pub fn stats(&self) -> Stats {
-        Stats::default()
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Stats {
-    pub connections: u64,
-    pub sessions: u64,
-    pub live_sessions: u64,
-    pub turns: u64,
-    pub actions: u64,
-    pub refused: u64,
-    pub deltas: u64,
-    pub deltas_out: u64,
-    pub bytes_out: u64,
-    pub conflated: u64,
-    pub log_bytes: u64,
-    pub log_failures: u64,
-    pub closed_slow: u64,
-    pub panics: u64,
-}
-
-impl Sum for Stats {
-    fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
-        iter.fold(Self::default(), |all, _| all)
-    }
+    Ok((handles, threads))
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -22,9 +22,21 @@ use tower::ServiceExt;
 use crate::limits;
 use crate::rest::App;
 
-/// One of the connections this node may have. It lives as long as whoever holds the connection: the request's task, then
-/// the shard.
-pub type Permit = Arc<OwnedSemaphorePermit>;
+/// One of the connections this node may have. Held by the task that serves the connection, until an upgrade takes it along
+/// to the shard.
+#[derive(Debug, Clone)]
+pub struct Permit(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+
+impl Permit {
+    fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self(Arc::new(Mutex::new(Some(permit))))
+    }
+
+    /// Takes it; there is only one.
+    pub fn take(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 /// Milliseconds to wait after a failure that concerns no single connection, such as a lack of descriptors: such a failure lasts,
 /// and trying at once again would only burn the processor.
@@ -66,7 +78,7 @@ pub async fn run(listener: TcpListener, router: Router, app: App) {
             app.metrics.connections_refused.increment(1);
             continue;
         };
-        let serving = serve(stream, Arc::new(permit), router.clone(), Arc::clone(&app));
+        let serving = serve(stream, Permit::new(permit), router.clone(), Arc::clone(&app));
         app.tasks.spawn(serving);
     }
 }
@@ -78,7 +90,7 @@ async fn serve(stream: TcpStream, permit: Permit, router: Router, app: App) {
     }
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Arc::clone(&permit));
+        request.extensions_mut().insert(permit.clone());
         router.clone().oneshot(request)
     });
     let connection = http1::Builder::new()

@@ -63,7 +63,7 @@ pub async fn upgrade(
         admission,
         encoding,
         only: matches!(credentials, Credentials::Ticket(_)),
-        permit: request.extensions().get::<Permit>().map(Arc::clone),
+        permit: request.extensions().get::<Permit>().cloned(),
     };
     let upgraded = hyper::upgrade::on(&mut request);
     let serving = Arc::clone(&app);
@@ -185,7 +185,7 @@ impl Attach {
             encoding: self.encoding,
             session: self.admission.session,
             only: self.only,
-            permit: self.permit,
+            permit: self.permit.and_then(|permit| permit.take()),
         })
     }
 }
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(handshake(|request| *request.method_mut() = axum::http::Method::HEAD), Err(405));
         assert_eq!(handshake(|request| *request.version_mut() = Version::HTTP_10), Err(400));
         let twice = |request: &mut Request| {
-            drop(request.headers_mut().append(header::SEC_WEBSOCKET_KEY, HeaderValue::from_static("x")))
+            assert!(request.headers_mut().append(header::SEC_WEBSOCKET_KEY, HeaderValue::from_static("x")))
         };
         assert_eq!(handshake(twice), Err(400));
     }

@@ -1,0 +1,211 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+
+use crate::bare::Fault;
+use crate::bounds::Bounds;
+use crate::rest::Base;
+
+/// Plays many fights at once against a Tiltyard server and checks every player's view.
+///
+/// Exits with 0 when every bound held, 1 when one did not, 2 when nothing could be measured.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 120)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure latency, throughput and truthfulness under load
+    Run(RunArgs),
+    /// Measure memory per idle connection and per session
+    Idle(IdleArgs),
+    /// Be the smallest server that could do the same work: no authentication, no rules, no log
+    Bare(BareArgs),
+    /// Measure a server against the bare loop, in turns, on one core each
+    Compare(CompareArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("load").required(true).args(["rate", "saturate"]))]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub target: Target,
+    /// Sessions
+    #[arg(long, default_value_t = 500)]
+    pub sessions: usize,
+    /// Players in each session
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=100))]
+    pub players: u8,
+    /// Seconds measured
+    #[arg(long, default_value_t = 10.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Seconds of the same load before
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    pub warmup: f64,
+    /// The longest to wait afterwards, in seconds, for what is still on its way
+    #[arg(long, default_value_t = 5.0, value_parser = seconds)]
+    pub drain: f64,
+    /// Actions a second of each player, on a schedule that does not wait for the server
+    #[arg(long, value_parser = rate)]
+    pub rate: Option<f64>,
+    /// One action in flight per player, the next when it is answered
+    #[arg(long)]
+    pub saturate: bool,
+    /// The target is the bare loop
+    #[arg(long)]
+    pub bare: bool,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Process of the server, to measure what it uses
+    #[arg(long, value_name = "PID")]
+    pub server_pid: Option<u32>,
+    #[command(flatten)]
+    pub bounds: Bounds,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct IdleArgs {
+    #[command(flatten)]
+    pub target: Target,
+    /// Connections, a whole number of sessions
+    #[arg(long, default_value_t = 10_000)]
+    pub connections: usize,
+    /// Players in each session
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub players: u8,
+    /// Seconds to stay connected before memory is read
+    #[arg(long, default_value_t = 10.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// The target is the bare loop
+    #[arg(long)]
+    pub bare: bool,
+    /// Process of the server
+    #[arg(long, value_name = "PID")]
+    pub server_pid: u32,
+    /// Fail above this much memory per connection
+    #[arg(long, value_name = "KIB")]
+    pub max_kib_per_connection: Option<f64>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct BareArgs {
+    /// Where to listen; port 0 for any
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Seconds after which it stops by itself
+    #[arg(long, default_value_t = 120.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Misbehave, to see a check fail: `drop-every=N` deliveries, `corrupt-digest=N` deltas
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Option<Fault>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The server's executable
+    #[arg(long, value_name = "PATH")]
+    pub server_bin: PathBuf,
+    /// Repetitions, each of both
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub reps: u32,
+    /// Sessions
+    #[arg(long, default_value_t = 500)]
+    pub sessions: usize,
+    /// Players in each session
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=100))]
+    pub players: u8,
+    /// Seconds measured, each time
+    #[arg(long, default_value_t = 8.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Seconds of the same load before
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    pub warmup: f64,
+    /// Actions a second of each player, on a schedule; without it one action in flight each
+    #[arg(long, value_parser = rate)]
+    pub rate: Option<f64>,
+    /// Core of the server
+    #[arg(long, default_value_t = 0)]
+    pub server_core: usize,
+    /// Core of the harness
+    #[arg(long, default_value_t = 1)]
+    pub harness_core: usize,
+    /// Fail below this median ratio of the server's deltas per second to the bare loop's
+    #[arg(long, value_name = "RATIO")]
+    pub min_ratio: Option<f64>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Whom to measure.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// Where the server is
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: Base,
+    /// Token of a service or an administrator that may create sessions
+    #[arg(long, env = "TILTYARD_TOKEN", hide_env_values = true, required_unless_present = "bare")]
+    pub token: Option<String>,
+}
+
+/// What to say.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Also write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Show no progress
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// A bounded length of time: every load stops by itself.
+fn seconds(text: &str) -> Result<f64, String> {
+    number_between(text, 0.0, 3600.0)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    number_between(text, 0.001, 1000.0)
+}
+
+fn number_between(text: &str, low: f64, high: f64) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("{text} is no number"))?;
+    if (low..=high).contains(&value) { Ok(value) } else { Err(format!("must be between {low} and {high}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_refused() {
+        let refused = |args: &[&str]| assert!(Cli::try_parse_from(args).is_err(), "{args:?}");
+        let taken = |args: &[&str]| assert!(Cli::try_parse_from(args).is_ok(), "{args:?}");
+        taken(&["x", "run", "--bare", "--saturate"]);
+        taken(&["x", "run", "--token", "t", "--rate", "0.5"]);
+        refused(&["x", "run", "--bare"]);
+        refused(&["x", "run", "--bare", "--saturate", "--rate", "5"]);
+        refused(&["x", "run", "--bare", "--saturate", "--players", "1"]);
+        refused(&["x", "run", "--bare", "--rate", "0"]);
+        refused(&["x", "run", "--bare", "--saturate", "--seconds", "inf"]);
+        refused(&["x", "run", "--bare", "--saturate", "--max-cpu-us-per-delta", "9"]);
+        refused(&["x", "idle", "--bare"]);
+    }
+}

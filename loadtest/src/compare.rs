@@ -1,0 +1,190 @@
+//! The `compare` command: a Tiltyard server against the bare loop, in turns on the same core, so that whatever else the
+//! machine does falls on both. Only the ratios within a repetition mean anything on a shared machine.
+
+use std::fmt::{self, Display, Formatter};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::bounds::Bounds;
+use crate::child::Server;
+use crate::cli::CompareArgs;
+use crate::fleet::Load;
+use crate::lobby::Peer;
+use crate::number::{grouped, median, whole};
+use crate::report::{Quantiles, Report};
+use crate::run::{Plan, measure, write_json};
+use crate::sys;
+
+/// Seconds a bare loop lives beyond the load it is there for, should nobody end it.
+const BARE_SPARE: f64 = 120.0;
+
+/// Everything that was measured.
+#[derive(Debug, Default, Serialize)]
+struct Comparison {
+    reps: Vec<Pair>,
+    median_ratio: Option<f64>,
+    failures: Vec<String>,
+}
+
+/// One repetition.
+#[derive(Debug, Serialize)]
+struct Pair {
+    bare: Report,
+    tiltyard: Report,
+    /// The server's deltas per second over the bare loop's.
+    ratio: f64,
+}
+
+pub fn command(args: &CompareArgs) -> Result<ExitCode> {
+    ensure!(args.seconds > 0.0 && args.sessions > 0, "there is nothing to measure");
+    let mut comparison = Comparison::default();
+    println!("{}", Row::title());
+    for rep in 0..args.reps {
+        // Whoever is second finds a warmer machine, or a hotter one: each is first in turn.
+        let (bare, tiltyard) = if rep % 2 == 0 {
+            let bare = bare(args)?;
+            (bare, tiltyard(args)?)
+        } else {
+            let tiltyard = tiltyard(args)?;
+            (bare(args)?, tiltyard)
+        };
+        let ratio = tiltyard.deltas.per_second / bare.deltas.per_second;
+        for (who, report) in [("bare", &bare), ("tiltyard", &tiltyard)] {
+            println!("{}", Row { rep: rep + 1, who, report });
+            comparison.failures.extend(report.failures.iter().map(|failure| format!("{who} {}: {failure}", rep + 1)));
+        }
+        println!("{:>4} ratio {ratio:.3}", rep + 1);
+        comparison.reps.push(Pair { bare, tiltyard, ratio });
+    }
+    comparison.judge(args.min_ratio);
+    print!("{comparison}");
+    write_json(args.output.json.as_deref(), &comparison)?;
+    Ok(if comparison.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn bare(args: &CompareArgs) -> Result<Report> {
+    let folder = tempfile::tempdir()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["bare", "--seconds", &(args.warmup + args.seconds + BARE_SPARE).to_string()]);
+    let server = start(args, command, &folder)?;
+    load(args, &server, Peer::Bare)
+}
+
+fn tiltyard(args: &CompareArgs) -> Result<Report> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let mut command = Command::new(&args.server_bin);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
+    let server = start(args, command, &folder)?;
+    let mut command = Command::new(&args.server_bin);
+    command.arg("token").arg("--data").arg(&data).args(["--service", "loadtest", "--scope", "sessions:write"]);
+    let output = command.output().context("ask for a token")?;
+    if !output.status.success() {
+        bail!("no token: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let token = String::from_utf8(output.stdout).context("the token is not text")?.trim().to_owned();
+    load(args, &server, Peer::Tiltyard { token })
+}
+
+/// Starts a server on its core. What a process starts runs where it runs itself, so the harness goes there for a moment.
+fn start(args: &CompareArgs, command: Command, folder: &TempDir) -> Result<Server> {
+    sys::pin(args.server_core).with_context(|| format!("run on core {}", args.server_core))?;
+    let server = Server::start(command, &folder.path().join("log"));
+    sys::pin(args.harness_core).with_context(|| format!("run on core {}", args.harness_core))?;
+    server
+}
+
+fn load(args: &CompareArgs, server: &Server, peer: Peer) -> Result<Report> {
+    let plan = Plan {
+        base: server.base.clone(),
+        peer,
+        sessions: args.sessions,
+        players: usize::from(args.players),
+        load: args.rate.map_or(Load::Saturate, Load::Rate),
+        warmup: args.warmup,
+        seconds: args.seconds,
+        drain: 5.0,
+        seed: 1,
+        server_pid: Some(server.pid()),
+        quiet: args.output.quiet,
+    };
+    let mut report = measure(&plan)?;
+    report.failures = Bounds::default().failures(&report);
+    Ok(report)
+}
+
+impl Comparison {
+    fn judge(&mut self, min_ratio: Option<f64>) {
+        self.median_ratio = median(self.reps.iter().map(|pair| pair.ratio).collect());
+        let found = self.median_ratio.unwrap_or(0.0);
+        if let Some(bound) = min_ratio.filter(|&bound| found < bound || found.is_nan()) {
+            self.failures.push(format!("the median ratio is {found:.3}, required {bound}"));
+        }
+    }
+}
+
+/// One measurement in the table.
+struct Row<'a> {
+    rep: u32,
+    who: &'static str,
+    report: &'a Report,
+}
+
+impl Row<'_> {
+    fn title() -> String {
+        format!(
+            "{:>4} {:<9}{:>12}{:>10}{:>10}{:>10}{:>12}{:>12}",
+            "rep", "server", "deltas/s", "p50 us", "p99 us", "us/delta", "server CPU", "harness CPU"
+        )
+    }
+}
+
+impl Display for Row<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { rep, who, report } = self;
+        let deltas = grouped(whole(report.deltas.per_second));
+        let quantiles = report.latency_us.others.clone();
+        let Quantiles { p50, p99, .. } = quantiles.unwrap_or_default();
+        let (cpu, each) = report
+            .server
+            .as_ref()
+            .map_or((0.0, 0.0), |server| (server.cpu_percent, server.cpu_us_per_delta.unwrap_or_default()));
+        let [p50, p99] = [p50, p99].map(grouped);
+        write!(f, "{rep:>4} {who:<9}{deltas:>12}{p50:>10}{p99:>10}{each:>10.2}{cpu:>10.1} %")?;
+        write!(f, "{:>10.1} %", report.generator.cpu_percent)?;
+        if report.generator.bottleneck { f.write_str("   the generator was the bottleneck") } else { Ok(()) }
+    }
+}
+
+impl Display for Comparison {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(ratio) = self.median_ratio {
+            writeln!(f, "median ratio {ratio:.3}")?;
+        }
+        self.failures.iter().try_for_each(|failure| writeln!(f, "FAILED      {failure}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Comparison, Pair};
+    use crate::report::Report;
+
+    fn judged(ratios: &[f64], min_ratio: Option<f64>) -> Comparison {
+        let pair = |&ratio: &f64| Pair { bare: Report::default(), tiltyard: Report::default(), ratio };
+        let mut comparison = Comparison { reps: ratios.iter().map(pair).collect(), ..Comparison::default() };
+        comparison.judge(min_ratio);
+        comparison
+    }
+
+    #[test]
+    fn the_median_decides() {
+        assert_eq!(judged(&[0.5, 0.9, 0.8], None).median_ratio, Some(0.8));
+        assert!(judged(&[0.5, 0.9, 0.8], Some(0.8)).failures.is_empty());
+        assert_eq!(judged(&[0.5, 0.9, 0.8], Some(0.81)).failures.len(), 1);
+        assert_eq!(judged(&[], Some(0.1)).failures.len(), 1);
+    }
+}

@@ -1,0 +1,132 @@
+//! A non-blocking socket: reads into a buffer that all sockets share, keeps only what a read left over.
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use mio::net::TcpStream;
+
+/// Room for one read. Larger than any frame, so what is left over from the read before always fits in front.
+pub const BUFFER_BYTES: usize = 256 * 1024;
+
+/// The most that may wait for the other side to read. Nothing here is worth buffering beyond this.
+const UNSENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a read brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fill {
+    /// This many bytes are in the buffer, those left over before included. A short read has `drained` the socket: the
+    /// next byte raises a new edge.
+    Bytes { length: usize, drained: bool },
+    /// Nothing new.
+    Nothing,
+    /// The other side has closed.
+    Closed,
+}
+
+/// The socket.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    /// The start of a frame whose end has not come yet.
+    carry: Vec<u8>,
+    /// What could not be sent yet.
+    out: Vec<u8>,
+}
+
+impl Socket {
+    pub fn new(stream: TcpStream) -> Self {
+        Self { stream, carry: Vec::new(), out: Vec::new() }
+    }
+
+    pub const fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    /// Reads into `buffer`, after what [`Socket::keep`] was given.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Fill> {
+        let kept = self.carry.len();
+        buffer[..kept].copy_from_slice(&self.carry);
+        loop {
+            return match self.stream.read(&mut buffer[kept..]) {
+                Ok(0) => Ok(Fill::Closed),
+                Ok(read) => Ok(Fill::Bytes { length: kept + read, drained: kept + read < buffer.len() }),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Fill::Nothing),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+        }
+    }
+
+    /// Remembers `rest`, the bytes of a read that are not a whole frame yet, for the next read.
+    pub fn keep(&mut self, rest: &[u8]) {
+        self.carry.clear();
+        self.carry.extend_from_slice(rest);
+    }
+
+    /// Sends now what the kernel takes, the rest when the socket is writable again.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // The usual case goes past the queue.
+        let sent = if self.out.is_empty() { write(&mut self.stream, bytes)? } else { 0 };
+        self.out.extend_from_slice(&bytes[sent..]);
+        Ok(())
+    }
+
+    /// Where to append what the next [`Socket::flush`] sends.
+    pub const fn queue(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// Sends what is waiting, as far as the kernel takes it.
+    pub fn flush(&mut self) -> io::Result<()> {
+        let mut sent = 0;
+        while sent < self.out.len() {
+            match write(&mut self.stream, &self.out[sent..])? {
+                0 if self.out.len() - sent > UNSENT_BYTES_MAX => {
+                    return Err(io::Error::other("the other side does not read"));
+                }
+                0 => break,
+                more => sent += more,
+            }
+        }
+        self.out.drain(..sent);
+        Ok(())
+    }
+}
+
+/// Writes what the kernel takes, which may be nothing.
+fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        return match stream.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            outcome => outcome,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::{Fill, Socket};
+
+    #[test]
+    fn what_is_kept_comes_back_in_front_of_the_next_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (near, _) = listener.accept().unwrap();
+        // Left blocking, so that each read waits for its bytes.
+        let mut socket = Socket::new(mio::net::TcpStream::from_std(near));
+        let mut buffer = [0; 8];
+
+        far.write_all(b"abcde").unwrap();
+        assert_eq!(socket.read(&mut buffer).unwrap(), Fill::Bytes { length: 5, drained: true });
+        socket.keep(&buffer[3..5]);
+        far.write_all(b"fghijk").unwrap();
+        assert_eq!(socket.read(&mut buffer).unwrap(), Fill::Bytes { length: 8, drained: false });
+        assert_eq!(&buffer, b"defghijk");
+        socket.keep(&[]);
+        drop(far);
+        assert_eq!(socket.read(&mut buffer).unwrap(), Fill::Closed);
+    }
+}

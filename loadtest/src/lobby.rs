@@ -1,0 +1,103 @@
+//! The sessions of a run and who sits in them, before anybody is connected.
+
+use std::ops::Range;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::procfs;
+use crate::rest::{Base, Rest};
+
+/// The most connections one run opens, within 20,000 descriptors.
+const CONNECTIONS_MAX: usize = 18_000;
+
+/// Who is measured.
+#[derive(Debug, Clone)]
+pub enum Peer {
+    /// A Tiltyard server, with the token that may create sessions and mint tickets.
+    Tiltyard { token: String },
+    /// The bare loop: no REST, no tickets, no acks.
+    Bare,
+}
+
+/// Sessions with empty seats.
+#[derive(Debug)]
+pub struct Lobby {
+    base: Base,
+    players: usize,
+    sessions: Vec<Uuid>,
+    /// Absent for the bare loop, which knows a seat by its number.
+    desk: Option<Desk>,
+}
+
+/// Where tickets come from.
+#[derive(Debug)]
+struct Desk {
+    rest: Rest,
+    rosters: Vec<Vec<Uuid>>,
+}
+
+impl Lobby {
+    /// Creates `sessions` sessions of `players` players each.
+    pub fn create(base: &Base, peer: &Peer, sessions: usize, players: usize) -> Result<Self> {
+        let seats = sessions * players;
+        ensure!(seats <= CONNECTIONS_MAX, "{seats} connections are more than the {CONNECTIONS_MAX} one harness opens");
+        let descriptors = procfs::descriptors_max().context("read the limit of descriptors")?;
+        ensure!(
+            seats + 100 <= descriptors,
+            "{seats} connections do not fit in {descriptors} descriptors: see `ulimit -n`"
+        );
+        let Peer::Tiltyard { token } = peer else {
+            let sessions = (0..sessions).map(bare_session).collect();
+            return Ok(Self { base: base.clone(), players, sessions, desk: None });
+        };
+        let mut rest = Rest::connect(base, token)?;
+        let rosters: Vec<Vec<Uuid>> = (0..sessions).map(|_| (0..players).map(|_| Uuid::new_v4()).collect()).collect();
+        // Nobody falls and nothing is throttled, so that every action has the same work to do; the countdown is longer
+        // than any setup, so that a fight starts when its players say so.
+        let rules = json!({ "health": 1_000_000_000, "attack_interval_ms": 0, "actions_per_second": 0, "preparation_ms": 60_000 });
+        let sessions = rest.create_sessions(&rosters, &rules).context("create the sessions")?;
+        Ok(Self { base: base.clone(), players, sessions, desk: Some(Desk { rest, rosters }) })
+    }
+
+    pub const fn base(&self) -> &Base {
+        &self.base
+    }
+
+    pub const fn players(&self) -> usize {
+        self.players
+    }
+
+    pub fn sessions(&self) -> &[Uuid] {
+        &self.sessions
+    }
+
+    /// All of them: session by session, slot by slot.
+    pub fn seats(&self) -> usize {
+        self.sessions.len() * self.players
+    }
+
+    /// Whether the server acknowledges actions and starts a fight when its players are ready.
+    pub const fn answers(&self) -> bool {
+        self.desk.is_some()
+    }
+
+    /// The paths at which the sockets of `seats` are opened. Those of a Tiltyard are good for one use and half a minute.
+    pub fn paths(&mut self, seats: Range<usize>) -> Result<Vec<String>> {
+        let (players, sessions) = (self.players, &self.sessions);
+        let place = |seat: usize| (seat / players, seat % players);
+        let Some(Desk { rest, rosters }) = &mut self.desk else {
+            let path = |(session, slot)| format!("/ws?bare={session}&slot={slot}&players={players}");
+            return Ok(seats.map(place).map(path).collect());
+        };
+        let pairs = seats.map(place).map(|(session, slot)| (sessions[session], rosters[session][slot]));
+        let tickets = rest.tickets(pairs).context("mint tickets")?;
+        Ok(tickets.into_iter().map(|ticket| format!("{}/ws?ticket={ticket}", self.base.prefix)).collect())
+    }
+}
+
+/// The id of the bare loop's session of this number; its handle, the low 32 bits, is never 0.
+pub fn bare_session(index: usize) -> Uuid {
+    Uuid::from_u128(index as u128 + 1)
+}

@@ -1,0 +1,345 @@
+//! A virtual player: rebuilds its own view from what it is sent and checks every message against what it knows.
+
+use anyhow::{Result, bail, ensure};
+use tiltyard_protocol::server::{Ack, Joined, PhaseName, Refused, SessionStatus};
+use tiltyard_protocol::view::Drift;
+use tiltyard_protocol::{Delta, ServerMessage, Snapshot, View};
+
+use crate::session::{Sends, Session};
+use crate::tally::Tally;
+
+/// What a message asks of the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    Nothing,
+    /// The view has drifted: join again and get a snapshot.
+    Rejoin,
+}
+
+/// The player.
+#[derive(Debug)]
+pub struct Player {
+    pub slot: u8,
+    /// The session's handle, from `joined`.
+    pub handle: u32,
+    state: State,
+    view: View,
+    /// The last sequence applied.
+    seq: u64,
+    /// Whether actions are acknowledged; where they are not, a player takes its own delta for the answer.
+    acks: bool,
+    /// Actions not answered yet.
+    pub unanswered: u64,
+    /// Deltas of actions seen, and sequences that a snapshot stood for.
+    shown: u64,
+    skipped: u64,
+}
+
+/// How far a player has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No snapshot yet.
+    Joining,
+    Playing,
+    /// Has drifted and asked for a snapshot.
+    Rejoining,
+    /// Its connection is gone.
+    Gone,
+}
+
+impl Player {
+    pub fn new(slot: u8, acks: bool) -> Self {
+        Self {
+            slot,
+            handle: 0,
+            state: State::Joining,
+            view: View::default(),
+            seq: 0,
+            acks,
+            unanswered: 0,
+            shown: 0,
+            skipped: 0,
+        }
+    }
+
+    pub fn joined(&self) -> bool {
+        self.state == State::Playing
+    }
+
+    pub fn gone(&self) -> bool {
+        self.state == State::Gone
+    }
+
+    /// Whether the fight is on, as this player sees it.
+    pub fn fighting(&self) -> bool {
+        self.joined() && self.view.phase.status == SessionStatus::Active && self.view.phase.phase == PhaseName::Active
+    }
+
+    pub const fn lose_connection(&mut self) {
+        self.state = State::Gone;
+    }
+
+    /// How many deltas this player should have been sent and was not.
+    pub fn missing(&self, session: &Session) -> u64 {
+        let unseen = session.owed.saturating_sub(self.shown + self.skipped);
+        unseen.max(session.told.saturating_sub(self.seq))
+    }
+
+    /// Takes the message in `payload`, read at `now`. An error is something no server of this protocol says.
+    pub fn take(&mut self, payload: &[u8], now: u64, session: &mut Session, tally: &mut Tally) -> Result<Next> {
+        // Apart, so that a delta can stay in the memo while the rest of the session is used.
+        let Session { memo, sent, owed, told, .. } = session;
+        if let Some(delta) = memo.known(self.seq + 1, payload) {
+            return self.delta(delta, now, sent, told, tally);
+        }
+        match serde_json::from_slice(payload)? {
+            ServerMessage::Delta(delta) => {
+                let next = self.delta(&delta, now, sent, told, tally);
+                memo.keep(payload, delta);
+                next
+            }
+            ServerMessage::Ack(ack) => {
+                *owed += 1;
+                *told = ack.q.max(*told);
+                self.answered(&ack, now, sent[usize::from(self.slot)].at(ack.id), tally)
+            }
+            ServerMessage::Refused(refused) => Ok(self.refused(&refused, tally)),
+            ServerMessage::Joined(joined) => self.admitted(&joined),
+            ServerMessage::Snapshot(snapshot) => Ok(self.replace(snapshot, tally)),
+            ServerMessage::Result(outcome) => {
+                tally.counts.ended += 1;
+                tally.trouble(|| format!("a fight ended: {:?}", outcome.reason));
+                Ok(Next::Nothing)
+            }
+            ServerMessage::Error(error) => {
+                tally.counts.errors += 1;
+                tally.trouble(|| format!("the server says {}: {}", error.reason, error.message));
+                ensure!(self.state != State::Joining, "the join was answered by {}: {}", error.reason, error.message);
+                Ok(Next::Nothing)
+            }
+            ServerMessage::Left(_) => bail!("`left` came without a `leave`"),
+            ServerMessage::Pong(_) => bail!("`pong` came without a `ping`"),
+        }
+    }
+
+    fn delta(&mut self, delta: &Delta, now: u64, sent: &[Sends], told: &mut u64, tally: &mut Tally) -> Result<Next> {
+        *told = delta.q.max(*told);
+        if let Some((slot, id)) = delta.by {
+            self.show(slot, id, now, sent.get(usize::from(slot)).and_then(|sends| sends.at(id)), tally);
+        }
+        self.apply(delta, tally)
+    }
+
+    fn show(&mut self, slot: u8, id: u64, now: u64, sent: Option<u64>, tally: &mut Tally) {
+        self.shown += 1;
+        let mine = slot == self.slot;
+        if mine && !self.acks {
+            self.unanswered = self.unanswered.saturating_sub(1);
+            tally.counts.acked += 1;
+        }
+        match sent {
+            Some(sent) if mine => Tally::time(&tally.window, &mut tally.actor, sent, now),
+            Some(sent) => Tally::time(&tally.window, &mut tally.others, sent, now),
+            None => {
+                tally.counts.untimed += 1;
+                tally.trouble(|| format!("a delta names action {id} of slot {slot}, whose sending is not remembered"));
+            }
+        }
+    }
+
+    fn apply(&mut self, delta: &Delta, tally: &mut Tally) -> Result<Next> {
+        ensure!(delta.s == self.handle, "a delta of session {} came to one who joined {}", delta.s, self.handle);
+        ensure!(self.state != State::Joining, "a delta came before the snapshot");
+        tally.counts.deltas += 1;
+        let mut outcome = self.view.apply(self.seq, delta);
+        if let Err(gap @ Drift::Gap { expected, got }) = outcome {
+            tally.counts.out_of_order += 1;
+            tally.trouble(|| format!("slot {}: {gap}", self.slot));
+            if got < expected {
+                // Seen before: it is not what a delta still missing would have shown.
+                self.shown -= u64::from(delta.by.is_some());
+                return Ok(Next::Nothing);
+            }
+            // What was between is missing, which is counted at the end; a digest will tell if the view suffered.
+            outcome = self.view.apply(got - 1, delta);
+        }
+        self.seq = delta.q;
+        match outcome {
+            Ok(_) => Ok(Next::Nothing),
+            // A view that waits for its snapshot has been counted.
+            Err(_) if self.state == State::Rejoining => Ok(Next::Nothing),
+            Err(drift) => {
+                self.drift(drift, tally);
+                self.state = State::Rejoining;
+                Ok(Next::Rejoin)
+            }
+        }
+    }
+
+    fn answered(&mut self, ack: &Ack, now: u64, sent: Option<u64>, tally: &mut Tally) -> Result<Next> {
+        ensure!(self.unanswered > 0, "action {} was acknowledged when none was waiting for an answer", ack.id);
+        self.unanswered -= 1;
+        tally.counts.acked += 1;
+        if let Some(sent) = sent {
+            Tally::time(&tally.window, &mut tally.ack, sent, now);
+        }
+        Ok(Next::Nothing)
+    }
+
+    fn refused(&mut self, refused: &Refused, tally: &mut Tally) -> Next {
+        // Id 0 is a refused `ready`: the fight has begun without it.
+        if refused.id > 0 {
+            self.unanswered = self.unanswered.saturating_sub(1);
+            tally.refusal(refused.reason.name());
+        }
+        Next::Nothing
+    }
+
+    fn admitted(&mut self, joined: &Joined) -> Result<Next> {
+        ensure!(joined.slot == self.slot, "was given slot {} where {} was its seat", joined.slot, self.slot);
+        self.handle = joined.s;
+        Ok(Next::Nothing)
+    }
+
+    fn replace(&mut self, snapshot: Snapshot, tally: &mut Tally) -> Next {
+        match self.state {
+            State::Joining | State::Gone => {}
+            State::Playing => tally.counts.conflated += 1,
+            State::Rejoining => tally.counts.resynced += 1,
+        }
+        // What comes before a player's first snapshot is not owed to it; no action is sent before everybody has one.
+        if self.state != State::Joining {
+            self.skipped += snapshot.q.saturating_sub(self.seq);
+        }
+        self.seq = snapshot.q;
+        self.state = State::Playing;
+        let unverified = snapshot.view.clone();
+        self.view = snapshot.verified().unwrap_or_else(|drift| {
+            self.drift(drift, tally);
+            unverified
+        });
+        Next::Nothing
+    }
+
+    fn drift(&self, drift: Drift, tally: &mut Tally) {
+        tally.counts.drifted += 1;
+        tally.trouble(|| format!("slot {} drifted: {drift}", self.slot));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tiltyard_protocol::Reason;
+    use tiltyard_protocol::server::{Patch, Resume};
+    use tiltyard_protocol::view::ParticipantView;
+    use uuid::Uuid;
+
+    use super::*;
+
+    struct Rig {
+        player: Player,
+        session: Session,
+        tally: Tally,
+    }
+
+    /// A player in slot 0 of two who has joined at sequence 10 and sent action 1.
+    fn rig() -> Rig {
+        let mut rig =
+            Rig { player: Player::new(0, true), session: Session::new(Uuid::from_u128(5), 2, 8), tally: Tally::new() };
+        let joined = Joined { session: Uuid::from_u128(5), s: 5, slot: 0, resume: Resume::Snapshot, last_id: 0 };
+        assert_eq!(rig.take(&ServerMessage::Joined(joined)), Next::Nothing);
+        rig.take(&snapshot(10));
+        rig.session.sent[0].note(1_000);
+        rig.player.unanswered = 1;
+        rig
+    }
+
+    impl Rig {
+        fn take(&mut self, message: &ServerMessage) -> Next {
+            self.try_take(message).unwrap()
+        }
+
+        fn try_take(&mut self, message: &ServerMessage) -> Result<Next> {
+            let payload = serde_json::to_vec(message).unwrap();
+            self.player.take(&payload, 3_000_000, &mut self.session, &mut self.tally)
+        }
+    }
+
+    fn view() -> View {
+        View { seats: 2, participants: vec![ParticipantView::default(); 2], ..View::default() }
+    }
+
+    fn snapshot(q: u64) -> ServerMessage {
+        ServerMessage::Snapshot(Snapshot { s: 5, q, at: 0, view: view(), h: view().digest() })
+    }
+
+    fn delta(q: u64, h: Option<u32>) -> ServerMessage {
+        let patch = Patch { i: 1, hp: Some(7), ..Patch::default() };
+        ServerMessage::Delta(Delta { s: 5, q, by: Some((0, 1)), p: vec![patch], h, ..Delta::default() })
+    }
+
+    #[test]
+    fn an_acknowledged_action_is_owed_until_its_delta_comes() {
+        let mut rig = rig();
+        rig.take(&ServerMessage::Ack(Ack { s: 5, id: 1, q: 11 }));
+        assert_eq!((rig.player.missing(&rig.session), rig.player.unanswered), (1, 0));
+        let mut after = view();
+        after.participants[1].hp = 7;
+        rig.take(&delta(11, Some(after.digest())));
+        assert_eq!(rig.player.missing(&rig.session), 0);
+        let counts = rig.tally.counts;
+        assert_eq!((counts.acked, counts.deltas, counts.drifted, counts.out_of_order), (1, 1, 0, 0));
+        assert!(rig.try_take(&ServerMessage::Ack(Ack { s: 5, id: 1, q: 11 })).is_err(), "a second answer");
+    }
+
+    #[test]
+    fn a_gap_is_out_of_order_and_what_it_skipped_is_missing() {
+        let mut rig = rig();
+        rig.session.owed = 3;
+        rig.take(&delta(13, None));
+        assert_eq!((rig.tally.counts.out_of_order, rig.player.missing(&rig.session)), (1, 2));
+        rig.take(&delta(12, None));
+        assert_eq!((rig.tally.counts.out_of_order, rig.player.missing(&rig.session)), (2, 2), "late is not in time");
+    }
+
+    #[test]
+    fn a_wrong_digest_is_a_drift_once_and_a_snapshot_heals_it() {
+        let mut rig = rig();
+        assert_eq!(rig.take(&delta(11, Some(1))), Next::Rejoin);
+        assert_eq!(rig.take(&delta(12, Some(1))), Next::Nothing);
+        rig.take(&snapshot(12));
+        let counts = rig.tally.counts;
+        assert_eq!((counts.drifted, counts.resynced, counts.conflated), (1, 1, 0));
+        assert!(rig.player.joined());
+    }
+
+    #[test]
+    fn a_snapshot_in_place_of_deltas_is_a_conflation_and_no_loss() {
+        let mut rig = rig();
+        rig.session.owed = 3;
+        rig.session.told = 13;
+        rig.take(&snapshot(13));
+        assert_eq!((rig.tally.counts.conflated, rig.player.missing(&rig.session)), (1, 0));
+    }
+
+    #[test]
+    fn refusals_answer_by_reason_and_a_refused_ready_does_not_count() {
+        let mut rig = rig();
+        let refused = |id| ServerMessage::Refused(Refused { s: 5, id, reason: Reason::Cooldown, retry_ms: None });
+        rig.take(&refused(0));
+        assert_eq!(rig.player.unanswered, 1);
+        rig.take(&refused(1));
+        assert_eq!((rig.player.unanswered, rig.tally.refused.get("cooldown")), (0, Some(&1)));
+    }
+
+    #[test]
+    fn what_the_protocol_does_not_allow_is_an_error() {
+        let mut rig = rig();
+        let other = ServerMessage::Delta(Delta { s: 6, q: 11, ..Delta::default() });
+        assert!(rig.try_take(&other).is_err());
+        assert!(rig.player.take(b"{}", 0, &mut rig.session, &mut rig.tally).is_err());
+        let mut new = Player::new(1, true);
+        let early = serde_json::to_vec(&ServerMessage::Delta(Delta::default())).unwrap();
+        assert!(new.take(&early, 0, &mut rig.session, &mut rig.tally).is_err());
+    }
+}

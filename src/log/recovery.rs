@@ -1,0 +1,208 @@
+//! Reading the log at start: every session is put back by stepping its inputs again.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::entry::{self, Damage, Entry, MAGIC};
+use super::{Journal, SessionRecord};
+use crate::hub::shard_of;
+use crate::shard::Session;
+
+/// What a log had, ready for the shards to go on.
+#[derive(Debug)]
+pub struct Recovered {
+    /// A journal and its sessions, per shard.
+    pub shards: Vec<(Journal, Vec<SessionRecord>)>,
+    /// Held as long as the node runs: another node cannot open the same data folder.
+    pub lock: File,
+    /// Inputs that were stepped again.
+    pub inputs: u64,
+    /// Bytes of unfinished frames, cut off. None of it was ever acknowledged.
+    pub torn_bytes: u64,
+}
+
+/// Why a log cannot be recovered. Nothing has been changed on disk.
+#[derive(Debug, Error)]
+pub enum RecoveryError {
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{0}: in use by another process")]
+    Locked(PathBuf),
+    #[error(
+        "{path}: damaged at byte {offset}: {damage}. Restore the file from a backup, or move {path} away to start without its sessions"
+    )]
+    Damaged { path: PathBuf, offset: usize, damage: Damage },
+    #[error("{0}: not a journal this version can read")]
+    Version(PathBuf),
+    #[error("{path}: entry for session number {no}, which the segment has not introduced")]
+    UnknownSession { path: PathBuf, no: u32 },
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> RecoveryError {
+    let path = path.to_owned();
+    move |source| RecoveryError::Io { path, source }
+}
+
+/// Recovers the log below `data` and starts a new generation of it for `shards` shards.
+pub fn recover(data: &Path, shards: usize, sync: bool) -> Result<Recovered, RecoveryError> {
+    let root = data.join("log");
+    fs::create_dir_all(&root).map_err(at(&root))?;
+    let lock = lock(&root)?;
+    let generations = numbered(&root)?;
+    let newest = generations.keys().next_back().copied();
+
+    let mut old = Replay::default();
+    if let Some(folder) = newest.and_then(|newest| generations.get(&newest)) {
+        for segment in newest_segments(folder)? {
+            old.read(&segment)?;
+        }
+    }
+
+    let mut by_shard: Vec<Vec<SessionRecord>> = (0..shards).map(|_| Vec::new()).collect();
+    for record in old.sessions {
+        by_shard[shard_of(record.id, shards)].push(record);
+    }
+    let shards = begin(&root, newest.map_or(1, |newest| newest + 1), by_shard, sync)?;
+    for folder in generations.values() {
+        fs::remove_dir_all(folder).map_err(at(folder))?;
+    }
+    Ok(Recovered { shards, lock, inputs: old.inputs, torn_bytes: old.torn_bytes })
+}
+
+/// Writes a generation under another name and renames it when it is complete.
+fn begin(
+    root: &Path,
+    generation: u64,
+    sessions: Vec<Vec<SessionRecord>>,
+    sync: bool,
+) -> Result<Vec<(Journal, Vec<SessionRecord>)>, RecoveryError> {
+    let (folder, unfinished) = (root.join(generation.to_string()), root.join(format!("{generation}.new")));
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(at(&unfinished))?;
+    }
+    fs::create_dir(&unfinished).map_err(at(&unfinished))?;
+    let mut shards = Vec::new();
+    for (shard, records) in sessions.into_iter().enumerate() {
+        let mut journal =
+            Journal::create(&unfinished, shard, 1, sync, checkpoint(&records)).map_err(at(&unfinished))?;
+        journal.moved_to(&folder);
+        shards.push((journal, records));
+    }
+    fs::rename(&unfinished, &folder).map_err(at(&folder))?;
+    if sync {
+        File::open(root).and_then(|root| root.sync_data()).map_err(at(root))?;
+    }
+    Ok(shards)
+}
+
+/// The entries of a checkpoint; a session's number is its place.
+fn checkpoint(records: &[SessionRecord]) -> impl Iterator<Item = Entry<'_>> {
+    (0..).zip(records).map(|(no, record)| Entry::Session { no, record: Box::new(Cow::Borrowed(record)) })
+}
+
+fn lock(root: &Path) -> Result<File, RecoveryError> {
+    let path = root.join("lock");
+    let file = File::create(&path).map_err(at(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(RecoveryError::Locked(path)),
+        Err(fs::TryLockError::Error(source)) => Err(RecoveryError::Io { path, source }),
+    }
+}
+
+/// The folders below `root` whose name is a number.
+fn numbered(root: &Path) -> Result<BTreeMap<u64, PathBuf>, RecoveryError> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(root).map_err(at(root))? {
+        let path = entry.map_err(at(root))?.path();
+        if let Some(number) = path.file_name().and_then(|name| name.to_str()?.parse().ok()) {
+            found.insert(number, path);
+        }
+    }
+    Ok(found)
+}
+
+/// The newest segment of every shard in `folder`. Its checkpoint is complete: it got its name after that.
+fn newest_segments(folder: &Path) -> Result<Vec<PathBuf>, RecoveryError> {
+    let mut newest: BTreeMap<usize, (u64, PathBuf)> = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let path = entry.map_err(at(folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".journal")?.split_once('-'));
+        let Some((Ok(shard), Ok(segment))) = name.map(|(shard, segment)| (shard.parse(), segment.parse())) else {
+            continue;
+        };
+        if newest.get(&shard).is_none_or(|(known, _)| *known < segment) {
+            newest.insert(shard, (segment, path));
+        }
+    }
+    Ok(newest.into_values().map(|(_, path)| path).collect())
+}
+
+/// Segments being stepped again.
+#[derive(Debug, Default)]
+struct Replay {
+    sessions: Vec<SessionRecord>,
+    inputs: u64,
+    torn_bytes: u64,
+}
+
+impl Replay {
+    fn read(&mut self, path: &Path) -> Result<(), RecoveryError> {
+        let bytes = fs::read(path).map_err(at(path))?;
+        let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
+            return Err(RecoveryError::Version(path.to_owned()));
+        };
+        let mut sessions: BTreeMap<u32, Session> = BTreeMap::new();
+        loop {
+            let offset = bytes.len() - rest.len();
+            let damaged = |damage| RecoveryError::Damaged { path: path.to_owned(), offset, damage };
+            match entry::next_frame(&mut rest) {
+                Ok(None) => break,
+                Ok(Some(payload)) => {
+                    let (wall, entries) = entry::entries(payload).map_err(damaged)?;
+                    for entry in entries {
+                        self.step(path, &mut sessions, wall, entry)?;
+                    }
+                }
+                // The last frame was being written when the process died: none of it had been shown.
+                Err(Damage::Torn) => {
+                    self.torn_bytes += rest.len() as u64;
+                    break;
+                }
+                Err(damage) => return Err(damaged(damage)),
+            }
+        }
+        self.sessions.extend(sessions.into_values().map(Session::into_record));
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        path: &Path,
+        sessions: &mut BTreeMap<u32, Session>,
+        wall: u64,
+        entry: Entry<'static>,
+    ) -> Result<(), RecoveryError> {
+        let unknown = |no| RecoveryError::UnknownSession { path: path.to_owned(), no };
+        match entry {
+            Entry::Session { no, record } => {
+                sessions.insert(no, Session::from_record(record.into_owned()));
+            }
+            Entry::Input { no, at, input } => {
+                let session = sessions.get_mut(&no).ok_or_else(|| unknown(no))?;
+                session.replay(at, wall, input);
+                self.inputs += 1;
+            }
+            Entry::Forget { no } => {
+                sessions.remove(&no).ok_or_else(|| unknown(no))?;
+            }
+            Entry::CheckpointEnd => {}
+        }
+        Ok(())
+    }
+}

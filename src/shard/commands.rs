@@ -1,0 +1,277 @@
+//! What comes through the inbox, and the answers that wait for the turn to be in the log.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+
+use mio::Interest;
+use tiltyard_combat::{Answer, Event, Input, SessionStatus};
+use tiltyard_protocol::{CloseCode, Reason};
+use uuid::Uuid;
+
+use super::connection::{Connection, State};
+use super::play::refusal;
+use super::session::{Session, SessionKey};
+use super::worker::{Timer, Worker};
+use crate::hub::{
+    ActionApplied, Attachment, Command, Control, Effect, FightInfo, NewFight, Refusal, Reply, RestAction, command,
+};
+use crate::limits;
+use crate::log::Entry;
+use crate::socket::outbox::Outbox;
+use crate::socket::reader::Reader;
+
+/// An answer to another thread, held until the turn is in the log.
+#[derive(Debug)]
+pub enum Pending {
+    Info(Reply<FightInfo>, Box<Result<FightInfo, Refusal>>),
+    Applied(Reply<ActionApplied>, Box<Result<ActionApplied, Refusal>>),
+    Slot(Reply<u8>, Result<u8, Refusal>),
+}
+
+impl Pending {
+    fn send(self) {
+        // A receiver that is gone has stopped waiting: a client that went away, or a time-out.
+        match self {
+            Self::Info(reply, answer) => drop(reply.send(*answer)),
+            Self::Applied(reply, answer) => drop(reply.send(*answer)),
+            Self::Slot(reply, answer) => drop(reply.send(answer)),
+        }
+    }
+}
+
+/// Sessions that have left the arena, the newest ones.
+#[derive(Debug, Default)]
+pub struct Ended {
+    infos: HashMap<Uuid, FightInfo>,
+    order: VecDeque<Uuid>,
+}
+
+impl Ended {
+    /// Keeps `info`, forgetting the oldest where there are too many.
+    pub fn keep(&mut self, info: FightInfo) {
+        if self.order.len() == limits::ENDED_SESSIONS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.infos.remove(&oldest);
+        }
+        self.order.push_back(info.id);
+        self.infos.insert(info.id, info);
+    }
+
+    fn get(&self, id: Uuid) -> Option<&FightInfo> {
+        self.infos.get(&id)
+    }
+}
+
+impl Worker {
+    /// Handles what is in the inbox, at most as much as it can hold.
+    pub(super) fn drain_inbox(&mut self) {
+        for _ in 0..limits::INBOX_DEPTH {
+            match self.inbox.commands.try_recv() {
+                Ok(command) => self.command(command),
+                Err(_empty) => return,
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Create(asked, reply) => {
+                let answer = self.create(*asked);
+                self.pending.push(Pending::Info(reply, Box::new(answer)));
+            }
+            Command::Read(id, reply) => {
+                let answer = self.find_info(id);
+                self.pending.push(Pending::Info(reply, Box::new(answer)));
+            }
+            Command::Act { session, player, action, reply } => {
+                let answer = self.act_over_rest(session, player, action);
+                self.pending.push(Pending::Applied(reply, Box::new(answer)));
+            }
+            Command::Seat { session, player, reply } => {
+                let answer = self.seat(session, player);
+                self.pending.push(Pending::Slot(reply, answer));
+            }
+            Command::Control { session, control, reply } => {
+                let answer = self.control(session, control);
+                self.pending.push(Pending::Info(reply, Box::new(answer)));
+            }
+            Command::Attach(attachment) => self.attach(*attachment),
+            Command::Drain => self.begin_drain(),
+        }
+    }
+
+    /// Sends the answers of the turn.
+    pub(super) fn answer(&mut self) {
+        for pending in self.pending.drain(..) {
+            pending.send();
+        }
+    }
+
+    /// While the log cannot be written: refuses what waits in the inbox. `true` where the shard is asked to stop.
+    pub(super) fn refuse_while_stalled(&mut self) -> bool {
+        let refusal = || Refusal { reason: Reason::LogUnavailable, retry_ms: Some(1_000) };
+        self.inbox.woken();
+        while let Ok(command) = self.inbox.commands.try_recv() {
+            let pending = match command {
+                Command::Create(_, reply) | Command::Read(_, reply) | Command::Control { reply, .. } => {
+                    Pending::Info(reply, Box::new(Err(refusal())))
+                }
+                Command::Act { reply, .. } => Pending::Applied(reply, Box::new(Err(refusal()))),
+                Command::Seat { reply, .. } => Pending::Slot(reply, Err(refusal())),
+                // The client connects again.
+                Command::Attach(_) => continue,
+                Command::Drain => return true,
+            };
+            pending.send();
+        }
+        false
+    }
+
+    /// Stops without showing what is not in the log: clients see a broken connection and ask again after the restart.
+    pub(super) fn abandon(&mut self) {
+        tracing::error!(
+            shard = self.number,
+            "stopped while the log could not be written; what was not in it is not shown"
+        );
+        self.pending.clear();
+        self.connections.clear();
+        self.draining = true;
+    }
+
+    fn create(&mut self, asked: NewFight) -> Result<FightInfo, Refusal> {
+        if self.draining {
+            return Err(Reason::Draining.into());
+        }
+        if self.sessions.len() >= limits::SESSIONS_PER_SHARD {
+            return Err(Reason::TooManySessions.into());
+        }
+        let (seed, _) = Uuid::new_v4().as_u64_pair();
+        let mut session = Session::new(asked, seed, self.clock.now, self.clock.wall);
+        session.no = self.next_no;
+        self.next_no += 1;
+        let record = Box::new(Cow::Owned(session.record()));
+        self.journal.push(&Entry::Session { no: session.no, record });
+        let info = session.info(self.clock.now);
+        self.insert(session);
+        Ok(info)
+    }
+
+    fn find(&self, id: Uuid) -> Result<SessionKey, Refusal> {
+        self.index.get(&id).copied().ok_or_else(|| {
+            let ended = self.ended.get(id).is_some();
+            Refusal::from(if ended { Reason::SessionEnded } else { Reason::NoSession })
+        })
+    }
+
+    fn find_info(&self, id: Uuid) -> Result<FightInfo, Refusal> {
+        match self.index.get(&id) {
+            Some(&key) => Ok(self.sessions[key].info(self.clock.now)),
+            None => self.ended.get(id).cloned().ok_or_else(|| Reason::NoSession.into()),
+        }
+    }
+
+    fn act_over_rest(&mut self, id: Uuid, player: Uuid, action: RestAction) -> Result<ActionApplied, Refusal> {
+        let key = self.find(id)?;
+        let fight = &self.sessions[key].fight;
+        let slot = fight.slot_of(player.as_u128()).ok_or(Reason::NotAParticipant)?;
+        let target = match action.target {
+            Some(target) => Some(fight.slot_of(target.as_u128()).ok_or(Reason::NoSuchTarget)?),
+            None => None,
+        };
+        let input = Input::Act { slot, id: 0, action: command::action(action.kind, target) };
+        let answer = self.apply(key, input, None);
+        let seq = self.named(key, answer)?;
+        let session = self.sessions.get(key).ok_or(Reason::Internal)?;
+        let damage = self.step.events().iter().map(|event| match event {
+            Event::Hit { damage, .. } => u64::from(*damage),
+            _ => 0,
+        });
+        let rules = session.fight.rules();
+        let effects = self.step.events().iter().filter_map(|event| match event {
+            Event::Guard { .. } => {
+                Some(Effect { name: "guard", value: rules.defend_percent, duration_ms: rules.defend_ms })
+            }
+            _ => None,
+        });
+        Ok(ActionApplied { seq, damage: damage.sum(), effects: effects.collect(), fight: session.info(self.clock.now) })
+    }
+
+    fn seat(&mut self, id: Uuid, player: Uuid) -> Result<u8, Refusal> {
+        let key = self.find(id)?;
+        let answer = self.apply(key, Input::Seat { player: player.as_u128() }, None);
+        self.named(key, answer)?;
+        self.sessions[key].fight.slot_of(player.as_u128()).ok_or_else(|| Reason::Internal.into())
+    }
+
+    fn control(&mut self, id: Uuid, control: Control) -> Result<FightInfo, Refusal> {
+        let terminate = matches!(control, Control::Terminate { .. });
+        let known = self.find_info(id)?;
+        if terminate && known.status == SessionStatus::Terminated {
+            return Ok(known);
+        }
+        let key = self.find(id)?;
+        let input = match control {
+            Control::Pause => Input::Pause,
+            Control::Resume => Input::Resume,
+            Control::Complete => Input::Complete,
+            Control::Terminate { force } => Input::Terminate { force },
+        };
+        let answer = self.apply(key, input, None);
+        self.named(key, answer)?;
+        self.find_info(id)
+    }
+
+    /// A fight's answer with the name and the time the outside knows.
+    pub(super) fn named(&self, key: SessionKey, answer: Answer) -> Result<u64, Refusal> {
+        answer.map_err(|refused| refusal(refused, self.sessions.get(key).map_or(0, |session| session.fight.now())))
+    }
+
+    fn attach(&mut self, attachment: Attachment) {
+        let mut stream = mio::net::TcpStream::from_std(attachment.stream);
+        let key = self.connections.insert_with_key(|key| {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            let registered = self.poll.registry().register(&mut stream, Self::token(key), interest);
+            if let Err(error) = &registered {
+                tracing::error!(shard = self.number, %error, "a socket could not be registered");
+            }
+            Connection {
+                stream,
+                reader: Reader::default(),
+                outbox: Outbox::default(),
+                player: attachment.player,
+                encoding: attachment.encoding,
+                only: attachment.only.then_some(attachment.session),
+                joins: smallvec::SmallVec::new(),
+                heard_at: self.clock.now,
+                bad: 0,
+                state: if registered.is_ok() { State::Open } else { State::Shut },
+                dirty: false,
+                blocked: false,
+                stuck: false,
+                lagging: false,
+                permit: attachment.permit,
+            }
+        });
+        self.wheel.insert(self.clock.now + limits::PING_AFTER_MS, Timer::Connection(key));
+        if self.draining {
+            self.close(key, CloseCode::Restart);
+        } else if !attachment.leftover.is_empty() {
+            let mut leftover = attachment.leftover;
+            self.received(key, &mut leftover);
+        }
+    }
+
+    fn begin_drain(&mut self) {
+        self.draining = true;
+        let keys: Vec<_> = self.connections.keys().collect();
+        for key in keys {
+            self.close(key, CloseCode::Restart);
+        }
+    }
+
+    /// Whether there is nothing left to wait for.
+    pub(super) fn is_drained(&self) -> bool {
+        self.draining && self.connections.is_empty()
+    }
+}

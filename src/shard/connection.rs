@@ -1,0 +1,74 @@
+//! A client's connection in its shard's arena.
+
+use mio::net::TcpStream;
+use slotmap::new_key_type;
+use smallvec::SmallVec;
+use tiltyard_combat::Slot;
+use tiltyard_protocol::Encoding;
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+use super::session::SessionKey;
+use crate::socket::outbox::Outbox;
+use crate::socket::reader::Reader;
+
+new_key_type! {
+    /// A connection's place in its shard's arena; its number is also what the poll calls it.
+    pub struct ConnKey;
+}
+
+/// One connection.
+#[allow(clippy::struct_excessive_bools)] // Four facts that change one by one; a state machine of them would have 16 states.
+#[derive(Debug)]
+pub struct Connection {
+    pub stream: TcpStream,
+    pub reader: Reader,
+    pub outbox: Outbox,
+    pub player: Uuid,
+    pub encoding: Encoding,
+    /// The session a ticket admits to; `None` where the credentials admit to any the player sits in.
+    pub only: Option<Uuid>,
+    pub joins: SmallVec<[Join; 1]>,
+    /// The shard's time when the last byte came.
+    pub heard_at: u64,
+    /// Messages that could not be understood.
+    pub bad: u8,
+    pub state: State,
+    /// Is in the list of sockets to write to at the end of the turn.
+    pub dirty: bool,
+    /// The socket took less than there was: wait for it to say that it is writable.
+    pub blocked: bool,
+    /// Was blocked at the last look of its timer and has taken nothing since.
+    pub stuck: bool,
+    /// Deltas were left out: a snapshot of every joined session is due when the outbox is empty.
+    pub lagging: bool,
+    /// Given back when the connection is dropped; nobody reads it.
+    #[expect(dead_code)]
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A session the connection receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Join {
+    /// What the client calls it.
+    pub handle: u32,
+    pub session: SessionKey,
+    pub slot: Slot,
+}
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Open,
+    /// Our close frame is in the outbox. Nothing more is queued; what comes is thrown away.
+    Closing,
+    /// The close frame is out and our side is shut; the client has a moment to shut its own.
+    Shut,
+}
+
+impl Connection {
+    /// The join the client calls `handle`.
+    pub fn join(&self, handle: u32) -> Option<Join> {
+        self.joins.iter().copied().find(|join| join.handle == handle)
+    }
+}

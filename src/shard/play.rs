@@ -1,0 +1,387 @@
+//! Messages to inputs, inputs to steps, and who hears of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use smallvec::SmallVec;
+use tiltyard_combat::{Answer, Input, Refusal as Refused, Slot};
+use tiltyard_protocol::client::Join as JoinRequest;
+use tiltyard_protocol::server::{Ack, ErrorNotice, Joined, Left, Pong, Refused as RefusedNotice, Resume};
+use tiltyard_protocol::{Act, ClientMessage, CloseCode, Encoding, Reason, ServerMessage};
+
+use super::connection::{ConnKey, Join};
+use super::publish;
+use super::session::{Member, Session, SessionKey};
+use super::worker::{Timer, Worker};
+use crate::hub::{Refusal, command, shard_of};
+use crate::limits;
+use crate::log::Entry;
+
+/// Whose action an input is: the connection that waits for the answer, and the action's id.
+pub type Actor = (ConnKey, u64);
+
+/// What the outside calls a fight's refusal, at session time `now`.
+pub fn refusal(refused: Refused, now: u64) -> Refusal {
+    let (reason, until) = match refused {
+        Refused::Ended => (Reason::SessionEnded, None),
+        Refused::WrongPhase => (Reason::WrongPhase, None),
+        Refused::InvalidTransition => (Reason::InvalidTransition, None),
+        Refused::Paused => (Reason::Paused, None),
+        Refused::NoSeat => (Reason::NotAParticipant, None),
+        Refused::Full => (Reason::SessionFull, None),
+        Refused::AlreadySeated => (Reason::AlreadySeated, None),
+        Refused::Eliminated => (Reason::Eliminated, None),
+        Refused::StaleId => (Reason::StaleActionId, None),
+        Refused::Unavailable => (Reason::ActionUnavailable, None),
+        Refused::NeedsTarget => (Reason::NeedsTarget, None),
+        Refused::NoSuchTarget => (Reason::NoSuchTarget, None),
+        Refused::InvalidTarget => (Reason::InvalidTarget, None),
+        Refused::Cooldown { until } => (Reason::Cooldown, Some(until)),
+        Refused::Stamina { until } => (Reason::NotEnoughStamina, Some(until)),
+        Refused::RateLimited { until } => (Reason::RateLimited, Some(until)),
+        Refused::Failed => (Reason::Internal, None),
+    };
+    let retry_ms = until.and_then(|until| u32::try_from(until.saturating_sub(now)).ok());
+    Refusal { reason, retry_ms }
+}
+
+impl Worker {
+    /// Puts a session into the arena.
+    pub(super) fn insert(&mut self, session: Session) -> SessionKey {
+        let id = session.id;
+        let ended = session.fight.lifecycle().is_ended();
+        self.stats.live_sessions += u64::from(!ended);
+        let key = self.sessions.insert(session);
+        self.index.insert(id, key);
+        if ended {
+            self.wheel.insert(self.clock.now + limits::ENDED_LINGER_MS, Timer::Forget(key));
+        }
+        self.arm(key);
+        key
+    }
+
+    /// Makes sure that the wheel wakes the session when it is due. A later deadline than the one known is found out
+    /// when the earlier one fires, so an ordinary action costs nothing here.
+    fn arm(&mut self, key: SessionKey) {
+        let session = &mut self.sessions[key];
+        if let Some(due) = session.due()
+            && due < session.timer
+        {
+            session.timer = due;
+            self.wheel.insert(due, Timer::Session(key));
+        }
+    }
+
+    pub(super) fn session_due(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.timer = u64::MAX;
+        if session.due().is_some_and(|due| due <= self.clock.now) {
+            // A tick is never refused.
+            let _ = self.apply(key, Input::Tick, None);
+        } else {
+            self.arm(key);
+        }
+    }
+
+    /// The one way to change a session: steps it, logs the input, queues the answer and what everybody is shown.
+    pub(super) fn apply(&mut self, key: SessionKey, input: Input, actor: Option<Actor>) -> Answer {
+        let Some(session) = self.sessions.get_mut(key) else { return Err(Refused::Ended) };
+        let at = session.host_time(self.clock.now);
+        let was_ended = session.fight.lifecycle().is_ended();
+        self.step.clear();
+        let (step, wall) = (&mut self.step, self.clock.wall);
+        // After a panic the session is dropped as it is, so nobody sees it broken.
+        let stepped = catch_unwind(AssertUnwindSafe(|| session.handle_input(at, wall, input, step)));
+        let Ok(answer) = stepped else {
+            self.fail(key);
+            return Err(Refused::Failed);
+        };
+        self.journal.push(&Entry::Input { no: session.no, at, input });
+        self.stats.inputs += 1;
+        if let Some(actor) = actor {
+            self.answer_action(key, actor, answer);
+        }
+        if !self.step.is_empty() {
+            self.publish(key, actor.filter(|_| answer.is_ok()).map(|(_, id)| (slot_of(input), id)));
+        }
+        if !was_ended && self.sessions[key].fight.lifecycle().is_ended() {
+            self.stats.live_sessions -= 1;
+            self.wheel.insert(self.clock.now + limits::ENDED_LINGER_MS, Timer::Forget(key));
+        }
+        self.arm(key);
+        answer
+    }
+
+    /// Queues the step's delta, and the result where the fight was decided, for every member.
+    fn publish(&mut self, key: SessionKey, by: Option<(Slot, u64)>) {
+        let session = &self.sessions[key];
+        self.stats.deltas += 1;
+        self.publisher.begin();
+        for member in &session.members {
+            let Some(connection) = self.connections.get_mut(member.conn) else { continue };
+            if connection.lagging || connection.outbox.len() > limits::OUTBOX_STATE_BYTES {
+                connection.lagging = true;
+                continue;
+            }
+            let frame = self.publisher.delta(connection.encoding, session, &self.step, by);
+            connection.outbox.push(frame, &mut self.pool);
+            self.stats.deltas_out += 1;
+            if !connection.dirty && !connection.blocked {
+                connection.dirty = true;
+                self.dirty.push(member.conn);
+            }
+        }
+        if self.step.decided() {
+            let result = publish::result_of(session);
+            let members = session.members.clone();
+            for member in members {
+                self.tell(member.conn, &result);
+            }
+        }
+    }
+
+    fn answer_action(&mut self, key: SessionKey, (conn, id): Actor, answer: Answer) {
+        let session = &self.sessions[key];
+        let (s, now) = (session.handle(), session.fight.now());
+        match answer {
+            Ok(q) => {
+                self.stats.actions += 1;
+                self.tell(conn, &ServerMessage::Ack(Ack { s, id, q }));
+            }
+            Err(refused) => {
+                self.stats.refused += 1;
+                let Refusal { reason, retry_ms } = refusal(refused, now);
+                self.tell(conn, &ServerMessage::Refused(RefusedNotice { s, id, reason, retry_ms }));
+            }
+        }
+    }
+
+    /// Queues a message for one connection.
+    fn tell(&mut self, conn: ConnKey, message: &ServerMessage) {
+        let Some(connection) = self.connections.get(conn) else { return };
+        let mut publisher = std::mem::take(&mut self.publisher);
+        self.queue_answer(conn, publisher.message(connection.encoding, message));
+        self.publisher = publisher;
+    }
+
+    fn error(&mut self, conn: ConnKey, reason: Reason) {
+        let message = reason.message().to_owned();
+        self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message }));
+    }
+
+    /// A message came over a socket.
+    pub(super) fn message(&mut self, conn: ConnKey, text: bool, payload: &[u8]) {
+        self.stats.messages_in += 1;
+        let Some(connection) = self.connections.get(conn) else { return };
+        let encoding = connection.encoding;
+        if text != (encoding == Encoding::Json) {
+            self.close(conn, CloseCode::WrongEncoding);
+            return;
+        }
+        match encoding.decode_client(payload) {
+            Ok(ClientMessage::Action(act)) => self.act(conn, &act),
+            Ok(ClientMessage::Join(request)) => self.join(conn, &request),
+            Ok(ClientMessage::Leave(leave)) => self.leave(conn, leave.s),
+            Ok(ClientMessage::Ready(ready)) => self.ready(conn, ready.s),
+            Ok(ClientMessage::Ping(ping)) => {
+                self.tell(conn, &ServerMessage::Pong(Pong { n: ping.n, time: self.clock.wall }));
+            }
+            Err(error) => self.misunderstood(conn, error.reason, &error.detail),
+        }
+    }
+
+    fn misunderstood(&mut self, conn: ConnKey, reason: Reason, detail: &str) {
+        self.stats.bad_messages += 1;
+        let message = format!("{} ({detail})", reason.message());
+        self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message }));
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.bad += 1;
+            if connection.bad >= limits::BAD_MESSAGES {
+                self.close(conn, CloseCode::BadMessages);
+            }
+        }
+    }
+
+    fn act(&mut self, conn: ConnKey, act: &Act) {
+        let refuse = |worker: &mut Self, reason| {
+            worker.stats.refused += 1;
+            let notice = RefusedNotice { s: act.s, id: act.id, reason, retry_ms: None };
+            worker.tell(conn, &ServerMessage::Refused(notice));
+        };
+        let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(act.s)) else {
+            refuse(self, Reason::NotJoined);
+            return;
+        };
+        if !(1..=limits::ACTION_ID_MAX).contains(&act.id) {
+            refuse(self, Reason::BadActionId);
+            return;
+        }
+        let Some(session) = self.sessions.get(join.session) else {
+            refuse(self, Reason::SessionEnded);
+            return;
+        };
+        if let Some(answer) = session.fight.remembered(join.slot, act.id) {
+            self.stats.repeated += 1;
+            self.answer_action(join.session, (conn, act.id), answer);
+            return;
+        }
+        let input = Input::Act { slot: join.slot, id: act.id, action: command::action(act.kind, act.to) };
+        // The answer goes out with the step.
+        let _ = self.apply(join.session, input, Some((conn, act.id)));
+    }
+
+    fn ready(&mut self, conn: ConnKey, s: u32) {
+        let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) else {
+            let notice = RefusedNotice { s, id: 0, reason: Reason::NotJoined, retry_ms: None };
+            self.tell(conn, &ServerMessage::Refused(notice));
+            return;
+        };
+        if let Err(refused) = self.apply(join.session, Input::Ready { slot: join.slot }, None) {
+            let Refusal { reason, retry_ms } = refusal(refused, 0);
+            self.tell(conn, &ServerMessage::Refused(RefusedNotice { s, id: 0, reason, retry_ms }));
+        }
+    }
+
+    fn join(&mut self, conn: ConnKey, request: &JoinRequest) {
+        let Some(connection) = self.connections.get(conn) else { return };
+        if connection.only.is_some_and(|only| only != request.session) {
+            self.error(conn, Reason::NoSession);
+            return;
+        }
+        let Some(&key) = self.index.get(&request.session) else {
+            let here = shard_of(request.session, self.shards) == self.number;
+            self.error(conn, if here { Reason::NoSession } else { Reason::SessionElsewhere });
+            return;
+        };
+        let Some(slot) = self.sessions[key].fight.slot_of(connection.player.as_u128()) else {
+            self.error(conn, Reason::NoSession);
+            return;
+        };
+        let handle = self.sessions[key].handle();
+        if connection.join(handle).is_none() {
+            if connection.joins.len() >= limits::JOINS_PER_CONNECTION {
+                self.error(conn, Reason::TooManySessions);
+                return;
+            }
+            self.replace(key, slot);
+            // Connecting is refused to nobody who has a seat; the others see it before the new member is one.
+            let _ = self.apply(key, Input::Connect { slot }, None);
+            let Some(session) = self.sessions.get_mut(key) else { return };
+            session.members.push(Member { conn, slot });
+            self.connections[conn].joins.push(Join { handle, session: key, slot });
+        }
+        self.welcome(conn, key, slot);
+    }
+
+    /// The newest connection of a player wins: the one that had the slot is let go.
+    fn replace(&mut self, key: SessionKey, slot: Slot) {
+        let members = &mut self.sessions[key].members;
+        let Some(place) = members.iter().position(|member| member.slot == slot) else { return };
+        let old = members.swap_remove(place).conn;
+        let Some(connection) = self.connections.get_mut(old) else { return };
+        connection.joins.retain(|join| join.session != key);
+        if connection.joins.is_empty() {
+            self.close(old, CloseCode::Replaced);
+        } else {
+            let s = self.sessions[key].handle();
+            self.tell(old, &ServerMessage::Left(Left { s }));
+        }
+    }
+
+    fn welcome(&mut self, conn: ConnKey, key: SessionKey, slot: Slot) {
+        let session = &self.sessions[key];
+        let last_id = session.fight.participants()[usize::from(slot)].last_action_id();
+        let joined = Joined { session: session.id, s: session.handle(), slot, resume: Resume::Snapshot, last_id };
+        let snapshot = publish::snapshot_of(session);
+        let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session));
+        self.tell(conn, &ServerMessage::Joined(joined));
+        self.tell(conn, &snapshot);
+        if let Some(result) = result {
+            self.tell(conn, &result);
+        }
+    }
+
+    fn leave(&mut self, conn: ConnKey, s: u32) {
+        let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) else {
+            self.error(conn, Reason::NotJoined);
+            return;
+        };
+        self.connections[conn].joins.retain(|joined| joined.handle != s);
+        self.part(conn, join);
+        self.tell(conn, &ServerMessage::Left(Left { s }));
+    }
+
+    /// Takes a connection out of every session it joined.
+    pub(super) fn leave_all(&mut self, conn: ConnKey) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        for join in std::mem::take(&mut connection.joins) {
+            self.part(conn, join);
+        }
+    }
+
+    fn part(&mut self, conn: ConnKey, join: Join) {
+        let Some(session) = self.sessions.get_mut(join.session) else { return };
+        session.members.retain(|member| member.conn != conn);
+        // Never refused.
+        let _ = self.apply(join.session, Input::Disconnect { slot: join.slot }, None);
+    }
+
+    /// Queues a snapshot of every joined session in place of the deltas that were left out.
+    pub(super) fn bring_up_to_date(&mut self, conn: ConnKey) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        connection.lagging = false;
+        self.stats.conflated += 1;
+        for join in &connection.joins {
+            let Some(session) = self.sessions.get(join.session) else { continue };
+            let snapshot = publish::snapshot_of(session);
+            let frame = self.publisher.message(connection.encoding, &snapshot);
+            connection.outbox.push(frame, &mut self.pool);
+        }
+    }
+
+    /// Takes an ended session out of the arena.
+    pub(super) fn forget(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.remove(key) else { return };
+        self.index.remove(&session.id);
+        self.journal.push(&Entry::Forget { no: session.no });
+        self.ended.keep(session.info(self.clock.now));
+        self.dismiss(&session, key, CloseCode::SessionEnded);
+    }
+
+    /// A session whose stepping panicked ends; the shard and its other sessions go on.
+    fn fail(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.remove(key) else { return };
+        tracing::error!(shard = self.number, session = %session.id, "stepping a session panicked; it is ended");
+        self.stats.panics += 1;
+        self.stats.live_sessions -= u64::from(!session.fight.lifecycle().is_ended());
+        self.index.remove(&session.id);
+        self.journal.push(&Entry::Forget { no: session.no });
+        let mut info = session.info(self.clock.now);
+        info.status = tiltyard_combat::SessionStatus::Terminated;
+        info.phase = tiltyard_combat::PhaseName::Finished;
+        info.end_reason = Some(tiltyard_combat::EndReason::Failed);
+        self.ended.keep(info);
+        self.dismiss(&session, key, CloseCode::Internal);
+    }
+
+    /// Lets the members of a session go that is no longer in the arena.
+    fn dismiss(&mut self, session: &Session, key: SessionKey, code: CloseCode) {
+        let members: SmallVec<[ConnKey; 4]> = session.members.iter().map(|member| member.conn).collect();
+        for conn in members {
+            let Some(connection) = self.connections.get_mut(conn) else { continue };
+            connection.joins.retain(|join| join.session != key);
+            if connection.joins.is_empty() {
+                self.close(conn, code);
+            } else {
+                self.tell(conn, &ServerMessage::Left(Left { s: session.handle() }));
+            }
+        }
+    }
+}
+
+/// The slot an input is of; only asked for actions.
+fn slot_of(input: Input) -> Slot {
+    match input {
+        Input::Act { slot, .. } => slot,
+        _ => 0,
+    }
+}

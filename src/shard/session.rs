@@ -1,0 +1,269 @@
+//! A resident session: the fight and what the hub knows around it.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use slotmap::new_key_type;
+use smallvec::SmallVec;
+use tiltyard_combat::{Answer, Event, Fight, Input, SessionStatus, Slot, Step};
+use tiltyard_protocol::view::player_word;
+use uuid::Uuid;
+
+use super::connection::ConnKey;
+use crate::hub::{EventInfo, FightInfo, Mode, NewFight, ParticipantInfo};
+use crate::limits;
+use crate::log::SessionRecord;
+
+new_key_type! {
+    /// A session's place in its shard's arena.
+    pub struct SessionKey;
+}
+
+/// Where each session of a shard is.
+pub type SessionIndex = HashMap<Uuid, SessionKey, BuildHasherDefault<TailHasher>>;
+
+/// Takes the random tail of a session's id for its hash: the server draws the ids, so nobody can choose them to collide.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TailHasher(u64);
+
+impl Hasher for TailHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(tail) = bytes.last_chunk::<8>() {
+            self.0 = u64::from_le_bytes(*tail);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+}
+
+/// A session in the arena.
+#[derive(Debug)]
+pub struct Session {
+    pub id: Uuid,
+    /// Its number in the current journal segment.
+    pub no: u32,
+    pub fight: Fight,
+    /// Who is shown its deltas.
+    pub members: SmallVec<[Member; 4]>,
+    /// The shard's time when the host time of the fight was zero; negative for a session from before the start.
+    pub base: i64,
+    /// The shard's time of the earliest entry the wheel has for it.
+    pub timer: u64,
+    facts: Box<Facts>,
+}
+
+/// What is rarely looked at. Times in Unix milliseconds.
+#[derive(Debug)]
+struct Facts {
+    mode: Mode,
+    creator: Uuid,
+    settings: String,
+    created_at: u64,
+    started_at: Option<u64>,
+    ended_at: Option<u64>,
+    updated_at: u64,
+    version: u64,
+    recent: VecDeque<(u64, Event)>,
+}
+
+/// A connection that joined a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    pub conn: ConnKey,
+    pub slot: Slot,
+}
+
+impl Session {
+    /// A new session at the shard's time `now` and the wall time `wall`.
+    pub fn new(asked: NewFight, seed: u64, now: u64, wall: u64) -> Self {
+        let players: Vec<u128> = asked.participants.iter().map(Uuid::as_u128).collect();
+        let fight = Fight::new(asked.rules, asked.seats, &players, seed);
+        Self {
+            id: asked.id,
+            no: 0,
+            fight,
+            members: SmallVec::new(),
+            base: now.cast_signed(),
+            timer: u64::MAX,
+            facts: Box::new(Facts {
+                mode: asked.mode,
+                creator: asked.creator,
+                settings: asked.settings,
+                created_at: wall,
+                started_at: None,
+                ended_at: None,
+                updated_at: wall,
+                version: 1,
+                recent: VecDeque::new(),
+            }),
+        }
+    }
+
+    /// A session from the log; [`Session::go_on`] sets its clock.
+    pub fn from_record(record: SessionRecord) -> Self {
+        Self {
+            id: record.id,
+            no: 0,
+            fight: record.fight,
+            members: SmallVec::new(),
+            base: 0,
+            timer: u64::MAX,
+            facts: Box::new(Facts {
+                mode: record.mode,
+                creator: record.creator,
+                settings: record.settings,
+                created_at: record.created_at,
+                started_at: record.started_at,
+                ended_at: record.ended_at,
+                updated_at: record.updated_at,
+                version: record.version,
+                recent: record.recent.into(),
+            }),
+        }
+    }
+
+    /// The session as the log keeps it.
+    pub fn record(&self) -> SessionRecord {
+        SessionRecord {
+            id: self.id,
+            mode: self.facts.mode,
+            creator: self.facts.creator,
+            settings: self.facts.settings.clone(),
+            created_at: self.facts.created_at,
+            started_at: self.facts.started_at,
+            ended_at: self.facts.ended_at,
+            updated_at: self.facts.updated_at,
+            version: self.facts.version,
+            recent: self.facts.recent.iter().copied().collect(),
+            fight: self.fight.clone(),
+        }
+    }
+
+    /// As [`Session::record`], of a session that is not needed any more.
+    pub fn into_record(self) -> SessionRecord {
+        self.record()
+    }
+
+    /// What every message calls the session: the low 32 bits of its id.
+    pub fn handle(&self) -> u32 {
+        player_word(self.id)
+    }
+
+    /// Sets the clock so that the fight goes on, at the shard's time `now`, from where it stood.
+    pub fn go_on(&mut self, now: u64) {
+        self.base = now.cast_signed() - self.fight.host_now().cast_signed();
+    }
+
+    /// The fight's host time at the shard's time `now`.
+    pub fn host_time(&self, now: u64) -> u64 {
+        (now.cast_signed() - self.base).max(0).cast_unsigned()
+    }
+
+    /// The shard's time at which the fight has to be ticked.
+    pub fn due(&self) -> Option<u64> {
+        self.fight.deadline().map(|deadline| (deadline.cast_signed() + self.base).max(0).cast_unsigned())
+    }
+
+    /// Gives the fight one input at host time `at` and notes what it changed around it. Everything that changes a session goes
+    /// through here, live and from the log alike.
+    pub fn handle_input(&mut self, at: u64, wall: u64, input: Input, step: &mut Step) -> Answer {
+        let answer = self.fight.handle(at, input, step);
+        if !step.is_empty() {
+            self.note(wall, step);
+        }
+        let control = matches!(input, Input::Pause | Input::Resume | Input::Complete | Input::Terminate { .. });
+        if control && answer.is_ok() {
+            self.facts.version += 1;
+        }
+        answer
+    }
+
+    /// Steps an input from the log again.
+    pub fn replay(&mut self, at: u64, wall: u64, input: Input) {
+        let mut step = Step::default();
+        let _answered_before = self.handle_input(at, wall, input, &mut step);
+    }
+
+    fn note(&mut self, wall: u64, step: &Step) {
+        let facts = &mut *self.facts;
+        facts.updated_at = wall;
+        for &event in step.events() {
+            if facts.recent.len() == limits::RECENT_EVENTS {
+                facts.recent.pop_front();
+            }
+            facts.recent.push_back((wall, event));
+        }
+        if step.phase_changed() {
+            let life = self.fight.lifecycle();
+            if life.status() != SessionStatus::Initializing && !life.is_ended() {
+                facts.started_at.get_or_insert(wall);
+            }
+            if life.is_ended() {
+                facts.ended_at.get_or_insert(wall);
+            }
+        }
+    }
+
+    /// The session as REST tells of it at the shard's time `now`.
+    pub fn info(&self, now: u64) -> FightInfo {
+        let (life, facts) = (self.fight.lifecycle(), &*self.facts);
+        let host = if life.is_paused() { self.fight.now() } else { self.fight.now() + self.since_last_input(now) };
+        FightInfo {
+            id: self.id,
+            mode: facts.mode,
+            creator: facts.creator,
+            status: life.status(),
+            phase: life.phase(),
+            remaining_ms: life.remaining(host),
+            seats: self.fight.seats(),
+            participants: self.participants(),
+            created_at: system_time(facts.created_at),
+            started_at: facts.started_at.map(system_time),
+            ended_at: facts.ended_at.map(system_time),
+            updated_at: system_time(facts.updated_at),
+            settings: facts.settings.clone(),
+            seq: self.fight.seq(),
+            version: facts.version,
+            active_ms: life.active_ms(host),
+            actions: self.fight.totals().actions,
+            damage: self.fight.totals().damage,
+            eliminations: self.fight.totals().eliminations,
+            winner: life.winner().map(|slot| self.player(slot)),
+            end_reason: life.end(),
+            events: facts.recent.iter().map(|&(at, event)| EventInfo { at: system_time(at), event }).collect(),
+        }
+    }
+
+    fn since_last_input(&self, now: u64) -> u64 {
+        self.host_time(now).saturating_sub(self.fight.host_now())
+    }
+
+    fn participants(&self) -> Vec<ParticipantInfo> {
+        let created = self.facts.created_at;
+        self.fight
+            .participants()
+            .iter()
+            .map(|participant| ParticipantInfo {
+                player: Uuid::from_u128(participant.player()),
+                joined_at: system_time(created + participant.joined_at()),
+                status: participant.status(),
+                score: participant.score(),
+                hp: participant.hp(),
+            })
+            .collect()
+    }
+
+    /// The player in `slot`, which must be taken.
+    pub fn player(&self, slot: Slot) -> Uuid {
+        Uuid::from_u128(self.fight.participants()[usize::from(slot)].player())
+    }
+}
+
+fn system_time(unix_ms: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(unix_ms)
+}

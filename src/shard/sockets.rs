@@ -1,0 +1,207 @@
+//! Bytes in and out of a shard's sockets.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+
+use tiltyard_protocol::CloseCode;
+
+use super::connection::{ConnKey, State};
+use super::worker::{Timer, Worker};
+use crate::limits;
+use crate::socket::frame;
+use crate::socket::reader::Next;
+
+impl Worker {
+    /// Reads once from a connection, as much as the receive buffer takes.
+    pub(super) fn read(&mut self, key: ConnKey) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let mut buffer = std::mem::take(&mut self.receive);
+        match connection.stream.read(&mut buffer) {
+            Ok(0) => self.gone(key),
+            Ok(length) => {
+                if length == buffer.len() {
+                    // There may be more, and no new readiness will tell.
+                    self.more.push(key);
+                }
+                self.received(key, &mut buffer[..length]);
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(_reset) => self.gone(key),
+        }
+        self.receive = buffer;
+    }
+
+    /// Takes the bytes a connection sent.
+    pub(super) fn received(&mut self, key: ConnKey, bytes: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        self.stats.bytes_in += bytes.len() as u64;
+        connection.heard_at = self.clock.now;
+        let mut reader = std::mem::take(&mut connection.reader);
+        let mut replies = std::mem::take(&mut self.replies);
+        let mut at = 0;
+        while self.connections.get(key).is_some_and(|connection| connection.state == State::Open) {
+            match reader.next(bytes, &mut at, &mut replies) {
+                Next::Message { text, payload } => self.message(key, text, payload.as_ref()),
+                Next::Control => self.queue_answer(key, &replies),
+                Next::Drained => break,
+                Next::Closed => {
+                    self.queue_answer(key, &replies);
+                    self.leave_all(key);
+                    self.shut_when_sent(key);
+                }
+                Next::Broken(code) => self.close(key, code),
+            }
+            replies.clear();
+        }
+        self.replies = replies;
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.reader = reader;
+        }
+    }
+
+    /// The socket says that it takes bytes again.
+    pub(super) fn writable(&mut self, key: ConnKey) {
+        // Read events say writable too: only after a short write is it news.
+        if let Some(connection) = self.connections.get_mut(key)
+            && connection.blocked
+        {
+            connection.blocked = false;
+            self.mark_dirty(key);
+        }
+    }
+
+    /// Writes once to every socket that has something to say.
+    pub(super) fn flush(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for key in dirty.drain(..) {
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.dirty = false;
+                self.write(key);
+            }
+        }
+        debug_assert!(self.dirty.is_empty(), "writing queues nothing for anybody else");
+        self.dirty = dirty;
+    }
+
+    fn write(&mut self, key: ConnKey) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if !connection.outbox.is_empty() {
+            self.stats.writes += 1;
+            match connection.stream.write(connection.outbox.unsent()) {
+                Ok(count) => {
+                    self.stats.bytes_out += count as u64;
+                    connection.stuck = false;
+                    connection.outbox.took(count, &mut self.pool);
+                }
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(_reset) => {
+                    // Its sessions hear of it in the next turn: this one is in the log already.
+                    self.lost.push(key);
+                    return;
+                }
+            }
+            if !connection.outbox.is_empty() {
+                connection.blocked = true;
+                return;
+            }
+        }
+        match connection.state {
+            State::Open if connection.lagging => {
+                self.bring_up_to_date(key);
+                self.write(key);
+            }
+            State::Closing => {
+                connection.state = State::Shut;
+                // An error means that the client is gone, which the next read tells.
+                let _ = connection.stream.shutdown(Shutdown::Write);
+            }
+            State::Open | State::Shut => {}
+        }
+    }
+
+    /// Tells the client `code` and closes as soon as it has taken that.
+    pub(super) fn close(&mut self, key: ConnKey, code: CloseCode) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.state == State::Open {
+            tracing::debug!(shard = self.number, player = %connection.player, code = code.code(), "closing a connection");
+            let mut frame = Vec::new();
+            frame::close(code, &mut frame);
+            connection.outbox.push(&frame, &mut self.pool);
+            self.leave_all(key);
+            self.shut_when_sent(key);
+        }
+    }
+
+    fn shut_when_sent(&mut self, key: ConnKey) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.state = State::Closing;
+            self.wheel.insert(self.clock.now + limits::CLOSE_MS, Timer::Connection(key));
+            self.mark_dirty(key);
+        }
+    }
+
+    /// The client's end is gone: so is the connection.
+    pub(super) fn gone(&mut self, key: ConnKey) {
+        self.leave_all(key);
+        if let Some(mut connection) = self.connections.remove(key) {
+            // Dropping the stream closes the descriptor, which is all that deregistering would add to.
+            let _ = self.poll.registry().deregister(&mut connection.stream);
+        }
+    }
+
+    /// A connection's timer: pings the silent, closes the dead and the stuck, drops what has had its time to close.
+    pub(super) fn connection_due(&mut self, key: ConnKey) {
+        let now = self.clock.now;
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.state != State::Open {
+            self.gone(key);
+            return;
+        }
+        let silent = now.saturating_sub(connection.heard_at);
+        if connection.blocked && connection.stuck {
+            self.stats.closed_slow += 1;
+            self.close(key, CloseCode::TooSlow);
+            return;
+        }
+        connection.stuck = connection.blocked;
+        if silent >= limits::IDLE_CLOSE_MS {
+            self.close(key, CloseCode::Idle);
+            return;
+        }
+        let next = if silent >= limits::PING_AFTER_MS {
+            let mut ping = Vec::new();
+            frame::ping(&mut ping);
+            self.queue_answer(key, &ping);
+            limits::PING_AFTER_MS
+        } else {
+            limits::PING_AFTER_MS - silent
+        };
+        self.wheel.insert(now + next, Timer::Connection(key));
+    }
+
+    /// Queues bytes that must arrive. A client that lets even these pile up is closed.
+    pub(super) fn queue_answer(&mut self, key: ConnKey, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.state != State::Open || bytes.is_empty() {
+            return;
+        }
+        if connection.outbox.len() + bytes.len() > limits::OUTBOX_BYTES {
+            self.stats.closed_slow += 1;
+            self.close(key, CloseCode::TooSlow);
+            return;
+        }
+        connection.outbox.push(bytes, &mut self.pool);
+        self.mark_dirty(key);
+    }
+
+    /// Notes that a connection has something to write at the end of the turn.
+    pub(super) fn mark_dirty(&mut self, key: ConnKey) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && !connection.dirty
+            && !connection.blocked
+        {
+            connection.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+}

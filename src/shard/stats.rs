@@ -1,0 +1,83 @@
+//! A shard's figures: counted without atomics by the thread that owns them, published once per turn.
+
+use std::iter::Sum;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! stats {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A shard's figures, or the sum of several shards'.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        /// The same, readable from any thread.
+        #[derive(Debug, Default)]
+        pub struct Published {
+            $($name: AtomicU64,)*
+        }
+
+        impl Published {
+            /// Publishes `stats`. The fields are stored one by one: a reader may see a turn half published.
+            pub fn store(&self, stats: &Stats) {
+                $(self.$name.store(stats.$name, Ordering::Relaxed);)*
+            }
+
+            /// What was published last.
+            pub fn load(&self) -> Stats {
+                Stats { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+
+        impl Sum for Stats {
+            fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+                all.fold(Self::default(), |a, b| Self { $($name: a.$name + b.$name,)* })
+            }
+        }
+    };
+}
+
+stats! {
+    /// Open connections.
+    connections,
+    /// Resident sessions.
+    sessions,
+    /// Resident sessions that have not ended.
+    live_sessions,
+    /// Turns of the loop.
+    turns,
+    /// Turns that took longer than [`crate::limits::LONG_TURN_US`].
+    long_turns,
+    /// Inputs given to fights: actions, joins, timers.
+    inputs,
+    /// Actions applied.
+    actions,
+    /// Actions refused by name.
+    refused,
+    /// Repeated actions answered from memory.
+    repeated,
+    /// Deltas made.
+    deltas,
+    /// Deltas queued, one for each recipient.
+    deltas_out,
+    /// Messages from clients.
+    messages_in,
+    /// Messages that could not be understood.
+    bad_messages,
+    /// Bytes received.
+    bytes_in,
+    /// Bytes sockets took.
+    bytes_out,
+    /// Writes to sockets.
+    writes,
+    /// Times a slow client was brought up to date with a snapshot.
+    conflated,
+    /// Connections closed because they took nothing.
+    closed_slow,
+    /// Bytes appended to the log.
+    log_bytes,
+    /// Tries to append that failed.
+    log_failures,
+    /// Sessions ended because stepping them panicked.
+    panics,
+}

@@ -1,0 +1,301 @@
+//! The loop: poll, read what is ready, drain the inbox, fire what is due, append to the log, write once to every
+//! socket that has something to say.
+
+use std::borrow::Cow;
+use std::io;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mio::{Events, Poll, Token, Waker};
+use slotmap::{Key, SlotMap};
+use tiltyard_combat::{Input, Step};
+
+use super::commands::{Ended, Pending};
+use super::connection::{ConnKey, Connection};
+use super::inbox::{Inbox, ShardHandle, inbox};
+use super::publish::Publisher;
+use super::session::{Session, SessionIndex, SessionKey};
+use super::stats::Stats;
+use super::wheel::Wheel;
+use crate::limits;
+use crate::log::{Entry, Journal, SessionRecord};
+use crate::socket::outbox::Pool;
+
+/// What the poll calls the waker; no connection has this number.
+const WAKER: Token = Token(usize::MAX);
+
+/// Readiness events taken in one poll. More wait for the next turn.
+const EVENTS: usize = 4096;
+
+/// A shard's thread: everything it owns.
+#[derive(Debug)]
+pub struct Worker {
+    pub(super) number: usize,
+    /// How many shards there are.
+    pub(super) shards: usize,
+    pub(super) poll: Poll,
+    pub(super) inbox: Inbox,
+    pub(super) journal: Journal,
+    pub(super) sessions: SlotMap<SessionKey, Session>,
+    pub(super) index: SessionIndex,
+    pub(super) ended: Ended,
+    pub(super) connections: SlotMap<ConnKey, Connection>,
+    pub(super) wheel: Wheel<Timer>,
+    pub(super) clock: Clock,
+    pub(super) stats: Stats,
+    /// The next session's number in the journal.
+    pub(super) next_no: u32,
+    /// Asked to stop: no new connections, the ones there are being closed.
+    pub(super) draining: bool,
+
+    // What a turn leaves for its end, and buffers kept between turns.
+    /// Connections with something to write.
+    pub(super) dirty: Vec<ConnKey>,
+    /// Connections whose last read filled the buffer: no new readiness will tell.
+    pub(super) more: Vec<ConnKey>,
+    /// Connections whose write failed.
+    pub(super) lost: Vec<ConnKey>,
+    /// Answers to other threads, held until the turn is in the log.
+    pub(super) pending: Vec<Pending>,
+    pub(super) receive: Vec<u8>,
+    pub(super) replies: Vec<u8>,
+    pub(super) pool: Pool,
+    pub(super) due: Vec<Timer>,
+    pub(super) step: Step,
+    pub(super) publisher: Publisher,
+}
+
+/// What the wheel wakes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Timer {
+    Session(SessionKey),
+    /// The session has ended a while ago.
+    Forget(SessionKey),
+    Connection(ConnKey),
+}
+
+/// The shard's time, read once per turn.
+#[derive(Debug)]
+pub(super) struct Clock {
+    started: Instant,
+    /// When this turn began.
+    pub(super) turn: Instant,
+    /// Milliseconds since the start, monotonic.
+    pub(super) now: u64,
+    /// Unix milliseconds.
+    pub(super) wall: u64,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let now = Instant::now();
+        let mut clock = Self { started: now, turn: now, now: 0, wall: 0 };
+        clock.read();
+        clock
+    }
+
+    fn read(&mut self) {
+        self.turn = Instant::now();
+        self.now = millis(self.turn.duration_since(self.started));
+        self.wall = millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    }
+
+    /// How long until the shard's time `at`.
+    fn until(&self, at: u64) -> Duration {
+        Duration::from_millis(at).saturating_sub(self.started.elapsed())
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Worker {
+    /// Shard `number` of `shards`, going on with `records`.
+    pub fn new(
+        number: usize,
+        shards: usize,
+        journal: Journal,
+        records: Vec<SessionRecord>,
+    ) -> io::Result<(ShardHandle, Self)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let (handle, inbox) = inbox(limits::INBOX_DEPTH, waker);
+        let mut worker = Self {
+            number,
+            shards,
+            poll,
+            inbox,
+            journal,
+            sessions: SlotMap::with_key(),
+            index: SessionIndex::default(),
+            ended: Ended::default(),
+            connections: SlotMap::with_key(),
+            wheel: Wheel::default(),
+            clock: Clock::new(),
+            stats: Stats::default(),
+            next_no: 0,
+            draining: false,
+            dirty: Vec::new(),
+            more: Vec::new(),
+            lost: Vec::new(),
+            pending: Vec::new(),
+            receive: vec![0; limits::READ_BYTES],
+            replies: Vec::new(),
+            pool: Pool::default(),
+            due: Vec::new(),
+            step: Step::default(),
+            publisher: Publisher::default(),
+        };
+        for record in records {
+            worker.take_over(Session::from_record(record));
+        }
+        Ok((handle, worker))
+    }
+
+    /// Puts a recovered session into the arena. Its clients are gone: their reconnect windows begin.
+    fn take_over(&mut self, mut session: Session) {
+        session.no = self.next_no;
+        self.next_no += 1;
+        session.go_on(self.clock.now);
+        let participants = session.fight.participants().iter();
+        let connected: Vec<u8> =
+            (0..).zip(participants).filter(|(_, p)| p.is_connected()).map(|(slot, _)| slot).collect();
+        let key = self.insert(session);
+        for slot in connected {
+            // A disconnect is never refused; there is nobody to tell of it yet.
+            let _ = self.apply(key, Input::Disconnect { slot }, None);
+        }
+    }
+
+    /// Runs until drained.
+    pub fn run(&mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.is_drained() {
+            let idle = self.more.is_empty() && self.lost.is_empty() && self.dirty.is_empty();
+            let timeout = if idle { self.wheel.next().map(|at| self.clock.until(at)) } else { Some(Duration::ZERO) };
+            match self.poll.poll(&mut events, timeout) {
+                Ok(()) => self.turn(&events),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    tracing::error!(shard = self.number, %error, "poll failed, the shard stops");
+                    break;
+                }
+            }
+        }
+        if let Err(error) = self.journal.sync() {
+            tracing::error!(shard = self.number, %error, "the log could not be synced at the end");
+        }
+        tracing::info!(shard = self.number, sessions = self.sessions.len(), "shard stopped");
+    }
+
+    fn turn(&mut self, events: &Events) {
+        self.clock.read();
+        for key in std::mem::take(&mut self.lost) {
+            self.gone(key);
+        }
+        let more = std::mem::take(&mut self.more);
+        for &key in &more {
+            self.read(key);
+        }
+        for event in events {
+            if event.token() == WAKER {
+                self.inbox.woken();
+                continue;
+            }
+            let key = ConnKey::from(slotmap::KeyData::from_ffi(event.token().0 as u64));
+            if event.is_writable() {
+                self.writable(key);
+            }
+            if event.is_readable() {
+                self.read(key);
+                if event.is_read_closed() {
+                    // The end came with the data: no further event will tell of it.
+                    self.more.push(key);
+                }
+            }
+        }
+        self.drain_inbox();
+        self.fire_timers();
+        if !self.commit() {
+            self.abandon();
+            return;
+        }
+        self.answer();
+        self.flush();
+        self.publish_stats();
+        if self.journal.is_long() {
+            self.rotate();
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.fire(self.clock.now, |timer| due.push(timer));
+        for timer in due.drain(..) {
+            match timer {
+                Timer::Session(key) => self.session_due(key),
+                Timer::Forget(key) => self.forget(key),
+                Timer::Connection(key) => self.connection_due(key),
+            }
+        }
+        self.due = due;
+    }
+
+    /// Appends the turn to the log. As long as that fails the shard does nothing else: what the turn produced is shown
+    /// to nobody, and what clients send waits in their sockets. `false` where the shard was drained meanwhile.
+    fn commit(&mut self) -> bool {
+        let mut failed = false;
+        while self.journal.has_batch() {
+            match self.journal.append(self.clock.wall) {
+                Ok(bytes) => self.stats.log_bytes += bytes,
+                Err(error) => {
+                    if !std::mem::replace(&mut failed, true) {
+                        tracing::error!(shard = self.number, %error, "the log cannot be written; waiting");
+                    }
+                    self.stats.log_failures += 1;
+                    self.publish_stats();
+                    if self.refuse_while_stalled() {
+                        return false;
+                    }
+                    std::thread::sleep(Duration::from_millis(limits::LOG_RETRY_MS));
+                }
+            }
+        }
+        if failed {
+            tracing::warn!(shard = self.number, "the log can be written again");
+        }
+        true
+    }
+
+    fn rotate(&mut self) {
+        let started = Instant::now();
+        let sessions = self.sessions.values();
+        let checkpoint = sessions.map(|s| Entry::Session { no: s.no, record: Box::new(Cow::Owned(s.record())) });
+        match self.journal.rotate(checkpoint) {
+            Ok(()) => tracing::info!(
+                shard = self.number,
+                sessions = self.sessions.len(),
+                elapsed_ms = started.elapsed().as_millis(),
+                "checkpoint written, log segment begun"
+            ),
+            Err(error) => {
+                tracing::error!(shard = self.number, %error, "no checkpoint could be written; the segment grows on");
+                self.journal.postpone();
+            }
+        }
+    }
+
+    fn publish_stats(&mut self) {
+        self.stats.turns += 1;
+        self.stats.long_turns += u64::from(self.clock.turn.elapsed().as_micros() > limits::LONG_TURN_US);
+        self.stats.connections = self.connections.len() as u64;
+        self.stats.sessions = self.sessions.len() as u64;
+        self.inbox.stats.store(&self.stats);
+    }
+
+    /// The poll's name for a connection.
+    #[allow(clippy::cast_possible_truncation)] // Only built for 64-bit targets, see lib.rs.
+    pub(super) fn token(key: ConnKey) -> Token {
+        Token(key.data().as_ffi() as usize)
+    }
+}

@@ -1,0 +1,228 @@
+//! The client's frames. Whole short frames are read in place from the shard's receive buffer; the first thing that is
+//! anything else (a fragment, half a frame, a close, a mistake) brings in tungstenite, which keeps what has to be
+//! kept between reads and answers as the RFC wants. An idle connection carries none of it.
+
+use std::io;
+
+use tiltyard_protocol::CloseCode;
+use tungstenite::error::{CapacityError, Error};
+use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+use tungstenite::{Bytes, Message};
+
+use super::frame::{self, Kind};
+use crate::limits;
+
+/// One connection's reader.
+#[derive(Debug, Default)]
+pub struct Reader {
+    context: Option<Box<WebSocketContext>>,
+}
+
+/// What the next bytes were.
+#[derive(Debug)]
+pub enum Next<'a> {
+    /// A message.
+    Message { text: bool, payload: Payload<'a> },
+    /// A control frame, answered.
+    Control,
+    /// All bytes are used.
+    Drained,
+    /// The client closed; the answer is in `replies`.
+    Closed,
+    /// The client broke a rule.
+    Broken(CloseCode),
+}
+
+/// A message's bytes: in the receive buffer, or put together by tungstenite.
+#[derive(Debug)]
+pub enum Payload<'a> {
+    Here(&'a [u8]),
+    Owned(Bytes),
+}
+
+impl AsRef<[u8]> for Payload<'_> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Here(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl Reader {
+    /// Reads on in `bytes` from `at`, which moves. What has to be answered (pongs, the close) is appended to `replies`.
+    pub fn next<'a>(&mut self, bytes: &'a mut [u8], at: &mut usize, replies: &mut Vec<u8>) -> Next<'a> {
+        if self.context.is_none() {
+            if *at == bytes.len() {
+                return Next::Drained;
+            }
+            if let Some(plain) = frame::plain(&mut bytes[*at..]) {
+                let payload = &bytes[*at + plain.start..*at + plain.end];
+                *at += plain.end;
+                return match plain.kind {
+                    Kind::Text if std::str::from_utf8(payload).is_err() => Next::Broken(CloseCode::BadText),
+                    Kind::Text => Next::Message { text: true, payload: Payload::Here(payload) },
+                    Kind::Binary => Next::Message { text: false, payload: Payload::Here(payload) },
+                    Kind::Ping => {
+                        frame::pong(payload, replies);
+                        Next::Control
+                    }
+                    Kind::Pong => Next::Control,
+                };
+            }
+        }
+        self.context(&bytes[*at..], at, replies)
+    }
+
+    fn context(&mut self, rest: &[u8], at: &mut usize, replies: &mut Vec<u8>) -> Next<'static> {
+        let context = self.context.get_or_insert_with(|| Box::new(WebSocketContext::new(Role::Server, Some(config()))));
+        let mut stream = Pipe { input: rest, output: replies };
+        let outcome = context.read(&mut stream);
+        // The answer to a ping or a close is queued by the read; this moves it into `replies`.
+        let _ = context.flush(&mut stream);
+        *at += rest.len() - stream.input.len();
+        match outcome {
+            Ok(Message::Text(text)) => Next::Message { text: true, payload: Payload::Owned(text.into()) },
+            Ok(Message::Binary(bytes)) => Next::Message { text: false, payload: Payload::Owned(bytes) },
+            Ok(Message::Close(_)) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => Next::Closed,
+            Ok(_) => Next::Control,
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Next::Drained,
+            Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => Next::Broken(CloseCode::TooBig),
+            Err(Error::Utf8(_)) => Next::Broken(CloseCode::BadText),
+            Err(_) => Next::Broken(CloseCode::ProtocolError),
+        }
+    }
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(256)
+        .write_buffer_size(0)
+        .max_write_buffer_size(limits::OUTBOX_BYTES)
+        .max_message_size(Some(limits::MESSAGE_BYTES))
+        .max_frame_size(Some(limits::MESSAGE_BYTES))
+}
+
+/// What tungstenite takes for the socket: the bytes that were received, and the replies.
+struct Pipe<'a> {
+    input: &'a [u8],
+    output: &'a mut Vec<u8>,
+}
+
+impl io::Read for Pipe<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.input.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        io::Read::read(&mut self.input, buffer)
+    }
+}
+
+impl io::Write for Pipe<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.output.extend_from_slice(buffer);
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Next, Reader};
+    use tiltyard_protocol::CloseCode;
+
+    /// A masked frame with a mask of zeros, which leaves the payload as it is.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first];
+        match payload.len() {
+            short @ 0..126 => frame.push(0x80 | u8::try_from(short).unwrap()),
+            medium @ 126..65_536 => {
+                frame.push(0xFE);
+                frame.extend(u16::try_from(medium).unwrap().to_be_bytes());
+            }
+            long => {
+                frame.push(0xFF);
+                frame.extend((long as u64).to_be_bytes());
+            }
+        }
+        frame.extend([0; 4]);
+        frame.extend(payload);
+        frame
+    }
+
+    /// Feeds `chunks` one by one and tells what came of it.
+    fn read(chunks: &[&[u8]]) -> (Vec<String>, Vec<u8>) {
+        let (mut reader, mut seen, mut replies) = (Reader::default(), Vec::new(), Vec::new());
+        for chunk in chunks {
+            let (mut bytes, mut at) = (chunk.to_vec(), 0);
+            loop {
+                seen.push(match reader.next(&mut bytes, &mut at, &mut replies) {
+                    Next::Message { text, payload } => {
+                        format!("{}:{}", if text { "text" } else { "binary" }, payload.as_ref().len())
+                    }
+                    Next::Control => "control".to_owned(),
+                    Next::Drained => break,
+                    Next::Closed => {
+                        seen.push("closed".to_owned());
+                        return (seen, replies);
+                    }
+                    Next::Broken(code) => {
+                        seen.push(format!("broken {}", code.code()));
+                        return (seen, replies);
+                    }
+                });
+            }
+        }
+        (seen, replies)
+    }
+
+    #[test]
+    fn several_frames_in_one_read() {
+        let bytes = [frame(0x81, b"one"), frame(0x82, b"four"), frame(0x8A, b"")].concat();
+        assert_eq!(read(&[&bytes]).0, ["text:3", "binary:4", "control"]);
+    }
+
+    #[test]
+    fn a_frame_cut_anywhere_is_put_together_and_what_follows_is_read_too() {
+        let bytes = [frame(0x81, b"hello"), frame(0x82, &[7; 300])].concat();
+        for cut in 1..bytes.len() {
+            assert_eq!(read(&[&bytes[..cut], &bytes[cut..]]).0, ["text:5", "binary:300"], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn fragments_are_joined_and_pings_between_them_answered() {
+        let bytes = [frame(0x01, b"he"), frame(0x89, b"p"), frame(0x80, b"llo")].concat();
+        let (seen, replies) = read(&[&bytes]);
+        assert_eq!(seen, ["control", "text:5"]);
+        assert_eq!(replies, [0x8A, 1, b'p']);
+    }
+
+    #[test]
+    fn pings_are_answered_in_place() {
+        assert_eq!(read(&[&frame(0x89, b"abc")]).1, [0x8A, 3, b'a', b'b', b'c']);
+    }
+
+    #[test]
+    fn each_mistake_has_its_close_code() {
+        let broken = |bytes: &[u8]| read(&[bytes]).0.pop().expect("an outcome");
+        assert_eq!(broken(&frame(0x82, &vec![0; 70_000])), format!("broken {}", CloseCode::TooBig.code()));
+        assert_eq!(broken(&frame(0x81, &[0xFF])), format!("broken {}", CloseCode::BadText.code()));
+        assert_eq!(broken(&[0x81, 0x01, b'x']), format!("broken {}", CloseCode::ProtocolError.code()), "not masked");
+        assert_eq!(broken(&frame(0x83, b"x")), format!("broken {}", CloseCode::ProtocolError.code()), "reserved");
+        let mut endless = vec![0x82, 0xFF];
+        endless.extend(u64::MAX.to_be_bytes());
+        endless.extend([0; 4]);
+        assert!(broken(&endless).starts_with("broken 10"), "a frame of 2^64-1 bytes");
+    }
+
+    #[test]
+    fn a_close_is_answered_with_its_code() {
+        let (seen, replies) = read(&[&frame(0x88, &1000u16.to_be_bytes())]);
+        assert_eq!(seen, ["closed"]);
+        assert_eq!(replies, [0x88, 2, 0x03, 0xE8]);
+    }
+}

@@ -1,0 +1,571 @@
+// The parts of the arena page that need no page: the view and its digest against vectors of the Rust crate, the session's
+// clock, the game and the connection, each with the other side, the time and the dice played by the test.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+
+import { Arena } from "../../web/arena/arena.js";
+import { ApiError } from "../../web/arena/api.js";
+import { SessionClock } from "../../web/arena/clock.js";
+import { advice } from "../../web/arena/coach.js";
+import { Connection, PING_EVERY_MS, delayMs } from "../../web/arena/connection.js";
+import { Game } from "../../web/arena/game.js";
+import { apply, closeAdvice, digest, guardReadyAt, staminaAt, viewOf } from "../../web/arena/protocol.js";
+import { callsign, clockFace, refusal } from "../../web/arena/words.js";
+
+const { cases } = JSON.parse(await readFile(new URL("vectors.json", import.meta.url), "utf8"));
+const [duel] = cases;
+const SESSION = "0192f5a8-6c1e-7d40-9b1f-0000abcd1234";
+const HANDLE = duel.snapshot.s;
+
+describe("view and digest", () => {
+  for (const { name, snapshot, deltas, end } of cases) {
+    test(`follows ${name}`, () => {
+      let view = viewOf(snapshot);
+      let q = snapshot.q;
+      for (const delta of deltas) {
+        view = apply(view, q, delta);
+        assert.equal(digest(view), delta.h);
+        q = delta.q;
+      }
+      assert.deepEqual(view, end.view);
+      assert.equal(q, end.q);
+      assert.equal(digest(view), end.h);
+    });
+  }
+
+  test("leaves the view before a delta as it was", () => {
+    const before = structuredClone(duel.snapshot.view);
+    apply(duel.snapshot.view, duel.snapshot.q, duel.deltas[0]);
+    assert.deepEqual(duel.snapshot.view, before);
+  });
+
+  test("says how it drifted", () => {
+    const { view, q } = duel.snapshot;
+    const drift = (kind) => (error) => error.kind === kind;
+    const next = { s: HANDLE, q: q + 1, at: 0 };
+    assert.throws(() => apply(view, q, { ...next, q: q + 2 }), drift("gap"));
+    assert.throws(() => apply(view, q, { ...next, q }), drift("gap"));
+    assert.throws(() => apply(view, q, { ...next, p: [{ i: 1, hp: 3 }] }), drift("slot"));
+    assert.throws(() => apply(view, q, { ...next, p: [{ i: 2, player: view.participants[0].player }] }), drift("slot"));
+    assert.throws(() => apply(view, q, { ...next, p: [{ i: 0, hp: 3 }], h: duel.snapshot.h }), drift("digest"));
+    assert.throws(() => viewOf({ ...duel.snapshot, h: 1 }), drift("digest"));
+  });
+
+  test("every word of the view counts", () => {
+    const { view } = cases[1].snapshot;
+    const seen = new Set([digest(view)]);
+    const changed = (change) => {
+      const other = structuredClone(view);
+      change(other, other.participants[1]);
+      return digest(other);
+    };
+    const changes = [
+      (other) => (other.phase.status = "paused"),
+      (other) => (other.phase.phase = "finished"),
+      (other) => (other.phase.until += 2 ** 32),
+      (other) => delete other.phase.until,
+      (other) => (other.phase.winner = 0),
+      (other) => (other.seats = 5),
+      (_, p) => (p.player = view.participants[2].player),
+      (_, p) => (p.status = "active"),
+      (_, p) => (p.ready = false),
+      ...["hp", "armor", "stamina", "score"].map((field) => (_, p) => (p[field] -= 1)),
+      ...["stamina_at", "guard_until"].map((field) => (_, p) => (p[field] += 2 ** 32)),
+    ];
+    for (const change of changes) {
+      seen.add(changed(change));
+    }
+    assert.equal(seen.size, changes.length + 1);
+  });
+
+  test("stamina grows to its bound and the guard comes back after its cooldown", () => {
+    const { rules } = duel.snapshot.view;
+    const participant = { stamina: 80_000, stamina_at: 1000, guard_until: 2500 };
+    assert.equal(staminaAt(participant, rules, 500), 80_000);
+    assert.equal(staminaAt(participant, rules, 2000), 90_000);
+    assert.equal(staminaAt(participant, rules, 9000), 100_000);
+    assert.equal(guardReadyAt(participant, rules), 4000);
+    assert.equal(guardReadyAt({ guard_until: 0 }, rules), 0);
+  });
+
+  test("close codes ask to come back or not, as the protocol's table says", () => {
+    const back = [1000, 1001, 1002, 1003, 1006, 1007, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4404, 4408, 4409, 4410, 4413, 4429];
+    const asked = back.filter((code) => closeAdvice(code).reconnect);
+    assert.deepEqual(asked, [1001, 1006, 1011, 1012, 1013, 4408, 4413, 4429]);
+    assert.equal(closeAdvice(4409).words, "You opened this fight in another tab.");
+    assert.match(closeAdvice(4999).words, /4999/);
+  });
+});
+
+describe("words", () => {
+  test("refusals have words, known and unknown", () => {
+    assert.equal(refusal("cooldown", 420), "Not ready yet. Again in 0.4 s.");
+    assert.equal(refusal("not_enough_stamina"), "Not enough stamina.");
+    assert.equal(refusal("some_new_reason"), "Some new reason.");
+  });
+
+  test("a player has one name everywhere, and time has a face", () => {
+    const [{ player }] = duel.snapshot.view.participants;
+    assert.equal(callsign(player), callsign(player.toUpperCase()));
+    assert.notEqual(callsign(player), callsign(duel.end.view.participants[1].player));
+    assert.equal(clockFace(61_500), "1:02");
+    assert.equal(clockFace(-5), "0:00");
+  });
+});
+
+describe("session clock", () => {
+  test("runs with the local clock, by the quickest message", () => {
+    const clock = new SessionClock();
+    assert.equal(clock.at(50), 0);
+    clock.observe(1000, 100, true);
+    assert.equal(clock.at(150), 1050);
+    clock.observe(1100, 230, true);
+    assert.equal(clock.at(230), 1130, "a message that was slow to arrive does not turn it back");
+    clock.observe(1300, 320, true);
+    assert.equal(clock.at(320), 1300);
+  });
+
+  test("stands still while the session is paused", () => {
+    const clock = new SessionClock();
+    clock.observe(1000, 0, true);
+    clock.observe(1500, 500, false);
+    assert.equal(clock.at(9000), 1500);
+    clock.observe(1500, 9000, true);
+    assert.equal(clock.at(9100), 1600);
+  });
+});
+
+/** A game in the fight of the first vector, its time, and what it said. */
+function fight(slot = 0) {
+  const at = { now: 0 };
+  const said = [];
+  const game = new Game(() => at.now);
+  game.begin({ session: SESSION, kind: "duel", seats: 2, send: (message) => said.push(message) });
+  const join = (lastId = 0) => {
+    game.linked({ name: "joining" });
+    game.linked({ name: "live" });
+    game.take({ t: "joined", d: { session: SESSION, s: HANDLE, slot, resume: "snapshot", last_id: lastId } });
+  };
+  join();
+  game.take({ t: "snapshot", d: structuredClone(duel.snapshot) });
+  const play = (deltas) => deltas.forEach((delta) => game.take({ t: "delta", d: structuredClone(delta) }));
+  /** Moves to session time `time`, as the last message has it. */
+  const until = (time) => (at.now += time - game.time);
+  return { game, said, at, join, play, until };
+}
+
+describe("game", () => {
+  test("goes from the waiting room into the fight and takes aim", () => {
+    const { game, play, said } = fight();
+    assert.equal(game.phase, "preparation");
+    assert.equal(game.full, false);
+    assert.equal(game.can("attack").reason, "wrong_phase");
+    play(duel.deltas.slice(0, 1));
+    assert.equal(game.full, true);
+    assert.equal(game.untilMs, 10_000);
+    assert.equal(game.ready, true);
+    play(duel.deltas.slice(1, 2));
+    assert.equal(game.phase, "active");
+    assert.equal(game.target, 1);
+    assert.deepEqual(game.can("attack"), { ok: true });
+    assert.deepEqual(said, []);
+  });
+
+  test("an attack is on its way until the view shows it, then has to recover", () => {
+    const { game, play, said, at, until } = fight();
+    play(duel.deltas.slice(0, 3));
+    until(5600);
+    assert.equal(game.act("attack").ok, true);
+    assert.deepEqual(said, [{ t: "action", d: { s: HANDLE, id: 1, kind: "attack", to: 1 } }]);
+    assert.equal(game.can("attack").reason, "pending");
+    at.now += 12;
+    game.take({ t: "ack", d: { s: HANDLE, id: 1, q: 7 } });
+    assert.equal(game.latency.last, 12);
+    assert.equal(game.can("attack").reason, "pending", "answered, but not shown yet");
+    play(duel.deltas.slice(3));
+    assert.equal(game.can("attack").reason, "cooldown");
+    assert.equal(game.can("attack").waitMs, 5600 + 800 - game.time);
+    until(6400);
+    assert.equal(game.can("attack").ok, true);
+    assert.equal(game.drift, 0);
+    assert.equal(game.q, 7);
+  });
+
+  test("the guard's cooldown and stamina come from the view alone", () => {
+    const { game, play, until } = fight(1);
+    play(duel.deltas.slice(0, 3));
+    assert.equal(game.can("defend").reason, "cooldown");
+    assert.equal(game.can("defend").waitMs, 3000);
+    assert.equal(game.guardMs(1), 1500);
+    until(7400);
+    assert.equal(game.stamina(1), 100);
+    until(8400);
+    assert.equal(game.can("defend").ok, true);
+    game.view.participants[1] = { ...game.me, stamina: 5000, stamina_at: 8400 };
+    assert.deepEqual(game.can("defend"), { ok: false, reason: "not_enough_stamina", waitMs: 1500 });
+  });
+
+  test("a refusal is told in words and holds the attack back", () => {
+    const { game, play } = fight();
+    const told = [];
+    game.addEventListener("refused", ({ detail }) => told.push(detail));
+    play(duel.deltas.slice(0, 2));
+    game.act("attack");
+    game.take({ t: "refused", d: { s: HANDLE, id: 1, reason: "cooldown", retry_ms: 300 } });
+    assert.deepEqual(told, [{ kind: "attack", words: "Not ready yet. Again in 0.3 s." }]);
+    assert.equal(game.can("attack").waitMs, 300);
+  });
+
+  test("what was not answered goes again under its id after a new join, and new ids rise", () => {
+    const { game, play, said, join } = fight();
+    play(duel.deltas.slice(0, 2));
+    game.act("attack");
+    game.act("defend");
+    game.take({ t: "ack", d: { s: HANDLE, id: 1, q: 9 } });
+    said.length = 0;
+    game.linked({ name: "waiting", attempt: 1 });
+    assert.equal(game.can("attack").reason, "offline");
+    join(7);
+    assert.deepEqual(said, [{ t: "action", d: { s: HANDLE, id: 2, kind: "defend" } }]);
+    game.take({ t: "snapshot", d: { ...duel.snapshot, q: 9, view: duel.deltas.slice(0, 2).reduce((v, d, i) => apply(v, 3 + i, d), duel.snapshot.view), h: duel.deltas[1].h } });
+    game.act("attack");
+    assert.equal(said.at(-1).d.id, 8);
+  });
+
+  test("drift is counted and healed by joining again; a server that never agrees is not asked for ever", () => {
+    const { game, play, said } = fight();
+    play([{ ...duel.deltas[0], h: 7 }]);
+    assert.equal(game.drift, 1);
+    assert.equal(game.live, false);
+    assert.deepEqual(said, [{ t: "join", d: { session: SESSION, seq: 3 } }]);
+    play(duel.deltas.slice(1, 2));
+    assert.equal(game.q, 3, "deltas wait for the snapshot");
+    game.take({ t: "snapshot", d: structuredClone(duel.snapshot) });
+    assert.equal(game.live, true);
+    for (let i = 0; i < 20; i += 1) {
+      play([{ ...duel.deltas[0], q: 99 }]);
+      game.take({ t: "snapshot", d: { ...structuredClone(duel.snapshot), h: 7 } });
+    }
+    assert.equal(said.length, 6);
+  });
+
+  test("being ready is said again when the connection broke over it", () => {
+    const { game, said, join, play } = fight(1);
+    play(duel.deltas.slice(0, 1));
+    game.sayReady();
+    game.sayReady();
+    assert.deepEqual(said, [{ t: "ready", d: { s: HANDLE } }]);
+    join();
+    const view = apply(duel.snapshot.view, 3, duel.deltas[0]);
+    game.take({ t: "snapshot", d: { ...duel.snapshot, q: 4, view, h: duel.deltas[0].h } });
+    assert.equal(said.length, 2);
+  });
+
+  test("the end clears what was on its way, with the result of the server or of the view alone", () => {
+    const { game } = fight();
+    const [, brawl] = cases;
+    game.begin({ session: SESSION, kind: "brawl", seats: 4 });
+    game.linked({ name: "live" });
+    game.take({ t: "joined", d: { session: SESSION, s: 1, slot: 3, resume: "snapshot", last_id: 0 } });
+    game.take({ t: "snapshot", d: structuredClone(brawl.snapshot) });
+    assert.deepEqual(game.rivals, [0, 1, 2]);
+    assert.equal(game.target, 1, "the first that still sits");
+    game.aim(2);
+    game.aim(0);
+    game.aim(3);
+    assert.equal(game.target, 2, "neither the unhorsed nor oneself");
+    brawl.deltas.forEach((delta) => game.take({ t: "delta", d: delta }));
+    assert.equal(game.outcome.winner, 3);
+    assert.equal(game.outcome.reason, "last_standing");
+    assert.deepEqual(game.outcome.standings.map(({ slot }) => slot), [3, 1, 0, 2]);
+    const result = { s: 1, q: game.q, reason: "last_standing", winner: 3, duration_ms: 5, standings: [] };
+    game.take({ t: "result", d: result });
+    assert.equal(game.outcome, result);
+    assert.equal(game.can("attack").reason, "wrong_phase");
+  });
+
+  test("messages of other sessions are not its own", () => {
+    const { game } = fight();
+    game.take({ t: "delta", d: { ...duel.deltas[0], s: HANDLE + 1 } });
+    assert.equal(game.q, 3);
+  });
+
+  test("the coach always knows what to do next", () => {
+    const { game, play } = fight();
+    assert.match(advice("gate", game, false), /press 1/i);
+    assert.match(advice("entering", game, false), /seat/);
+    assert.match(advice("fight", game, false), /second tab/);
+    play(duel.deltas.slice(0, 1));
+    assert.match(advice("fight", game, false), /You are ready/);
+    play(duel.deltas.slice(1, 2));
+    assert.match(advice("fight", game, false), /Press A .* D /);
+    assert.match(advice("fight", game, true), /Tap/);
+    game.linked({ name: "waiting", attempt: 1 });
+    assert.match(advice("fight", game, false), /by itself/);
+  });
+});
+
+/** A world for a connection: sockets that the test opens and closes, timers that it fires. */
+function world({ ticket } = {}) {
+  const timers = new Map();
+  let serial = 0;
+  const seen = { sockets: [], states: [], messages: [], tickets: 0, now: 0 };
+  const env = {
+    socket: (url, protocol) => {
+      const socket = { url, protocol, sent: [], send: (text) => socket.sent.push(JSON.parse(text)), close: (code) => (socket.closed = code ?? true) };
+      seen.sockets.push(socket);
+      return socket;
+    },
+    setTimeout: (action, ms) => {
+      serial += 1;
+      timers.set(serial, { action, ms });
+      return serial;
+    },
+    clearTimeout: (timer) => timers.delete(timer),
+    now: () => seen.now,
+    dice: () => 1,
+  };
+  const connection = new Connection({
+    session: SESSION,
+    ticket: async () => {
+      seen.tickets += 1;
+      await ticket?.();
+      return { url: `ws://host/ws?ticket=${seen.tickets}` };
+    },
+    seq: () => seen.seq,
+    onMessage: (message) => seen.messages.push(message),
+    onState: (state) => seen.states.push(state),
+    env,
+  });
+  const fire = () => {
+    assert.equal(timers.size, 1);
+    const [[timer, { action, ms }]] = timers;
+    timers.delete(timer);
+    seen.now += ms;
+    action();
+    return ms;
+  };
+  const socket = () => seen.sockets.at(-1);
+  const hear = (t, d) => socket().onmessage({ data: JSON.stringify({ t, d }) });
+  const join = () => {
+    socket().onopen();
+    hear("joined", { session: SESSION, s: 1, slot: 0, resume: "snapshot", last_id: 0 });
+  };
+  return { connection, seen, fire, socket, hear, join, turn: () => new Promise(setImmediate) };
+}
+
+describe("connection", () => {
+  test("joins with the ticket it was given and measures the round trip", () => {
+    const { connection, seen, socket, hear, join, fire } = world();
+    connection.open("ws://host/ws?ticket=first");
+    assert.equal(socket().protocol, "tiltyard.v1.json");
+    assert.equal(connection.send({ t: "ready", d: { s: 1 } }), false);
+    join();
+    assert.deepEqual(socket().sent, [{ t: "join", d: { session: SESSION } }, { t: "ping", d: { n: 1 } }]);
+    seen.now += 14;
+    hear("pong", { n: 1, time: 5 });
+    assert.equal(connection.rttMs, 14);
+    assert.equal(fire(), PING_EVERY_MS);
+    assert.deepEqual(socket().sent.at(-1), { t: "ping", d: { n: 2 } });
+    assert.deepEqual(seen.states.map(({ name }) => name), ["connecting", "joining", "live"]);
+    assert.equal(seen.tickets, 0);
+  });
+
+  test("comes back with a new ticket and its sequence, later each time, and soon again after a good while", async () => {
+    const { connection, seen, socket, join, fire, turn } = world();
+    connection.open("ws://host/ws?ticket=first");
+    join();
+    seen.seq = 41;
+    const waits = [];
+    for (let i = 0; i < 6; i += 1) {
+      socket().onclose({ code: 1006 });
+      waits.push(fire());
+      await turn();
+    }
+    assert.deepEqual(waits, [300, 600, 1200, 2400, 4800, 5000]);
+    assert.equal(socket().url, "ws://host/ws?ticket=6");
+    join();
+    assert.deepEqual(socket().sent[0], { t: "join", d: { session: SESSION, seq: 41 } });
+    seen.now += 60_000;
+    socket().onclose({ code: 1012 });
+    assert.equal(connection.state.waitMs, 300);
+  });
+
+  test("the delay is random and has a bound", () => {
+    assert.equal(delayMs(0, 0), 150);
+    assert.equal(delayMs(0, 1), 300);
+    assert.equal(delayMs(50, 1), 5000);
+  });
+
+  test("gives up in the end, and can be asked to try again", async () => {
+    const { connection, seen, socket, fire, turn } = world();
+    connection.open("ws://host/ws?ticket=first");
+    for (let i = 0; connection.state.name !== "closed"; i += 1) {
+      assert.ok(i < 50);
+      socket().onclose({ code: 1006 });
+      if (connection.state.name === "waiting") {
+        fire();
+        await turn();
+      }
+    }
+    assert.equal(seen.sockets.length, 25);
+    assert.equal(connection.state.again, true);
+    connection.retry();
+    assert.equal(connection.state.name, "connecting");
+  });
+
+  test("does not come back where the code says not to", () => {
+    for (const code of [1000, 1002, 4400, 4401, 4403, 4404, 4409, 4410]) {
+      const { connection, socket, join } = world();
+      connection.open("ws://host/ws?ticket=first");
+      join();
+      socket().onclose({ code });
+      assert.equal(connection.state.name, "closed", String(code));
+      assert.equal(connection.state.again, code === 4409);
+    }
+  });
+
+  test("a join that is refused ends it, or is tried again where that can help", () => {
+    for (const [reason, name] of [["no_session", "closed"], ["not_a_participant", "closed"], ["session_ended", "closed"], ["overloaded", "waiting"], ["session_elsewhere", "waiting"]]) {
+      const { connection, socket, hear } = world();
+      connection.open("ws://host/ws?ticket=first");
+      socket().onopen();
+      hear("error", { reason, message: "" });
+      assert.equal(connection.state.name, name, reason);
+    }
+  });
+
+  test("a ticket that is refused ends it, one that cannot be had now is asked for again", async () => {
+    for (const [status, name] of [[0, "waiting"], [401, "closed"], [403, "closed"], [404, "closed"], [409, "closed"], [429, "waiting"], [503, "waiting"]]) {
+      const refuse = () => {
+        throw new ApiError(status, undefined, "", status === 429 ? 7000 : undefined);
+      };
+      const { connection, turn } = world({ ticket: refuse });
+      connection.open();
+      await turn();
+      assert.equal(connection.state.name, name, String(status));
+      assert.equal(connection.state.waitMs, { 0: 300, 429: 7000, 503: 300 }[status]);
+    }
+  });
+
+  test("silence and a join that is never answered count as losses", () => {
+    const silent = world();
+    silent.connection.open("ws://host/ws?ticket=first");
+    silent.join();
+    for (let i = 0; silent.connection.state.name === "live"; i += 1) {
+      assert.ok(i < 10);
+      silent.fire();
+    }
+    assert.equal(silent.connection.state.name, "waiting");
+    assert.equal(silent.seen.now, 5 * PING_EVERY_MS);
+
+    const mute = world();
+    mute.connection.open("ws://host/ws?ticket=first");
+    mute.socket().onopen();
+    mute.fire();
+    assert.equal(mute.connection.state.name, "waiting");
+    assert.equal(mute.socket().closed, true);
+  });
+
+  test("once closed by the player nothing of it comes to life again", async () => {
+    const { connection, seen, turn } = world();
+    connection.open();
+    connection.close();
+    await turn();
+    assert.equal(seen.sockets.length, 0);
+    connection.hasten();
+    connection.retry();
+    assert.equal(connection.state.name, "closed");
+  });
+});
+
+/** An arena whose server is this list of answers, and what was asked of it. */
+function arenaWith({ store = {}, answers = {} }) {
+  const asked = [];
+  const api = Object.fromEntries(
+    ["guest", "seat", "ticket"].map((name) => [
+      name,
+      async (...args) => {
+        asked.push([name, ...args]);
+        const answer = answers[name]?.shift();
+        if (answer instanceof Error) {
+          throw answer;
+        }
+        return answer;
+      },
+    ]),
+  );
+  const kept = { player: null, fight: null, claim: async () => true, ...store };
+  const dialed = [];
+  const dial = (options) => {
+    const connection = { open: (url) => dialed.push({ options, url }), close: () => {}, retry: () => {}, send: () => true };
+    return connection;
+  };
+  const game = new Game(() => 0);
+  return { arena: new Arena({ api, store: kept, game, dial }), asked, dialed, store: kept, game };
+}
+
+const GUEST = { token: "t1", player_id: "p1", expires_at: "" };
+const SEAT = { session_id: SESSION, slot: 0, seats: 2, ticket: "x", url: "ws://host/ws?ticket=x", expires_at: "" };
+
+describe("arena", () => {
+  test("a guest takes a seat and connects, once however often it is asked", async () => {
+    const { arena, asked, dialed, store } = arenaWith({ answers: { guest: [GUEST], seat: [SEAT] } });
+    await Promise.all([arena.enter("duel"), arena.enter("duel"), arena.enter("nonsense")]);
+    assert.deepEqual(asked, [["guest"], ["seat", "t1", "duel"]]);
+    assert.equal(dialed[0].url, SEAT.url);
+    assert.equal(arena.stage, "fight");
+    assert.deepEqual(store.fight, { session_id: SESSION, kind: "duel", seats: 2 });
+  });
+
+  test("a guest's token that is not valid any more is replaced", async () => {
+    const { arena, asked } = arenaWith({
+      store: { player: { token: "old", player_id: "p0", guest: true } },
+      answers: { guest: [GUEST], seat: [new ApiError(401, "unauthorized", ""), SEAT] },
+    });
+    await arena.enter("brawl");
+    assert.deepEqual(asked, [["seat", "old", "brawl"], ["guest"], ["seat", "t1", "brawl"]]);
+    assert.equal(arena.stage, "fight");
+  });
+
+  test("a server without guests is explained, and a token that is brought along is used", async () => {
+    const { arena, asked } = arenaWith({ answers: { guest: [new ApiError(403, "forbidden", "")], seat: [SEAT] } });
+    await arena.enter("duel");
+    assert.equal(arena.stage, "gate");
+    assert.equal(arena.problem.kind, "guests");
+    await arena.useToken("mine");
+    assert.equal(arena.problem, null);
+    await arena.enter("duel");
+    assert.deepEqual(asked.at(-1), ["seat", "mine", "duel"]);
+  });
+
+  test("a refusal is shown in words", async () => {
+    const { arena } = arenaWith({ answers: { guest: [GUEST], seat: [new ApiError(503, "too_many_sessions", "", 2000)] } });
+    await arena.enter("duel");
+    assert.deepEqual(arena.problem, { kind: "refused", words: "The server has all the fights it can hold. Try again later. Again in 2.0 s." });
+  });
+
+  test("a reloaded tab goes on with its fight; one that ended meanwhile leads back to the gate", async () => {
+    const fight = { session_id: SESSION, kind: "duel", seats: 2 };
+    const { arena, asked, dialed, store } = arenaWith({ store: { player: GUEST, fight } });
+    await arena.start("brawl");
+    assert.equal(arena.stage, "fight");
+    assert.equal(dialed[0].url, undefined, "it needs a ticket of its own");
+    assert.deepEqual(asked, []);
+    dialed[0].options.onState({ name: "closed", code: 4404, words: "Gone.", again: false });
+    assert.equal(arena.stage, "gate");
+    assert.equal(store.fight, null);
+    assert.match(arena.problem.words, /^Gone\./);
+  });
+
+  test("a duplicated tab becomes a player of its own", async () => {
+    const fight = { session_id: SESSION, kind: "duel", seats: 2 };
+    const { arena, store } = arenaWith({ store: { player: GUEST, fight, claim: async () => false } });
+    await arena.start("");
+    assert.equal(arena.stage, "gate");
+    assert.equal(arena.problem.kind, "twin");
+    assert.equal(store.player, null);
+  });
+});

@@ -1,0 +1,72 @@
+// The few REST calls the arena makes: a guest's token, a seat, a ticket. No DOM.
+
+/** A request that was not answered with success. `status` is 0 where nothing answered at all. */
+export class ApiError extends Error {
+  constructor(status, reason, message, retryAfterMs) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+    this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  /** Whether asking again later can help. */
+  get passing() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+const ANSWER_MAX_MS = 8000;
+
+export class Api {
+  #fetch;
+
+  constructor(fetch = globalThis.fetch.bind(globalThis)) {
+    this.#fetch = fetch;
+  }
+
+  /** A new guest: `{token, player_id, expires_at}`. */
+  guest() {
+    return this.#post("guest");
+  }
+
+  /** A seat in a fight of `kind`: `{session_id, slot, seats, ticket, url, expires_at}`. */
+  seat(token, kind) {
+    return this.#post("arena/seats", token, { kind });
+  }
+
+  /** A ticket to a fight the player has a seat in: `{ticket, url, expires_at, …}`. */
+  ticket(token, session) {
+    return this.#post(`sessions/${session}/tickets`, token);
+  }
+
+  async #post(path, token, body) {
+    const headers = { accept: "application/json" };
+    if (token) {
+      headers.authorization = `Bearer ${token}`;
+    }
+    if (body) {
+      headers["content-type"] = "application/json";
+    }
+    const request = {
+      method: "POST",
+      headers,
+      cache: "no-store",
+      signal: AbortSignal.timeout(ANSWER_MAX_MS),
+      ...(body && { body: JSON.stringify(body) }),
+    };
+    let response;
+    try {
+      response = await this.#fetch(path, request);
+    } catch {
+      throw new ApiError(0, "unreachable", "The server does not answer.");
+    }
+    const answer = await response.json().catch(() => ({}));
+    if (response.ok) {
+      return answer;
+    }
+    const retryAfterMs = Number(response.headers.get("retry-after")) * 1000 || undefined;
+    const message = answer.message ?? `The server answered ${response.status}.`;
+    throw new ApiError(response.status, answer.details?.reason, message, retryAfterMs);
+  }
+}

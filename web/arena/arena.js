@@ -1,0 +1,193 @@
+// The way from a choice to a fight and back: a player's token, a seat, a connection, and what to do when one of them is
+// refused. Tells of changes by the event `change`. No DOM.
+
+import { ApiError } from "./api.js";
+import { refusal } from "./words.js";
+
+const KINDS = ["duel", "brawl"];
+
+/** Where the player is: at the `gate`, `entering`, or in a `fight`. */
+export class Arena extends EventTarget {
+  #api;
+  #store;
+  #game;
+  #dial;
+  #connection = null;
+
+  stage = "gate";
+  kind = null;
+  /** What went wrong last: `{kind: "guests" | "twin" | "refused", words}`. */
+  problem = null;
+
+  /** `dial` makes a `Connection` of its options. */
+  constructor({ api, store, game, dial }) {
+    super();
+    this.#api = api;
+    this.#store = store;
+    this.#game = game;
+    this.#dial = dial;
+  }
+
+  /** Goes on where this tab was before it was reloaded; where it was nowhere, enters the fight a link asks for. */
+  async start(wanted) {
+    if (!(await this.#store.claim())) {
+      this.#store.player = null;
+      this.#store.fight = null;
+      const words = "Your other tab keeps its rider. Pick the same game here to ride against it.";
+      this.#become("gate", { kind: "twin", words });
+    }
+    const { fight } = this.#store;
+    if (fight && this.#store.player) {
+      this.kind = fight.kind;
+      this.#become("entering");
+      this.#connect(fight);
+    } else {
+      await this.enter(wanted);
+    }
+  }
+
+  /** Takes a seat in a fight of `kind` and connects to it. */
+  async enter(kind) {
+    if (this.stage !== "gate" || !KINDS.includes(kind)) {
+      return;
+    }
+    this.kind = kind;
+    this.#become("entering");
+    try {
+      const seat = await this.#seat(kind);
+      const fight = { session_id: seat.session_id, kind, seats: seat.seats };
+      this.#store.fight = fight;
+      this.#connect(fight, seat.url);
+    } catch (error) {
+      this.#become("gate", problemOf(error));
+    }
+  }
+
+  /** Leaves the fight and takes a seat in the next of the same kind. */
+  again() {
+    const { kind } = this;
+    this.leave();
+    return this.enter(kind);
+  }
+
+  /** Leaves the fight. */
+  leave() {
+    this.#connection?.close();
+    this.#connection = null;
+    this.#store.fight = null;
+    this.#game.begin({});
+    this.#become("gate");
+  }
+
+  /** Opens the fight's connection again after it was closed. */
+  retry() {
+    this.#connection?.retry();
+  }
+
+  /** Makes a connection that waits for its next try make it now. */
+  hasten() {
+    this.#connection?.hasten();
+  }
+
+  /** Plays with a token that came from somewhere else than this page. */
+  useToken(token) {
+    this.#store.player = { token, player_id: subjectOf(token), guest: false };
+    this.#become("gate");
+    return this.#store.claim();
+  }
+
+  async #seat(kind) {
+    const known = this.#store.player;
+    const player = known ?? (await this.#newGuest());
+    try {
+      return await this.#api.seat(player.token, kind);
+    } catch (error) {
+      if (error.status !== 401) {
+        throw error;
+      }
+      this.#store.player = null;
+      if (!known?.guest) {
+        throw error;
+      }
+      const guest = await this.#newGuest();
+      return this.#api.seat(guest.token, kind);
+    }
+  }
+
+  async #newGuest() {
+    try {
+      const { token, player_id } = await this.#api.guest();
+      const player = { token, player_id, guest: true };
+      this.#store.player = player;
+      this.#store.claim();
+      return player;
+    } catch (error) {
+      error.noGuests = error.status === 403;
+      throw error;
+    }
+  }
+
+  #connect({ session_id: session, kind, seats }, url) {
+    const game = this.#game;
+    const connection = this.#dial({
+      session,
+      ticket: () => this.#api.ticket(this.#store.player.token, session),
+      seq: () => game.q,
+      onMessage: (message) => {
+        game.rttMs = connection.rttMs;
+        game.take(message);
+      },
+      onState: (state) => this.#linked(connection, state),
+    });
+    this.#connection = connection;
+    game.begin({ session, kind, seats, send: (message) => connection.send(message) });
+    this.stage = "fight";
+    connection.open(url);
+  }
+
+  #linked(connection, state) {
+    if (connection !== this.#connection) {
+      return;
+    }
+    this.#game.linked(state);
+    // A fight that was never seen, because it ended while this tab was away, is nothing to stay for.
+    const nothingToShow = state.name === "closed" && !state.again && this.#game.view === null;
+    if (nothingToShow) {
+      this.#connection = null;
+      this.#store.fight = null;
+      if (state.code === 4401) {
+        this.#store.player = null;
+      }
+      this.#become("gate", { kind: "refused", words: `${state.words} Pick a game to start another.` });
+    } else {
+      this.#become(this.stage, this.problem);
+    }
+  }
+
+  #become(stage, problem = null) {
+    this.stage = stage;
+    this.problem = problem;
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+function problemOf(error) {
+  if (!(error instanceof ApiError)) {
+    throw error;
+  }
+  if (error.noGuests) {
+    return { kind: "guests", words: "This server admits no guests." };
+  }
+  const words = error.reason && error.status !== 0 ? refusal(error.reason, error.retryAfterMs) : error.message;
+  return { kind: "refused", words };
+}
+
+/** The player a token speaks for; only the server can tell whether it may. */
+function subjectOf(token) {
+  try {
+    const claims = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+    return JSON.parse(atob(claims)).sub ?? token;
+  } catch {
+    return token;
+  }
+}

@@ -1,0 +1,79 @@
+// What the page says in words: why something was refused, how a fight ended, what a rider is called. No DOM.
+
+const REFUSED = {
+  not_joined: "The server has not let you in yet.",
+  session_ended: "The fight is over.",
+  wrong_phase: "Not now: the fight is not on.",
+  paused: "The fight is paused.",
+  eliminated: "You are out of the saddle.",
+  stale_action_id: "The server has already forgotten this one.",
+  bad_action_id: "The server could not number this one.",
+  action_unavailable: "This fight's rules have no such move.",
+  needs_target: "Choose a rival first.",
+  no_such_target: "There is nobody in that seat.",
+  invalid_target: "That rider cannot be struck.",
+  cooldown: "Not ready yet.",
+  not_enough_stamina: "Not enough stamina.",
+  rate_limited: "Too many moves at once.",
+  overloaded: "The server has more work than it can take. Try again.",
+  log_unavailable: "The server cannot write its log, so it takes no moves. Try again.",
+  timeout: "The server did not answer in time. Try again.",
+  draining: "The server is shutting down.",
+  forbidden: "This token may not do that.",
+  unauthorized: "This token is not valid.",
+  session_full: "Every seat is taken.",
+  too_many_sessions: "The server has all the fights it can hold. Try again later.",
+  internal: "Something went wrong inside the server.",
+  // Reasons of the page itself.
+  offline: "Not connected: your move waits for you.",
+  pending: "On its way.",
+};
+
+/** A refusal in words; `retryMs` is when the same would be taken. */
+export function refusal(reason, retryMs) {
+  const words = REFUSED[reason] ?? `${sentence(reason)}.`;
+  return retryMs ? `${words} Again in ${(retryMs / 1000).toFixed(1)} s.` : words;
+}
+
+const ENDED = {
+  last_standing: "One rider was left in the saddle.",
+  time_limit: "The time was up.",
+  forfeit: "All others gave up or did not come back.",
+  terminated: "The marshal ended the fight.",
+  completed: "The marshal closed the fight.",
+  abandoned: "Nobody came to fight it, or nobody stayed.",
+  failed: "The server could not go on with this fight.",
+};
+
+/** Why a fight ended, in words. */
+export function ending(reason) {
+  return ENDED[reason] ?? "The fight is over.";
+}
+
+const FIRST = [
+  "Neon", "Iron", "Static", "Velvet", "Cobalt", "Ember", "Hollow", "Argent", "Vagrant", "Cinder", "Quiet", "Copper",
+  "Midnight", "Feral", "Gilded", "Solar", "Rogue", "Onyx", "Scarlet", "Arc", "Pale", "Wired", "Thorn", "Echo",
+  "Lucid", "Rusted", "Crystal", "Savage", "Distant", "Royal", "Phantom", "Amber",
+];
+const LAST = [
+  "Falcon", "Lance", "Griffin", "Halberd", "Wolf", "Paladin", "Heron", "Bastion", "Viper", "Templar", "Raven", "Stag",
+  "Herald", "Lynx", "Gauntlet", "Wyvern", "Squire", "Boar", "Vizier", "Hornet", "Dagger", "Unicorn", "Warden", "Fox",
+  "Baron", "Mastiff", "Kestrel", "Crown", "Basilisk", "Pike", "Marshal", "Leopard",
+];
+
+/** The name a player rides under, the same on every screen. */
+export function callsign(player) {
+  const bits = parseInt(player.slice(-8), 16);
+  return `${FIRST[(bits >>> 3) % FIRST.length]} ${LAST[(bits >>> 11) % LAST.length]}`;
+}
+
+/** Minutes and seconds. */
+export function clockFace(ms) {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+function sentence(name) {
+  const words = String(name).replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
