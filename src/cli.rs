@@ -67,7 +67,7 @@ pub struct Flags {
     /// fdatasync the log once per turn: acknowledged actions survive power loss
     #[arg(long)]
     pub sync: bool,
-    /// Filter of the log, also from TILTYARD_LOG [default: info]
+    /// Filter of the log; `TILTYARD_LOG` stands below it [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
     /// How log lines look [default: text]
@@ -145,13 +145,13 @@ impl TokenArgs {
 
     /// Whom the token is for, and for how long.
     pub fn grantee(&self) -> (Grantee, Duration) {
-        const HOUR: Duration = Duration::from_secs(60 * 60);
+        const DAY: Duration = Duration::from_hours(24);
         let (audience, subject, usual, ttl): (_, _, &[Scope], _) = match (&self.player, &self.service) {
-            (Some(player), _) => (Audience::Player, player.to_string(), &[Scope::Play], 24 * HOUR),
+            (Some(player), _) => (Audience::Player, player.to_string(), &[Scope::Play], DAY),
             (_, Some(name)) => {
-                (Audience::Service, name.clone(), &[Scope::SessionsRead, Scope::SessionsWrite], 30 * 24 * HOUR)
+                (Audience::Service, name.clone(), &[Scope::SessionsRead, Scope::SessionsWrite], 30 * DAY)
             }
-            _ => (Audience::Admin, "admin".to_owned(), &[], 24 * HOUR),
+            _ => (Audience::Admin, "admin".to_owned(), &[], DAY),
         };
         let scopes = if self.scope.is_empty() { usual.to_vec() } else { self.scope.clone() };
         (Grantee { audience, subject, scopes, guest: false }, self.ttl.unwrap_or(ttl))

@@ -103,7 +103,7 @@ mod tests {
         let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&data), mode(&data.join("token.key"))), (0o700, 0o600));
         let grantee = Grantee { audience: Audience::Admin, subject: "a".into(), scopes: vec![], guest: false };
-        let (token, _) = first.mint(&grantee, Duration::from_secs(60));
+        let (token, _) = first.mint(&grantee, Duration::from_mins(1));
         assert!(second.verify(&token).is_some());
     }
 

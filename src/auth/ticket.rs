@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(key().verify(&ticket), None);
         let subject = Uuid::now_v7().to_string();
         let player = Grantee { audience: Audience::Player, subject, scopes: vec![Scope::Play], guest: false };
-        let (token, _) = key().mint(&player, Duration::from_secs(60));
+        let (token, _) = key().mint(&player, Duration::from_mins(1));
         assert!(tickets.read(&token).is_none());
         let (foreign, _) = Tickets::new(TokenKey::from_secret(&[7; 32])).mint(admission()).unwrap();
         assert!(tickets.read(&foreign).is_none());

@@ -99,7 +99,8 @@ impl TokenKey {
     /// Who the token's bearer is, if the token is good.
     pub fn verify(&self, token: &str) -> Option<Principal> {
         let claims: Claims = self.check(token, &Audience::ALL.map(Audience::name))?;
-        if claims.exp > (unix_seconds(SystemTime::now()) + limits::TOKEN_SECONDS) as f64 {
+        let latest = SystemTime::now() + Duration::from_secs(limits::TOKEN_SECONDS);
+        if claims.exp > since_epoch(latest).as_secs_f64() {
             return None;
         }
         let role = match claims.aud.role()? {
@@ -162,17 +163,17 @@ fn name(sub: String) -> Option<String> {
 
 /// `ttl` from now, in whole seconds.
 pub(super) fn expiry(ttl: Duration) -> (u64, SystemTime) {
-    let seconds = unix_seconds(SystemTime::now() + ttl);
+    let seconds = since_epoch(SystemTime::now() + ttl).as_secs();
     (seconds, UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Audience, Grantee, limits, unix_seconds};
+    use super::{Audience, Grantee, limits, since_epoch};
     use crate::auth::{Principal, Role, Scope, TokenKey};
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -188,7 +189,7 @@ mod tests {
     }
 
     fn now() -> u64 {
-        unix_seconds(SystemTime::now())
+        since_epoch(SystemTime::now()).as_secs()
     }
 
     fn claims() -> Value {
@@ -223,9 +224,9 @@ mod tests {
         let scopes = vec![Scope::PlayArena];
         let grantee =
             Grantee { audience: Audience::Player, subject: player.to_string(), scopes: scopes.clone(), guest: true };
-        let (token, expires_at) = key().mint(&grantee, Duration::from_secs(60));
+        let (token, expires_at) = key().mint(&grantee, Duration::from_mins(1));
         assert_eq!(key().verify(&token), Some(Principal { role: Role::Player(player), scopes, guest: true }));
-        assert!((now()..=now() + 60).contains(&unix_seconds(expires_at)));
+        assert!((now()..=now() + 60).contains(&since_epoch(expires_at).as_secs()));
         assert_eq!(TokenKey::from_secret(&[7; 32]).verify(&token), None, "another node's key");
     }
 
@@ -233,7 +234,7 @@ mod tests {
     fn good_forms_are_taken() {
         for claims in [
             claims(),
-            with("exp", json!((now() + 60) as f64 + 0.5)),
+            with("exp", json!(since_epoch(SystemTime::now()).as_secs_f64() + 60.5)),
             with("exp", json!(now() - limits::TOKEN_LEEWAY_SECONDS + 2)),
             with("nbf", json!(now() - 1)),
             with("aud", json!(["tiltyard:player", "other"])),

@@ -30,14 +30,20 @@ pub struct Metrics {
     pub accept_errors: Counter,
     /// Sockets handed to their shards.
     pub upgrades: Counter,
-    by_route: RwLock<HashMap<(String, Method, u16), (Counter, Histogram)>>,
+    by_route: RwLock<HashMap<RouteKey, (Counter, Histogram)>>,
 }
+
+/// Route, method, status.
+type RouteKey = (String, Method, u16);
+
+/// Reads one figure.
+type Read = fn(&Stats) -> u64;
 
 /// A figure of [`Stats`] and where it goes.
 #[derive(Debug)]
 enum ShardFigure {
-    Count(Counter, fn(&Stats) -> u64),
-    Level(Gauge, fn(&Stats) -> u64),
+    Count(Counter, Read),
+    Level(Gauge, Read),
 }
 
 /// Something without `Debug`.
@@ -50,15 +56,22 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, fn(&Stats) -> u64); 14] = [
+const SHARD_FIGURES: [(&str, &str, Read); 21] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
     ("tiltyard_turns_total", "Turns of the shards' loops.", |stats| stats.turns),
+    ("tiltyard_long_turns_total", "Turns that took too long.", |stats| stats.long_turns),
+    ("tiltyard_inputs_total", "Inputs given to fights: actions, joins, timers.", |stats| stats.inputs),
     ("tiltyard_actions_total", "Actions applied.", |stats| stats.actions),
     ("tiltyard_actions_refused_total", "Actions refused.", |stats| stats.refused),
+    ("tiltyard_actions_repeated_total", "Repeated actions answered from memory.", |stats| stats.repeated),
     ("tiltyard_deltas_total", "Deltas produced.", |stats| stats.deltas),
     ("tiltyard_deltas_sent_total", "Deltas queued for connections.", |stats| stats.deltas_out),
+    ("tiltyard_messages_received_total", "Messages from WebSocket clients.", |stats| stats.messages_in),
+    ("tiltyard_bad_messages_total", "Messages that could not be understood.", |stats| stats.bad_messages),
+    ("tiltyard_received_bytes_total", "Bytes read from WebSocket connections.", |stats| stats.bytes_in),
+    ("tiltyard_writes_total", "Writes to WebSocket connections.", |stats| stats.writes),
     ("tiltyard_sent_bytes_total", "Bytes written to WebSocket connections.", |stats| stats.bytes_out),
     ("tiltyard_conflated_total", "Times a slow client was brought up to date with a snapshot.", |stats| {
         stats.conflated
@@ -78,7 +91,7 @@ impl Metrics {
             .set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &BUCKETS)
             .expect("there are buckets")
             .build_recorder();
-        let figure = |(name, text, read): (&'static str, &'static str, fn(&Stats) -> u64)| {
+        let figure = |(name, text, read): (&'static str, &'static str, Read)| {
             if name.ends_with("_total") {
                 ShardFigure::Count(counter(&recorder, name, text), read)
             } else {
@@ -154,7 +167,7 @@ impl Metrics {
         self.handle.0.render()
     }
 
-    fn register_route(&self, (route, method, status): &(String, Method, u16)) -> (Counter, Histogram) {
+    fn register_route(&self, (route, method, status): &RouteKey) -> (Counter, Histogram) {
         let route = Label::new("route", route.clone());
         let method = Label::new("method", method.as_str().to_owned());
         let status = Label::new("status", status.to_string());

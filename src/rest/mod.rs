@@ -28,7 +28,6 @@ use std::time::Instant;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
-use tiltyard_protocol::Reason;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -70,12 +69,7 @@ impl AppState {
     /// Reads a session the caller may do `operation` to. To others it does not exist.
     pub async fn fight(&self, caller: &Principal, operation: Operation, session: Uuid) -> Result<FightInfo, ApiError> {
         caller.may(operation)?;
-        let fight = self.hub.read(session).await.map_err(|refusal| match (refusal.reason, caller.player()) {
-            // Of a session that has left the arena nobody knows any more whose it was.
-            (Reason::SessionEnded, Some(_)) => Reason::NoSession.into(),
-            (Reason::SessionEnded, None) => ApiError::from(refusal).status(axum::http::StatusCode::NOT_FOUND),
-            _ => ApiError::from(refusal),
-        })?;
+        let fight = self.hub.read(session).await?;
         caller.may_to(operation, relation(caller, &fight))?;
         Ok(fight)
     }

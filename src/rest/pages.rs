@@ -4,6 +4,8 @@ use axum::extract::Request;
 use axum::http::header::{self, HeaderMap, HeaderName};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use tiltyard_protocol::Reason;
 
@@ -60,6 +62,5 @@ fn content_type<'a>(name: &str, guessed: &'a str) -> &'a str {
 }
 
 fn tag(hash: &[u8; 32]) -> String {
-    let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..16]))
 }

@@ -52,7 +52,7 @@ pub async fn update(
     let _alone = app.updates.lock(session).await;
     let fight = app.fight(&caller, Operation::UpdateSession, session).await?;
     expect_version(&fight, &headers, version)?;
-    let fight = match wanted.and_then(|wanted| transition(&fight, wanted)) {
+    let fight = match wanted.map(|wanted| transition(&fight, wanted)).transpose()?.flatten() {
         Some(control) => app.hub.control(session, control).await?,
         None => fight,
     };
@@ -77,8 +77,13 @@ pub async fn terminate(
     let _alone = app.updates.lock(session).await;
     let fight = app.fight(&caller, Operation::TerminateSession, session).await?;
     expect_version(&fight, &headers, None)?;
-    if fight.status == SessionStatus::Terminated {
-        return Ok(answer(&fight, Session::of(&fight)));
+    match generic_status(&fight) {
+        // One that still shows its result can be told to stop that.
+        SessionStatus::Terminated if fight.status == SessionStatus::Terminated || !force => {
+            return Ok(answer(&fight, Session::of(&fight)));
+        }
+        SessionStatus::Completed => return Err(Reason::InvalidTransition.into()),
+        _ => {}
     }
     let fight = app.hub.control(session, Control::Terminate { force }).await?;
     tracing::info!(%session, by = ?caller.role, reason = reason.as_deref(), force, "session terminated");
@@ -121,18 +126,18 @@ fn status(name: &str) -> Option<SessionStatus> {
     })
 }
 
-/// What leads to `wanted`; nothing where a session that goes on is like that already. An ended one gets its command, so that
-/// the fight itself refuses it.
-fn transition(fight: &FightInfo, wanted: SessionStatus) -> Option<Control> {
-    let goes_on = !matches!(fight.status, SessionStatus::Completed | SessionStatus::Terminated);
-    if goes_on && generic_status(fight.status) == generic_status(wanted) {
-        return None;
+/// What leads to `wanted`; nothing where the session is like that already, a refusal where it has ended.
+fn transition(fight: &FightInfo, wanted: SessionStatus) -> Result<Option<Control>, Reason> {
+    let current = generic_status(fight);
+    if matches!(current, SessionStatus::Completed | SessionStatus::Terminated) {
+        return Err(Reason::InvalidTransition);
     }
-    Some(match wanted {
-        SessionStatus::Paused => Control::Pause,
-        SessionStatus::Initializing | SessionStatus::Active => Control::Resume,
-        SessionStatus::Completed => Control::Complete,
-        SessionStatus::Terminated => Control::Terminate { force: false },
+    Ok(match wanted {
+        wanted if wanted == current => None,
+        SessionStatus::Paused => Some(Control::Pause),
+        SessionStatus::Initializing | SessionStatus::Active => Some(Control::Resume),
+        SessionStatus::Completed => Some(Control::Complete),
+        SessionStatus::Terminated => Some(Control::Terminate { force: false }),
     })
 }
 

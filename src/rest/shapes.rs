@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use tiltyard_combat::{Event, ParticipantStatus, PhaseName, SessionStatus};
+use tiltyard_combat::{EndReason, Event, ParticipantStatus, PhaseName, SessionStatus};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
@@ -80,6 +80,7 @@ pub struct CombatEvent {
 
 /// `Session` and, with logs or stats, `SessionDetails`.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names)] // The contract's names.
 pub struct Session {
     session_id: Uuid,
     #[serde(rename = "type")]
@@ -175,7 +176,7 @@ impl Session {
             session_id: fight.id,
             kind: "combat",
             player_id: fight.creator,
-            status: generic_status(fight.status),
+            status: status(generic_status(fight)),
             created_at: Timestamp(fight.created_at),
             updated_at: Timestamp(fight.updated_at),
             settings: settings(fight),
@@ -205,20 +206,24 @@ impl Session {
     }
 }
 
-/// The status of the generic view: that a fight is still being prepared is the fight's own affair.
-pub const fn generic_status(status: SessionStatus) -> &'static str {
-    match status {
-        SessionStatus::Initializing | SessionStatus::Active => "active",
-        SessionStatus::Paused => "paused",
-        SessionStatus::Completed => "completed",
-        SessionStatus::Terminated => "terminated",
+/// The status of the generic view: that a fight is being prepared, or still shows the result of having been ended by hand, is
+/// the fight's own affair.
+pub const fn generic_status(fight: &FightInfo) -> SessionStatus {
+    match (fight.status, fight.phase, fight.end_reason) {
+        (SessionStatus::Initializing, ..) => SessionStatus::Active,
+        (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Terminated)) => SessionStatus::Terminated,
+        (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Completed)) => SessionStatus::Completed,
+        (status, ..) => status,
     }
 }
 
 const fn status(status: SessionStatus) -> &'static str {
     match status {
         SessionStatus::Initializing => "initializing",
-        _ => generic_status(status),
+        SessionStatus::Active => "active",
+        SessionStatus::Paused => "paused",
+        SessionStatus::Completed => "completed",
+        SessionStatus::Terminated => "terminated",
     }
 }
 

@@ -68,7 +68,7 @@ pub async fn upgrade(
     let upgraded = hyper::upgrade::on(&mut request);
     let serving = Arc::clone(&app);
     app.tasks.spawn(async move { attach.run(upgraded, &serving).await });
-    Ok(switching(accept, echoed.then_some(encoding)))
+    Ok(switching(&accept, echoed.then_some(encoding)))
 }
 
 /// Checks what RFC 6455, 4.2.1 asks of a handshake, and returns the answer to its key.
@@ -132,10 +132,7 @@ fn authenticate(app: &AppState, headers: &HeaderMap, parameters: &Parameters) ->
 
 /// The session is there and the player has a seat; no difference is made between the two.
 async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError> {
-    let fight = app.hub.read(admission.session).await.map_err(|refusal| match refusal.reason {
-        Reason::SessionEnded => Reason::NoSession.into(),
-        _ => ApiError::from(refusal),
-    })?;
+    let fight = app.hub.read(admission.session).await?;
     let seated = fight.participants.iter().any(|seat| seat.player == admission.player);
     if seated { Ok(()) } else { Err(Reason::NoSession.into()) }
 }
@@ -190,12 +187,12 @@ impl Attach {
     }
 }
 
-fn switching(accept: String, encoding: Option<Encoding>) -> Response {
+fn switching(accept: &str, encoding: Option<Encoding>) -> Response {
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&accept).expect("base64 is visible ASCII"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(accept).expect("base64 is visible ASCII"));
     if let Some(encoding) = encoding {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(encoding.subprotocol()));
     }
@@ -250,7 +247,7 @@ mod tests {
         assert_eq!(handshake(|request| *request.method_mut() = axum::http::Method::HEAD), Err(405));
         assert_eq!(handshake(|request| *request.version_mut() = Version::HTTP_10), Err(400));
         let twice = |request: &mut Request| {
-            assert!(request.headers_mut().append(header::SEC_WEBSOCKET_KEY, HeaderValue::from_static("x")))
+            assert!(request.headers_mut().append(header::SEC_WEBSOCKET_KEY, HeaderValue::from_static("x")));
         };
         assert_eq!(handshake(twice), Err(400));
     }
