@@ -1,11 +1,19 @@
 //! Tiltyard: a real-time session hub for games. This is the map, in the order the data goes:
 //!
 //! [`socket`] bytes to frames and back -> [`hub`] which shard -> [`shard`] the loop: messages to inputs, steps to deltas
-//! -> [`log`] what happened, before anybody sees it. [`limits`] has every bound. The rules of a fight are in the crate
-//! `tiltyard-combat`, what is said over a socket in `tiltyard-protocol`.
+//! -> [`log`] what happened, before anybody sees it. [`rest`] takes the same way from the hub on. [`auth`] says who may
+//! do what, [`limits`] has every bound. Around it: [`server`] holds the parts together, [`cli`] and [`config`] say how it
+//! is run, [`ops`] shows how it does. The rules of a fight are in the crate `tiltyard-combat`, what is said over a socket
+//! in `tiltyard-protocol`.
 
+pub mod auth;
+pub mod cli;
+pub mod config;
 pub mod hub;
 pub mod limits;
 pub mod log;
+pub mod ops;
+pub mod rest;
+pub mod server;
 pub mod shard;
 pub mod socket;

@@ -76,6 +76,36 @@ pub const CONNECTIONS: usize = 19_000;
 /// Milliseconds a client has for its request's head.
 pub const HEADER_MS: u64 = 5_000;
 
+/// Bytes of a request's head, wide enough that a token of 64 KiB gets the same 401 as any other bad one. Over: 431.
+pub const HEAD_BYTES: usize = 80 * 1024;
+
+/// Fields of a request's head. Over: 431.
+pub const HEADERS: usize = 100;
+
+/// Milliseconds a client has for its request's body. Over: 408.
+pub const BODY_MS: u64 = 5_000;
+
+/// Milliseconds a request may take, its body included. Over: `timeout` (503).
+pub const REQUEST_MS: u64 = 12_000;
+
+/// Connections waiting in the kernel to be accepted. Over: the client's system tries again.
+pub const BACKLOG: i32 = 4096;
+
+/// Bytes of a token. Over: 401.
+pub const TOKEN_BYTES: usize = 8 * 1024;
+
+/// Seconds by which clocks may differ when a token's times are checked.
+pub const TOKEN_LEEWAY_SECONDS: u64 = 5;
+
+/// Seconds a token may still be good for. Over: 401, because such a token is a mistake.
+pub const TOKEN_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;
+
+/// Seconds a guest's token is good for.
+pub const GUEST_SECONDS: u64 = 12 * 60 * 60;
+
+/// Faults of one request that are named. Over: the rest is left out.
+pub const VALIDATION_ERRORS: usize = 20;
+
 /// Bytes of a REST body. Over: 413 before it is read.
 pub const BODY_BYTES: usize = 256 * 1024;
 
@@ -84,6 +114,9 @@ pub const TICKET_MS: u64 = 30_000;
 
 /// Tickets waiting to be used. Over: `overloaded` (503).
 pub const TICKETS: usize = 65_536;
+
+/// Shards of one node, a thread each. Over: the configuration is refused.
+pub const SHARDS: usize = 256;
 
 /// Participants of one fight.
 pub const PARTICIPANTS: usize = 100;

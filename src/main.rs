@@ -1,1 +1,56 @@
-fn main() {}
+//! The shell around the library: command line, log, signals.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use tiltyard::auth::TokenKey;
+use tiltyard::cli::{Cli, Command, Flags, TokenArgs};
+use tiltyard::config::Config;
+use tiltyard::ops::{logging, signals::Signals};
+use tiltyard::server::Server;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command_of() {
+        Command::Serve(flags) => serve(&flags),
+        Command::Token(args) => token(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tiltyard: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(flags: &Flags) -> anyhow::Result<()> {
+    let config = Config::load(flags, std::env::vars().collect())?;
+    logging::init(&config.log, config.log_format).context("--log")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let server = Server::bind(config).await?;
+        writeln!(std::io::stdout(), "listening on http://{}", server.addr())?;
+        let signal = signals.next().await;
+        tracing::info!(signal, "stopping");
+        server.drain();
+        server.join().await;
+        anyhow::Ok(())
+    })?;
+    // What has not ended by now is not waited for.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+fn token(args: &TokenArgs) -> anyhow::Result<()> {
+    let config = Config::load(&args.flags(), std::env::vars().collect())?;
+    let (grantee, ttl) = args.grantee();
+    let (token, _) = TokenKey::open(&config.data)?.mint(&grantee, ttl);
+    writeln!(std::io::stdout(), "{token}")?;
+    Ok(())
+}

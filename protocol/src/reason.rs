@@ -57,6 +57,7 @@ reasons! {
     SessionEnded = "session_ended": "The session has ended.",
     WrongPhase = "wrong_phase": "The fight is not in a phase that allows this.",
     InvalidTransition = "invalid_transition": "The session cannot go from its status to that one.",
+    VersionConflict = "version_conflict": "The session has changed since the version that was named.",
     Paused = "paused": "The session is paused.",
     Eliminated = "eliminated": "The player has been eliminated.",
     StaleActionId = "stale_action_id": "The action id is lower than one this session has already forgotten the answer to.",

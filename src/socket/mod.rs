@@ -1,6 +1,8 @@
 //! From bytes on a socket to WebSocket messages and back: [`accept`] the connection, [`upgrade`] it, [`reader`] the
 //! client's frames, [`frame`] ours, [`outbox`] what waits to be written.
 
+pub mod accept;
 pub mod frame;
 pub mod outbox;
 pub mod reader;
+pub mod upgrade;

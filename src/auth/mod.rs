@@ -1,0 +1,103 @@
+//! Who is calling and what they may do. Credentials are checked here and nowhere else.
+//!
+//! In reading order: [`key`] the node's secret, [`token`] bearer tokens to principals, [`ticket`] single-use admission
+//! over the WebSocket, [`table`] which role may do what.
+
+pub mod key;
+pub mod table;
+pub mod ticket;
+pub mod token;
+
+use std::str::FromStr;
+
+use aws_lc_rs::digest;
+use uuid::{Builder, Uuid};
+
+pub use key::TokenKey;
+pub use table::{Denial, Operation, Relation};
+pub use ticket::{Admission, Tickets};
+pub use token::{Audience, Grantee};
+
+/// A caller whose token was good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    pub role: Role,
+    pub scopes: Vec<Scope>,
+    /// A player without an account: what it may do is in its scopes, this is for the log.
+    pub guest: bool,
+}
+
+/// What kind of caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    Player(Uuid),
+    /// Another service, by its name.
+    Service(String),
+    Admin(String),
+}
+
+/// What a token may be used for. Administrators need none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Everything a player does.
+    Play,
+    /// What a guest does: the arena and the sessions it leads to.
+    PlayArena,
+    SessionsRead,
+    SessionsWrite,
+    OpsRead,
+}
+
+impl Principal {
+    /// The player, if it is one.
+    pub fn player(&self) -> Option<Uuid> {
+        match self.role {
+            Role::Player(id) => Some(id),
+            Role::Service(_) | Role::Admin(_) => None,
+        }
+    }
+
+    /// Who a session this caller creates belongs to: the player, or an id derived from the name, the same every time.
+    pub fn owner(&self) -> Uuid {
+        match &self.role {
+            Role::Player(id) => *id,
+            Role::Service(name) => named(&format!("service:{name}")),
+            Role::Admin(name) => named(&format!("admin:{name}")),
+        }
+    }
+}
+
+/// A uuid (version 8) that stands for a name. No player has it.
+pub fn named(name: &str) -> Uuid {
+    let hash = digest::digest(&digest::SHA256, name.as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.as_ref()[..16]);
+    Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 5] = [Self::Play, Self::PlayArena, Self::SessionsRead, Self::SessionsWrite, Self::OpsRead];
+
+    /// Its name in a token.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Play => "play",
+            Self::PlayArena => "play:arena",
+            Self::SessionsRead => "sessions:read",
+            Self::SessionsWrite => "sessions:write",
+            Self::OpsRead => "ops:read",
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.name() == name)
+            .ok_or_else(|| format!("the scopes are {}", Self::ALL.map(Self::name).join(", ")))
+    }
+}

@@ -1,0 +1,195 @@
+//! The authorisation table: which role may do what, to which sessions, with which scopes. The code asks this table, the
+//! test below walks every cell of it.
+
+use super::{Principal, Role, Scope};
+
+/// What can be asked of the server by somebody who must say who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    CreateFight,
+    ReadSession,
+    Act,
+    UpdateSession,
+    TerminateSession,
+    MintTicket,
+    TakeArenaSeat,
+    Connect,
+    ReadMetrics,
+}
+
+/// How a caller stands to the session an operation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Relation {
+    /// No seat in it, not its creator.
+    Foreign,
+    /// Has a seat.
+    Participant,
+    /// Created it, with a seat or without.
+    Creator,
+}
+
+/// Why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// Not with this token.
+    Forbidden,
+    /// The caller may not know that the session exists.
+    Hidden,
+}
+
+/// One role's cell.
+#[derive(Debug, Clone, Copy)]
+enum Grant {
+    Never,
+    /// To every session, with any one of these scopes.
+    Any(&'static [Scope]),
+    /// To sessions the caller stands to at least like this, with any one of these scopes.
+    To(Relation, &'static [Scope]),
+    /// To every session, whatever the scopes.
+    Always,
+}
+
+#[derive(Debug)]
+struct Row {
+    operation: Operation,
+    player: Grant,
+    service: Grant,
+    admin: Grant,
+}
+
+/// What players do, and what guests may too.
+const PLAY: &[Scope] = &[Scope::Play];
+const PLAY_OR_GUEST: &[Scope] = &[Scope::Play, Scope::PlayArena];
+const READ: &[Scope] = &[Scope::SessionsRead];
+const WRITE: &[Scope] = &[Scope::SessionsWrite];
+const OPS: &[Scope] = &[Scope::OpsRead];
+
+use Grant::{Always, Any, Never, To};
+use Operation as O;
+use Relation::{Creator, Participant};
+
+/// A player acts only as itself; that is checked where the body that names a player is read.
+#[rustfmt::skip]
+const TABLE: [Row; 9] = [
+    Row { operation: O::CreateFight,      player: Any(PLAY),                       service: Any(WRITE), admin: Always },
+    Row { operation: O::ReadSession,      player: To(Participant, PLAY_OR_GUEST),  service: Any(READ),  admin: Always },
+    Row { operation: O::Act,              player: To(Participant, PLAY_OR_GUEST),  service: Any(WRITE), admin: Always },
+    Row { operation: O::UpdateSession,    player: To(Creator, PLAY),               service: Any(WRITE), admin: Always },
+    Row { operation: O::TerminateSession, player: To(Creator, PLAY),               service: Any(WRITE), admin: Always },
+    Row { operation: O::MintTicket,       player: To(Participant, PLAY_OR_GUEST),  service: Any(WRITE), admin: Always },
+    Row { operation: O::TakeArenaSeat,    player: Any(PLAY_OR_GUEST),              service: Never,      admin: Never },
+    Row { operation: O::Connect,          player: To(Participant, PLAY_OR_GUEST),  service: Never,      admin: Never },
+    Row { operation: O::ReadMetrics,      player: Never,                           service: Any(OPS),   admin: Always },
+];
+
+impl Principal {
+    /// Whether the caller may do this at all, whichever session it is about.
+    pub fn may(&self, operation: Operation) -> Result<(), Denial> {
+        match self.grant(operation) {
+            Always => Ok(()),
+            Any(scopes) | To(_, scopes) if self.has_one(scopes) => Ok(()),
+            Never | Any(_) | To(..) => Err(Denial::Forbidden),
+        }
+    }
+
+    /// Whether the caller may do this to a session it stands to like `relation`.
+    pub fn may_to(&self, operation: Operation, relation: Relation) -> Result<(), Denial> {
+        self.may(operation)?;
+        match self.grant(operation) {
+            To(least, _) if relation < least => {
+                // Somebody with a seat knows the session; to others it does not exist.
+                Err(if relation == Relation::Foreign { Denial::Hidden } else { Denial::Forbidden })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn grant(&self, operation: Operation) -> Grant {
+        let row = TABLE.iter().find(|row| row.operation == operation).expect("every operation has a row");
+        match self.role {
+            Role::Player(_) => row.player,
+            Role::Service(_) => row.service,
+            Role::Admin(_) => row.admin,
+        }
+    }
+
+    fn has_one(&self, scopes: &[Scope]) -> bool {
+        scopes.iter().any(|scope| self.scopes.contains(scope))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Denial, Operation, Relation, TABLE};
+    use crate::auth::{Principal, Role, Scope};
+    use std::collections::HashSet;
+    use uuid::Uuid;
+
+    /// Rows are operations; columns are callers; a cell is the answer for a foreign session, one with a seat, an own
+    /// one: `+` allowed, `-` forbidden, `?` hidden.
+    const EXPECTED: &str = "
+        operation         guest  player  noscope  read  write  ops  admin
+        CreateFight       ---    +++     ---      ---   +++    ---  +++
+        ReadSession       ?++    ?++     ---      +++   ---    ---  +++
+        Act               ?++    ?++     ---      ---   +++    ---  +++
+        UpdateSession     ---    ?-+     ---      ---   +++    ---  +++
+        TerminateSession  ---    ?-+     ---      ---   +++    ---  +++
+        MintTicket        ?++    ?++     ---      ---   +++    ---  +++
+        TakeArenaSeat     +++    +++     ---      ---   ---    ---  ---
+        Connect           ?++    ?++     ---      ---   ---    ---  ---
+        ReadMetrics       ---    ---     ---      ---   ---    +++  +++
+    ";
+
+    fn caller(column: &str) -> Principal {
+        let player = Role::Player(Uuid::now_v7());
+        let service = Role::Service("shop".into());
+        let (role, scopes) = match column {
+            "guest" => (player, vec![Scope::PlayArena]),
+            "player" => (player, vec![Scope::Play]),
+            // Scopes of another role do nothing.
+            "noscope" => (player, vec![Scope::SessionsRead, Scope::SessionsWrite, Scope::OpsRead]),
+            "read" => (service, vec![Scope::SessionsRead, Scope::Play]),
+            "write" => (service, vec![Scope::SessionsWrite]),
+            "ops" => (service, vec![Scope::OpsRead]),
+            "admin" => (Role::Admin("admin".into()), vec![]),
+            other => panic!("{other}"),
+        };
+        Principal { role, scopes, guest: column == "guest" }
+    }
+
+    #[test]
+    fn every_cell() {
+        let mut lines = EXPECTED.trim().lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let columns = lines.next().unwrap();
+        let mut walked = HashSet::new();
+        for cells in lines {
+            let row = TABLE.iter().find(|row| format!("{:?}", row.operation) == cells[0]).expect(cells[0]);
+            walked.insert(row.operation);
+            for (column, expected) in columns.iter().zip(&cells).skip(1) {
+                let got: String = [Relation::Foreign, Relation::Participant, Relation::Creator]
+                    .map(|relation| match caller(column).may_to(row.operation, relation) {
+                        Ok(()) => '+',
+                        Err(Denial::Forbidden) => '-',
+                        Err(Denial::Hidden) => '?',
+                    })
+                    .iter()
+                    .collect();
+                assert_eq!(&got, expected, "{} by {column}", cells[0]);
+            }
+        }
+        assert_eq!(walked.len(), TABLE.len());
+        for operation in [
+            Operation::CreateFight,
+            Operation::ReadSession,
+            Operation::Act,
+            Operation::UpdateSession,
+            Operation::TerminateSession,
+            Operation::MintTicket,
+            Operation::TakeArenaSeat,
+            Operation::Connect,
+            Operation::ReadMetrics,
+        ] {
+            assert!(walked.contains(&operation));
+        }
+    }
+}

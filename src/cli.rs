@@ -1,0 +1,185 @@
+//! The command line. `serve` is what happens when no subcommand is named.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use config::ConfigBuilder;
+use config::builder::DefaultState;
+use uuid::Uuid;
+
+use crate::auth::{Audience, Grantee, Scope};
+use crate::config::LogFormat;
+
+/// A real-time session hub for games.
+#[derive(Debug, Parser)]
+#[command(name = "tiltyard", version, about, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server (the default).
+    Serve(Flags),
+    /// Print a token signed with this node's key; makes the data folder and the key where there are none.
+    Token(TokenArgs),
+}
+
+/// The flags of `serve`. Each stands over the `TILTYARD__…` environment variable and the file's key of the same name.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Flags {
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Data folder [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The store's URL
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+    /// The cluster's URL
+    #[arg(long, value_name = "URL")]
+    pub redis: Option<String>,
+    /// This node's name in logs and metrics
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    /// What clients reach this server by; ticket URLs are built from it [default: the request's Host]
+    #[arg(long, value_name = "URL")]
+    pub advertise: Option<String>,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Hand out guest tokens although others than this machine can connect
+    #[arg(long)]
+    pub allow_guests: bool,
+    /// An origin whose pages may call this server, besides its own; repeatable
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+    /// Number of shards, one thread each [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub shards: Option<u64>,
+    /// fdatasync the log once per turn: acknowledged actions survive power loss
+    #[arg(long)]
+    pub sync: bool,
+    /// Filter of the log, also from TILTYARD_LOG [default: info]
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How log lines look [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// The flags of `token`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whom").required(true).args(["player", "service", "admin"])))]
+pub struct TokenArgs {
+    /// Data folder [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A player's token
+    #[arg(long, value_name = "UUID")]
+    player: Option<Uuid>,
+    /// A service's token
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// An administrator's token
+    #[arg(long)]
+    admin: bool,
+    /// What it may do; repeatable [default: play for players, sessions:read and sessions:write for services]
+    #[arg(long, value_name = "SCOPE")]
+    scope: Vec<Scope>,
+    /// How long it is good for, such as 90s, 12h or 30d [default: 24h, for services 30d]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    ttl: Option<Duration>,
+}
+
+impl Cli {
+    /// What to do.
+    pub fn command_of(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.flags))
+    }
+}
+
+impl Flags {
+    /// Lays the flags that were given over the other sources.
+    pub(crate) fn over(
+        &self,
+        builder: ConfigBuilder<DefaultState>,
+    ) -> Result<ConfigBuilder<DefaultState>, config::ConfigError> {
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let origins = (!self.allow_origin.is_empty()).then(|| self.allow_origin.clone());
+        let format = self.log_format.map(|format| match format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        });
+        builder
+            .set_override_option("listen", self.listen.map(|listen| listen.to_string()))?
+            .set_override_option("data", self.data.as_ref().map(path))?
+            .set_override_option("database", self.database.clone())?
+            .set_override_option("redis", self.redis.clone())?
+            .set_override_option("node", self.node.clone())?
+            .set_override_option("advertise", self.advertise.clone())?
+            .set_override_option("allow_guests", self.allow_guests.then_some(true))?
+            .set_override_option("allow_origin", origins)?
+            .set_override_option("shards", self.shards)?
+            .set_override_option("sync", self.sync.then_some(true))?
+            .set_override_option("log", self.log.clone())?
+            .set_override_option("log_format", format)
+    }
+}
+
+impl TokenArgs {
+    /// The flags that say where the key is.
+    pub fn flags(&self) -> Flags {
+        Flags { data: self.data.clone(), config: self.config.clone(), ..Flags::default() }
+    }
+
+    /// Whom the token is for, and for how long.
+    pub fn grantee(&self) -> (Grantee, Duration) {
+        const HOUR: Duration = Duration::from_secs(60 * 60);
+        let (audience, subject, usual, ttl): (_, _, &[Scope], _) = match (&self.player, &self.service) {
+            (Some(player), _) => (Audience::Player, player.to_string(), &[Scope::Play], 24 * HOUR),
+            (_, Some(name)) => {
+                (Audience::Service, name.clone(), &[Scope::SessionsRead, Scope::SessionsWrite], 30 * 24 * HOUR)
+            }
+            _ => (Audience::Admin, "admin".to_owned(), &[], 24 * HOUR),
+        };
+        let scopes = if self.scope.is_empty() { usual.to_vec() } else { self.scope.clone() };
+        (Grantee { audience, subject, scopes, guest: false }, self.ttl.unwrap_or(ttl))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, Command};
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn serve_is_the_default() {
+        Cli::command().debug_assert();
+        for line in [&["tiltyard", "--shards", "3"][..], &["tiltyard", "serve", "--shards", "3"]] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert!(matches!(Cli::command_of(cli), Command::Serve(flags) if flags.shards == Some(3)));
+        }
+    }
+
+    #[test]
+    fn a_token_is_for_exactly_one() {
+        let parses = |line: &[&str]| Cli::try_parse_from([&["tiltyard", "token"], line].concat()).is_ok();
+        assert!(parses(&["--admin", "--ttl", "90s", "--data", "x"]));
+        assert!(parses(&["--service", "shop", "--scope", "sessions:read", "--scope", "ops:read"]));
+        assert!(!parses(&["--admin", "--service", "shop"]));
+        assert!(!parses(&[]));
+        assert!(!parses(&["--player", "bob"]));
+        assert!(!parses(&["--admin", "--scope", "everything"]));
+    }
+}

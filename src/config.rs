@@ -1,0 +1,261 @@
+//! What the server is told: defaults < file (TOML) < `TILTYARD__…` environment < flags.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use config::builder::DefaultState;
+use config::{ConfigBuilder, Environment, File, FileFormat};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::cli::Flags;
+
+/// Every setting, resolved.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The data folder: the token key and the log.
+    pub data: PathBuf,
+    /// The store's URL. This version has none: see [`Config::check`].
+    pub database: Option<String>,
+    /// The cluster's URL. This version has none: see [`Config::check`].
+    pub redis: Option<String>,
+    /// This node's name in logs and metrics.
+    pub node: String,
+    /// What `url` in tickets is built from, without a slash at its end; `None` for the request's own Host.
+    pub advertise: Option<String>,
+    /// Hand out guest tokens although others than this machine can connect.
+    pub allow_guests: bool,
+    /// Origins whose pages may call this server, besides its own.
+    pub allow_origin: Vec<String>,
+    pub shards: usize,
+    /// fdatasync the log once per turn.
+    pub sync: bool,
+    /// Filter of the log: `info`, or `warn,tiltyard::access=debug`.
+    pub log: String,
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Why a configuration was not taken.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    #[error("unknown settings: {}; known are {}", .0.join(", "), KEYS.join(", "))]
+    UnknownKeys(Vec<String>),
+    #[error(transparent)]
+    Invalid(#[from] config::ConfigError),
+    #[error("{setting}: {problem}")]
+    Value { setting: &'static str, problem: String },
+    #[error("--database was given, but this version has no store: sessions and results live in the data folder's log")]
+    NoStore,
+    #[error("--redis was given, but this version is one node: it cannot join a cluster")]
+    NoCluster,
+}
+
+/// The settings' names.
+const KEYS: [&str; 12] = [
+    "listen",
+    "data",
+    "database",
+    "redis",
+    "node",
+    "advertise",
+    "allow_guests",
+    "allow_origin",
+    "shards",
+    "sync",
+    "log",
+    "log_format",
+];
+
+impl Config {
+    /// Merges the sources. `environment` is the process's, given as an argument so that a test can give another.
+    pub fn load(flags: &Flags, environment: HashMap<String, String>) -> Result<Self, ConfigError> {
+        let log = environment.get("TILTYARD_LOG").cloned();
+        let mut builder = defaults()?;
+        if let Some(path) = &flags.config {
+            builder = builder.add_source(File::from(path.as_path()).format(FileFormat::Toml));
+        }
+        builder = builder.add_source(
+            Environment::with_prefix("TILTYARD")
+                .prefix_separator("__")
+                .separator("__")
+                .try_parsing(true)
+                .list_separator(",")
+                .with_list_parse_key("allow_origin")
+                .source(Some(environment)),
+        );
+        let merged = flags.over(builder.set_override_option("log", log)?)?.build()?;
+        let mut unknown: Vec<String> =
+            merged.cache.clone().into_table()?.into_keys().filter(|key| !KEYS.contains(&key.as_str())).collect();
+        if !unknown.is_empty() {
+            unknown.sort();
+            return Err(ConfigError::UnknownKeys(unknown));
+        }
+        let mut config: Self = merged.try_deserialize()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Whether guests are admitted: only this machine can connect, or the operator said so.
+    pub fn guests(&self) -> bool {
+        self.allow_guests || self.listen.ip().is_loopback()
+    }
+
+    fn check(&mut self) -> Result<(), ConfigError> {
+        if self.database.is_some() {
+            return Err(ConfigError::NoStore);
+        }
+        if self.redis.is_some() {
+            return Err(ConfigError::NoCluster);
+        }
+        let value = |setting, problem: &str| ConfigError::Value { setting, problem: problem.to_owned() };
+        if !(1..=crate::limits::SHARDS).contains(&self.shards) {
+            return Err(value("shards", &format!("must be from 1 to {}", crate::limits::SHARDS)));
+        }
+        if let Some(advertise) = &mut self.advertise {
+            let url = advertise.trim_end_matches('/');
+            if !is_base_url(url) {
+                return Err(value("advertise", "must be http://HOST or https://HOST, with an optional port and path"));
+            }
+            *advertise = url.to_owned();
+        }
+        for origin in &mut self.allow_origin {
+            *origin = origin.to_ascii_lowercase();
+            if !is_base_url(origin) || origin.matches('/').count() != 2 {
+                return Err(value("allow_origin", &format!("{origin:?} is no origin such as https://game.example")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn defaults() -> Result<ConfigBuilder<DefaultState>, ConfigError> {
+    let shards = std::thread::available_parallelism().map_or(1, usize::from).min(crate::limits::SHARDS);
+    Ok(config::Config::builder()
+        .set_default("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)).to_string())?
+        .set_default("data", "./data")?
+        .set_default("node", "local")?
+        .set_default("allow_guests", false)?
+        .set_default("allow_origin", Vec::<String>::new())?
+        .set_default("shards", u64::try_from(shards).unwrap_or(1))?
+        .set_default("sync", false)?
+        .set_default("log", "info")?
+        .set_default("log_format", "text")?)
+}
+
+/// `http(s)://authority[/path]`, nothing else.
+fn is_base_url(text: &str) -> bool {
+    let Ok(uri) = text.parse::<axum::http::Uri>() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+        && uri.query().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, ConfigError};
+    use crate::cli::Flags;
+    use std::collections::HashMap;
+    use std::io::Write;
+
+    fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let file =
+            file("listen = \"127.0.0.1:1\"\nnode = \"file\"\nshards = 3\nallow_origin = [\"https://a.example\"]");
+        let flags = Flags { config: Some(file.path().to_owned()), node: Some("flag".into()), ..Flags::default() };
+        let env = environment(&[("TILTYARD__NODE", "env"), ("TILTYARD__SHARDS", "2"), ("TILTYARD__SYNC", "true")]);
+        let config = Config::load(&flags, env).unwrap();
+        assert_eq!(config.node, "flag");
+        assert_eq!(config.shards, 2);
+        assert!(config.sync);
+        assert_eq!(config.listen.port(), 1);
+        assert_eq!(config.allow_origin, ["https://a.example"]);
+        assert_eq!(config.log, "info");
+    }
+
+    #[test]
+    fn the_log_filter_has_a_short_name_below_the_flag() {
+        let env = || {
+            environment(&[
+                ("TILTYARD_LOG", "debug"),
+                ("TILTYARD__ALLOW_ORIGIN", "http://a.example,http://b.example:81"),
+            ])
+        };
+        let config = Config::load(&Flags::default(), env()).unwrap();
+        assert_eq!(config.log, "debug");
+        assert_eq!(config.allow_origin, ["http://a.example", "http://b.example:81"]);
+        let flags = Flags { log: Some("warn".into()), ..Flags::default() };
+        assert_eq!(Config::load(&flags, env()).unwrap().log, "warn");
+    }
+
+    #[test]
+    fn unknown_keys_are_named() {
+        let file = file("lisen = \"127.0.0.1:1\"\nsync = true\nshard = 3");
+        let flags = Flags { config: Some(file.path().to_owned()), ..Flags::default() };
+        let error = Config::load(&flags, HashMap::new()).unwrap_err();
+        assert!(matches!(&error, ConfigError::UnknownKeys(keys) if keys == &["lisen", "shard"]), "{error}");
+        let error = Config::load(&Flags::default(), environment(&[("TILTYARD__PORT", "1")])).unwrap_err();
+        assert!(error.to_string().contains("port"), "{error}");
+    }
+
+    #[test]
+    fn what_this_version_cannot_do_is_refused() {
+        let flags = Flags { database: Some("postgres://x".into()), ..Flags::default() };
+        assert!(matches!(Config::load(&flags, HashMap::new()), Err(ConfigError::NoStore)));
+        let env = environment(&[("TILTYARD__REDIS", "redis://x")]);
+        assert!(matches!(Config::load(&Flags::default(), env), Err(ConfigError::NoCluster)));
+    }
+
+    #[test]
+    fn values_are_checked() {
+        for (key, value) in [
+            ("SHARDS", "0"),
+            ("LISTEN", "localhost"),
+            ("ADVERTISE", "ftp://x"),
+            ("ADVERTISE", "https://x/?a=b"),
+            ("ALLOW_ORIGIN", "*"),
+            ("ALLOW_ORIGIN", "https://x/path"),
+            ("ALLOW_ORIGIN", "https://user@x"),
+        ] {
+            let env = environment(&[(&format!("TILTYARD__{key}"), value)]);
+            assert!(Config::load(&Flags::default(), env).is_err(), "{key}={value}");
+        }
+        let env = environment(&[("TILTYARD__ADVERTISE", "https://game.example/hub/")]);
+        assert_eq!(
+            Config::load(&Flags::default(), env).unwrap().advertise.as_deref(),
+            Some("https://game.example/hub")
+        );
+    }
+
+    #[test]
+    fn guests_come_from_this_machine_unless_allowed() {
+        let of = |listen: &str, allow: bool| {
+            let flags = Flags { listen: Some(listen.parse().unwrap()), allow_guests: allow, ..Flags::default() };
+            Config::load(&flags, HashMap::new()).unwrap().guests()
+        };
+        assert!(of("127.0.0.1:0", false) && of("[::1]:0", false) && of("0.0.0.0:0", true));
+        assert!(!of("0.0.0.0:0", false));
+    }
+}

@@ -1,0 +1,225 @@
+//! The figures. Shards count for themselves and are read when somebody looks; REST counts here. Each server has its own
+//! recorder, so that two in one process do not mix theirs.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::http::Method;
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::shard::Stats;
+
+/// Seconds. The contract's figures, 5 to 20 ms, lie in the middle.
+const BUCKETS: [f64; 12] = [0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+const REQUESTS: &str = "tiltyard_http_requests_total";
+const DURATION: &str = "tiltyard_http_request_duration_seconds";
+
+/// Every figure of one server.
+#[derive(Debug)]
+pub struct Metrics {
+    recorder: Hidden<PrometheusRecorder>,
+    handle: Hidden<PrometheusHandle>,
+    shards: Vec<ShardFigure>,
+    tickets: Gauge,
+    /// Connections closed at once because there were too many.
+    pub connections_refused: Counter,
+    /// Failures to accept a connection.
+    pub accept_errors: Counter,
+    /// Sockets handed to their shards.
+    pub upgrades: Counter,
+    by_route: RwLock<HashMap<(String, Method, u16), (Counter, Histogram)>>,
+}
+
+/// A figure of [`Stats`] and where it goes.
+#[derive(Debug)]
+enum ShardFigure {
+    Count(Counter, fn(&Stats) -> u64),
+    Level(Gauge, fn(&Stats) -> u64),
+}
+
+/// Something without `Debug`.
+struct Hidden<T>(T);
+
+impl<T> std::fmt::Debug for Hidden<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Name, description, how it is read. Those whose names end in `_total` are counters.
+const SHARD_FIGURES: [(&str, &str, fn(&Stats) -> u64); 14] = [
+    ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
+    ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
+    ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
+    ("tiltyard_turns_total", "Turns of the shards' loops.", |stats| stats.turns),
+    ("tiltyard_actions_total", "Actions applied.", |stats| stats.actions),
+    ("tiltyard_actions_refused_total", "Actions refused.", |stats| stats.refused),
+    ("tiltyard_deltas_total", "Deltas produced.", |stats| stats.deltas),
+    ("tiltyard_deltas_sent_total", "Deltas queued for connections.", |stats| stats.deltas_out),
+    ("tiltyard_sent_bytes_total", "Bytes written to WebSocket connections.", |stats| stats.bytes_out),
+    ("tiltyard_conflated_total", "Times a slow client was brought up to date with a snapshot.", |stats| {
+        stats.conflated
+    }),
+    ("tiltyard_log_bytes_total", "Bytes appended to the log.", |stats| stats.log_bytes),
+    ("tiltyard_log_failures_total", "Appends the log refused.", |stats| stats.log_failures),
+    ("tiltyard_closed_slow_total", "Connections closed because they took nothing.", |stats| stats.closed_slow),
+    ("tiltyard_panics_total", "Sessions ended because stepping them panicked.", |stats| stats.panics),
+];
+
+const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+
+impl Metrics {
+    /// All figures at zero.
+    pub fn new(node: &str) -> Self {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &BUCKETS)
+            .expect("there are buckets")
+            .build_recorder();
+        let figure = |(name, text, read): (&'static str, &'static str, fn(&Stats) -> u64)| {
+            if name.ends_with("_total") {
+                ShardFigure::Count(counter(&recorder, name, text), read)
+            } else {
+                ShardFigure::Level(gauge(&recorder, name, text), read)
+            }
+        };
+        let shards = SHARD_FIGURES.into_iter().map(figure).collect();
+        let tickets = gauge(&recorder, "tiltyard_tickets", "Tickets minted and neither used nor forgotten.");
+        let connections_refused = counter(
+            &recorder,
+            "tiltyard_connections_refused_total",
+            "Connections closed at once because there were too many.",
+        );
+        let accept_errors = counter(&recorder, "tiltyard_accept_errors_total", "Failures to accept a connection.");
+        let upgrades = counter(&recorder, "tiltyard_upgrades_total", "Sockets handed to their shards.");
+        describe_counter(&recorder, REQUESTS, "HTTP requests by route, method and status.");
+        recorder.describe_histogram(
+            KeyName::from(DURATION),
+            Some(Unit::Seconds),
+            "Time to answer an HTTP request.".into(),
+        );
+        about(&recorder, node);
+        let handle = Hidden(recorder.handle());
+        Self {
+            handle,
+            shards,
+            tickets,
+            connections_refused,
+            accept_errors,
+            upgrades,
+            by_route: RwLock::default(),
+            recorder: Hidden(recorder),
+        }
+    }
+
+    /// Counts one answered request. `route` is a pattern, so there are few of them; a method nobody knows is `OTHER`.
+    pub fn request(&self, route: &str, method: &Method, status: u16, elapsed: Duration) {
+        let method = match *method {
+            Method::GET
+            | Method::POST
+            | Method::PUT
+            | Method::DELETE
+            | Method::HEAD
+            | Method::OPTIONS
+            | Method::PATCH => method.clone(),
+            _ => Method::from_bytes(b"OTHER").expect("a token"),
+        };
+        let key = (route.to_owned(), method, status);
+        let known = self.by_route.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let (requests, duration) = known.unwrap_or_else(|| {
+            let handles = self.register_route(&key);
+            self.by_route.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(handles).clone()
+        });
+        requests.increment(1);
+        duration.record(elapsed.as_secs_f64());
+    }
+
+    /// Empties the histograms' buffers; every few seconds, or they grow.
+    pub fn upkeep(&self) {
+        self.handle.0.run_upkeep();
+    }
+
+    /// The figures as Prometheus reads them.
+    pub fn render(&self, stats: &Stats, tickets: usize) -> String {
+        for figure in &self.shards {
+            match figure {
+                ShardFigure::Count(counter, read) => counter.absolute(read(stats)),
+                ShardFigure::Level(gauge, read) => gauge.set(float(read(stats))),
+            }
+        }
+        self.tickets.set(float(tickets as u64));
+        self.upkeep();
+        self.handle.0.render()
+    }
+
+    fn register_route(&self, (route, method, status): &(String, Method, u16)) -> (Counter, Histogram) {
+        let route = Label::new("route", route.clone());
+        let method = Label::new("method", method.as_str().to_owned());
+        let status = Label::new("status", status.to_string());
+        let recorder = &self.recorder.0;
+        let requests = Key::from_parts(REQUESTS, vec![route.clone(), method.clone(), status]);
+        let duration = Key::from_parts(DURATION, vec![route, method]);
+        (recorder.register_counter(&requests, &METADATA), recorder.register_histogram(&duration, &METADATA))
+    }
+}
+
+fn counter(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Counter {
+    describe_counter(recorder, name, text);
+    recorder.register_counter(&Key::from_static_name(name), &METADATA)
+}
+
+fn describe_counter(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) {
+    recorder.describe_counter(KeyName::from(name), None, SharedString::from(text));
+}
+
+fn gauge(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Gauge {
+    recorder.describe_gauge(KeyName::from(name), None, SharedString::from(text));
+    recorder.register_gauge(&Key::from_static_name(name), &METADATA)
+}
+
+/// What runs, since when.
+fn about(recorder: &PrometheusRecorder, node: &str) {
+    const NAME: &str = "tiltyard_build_info";
+    recorder.describe_gauge(KeyName::from(NAME), None, "The version that runs, and the node's name.".into());
+    let labels = vec![Label::new("version", env!("CARGO_PKG_VERSION")), Label::new("node", node.to_owned())];
+    recorder.register_gauge(&Key::from_parts(NAME, labels), &METADATA).set(1.0);
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    gauge(recorder, "process_start_time_seconds", "When the server started, in seconds since the Unix epoch.")
+        .set(started);
+}
+
+#[expect(clippy::cast_precision_loss)] // Prometheus has nothing but floats.
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Metrics;
+    use crate::shard::Stats;
+    use axum::http::Method;
+    use std::time::Duration;
+
+    #[test]
+    fn shows_shards_and_requests() {
+        let metrics = Metrics::new("a");
+        metrics.request("/health", &Method::GET, 200, Duration::from_millis(3));
+        metrics.request("/health", &Method::GET, 200, Duration::from_millis(3));
+        let odd = Method::from_bytes(b"BREW").unwrap();
+        metrics.request("none", &odd, 404, Duration::ZERO);
+        let text = metrics.render(&Stats { actions: 7, connections: 2, ..Stats::default() }, 5);
+        for line in [
+            "tiltyard_actions_total 7",
+            "tiltyard_connections 2",
+            "tiltyard_tickets 5",
+            r#"tiltyard_http_requests_total{route="/health",method="GET",status="200"} 2"#,
+            r#"tiltyard_http_request_duration_seconds_bucket{route="/health",method="GET",le="0.005"} 2"#,
+            r#"tiltyard_http_requests_total{route="none",method="OTHER",status="404"} 1"#,
+            "# HELP tiltyard_panics_total",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What an operator sees of the server and tells it: [`metrics`], [`logging`], [`signals`].
+
+pub mod logging;
+pub mod metrics;
+pub mod signals;
+
+pub use metrics::Metrics;

@@ -1,0 +1,188 @@
+//! The one error of REST: a status, a stable reason and a sentence, in the contract's Error body. What a 5xx really was is
+//! logged where it is made and never sent.
+
+use axum::Json;
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tiltyard_protocol::Reason;
+
+use crate::auth::Denial;
+use crate::hub::Refusal;
+use crate::limits;
+
+/// A refusal on its way out.
+#[derive(Debug)]
+pub struct ApiError(Box<Parts>);
+
+/// One fault of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// The field's path, for example `settings.rules.health` or `participants[3]`.
+    pub field: String,
+    pub message: String,
+}
+
+#[derive(Debug)]
+struct Parts {
+    status: StatusCode,
+    reason: Reason,
+    message: String,
+    details: Map<String, Value>,
+    headers: HeaderMap,
+}
+
+impl ApiError {
+    /// With the reason's own status and sentence.
+    pub fn new(reason: Reason) -> Self {
+        let mut headers = HeaderMap::new();
+        match status(reason) {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        Self(Box::new(Parts {
+            status: status(reason),
+            reason,
+            message: reason.message().to_owned(),
+            details: Map::new(),
+            headers,
+        }))
+    }
+
+    /// A request with these faults.
+    pub fn invalid(mut faults: Vec<FieldError>) -> Self {
+        faults.truncate(limits::VALIDATION_ERRORS);
+        Self::new(Reason::ValidationFailed).with("validation_errors", json!(faults))
+    }
+
+    /// A request with one fault.
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self
+    }
+
+    /// The same with another sentence.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
+    /// The same with one more detail.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.0.details.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.insert(name, value);
+        self
+    }
+
+    /// Why.
+    pub fn reason(&self) -> Reason {
+        self.0.reason
+    }
+}
+
+impl From<Reason> for ApiError {
+    fn from(reason: Reason) -> Self {
+        Self::new(reason)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let error = match refusal.reason {
+            Reason::NeedsTarget => Self::new(refusal.reason)
+                .with("validation_errors", json!([{ "field": "target_id", "message": "is needed" }])),
+            reason => Self::new(reason),
+        };
+        match refusal.retry_ms {
+            Some(retry_ms) => error.with("retry_ms", json!(retry_ms)),
+            None => error,
+        }
+    }
+}
+
+impl From<Denial> for ApiError {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Forbidden => Self::new(Reason::Forbidden),
+            Denial::Hidden => Self::new(Reason::NoSession),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let Parts { status, reason, mut message, mut details, headers } = *self.0;
+        details.insert("reason".to_owned(), reason.name().into());
+        // The contract's bound of 1000 characters; nothing here comes near it but what quotes a request.
+        if let Some((end, _)) = message.char_indices().nth(1000) {
+            message.truncate(end);
+        }
+        let body = json!({ "code": status.as_u16(), "message": message, "details": details });
+        (status, headers, Json(body)).into_response()
+    }
+}
+
+/// The status a reason has over REST.
+const fn status(reason: Reason) -> StatusCode {
+    match reason {
+        Reason::BadMessage
+        | Reason::UnknownType
+        | Reason::BadFields
+        | Reason::BadRequest
+        | Reason::ValidationFailed
+        | Reason::BadActionId
+        | Reason::NeedsTarget => StatusCode::BAD_REQUEST,
+        Reason::Unauthorized => StatusCode::UNAUTHORIZED,
+        Reason::Forbidden | Reason::BadOrigin => StatusCode::FORBIDDEN,
+        Reason::NoRoute | Reason::NoSession => StatusCode::NOT_FOUND,
+        Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Reason::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Reason::NotAParticipant
+        | Reason::NotJoined
+        | Reason::SessionElsewhere
+        | Reason::SessionFull
+        | Reason::AlreadySeated
+        | Reason::SessionEnded
+        | Reason::WrongPhase
+        | Reason::InvalidTransition
+        | Reason::VersionConflict
+        | Reason::Paused
+        | Reason::Eliminated
+        | Reason::StaleActionId
+        | Reason::ActionUnavailable
+        | Reason::NoSuchTarget
+        | Reason::InvalidTarget
+        | Reason::Cooldown
+        | Reason::NotEnoughStamina
+        // An action the session has no room for is refused like any other action.
+        | Reason::RateLimited => StatusCode::CONFLICT,
+        Reason::TooManySessions
+        | Reason::Overloaded
+        | Reason::LogUnavailable
+        | Reason::Timeout
+        | Reason::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,196 @@
+//! Reading a JSON body field by field, gathering every fault instead of stopping at the first.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::error::{ApiError, FieldError};
+use super::id::parse_uuid;
+
+/// A JSON object being read. Names the contract does not have are ignored, but for those that only the server gives.
+#[derive(Debug)]
+pub struct Fields {
+    path: String,
+    members: Map<String, Value>,
+    faults: Vec<FieldError>,
+}
+
+/// Names a body never has unless it reads them: what they would say is not the caller's to say.
+const RESERVED: [&str; 8] = ["id", "session_id", "owner", "epoch", "version", "node", "creator", "created_at"];
+
+impl Fields {
+    /// The members of a body.
+    pub fn of(body: Value) -> Result<Self, ApiError> {
+        match body {
+            Value::Object(members) => Ok(Self { path: String::new(), members, faults: Vec::new() }),
+            _ => Err(ApiError::field("body", "must be an object")),
+        }
+    }
+
+    /// A string that `parse` takes; `expected` says what it must be.
+    pub fn text<T>(&mut self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let value = self.members.remove(name)?;
+        let parsed = value.as_str().and_then(parse);
+        if parsed.is_none() {
+            self.fault(name, format!("must be {expected}"));
+        }
+        parsed
+    }
+
+    /// A uuid.
+    pub fn uuid(&mut self, name: &str) -> Option<Uuid> {
+        self.text(name, "a uuid", parse_uuid)
+    }
+
+    /// A whole number from `min` to `max`.
+    pub fn whole(&mut self, name: &str, min: u64, max: u64) -> Option<u64> {
+        let value = self.members.remove(name)?;
+        let number = value.as_u64().filter(|number| (min..=max).contains(number));
+        if number.is_none() {
+            self.fault(name, format!("must be a whole number from {min} to {max}"));
+        }
+        number
+    }
+
+    pub fn boolean(&mut self, name: &str) -> Option<bool> {
+        let value = self.members.remove(name)?;
+        let truth = value.as_bool();
+        if truth.is_none() {
+            self.fault(name, "must be true or false");
+        }
+        truth
+    }
+
+    pub fn array(&mut self, name: &str) -> Option<Vec<Value>> {
+        match self.members.remove(name)? {
+            Value::Array(items) => Some(items),
+            _ => self.bad(name, "must be an array"),
+        }
+    }
+
+    pub fn object(&mut self, name: &str) -> Option<Map<String, Value>> {
+        match self.members.remove(name)? {
+            Value::Object(members) => Some(members),
+            _ => self.bad(name, "must be an object"),
+        }
+    }
+
+    /// The members of an object inside a body, to be read in the same way and handed to [`Fields::absorb`].
+    pub fn inside(path: &str, members: Map<String, Value>) -> Self {
+        Self { path: path.to_owned(), members, faults: Vec::new() }
+    }
+
+    /// Takes over the faults of a nested object.
+    pub fn absorb(&mut self, nested: Self) {
+        self.faults.extend(nested.faults);
+    }
+
+    /// Whether a field of this name has not been read yet.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    /// Notes a fault.
+    pub fn fault(&mut self, name: &str, message: impl Into<String>) {
+        let field = self.full(name);
+        self.faults.push(FieldError { field, message: message.into() });
+    }
+
+    /// Notes a fault, and that there is no value because of it.
+    pub fn bad<T>(&mut self, name: &str, message: impl Into<String>) -> Option<T> {
+        self.fault(name, message);
+        None
+    }
+
+    /// Notes that a field which must be there is missing, unless something is wrong with it already.
+    pub fn need<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
+        let field = self.full(name);
+        if value.is_none() && !self.faults.iter().any(|fault| fault.field == field) {
+            self.faults.push(FieldError { field, message: "is needed".to_owned() });
+        }
+        value
+    }
+
+    /// Ends the reading: every fault at once, or the values' turn.
+    pub fn finish(mut self) -> Result<(), ApiError> {
+        for name in RESERVED {
+            if self.has(name) {
+                self.fault(name, "is not the caller's to give");
+            }
+        }
+        if self.faults.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.faults)) }
+    }
+
+    fn full(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+}
+
+/// Takes every `null` out of a free object: answers have none.
+pub fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => {
+            items.retain(|item| !item.is_null());
+            items.iter_mut().for_each(without_nulls);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fields, without_nulls};
+    use axum::response::IntoResponse;
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+
+    fn faults(fields: Fields) -> Vec<String> {
+        let response = fields.finish().unwrap_err().into_response();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let body = runtime.block_on(response.into_body().collect()).unwrap().to_bytes();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let faults = body["details"]["validation_errors"].as_array().unwrap();
+        faults.iter().map(|fault| format!("{} {}", fault["field"], fault["message"]).replace('"', "")).collect()
+    }
+
+    #[test]
+    fn every_fault_is_named_once() {
+        let mut fields = Fields::of(json!({"a": 1, "b": null, "c": {"d": 1.5}, "epoch": 3, "unheard": 1})).unwrap();
+        let a = fields.uuid("a");
+        assert_eq!(fields.need("a", a), None);
+        let gone = fields.boolean("gone");
+        fields.need("gone", gone);
+        assert_eq!(fields.boolean("b"), None);
+        let mut c = Fields::inside("c", fields.object("c").unwrap());
+        assert_eq!(c.whole("d", 1, 2), None);
+        fields.absorb(c);
+        assert_eq!(
+            faults(fields),
+            [
+                "a must be a uuid",
+                "gone is needed",
+                "b must be true or false",
+                "c.d must be a whole number from 1 to 2",
+                "epoch is not the caller's to give"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_body_is_an_object() {
+        for body in [json!([]), json!(1), json!("x"), json!(null)] {
+            assert!(Fields::of(body).is_err());
+        }
+        assert!(Fields::of(json!({})).unwrap().finish().is_ok());
+    }
+
+    #[test]
+    fn nulls_are_taken_out() {
+        let mut value = json!({"a": null, "b": {"c": null, "d": [null, 1, {"e": null}]}});
+        without_nulls(&mut value);
+        assert_eq!(value, json!({"b": {"d": [1, {}]}}));
+    }
+}

@@ -1,0 +1,40 @@
+//! `POST /guest`: a player without an account, for trying the arena out.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use tiltyard_protocol::Reason;
+use uuid::Uuid;
+
+use super::App;
+use super::error::ApiError;
+use super::shapes::Timestamp;
+use crate::auth::{Audience, Grantee, Scope};
+use crate::limits;
+
+/// A guest's token.
+#[derive(Debug, Serialize)]
+pub struct Guest {
+    token: String,
+    player_id: Uuid,
+    expires_at: Timestamp,
+}
+
+/// Hands out a token where guests are allowed.
+pub async fn create(State(app): State<App>) -> Result<(StatusCode, Json<Guest>), ApiError> {
+    if !app.guests {
+        return Err(ApiError::new(Reason::Forbidden).message("This server has no guests."));
+    }
+    let player_id = Uuid::now_v7();
+    let grantee = Grantee {
+        audience: Audience::Player,
+        subject: player_id.to_string(),
+        scopes: vec![Scope::PlayArena],
+        guest: true,
+    };
+    let (token, expires_at) = app.key.mint(&grantee, Duration::from_secs(limits::GUEST_SECONDS));
+    Ok((StatusCode::CREATED, Json(Guest { token, player_id, expires_at: Timestamp(expires_at) })))
+}

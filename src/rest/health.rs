@@ -1,0 +1,63 @@
+//! `/health`, `/livez`, `/readyz` and `/metrics`.
+
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tiltyard_protocol::Reason;
+
+use super::App;
+use super::error::ApiError;
+use super::extract::Caller;
+use super::shapes::Timestamp;
+use crate::auth::Operation;
+
+/// `HealthResponse`.
+#[derive(Debug, Serialize)]
+pub struct HealthResponse {
+    status: &'static str,
+    timestamp: Timestamp,
+    domain: &'static str,
+    version: &'static str,
+    uptime_seconds: u64,
+    active_connections: u64,
+}
+
+/// How the server is. 503 while it stops.
+pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthResponse>) {
+    let (code, status) = if app.draining.is_cancelled() {
+        (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
+    } else {
+        (StatusCode::OK, "healthy")
+    };
+    let answer = HealthResponse {
+        status,
+        timestamp: Timestamp(SystemTime::now()),
+        domain: "session",
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: app.started.elapsed().as_secs(),
+        active_connections: app.hub.stats().connections,
+    };
+    (code, Json(answer))
+}
+
+/// The process answers.
+pub async fn live() -> Json<Value> {
+    Json(json!({ "status": "live" }))
+}
+
+/// New players may be sent here.
+pub async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
+    if app.draining.is_cancelled() { Err(Reason::Draining.into()) } else { Ok(Json(json!({ "status": "ready" }))) }
+}
+
+/// The figures in Prometheus' text format.
+pub async fn metrics(State(app): State<App>, Caller(caller): Caller) -> Result<Response, ApiError> {
+    caller.may(Operation::ReadMetrics)?;
+    let text = app.metrics.render(&app.hub.stats(), app.tickets.waiting());
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}

@@ -1,0 +1,86 @@
+//! Origins: whose pages may call this server.
+
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, Uri, header};
+use tiltyard_protocol::Reason;
+
+/// The origins that may, besides the server's own.
+#[derive(Debug, Default)]
+pub struct Origins(Vec<String>);
+
+impl Origins {
+    /// In lower case, each `scheme://authority`.
+    pub fn new(allowed: Vec<String>) -> Self {
+        Self(allowed)
+    }
+
+    /// The listed ones.
+    pub fn listed(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Whether a socket may be opened: by a program that is no browser (no Origin), by a page of this server, or by a page of
+    /// a listed origin.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Reason> {
+        let mut all = headers.get_all(header::ORIGIN).iter();
+        let Some(origin) = all.next() else { return Ok(()) };
+        let origin = origin.to_str().map_err(|_| Reason::BadOrigin)?.to_ascii_lowercase();
+        let allowed = all.next().is_none() && (self.0.contains(&origin) || is_own(&origin, headers));
+        if allowed { Ok(()) } else { Err(Reason::BadOrigin) }
+    }
+}
+
+fn is_own(origin: &str, headers: &HeaderMap) -> bool {
+    let host = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);
+    let Ok(uri) = origin.parse::<Uri>() else { return false };
+    let Some(authority) = uri.authority() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && host(header::HOST).is_some_and(|host| host == authority.as_str())
+}
+
+/// Whether a Host header is nothing but a host and perhaps a port.
+pub fn is_authority(host: &str) -> bool {
+    !host.contains('@') && host.parse::<Authority>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Origins, is_authority};
+    use axum::http::{HeaderMap, HeaderValue, header};
+
+    #[test]
+    fn own_and_listed_origins_may() {
+        let origins = Origins::new(vec!["https://game.example".into()]);
+        let may = |host: &str, origin: &[&str]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+            for origin in origin {
+                headers.append(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+            }
+            origins.check(&headers).is_ok()
+        };
+        assert!(may("hub.example", &[]));
+        assert!(may("hub.example:81", &["http://hub.example:81"]));
+        assert!(may("Hub.example", &["https://hub.example"]));
+        assert!(may("hub.example", &["https://GAME.example"]));
+        for bad in [
+            "http://game.example",
+            "https://game.example:444",
+            "https://evil.example",
+            "null",
+            "",
+            "file://hub.example",
+            "hub.example",
+        ] {
+            assert!(!may("hub.example", &[bad]), "{bad}");
+        }
+        assert!(!may("hub.example:81", &["http://hub.example"]));
+        assert!(!may("hub.example", &["https://game.example", "https://game.example"]));
+    }
+
+    #[test]
+    fn hosts() {
+        assert!(is_authority("127.0.0.1:80") && is_authority("[::1]:80") && is_authority("hub.example"));
+        assert!(!is_authority("a@b") && !is_authority("a/b") && !is_authority("") && !is_authority("a b"));
+    }
+}

@@ -1,0 +1,87 @@
+//! `POST /sessions/{session_id}/tickets`: a ticket for one player to one session.
+
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use tiltyard_combat::SessionStatus;
+use tiltyard_protocol::Reason;
+use uuid::Uuid;
+
+use super::App;
+use super::AppState;
+use super::error::ApiError;
+use super::extract::{Body, Caller, SessionId};
+use super::shapes::Timestamp;
+use crate::auth::{Admission, Operation};
+
+/// A ticket and where to show it.
+#[derive(Debug, Serialize)]
+pub struct Ticket {
+    pub ticket: String,
+    /// Absolute, with the ticket in it.
+    pub url: String,
+    pub expires_at: Timestamp,
+    pub session_id: Uuid,
+    pub player_id: Uuid,
+}
+
+/// Mints a ticket: for the player who asks, or for the participant a service names.
+pub async fn create(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    SessionId(session): SessionId,
+    headers: HeaderMap,
+    body: Option<Body>,
+) -> Result<(StatusCode, Json<Ticket>), ApiError> {
+    caller.may(Operation::MintTicket)?;
+    let mut named = None;
+    if let Some(Body(mut body)) = body {
+        named = body.uuid("player_id");
+        body.finish()?;
+    }
+    let fight = app.fight(&caller, Operation::MintTicket, session).await?;
+    let player = match (caller.player(), named) {
+        (Some(own), Some(other)) if own != other => {
+            return Err(ApiError::new(Reason::Forbidden).message("A player gets tickets only for itself."));
+        }
+        (Some(player), _) | (None, Some(player)) => player,
+        (None, None) => return Err(ApiError::field("player_id", "is needed")),
+    };
+    if !fight.participants.iter().any(|seat| seat.player == player) {
+        return Err(Reason::NotAParticipant.into());
+    }
+    if matches!(fight.status, SessionStatus::Completed | SessionStatus::Terminated) {
+        return Err(Reason::SessionEnded.into());
+    }
+    Ok((StatusCode::CREATED, Json(mint(&app, &headers, Admission { session, player })?)))
+}
+
+/// Mints a ticket without asking whether it may be.
+pub fn mint(app: &AppState, headers: &HeaderMap, admission: Admission) -> Result<Ticket, ApiError> {
+    let (ticket, expires_at): (String, SystemTime) = app.tickets.mint(admission)?;
+    Ok(Ticket {
+        // A ticket has no character that a query would have to escape.
+        url: format!("{}/ws?ticket={ticket}", socket_url(&app.url(headers))),
+        ticket,
+        expires_at: Timestamp(expires_at),
+        session_id: admission.session,
+        player_id: admission.player,
+    })
+}
+
+/// `ws` for `http`, `wss` for `https`.
+fn socket_url(url: &str) -> String {
+    url.strip_prefix("http").map_or_else(|| url.to_owned(), |rest| format!("ws{rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn socket_urls() {
+        assert_eq!(super::socket_url("http://127.0.0.1:8080"), "ws://127.0.0.1:8080");
+        assert_eq!(super::socket_url("https://game.example/hub"), "wss://game.example/hub");
+    }
+}

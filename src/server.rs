@@ -1,0 +1,135 @@
+//! The server: bound, running, drained, joined. The binary is a shell around it, and a test runs it on port 0.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::key::KeyError;
+use crate::auth::{Tickets, TokenKey};
+use crate::config::Config;
+use crate::hub::Hub;
+use crate::ops::Metrics;
+use crate::rest::lobby::Lobby;
+use crate::rest::origin::Origins;
+use crate::rest::sessions::UpdateLocks;
+use crate::rest::{self, App, AppState};
+use crate::shard::{self, ShardConfig, StartError};
+use crate::socket::accept;
+
+/// Milliseconds for requests in flight before the shards stop too. They usually need less than one.
+const REQUESTS_FIRST_MS: u64 = 500;
+
+/// Milliseconds for what is left then: slow requests, sockets that take their last bytes.
+const REST_MS: u64 = 8_000;
+
+/// Milliseconds between two rounds of upkeep.
+const UPKEEP_MS: u64 = 5_000;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    app: App,
+    accepting: JoinHandle<()>,
+    shards: Vec<thread::JoinHandle<()>>,
+}
+
+/// Why there is no server.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Shards(#[from] StartError),
+    #[error("the thread that read the log was lost: {0}")]
+    Lost(#[from] tokio::task::JoinError),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+}
+
+impl Server {
+    /// Opens the data folder, recovers the sessions in it, listens and serves. Needs a tokio runtime.
+    pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        let key = TokenKey::open(&config.data)?;
+        if key.made {
+            let data = config.data.display();
+            tracing::info!("made a token key; `tiltyard token --data {data} --player UUID` prints a token");
+        }
+        let failed = |error| ServerError::Listen { address: config.listen, error };
+        let listener = accept::listen(config.listen).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (hub, shards) = start_shards(&config).await?;
+        let app = Arc::new(AppState {
+            hub,
+            tickets: Tickets::new(key.clone()),
+            key,
+            lobby: Lobby::default(),
+            origins: Origins::new(config.allow_origin.clone()),
+            metrics: Metrics::new(&config.node),
+            updates: UpdateLocks::default(),
+            guests: config.guests(),
+            own_url: config.advertise.clone().unwrap_or_else(|| format!("http://{address}")),
+            advertised: config.advertise.is_some(),
+            started: Instant::now(),
+            draining: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        if app.guests {
+            let why = if config.allow_guests { "--allow-guests" } else { "only this machine can connect" };
+            tracing::info!("guests are admitted ({why})");
+        }
+        let accepting = tokio::spawn(accept::run(listener, rest::router(&app), Arc::clone(&app)));
+        tokio::spawn(upkeep(Arc::clone(&app)));
+        Ok(Self { address, app, accepting, shards })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to stop: not ready any more, no new connections. [`Server::join`] sees it through.
+    pub fn drain(&self) {
+        self.app.draining.cancel();
+        self.app.tasks.close();
+    }
+
+    /// Waits until it is told to stop, then stops: requests in flight are answered, shards write what they have and close
+    /// their sockets. Takes less than ten seconds from [`Server::drain`] on.
+    pub async fn join(self) {
+        self.app.draining.cancelled().await;
+        let _ = self.accepting.await;
+        let tasks = &self.app.tasks;
+        let _ = tokio::time::timeout(Duration::from_millis(REQUESTS_FIRST_MS), tasks.wait()).await;
+        self.app.hub.drain();
+        let shards = tokio::task::spawn_blocking(|| {
+            self.shards.into_iter().map(thread::JoinHandle::join).filter(Result::is_err).count()
+        });
+        let rest = async { tokio::join!(tasks.wait(), shards) };
+        match tokio::time::timeout(Duration::from_millis(REST_MS), rest).await {
+            Ok(((), Ok(0))) => tracing::info!("stopped"),
+            Ok(((), failed)) => tracing::error!(?failed, "shards ended by a panic"),
+            Err(_elapsed) => tracing::warn!("stopped before everything had ended"),
+        }
+    }
+}
+
+/// Recovery reads files and may take its time: off the runtime's threads.
+async fn start_shards(config: &Config) -> Result<(Hub, Vec<thread::JoinHandle<()>>), ServerError> {
+    let settings = ShardConfig { shards: config.shards, data: config.data.clone(), sync: config.sync };
+    let (handles, threads) = tokio::task::spawn_blocking(move || shard::start(&settings)).await??;
+    Ok((Hub::new(handles), threads))
+}
+
+async fn upkeep(app: App) {
+    while app.draining.run_until_cancelled(tokio::time::sleep(Duration::from_millis(UPKEEP_MS))).await.is_some() {
+        app.metrics.upkeep();
+    }
+}

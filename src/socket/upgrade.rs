@@ -1,0 +1,272 @@
+//! `GET /ws`: from a request to a socket on its shard. Everything that can be refused is refused before the 101, with a plain
+//! HTTP error; a ticket is used up last, so that a bad request does not cost one.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode, Version};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tiltyard_protocol::{Encoding, Reason};
+use tokio::net::TcpStream;
+use tungstenite::handshake::derive_accept_key;
+use uuid::Uuid;
+
+use super::accept::Permit;
+use crate::auth::ticket::Presented;
+use crate::auth::{Admission, Operation};
+use crate::hub::Attachment;
+use crate::rest::error::ApiError;
+use crate::rest::extract::bearer;
+use crate::rest::id::parse_uuid;
+use crate::rest::{App, AppState};
+
+/// `?ticket=` or `?session=`.
+#[derive(Debug, Default, Deserialize)]
+pub struct Parameters {
+    ticket: Option<String>,
+    session: Option<String>,
+}
+
+/// Whom the credentials admit to what.
+#[derive(Debug)]
+enum Credentials {
+    Token(Admission),
+    Ticket(Presented),
+}
+
+/// Upgrades a request.
+pub async fn upgrade(
+    State(app): State<App>,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+    mut request: Request,
+) -> Result<Response, ApiError> {
+    let accept = check_handshake(&request)?;
+    app.origins.check(request.headers())?;
+    let (encoding, echoed) = choose_encoding(request.headers())?;
+    let Query(parameters) = parameters.map_err(|_| Reason::BadRequest)?;
+    let credentials = authenticate(&app, request.headers(), &parameters)?;
+    let admission = credentials.admission();
+    check_seat(&app, admission).await?;
+    if let Credentials::Ticket(ticket) = &credentials
+        && !app.tickets.redeem(ticket)
+    {
+        return Err(Reason::Unauthorized.into());
+    }
+    let attach = Attach {
+        admission,
+        encoding,
+        only: matches!(credentials, Credentials::Ticket(_)),
+        permit: request.extensions().get::<Permit>().cloned(),
+    };
+    let upgraded = hyper::upgrade::on(&mut request);
+    let serving = Arc::clone(&app);
+    app.tasks.spawn(async move { attach.run(upgraded, &serving).await });
+    Ok(switching(accept, echoed.then_some(encoding)))
+}
+
+/// Checks what RFC 6455, 4.2.1 asks of a handshake, and returns the answer to its key.
+fn check_handshake(request: &Request) -> Result<String, ApiError> {
+    let headers = request.headers();
+    if request.method() != Method::GET {
+        return Err(ApiError::new(Reason::MethodNotAllowed).header(header::ALLOW, HeaderValue::from_static("GET")));
+    }
+    if request.version() != Version::HTTP_11 {
+        return Err(ApiError::new(Reason::BadRequest).message("A WebSocket opens over HTTP/1.1."));
+    }
+    if !has_token(headers, &header::CONNECTION, "upgrade") || !has_token(headers, &header::UPGRADE, "websocket") {
+        return Err(upgrade_required("This path takes WebSocket handshakes only."));
+    }
+    let single = |name| {
+        let mut values = headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
+    };
+    if single(header::SEC_WEBSOCKET_VERSION) != Some("13") {
+        return Err(upgrade_required("WebSocket version 13 is needed."));
+    }
+    match single(header::SEC_WEBSOCKET_KEY) {
+        Some(key) if STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16) => Ok(derive_accept_key(key.as_bytes())),
+        _ => Err(ApiError::new(Reason::BadRequest).message("Sec-WebSocket-Key must be 16 bytes in base64.")),
+    }
+}
+
+fn upgrade_required(message: &str) -> ApiError {
+    ApiError::new(Reason::BadRequest)
+        .status(StatusCode::UPGRADE_REQUIRED)
+        .message(message)
+        .header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
+        .header(header::UPGRADE, HeaderValue::from_static("websocket"))
+        .header(header::CONNECTION, HeaderValue::from_static("Upgrade"))
+}
+
+/// The client's first choice among those we speak, and whether it is echoed: a client that offers none must get none.
+fn choose_encoding(headers: &HeaderMap) -> Result<(Encoding, bool), ApiError> {
+    if !headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
+        return Ok((Encoding::Json, false));
+    }
+    let known = |offered: &str| Encoding::ALL.into_iter().find(|encoding| encoding.subprotocol() == offered);
+    tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL).find_map(known).map(|encoding| (encoding, true)).ok_or_else(|| {
+        let names = Encoding::ALL.map(Encoding::subprotocol).join(" or ");
+        ApiError::new(Reason::BadRequest).message(format!("The subprotocol must be {names}."))
+    })
+}
+
+fn authenticate(app: &AppState, headers: &HeaderMap, parameters: &Parameters) -> Result<Credentials, ApiError> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        let caller = bearer(headers).and_then(|token| app.key.verify(token)).ok_or(Reason::Unauthorized)?;
+        caller.may(Operation::Connect)?;
+        let player = caller.player().ok_or(Reason::Forbidden)?;
+        let session: Option<Uuid> = parameters.session.as_deref().and_then(parse_uuid);
+        let session = session.ok_or_else(|| ApiError::field("session", "must be a uuid"))?;
+        return Ok(Credentials::Token(Admission { session, player }));
+    }
+    let ticket = parameters.ticket.as_deref().and_then(|ticket| app.tickets.read(ticket));
+    Ok(Credentials::Ticket(ticket.ok_or(Reason::Unauthorized)?))
+}
+
+/// The session is there and the player has a seat; no difference is made between the two.
+async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError> {
+    let fight = app.hub.read(admission.session).await.map_err(|refusal| match refusal.reason {
+        Reason::SessionEnded => Reason::NoSession.into(),
+        _ => ApiError::from(refusal),
+    })?;
+    let seated = fight.participants.iter().any(|seat| seat.player == admission.player);
+    if seated { Ok(()) } else { Err(Reason::NoSession.into()) }
+}
+
+impl Credentials {
+    fn admission(&self) -> Admission {
+        match self {
+            Self::Token(admission) => *admission,
+            Self::Ticket(ticket) => ticket.admission,
+        }
+    }
+}
+
+/// What is known of a socket before there is one.
+#[derive(Debug)]
+struct Attach {
+    admission: Admission,
+    encoding: Encoding,
+    only: bool,
+    permit: Option<Permit>,
+}
+
+impl Attach {
+    /// Waits for the 101 to be sent and hands the socket over. Whatever fails, the socket is dropped and with it closed.
+    async fn run(self, upgraded: OnUpgrade, app: &AppState) {
+        let session = self.admission.session;
+        let attachment = match upgraded.await {
+            Ok(upgraded) => self.attachment(upgraded),
+            Err(error) => return tracing::debug!(%session, %error, "gone before the upgrade"),
+        };
+        match attachment {
+            Ok(attachment) => match app.hub.attach(attachment) {
+                Ok(()) => app.metrics.upgrades.increment(1),
+                Err(refusal) => tracing::debug!(%session, reason = %refusal.reason, "socket not taken"),
+            },
+            Err(error) => tracing::warn!(%session, error, "socket not taken from the runtime"),
+        }
+    }
+
+    fn attachment(self, upgraded: Upgraded) -> Result<Attachment, String> {
+        let parts =
+            upgraded.downcast::<TokioIo<TcpStream>>().map_err(|_| "not the stream that was accepted".to_owned())?;
+        Ok(Attachment {
+            stream: parts.io.into_inner().into_std().map_err(|error| error.to_string())?,
+            leftover: parts.read_buf.to_vec(),
+            player: self.admission.player,
+            encoding: self.encoding,
+            session: self.admission.session,
+            only: self.only,
+            permit: self.permit.and_then(|permit| permit.take()),
+        })
+    }
+}
+
+fn switching(accept: String, encoding: Option<Encoding>) -> Response {
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&accept).expect("base64 is visible ASCII"));
+    if let Some(encoding) = encoding {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(encoding.subprotocol()));
+    }
+    response
+}
+
+/// The comma-separated values of a header, given once or often.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    tokens(headers, name).any(|value| value.eq_ignore_ascii_case(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_handshake, choose_encoding};
+    use axum::body::Body;
+    use axum::extract::Request;
+    use axum::http::{HeaderMap, HeaderValue, Version, header};
+    use axum::response::IntoResponse;
+    use tiltyard_protocol::Encoding;
+
+    fn handshake(change: impl FnOnce(&mut Request)) -> Result<String, u16> {
+        let mut request = Request::get("/ws")
+            .header(header::CONNECTION, "keep-alive, Upgrade")
+            .header(header::UPGRADE, "WebSocket")
+            .header(header::SEC_WEBSOCKET_VERSION, "13")
+            .header(header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==")
+            .body(Body::empty())
+            .unwrap();
+        change(&mut request);
+        check_handshake(&request).map_err(|error| error.into_response().status().as_u16())
+    }
+
+    #[test]
+    fn the_handshake_is_that_of_the_rfc() {
+        assert_eq!(handshake(|_| ()).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        let set = |name, value| {
+            handshake(|request| drop(request.headers_mut().insert(name, HeaderValue::from_static(value))))
+        };
+        assert_eq!(set(header::CONNECTION, "keep-alive"), Err(426));
+        assert_eq!(set(header::UPGRADE, "h2c"), Err(426));
+        assert_eq!(set(header::SEC_WEBSOCKET_VERSION, "8"), Err(426));
+        assert_eq!(set(header::SEC_WEBSOCKET_KEY, "short"), Err(400));
+        assert_eq!(handshake(|request| *request.method_mut() = axum::http::Method::HEAD), Err(405));
+        assert_eq!(handshake(|request| *request.version_mut() = Version::HTTP_10), Err(400));
+        let twice = |request: &mut Request| {
+            assert!(request.headers_mut().append(header::SEC_WEBSOCKET_KEY, HeaderValue::from_static("x")))
+        };
+        assert_eq!(handshake(twice), Err(400));
+    }
+
+    #[test]
+    fn one_subprotocol_is_chosen() {
+        let choose = |offers: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for offer in offers {
+                headers.append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(offer).unwrap());
+            }
+            choose_encoding(&headers).ok()
+        };
+        assert_eq!(choose(&[]), Some((Encoding::Json, false)));
+        assert_eq!(choose(&["graphql-ws, tiltyard.v1.msgpack, tiltyard.v1.json"]), Some((Encoding::MsgPack, true)));
+        assert_eq!(choose(&["soap", "tiltyard.v1.json"]), Some((Encoding::Json, true)));
+        assert_eq!(choose(&["tiltyard.v2.json"]), None);
+    }
+}
