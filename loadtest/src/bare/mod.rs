@@ -25,7 +25,7 @@ use crate::connect::{BUFFER_BYTES, Fill, Socket, interrupted};
 use crate::frame::{self, Kind};
 
 const LISTENER: Token = Token(usize::MAX);
-const EVENTS_MAX: usize = 1024;
+const EVENTS_MAX: usize = 8192;
 /// More sessions than anybody asks for; a number in a URL must not decide how much memory is taken.
 const FIGHTS_MAX: usize = 100_000;
 

@@ -1,0 +1,197 @@
+//! A player's connection.
+
+use futures_util::{SinkExt, StreamExt};
+use tiltyard_protocol::client::{Join, Leave, Ping, Ready};
+use tiltyard_protocol::server::{Ack, Event, Joined, Outcome, Pong, Refused};
+use tiltyard_protocol::{Act, ActionKind, ClientMessage, Encoding, ServerMessage, View};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use uuid::Uuid;
+
+use crate::Error;
+
+/// A connection that plays one session.
+#[derive(Debug)]
+pub struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    encoding: Encoding,
+    joined: Option<Joined>,
+    view: View,
+    seq: u64,
+    last_id: u64,
+}
+
+/// What happened; the view already shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// The join was answered; a snapshot follows.
+    Joined(Joined),
+    /// The view was replaced: after a join, or because this client was too slow for every delta.
+    Snapshot,
+    /// A step was applied to the view.
+    Delta(Vec<Event>),
+    /// The action with this id was applied.
+    Ack(Ack),
+    /// The action with this id was not applied.
+    Refused(Refused),
+    /// The fight is decided.
+    Result(Outcome),
+    /// The session is left.
+    Left,
+    Pong(Pong),
+}
+
+impl Client {
+    /// Opens a socket at `url`, which has a ticket in it.
+    pub async fn connect(url: &str, encoding: Encoding) -> Result<Self, Error> {
+        Self::open(url, encoding, None).await
+    }
+
+    /// Opens a socket at `url` (`ws://…/ws?session=…`) with a player's token.
+    pub async fn connect_with_token(url: &str, encoding: Encoding, token: &str) -> Result<Self, Error> {
+        Self::open(url, encoding, Some(token)).await
+    }
+
+    async fn open(url: &str, encoding: Encoding, token: Option<&str>) -> Result<Self, Error> {
+        let mut request = url.into_client_request()?;
+        let headers = request.headers_mut();
+        headers.insert("sec-websocket-protocol", HeaderValue::from_static(encoding.subprotocol()));
+        if let Some(token) = token
+            && let Ok(value) = HeaderValue::from_str(&format!("Bearer {token}"))
+        {
+            headers.insert("authorization", value);
+        }
+        let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
+        let (socket, _response) = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await?;
+        Ok(Self { socket, encoding, joined: None, view: View::default(), seq: 0, last_id: 0 })
+    }
+
+    /// Asks to take part in `session`; [`Update::Joined`] and [`Update::Snapshot`] follow.
+    pub async fn join(&mut self, session: Uuid) -> Result<(), Error> {
+        let seq = (self.seq > 0).then_some(self.seq);
+        self.send(&ClientMessage::Join(Join { session, seq })).await
+    }
+
+    /// Says that the player is ready to start.
+    pub async fn ready(&mut self) -> Result<(), Error> {
+        let s = self.handle()?;
+        self.send(&ClientMessage::Ready(Ready { s })).await
+    }
+
+    /// Stops receiving the session.
+    pub async fn leave(&mut self) -> Result<(), Error> {
+        let s = self.handle()?;
+        self.send(&ClientMessage::Leave(Leave { s })).await
+    }
+
+    /// Acts with the next id, which is returned; [`Update::Ack`] or [`Update::Refused`] with the same id follows.
+    pub async fn act(&mut self, kind: ActionKind, to: Option<u8>) -> Result<u64, Error> {
+        self.last_id += 1;
+        self.act_as(self.last_id, kind, to).await?;
+        Ok(self.last_id)
+    }
+
+    /// Acts with an id of the caller's choice: to repeat an action whose answer was lost.
+    pub async fn act_as(&mut self, id: u64, kind: ActionKind, to: Option<u8>) -> Result<(), Error> {
+        let s = self.handle()?;
+        self.send(&ClientMessage::Action(Act { s, id, kind, to })).await
+    }
+
+    /// Asks for the server's clock.
+    pub async fn ping(&mut self, n: u64) -> Result<(), Error> {
+        self.send(&ClientMessage::Ping(Ping { n })).await
+    }
+
+    /// Sends bytes as they are, in the frame type of the encoding.
+    pub async fn send_raw(&mut self, bytes: impl Into<Vec<u8>>) -> Result<(), Error> {
+        let bytes = bytes.into();
+        let message = match (self.encoding, String::from_utf8(bytes)) {
+            (Encoding::Json, Ok(text)) => Message::text(text),
+            (_, Ok(text)) => Message::Binary(Bytes::from(text)),
+            (_, Err(bytes)) => Message::Binary(Bytes::from(bytes.into_bytes())),
+        };
+        Ok(self.socket.send(message).await?)
+    }
+
+    /// Closes the connection.
+    pub async fn close(mut self) -> Result<(), Error> {
+        Ok(self.socket.close(None).await?)
+    }
+
+    /// What happens next; `None` when the server has closed the connection without a code. Nothing is lost when the call is
+    /// dropped before it answers.
+    pub async fn next(&mut self) -> Result<Option<Update>, Error> {
+        loop {
+            let bytes = match self.socket.next().await {
+                None => return Ok(None),
+                Some(Ok(Message::Text(text))) => Bytes::from(text),
+                Some(Ok(Message::Binary(bytes))) => bytes,
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    return Err(Error::Closed { code: frame.code.into(), text: frame.reason.to_string() });
+                }
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => return Err(error.into()),
+            };
+            return self.understand(self.encoding.decode_server(&bytes)?).map(Some);
+        }
+    }
+
+    fn understand(&mut self, message: ServerMessage) -> Result<Update, Error> {
+        Ok(match message {
+            ServerMessage::Joined(joined) => {
+                self.last_id = self.last_id.max(joined.last_id);
+                self.joined = Some(joined.clone());
+                Update::Joined(joined)
+            }
+            ServerMessage::Snapshot(snapshot) => {
+                self.seq = snapshot.q;
+                self.view = snapshot.verified()?;
+                Update::Snapshot
+            }
+            ServerMessage::Delta(delta) => {
+                self.seq = self.view.apply(self.seq, &delta)?;
+                Update::Delta(delta.ev)
+            }
+            ServerMessage::Ack(ack) => Update::Ack(ack),
+            ServerMessage::Refused(refused) => Update::Refused(refused),
+            ServerMessage::Result(outcome) => Update::Result(outcome),
+            ServerMessage::Left(_) => {
+                self.joined = None;
+                Update::Left
+            }
+            ServerMessage::Error(notice) => {
+                return Err(Error::Notice { reason: notice.reason, message: notice.message });
+            }
+            ServerMessage::Pong(pong) => Update::Pong(pong),
+        })
+    }
+
+    async fn send(&mut self, message: &ClientMessage) -> Result<(), Error> {
+        let mut bytes = Vec::new();
+        self.encoding.encode(message, &mut bytes);
+        self.send_raw(bytes).await
+    }
+
+    fn handle(&self) -> Result<u32, Error> {
+        self.joined.as_ref().map(|joined| joined.s).ok_or(Error::NotJoined)
+    }
+
+    /// The session as this player sees it.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The sequence the view is at.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The slot this connection plays, once joined.
+    pub fn slot(&self) -> Option<u8> {
+        self.joined.as_ref().map(|joined| joined.slot)
+    }
+}

@@ -1,0 +1,44 @@
+//! What can go wrong at the client's end.
+
+use thiserror::Error;
+use tiltyard_protocol::view::Drift;
+use tiltyard_protocol::{DecodeError, Reason};
+
+/// Why a call of the client failed.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The server answered a request with an error.
+    #[error("{status} {reason}: {message}")]
+    Refused { status: u16, reason: String, message: String },
+    /// The server answered a message with `error`.
+    #[error("{reason}: {message}")]
+    Notice { reason: Reason, message: String },
+    /// The upgrade was refused with this HTTP status.
+    #[error("the upgrade was refused with status {0}")]
+    Upgrade(u16),
+    /// The connection was closed with this code.
+    #[error("closed with {code} {text:?}")]
+    Closed { code: u16, text: String },
+    /// The view is no longer the server's: join again.
+    #[error(transparent)]
+    Drift(#[from] Drift),
+    /// The server sent what this client does not understand.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// An action, a `ready` or a `leave` before a `join`.
+    #[error("no session has been joined")]
+    NotJoined,
+    #[error(transparent)]
+    Socket(#[from] Box<tokio_tungstenite::tungstenite::Error>),
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+}
+
+impl From<tokio_tungstenite::tungstenite::Error> for Error {
+    fn from(error: tokio_tungstenite::tungstenite::Error) -> Self {
+        match error {
+            tokio_tungstenite::tungstenite::Error::Http(response) => Self::Upgrade(response.status().as_u16()),
+            other => Self::Socket(Box::new(other)),
+        }
+    }
+}

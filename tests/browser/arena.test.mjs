@@ -1,0 +1,470 @@
+// Plays the arena page in a real browser against the real server: by keys and by clicks, with two and with four riders,
+// through a reload and through the death of the server. Waits for what happens, never for time to pass; every wait has a
+// bound.
+//
+// TILTYARD_BIN   the server (default: the release, then the debug build)
+// CHROMIUM       the browser (default: /usr/bin/chromium)
+// SCREENSHOTS    where pictures go (default: a new temporary folder)
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { chromium } from "playwright-core";
+
+/** Far more than any step takes, for machines that have much else to do. */
+const WAIT_MS = 60_000;
+const TEST_MS = 300_000;
+/** More than any fight takes. */
+const MOVES_MAX = 80;
+const WIDE = { width: 1280, height: 800 };
+const PHONE = { width: 390, height: 844 };
+const NARROW = { width: 360, height: 740 };
+
+const builds = ["release", "debug"].map((build) => fileURLToPath(new URL(`../../target/${build}/tiltyard`, import.meta.url)));
+const binary = process.env.TILTYARD_BIN ?? builds.find(existsSync);
+
+let browser;
+let shots;
+
+/** A server on its own data; stopped without mercy, for that is what it is made for. */
+class Server {
+  #process;
+  #log = [];
+
+  constructor(data) {
+    this.data = data;
+  }
+
+  static async start() {
+    assert.ok(binary, "build the server first (cargo build --release), or name it in TILTYARD_BIN");
+    const server = new Server(await mkdtemp(join(tmpdir(), "tiltyard-")));
+    await server.listen("127.0.0.1:0");
+    return server;
+  }
+
+  async listen(address) {
+    const child = spawn(binary, ["--listen", address, "--data", this.data], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = child;
+    createInterface({ input: child.stderr }).on("line", (line) => this.#log.push(line));
+    this.url = await new Promise((resolve, reject) => {
+      const fail = (why) => reject(new Error(`the server ${why}\n${this.#log.join("\n")}`));
+      const timer = setTimeout(() => fail("did not say where it listens"), WAIT_MS);
+      child.on("error", (error) => fail(`did not start: ${error.message}`));
+      child.on("exit", (code) => fail(`ended with code ${code}`));
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        const said = line.match(/listening on (http:\/\/\S+)/);
+        if (said) {
+          clearTimeout(timer);
+          resolve(said[1]);
+        }
+      });
+    });
+  }
+
+  /** Kills it, and has it gone when this returns. */
+  async kill() {
+    const child = this.#process;
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
+      await gone;
+    }
+  }
+
+  /** Starts it again where it was. */
+  restart() {
+    return this.listen(new URL(this.url).host);
+  }
+
+  async stop() {
+    await this.kill();
+    await rm(this.data, { recursive: true, force: true });
+  }
+}
+
+/** A person with a browser of their own. */
+async function player(url, options = {}) {
+  const context = await browser.newContext({ viewport: WIDE, ...options });
+  await context.addInitScript(() => {
+    window.violations = [];
+    document.addEventListener("securitypolicyviolation", (event) => {
+      window.violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  page.complaints = [];
+  page.on("pageerror", (error) => page.complaints.push(error.stack));
+  page.on("console", (message) => {
+    if (message.type() === "error") {
+      page.complaints.push(message.text());
+    }
+  });
+  await page.goto(url);
+  return page;
+}
+
+const state = (page) =>
+  page.evaluate(() => {
+    const { session, slot, phase, q, drift, digests, snapshots, target, outcome, latency, view, link } = window.tiltyard.game;
+    return { session, slot, phase, q, drift, digests, snapshots, target, outcome, latency, view, link };
+  });
+
+const until = (page, condition, argument) => page.waitForFunction(condition, argument, { timeout: WAIT_MS });
+
+const live = (page) => until(page, () => window.tiltyard.game.live);
+
+const says = (page, words) => page.getByText(words).first().waitFor();
+
+/** Seats these players in one new fight, each by the way it would take. */
+async function seat(kind, [first, ...others]) {
+  await first.locator(`#${kind}`).click();
+  await live(first);
+  for (const page of others) {
+    await page.keyboard.press(kind === "duel" ? "1" : "2");
+    await live(page);
+  }
+  const { session } = await state(first);
+  for (const page of others) {
+    assert.equal((await state(page)).session, session, "all sit in one fight");
+  }
+  await until(first, () => window.tiltyard.game.full);
+}
+
+/** Starts the fight before its countdown ends. */
+async function start([first, ...others]) {
+  await first.getByRole("button", { name: "Ready" }).click();
+  for (const [i, page] of others.entries()) {
+    await page.keyboard.press(i % 2 === 0 ? "r" : "Enter");
+  }
+  for (const page of [first, ...others]) {
+    await until(page, () => window.tiltyard.game.phase === "active");
+  }
+}
+
+/** Waits until this player can strike: `ready`, or cannot any more: `out` or `over`. */
+async function turn(page) {
+  const handle = await until(page, () => {
+    const { game } = window.tiltyard;
+    if (game.outcome) {
+      return "over";
+    }
+    return game.me?.status === "eliminated" ? "out" : game.can("attack").ok && "ready";
+  });
+  return handle.jsonValue();
+}
+
+const strikeByKey = (page) => page.keyboard.press("a");
+
+/** Clicks on the rival that is aimed at; where others ended that meanwhile, there is nothing left to click. */
+async function strikeByClick(page) {
+  const { target } = await state(page);
+  try {
+    await page.locator(`.rider[data-slot="${target}"] button.mount`).click({ timeout: 3000 });
+  } catch (error) {
+    const now = await state(page);
+    const gone = ({ status }) => status === "eliminated";
+    if (!now.outcome && ![now.slot, target].some((slot) => gone(now.view.participants[slot]))) {
+      throw error;
+    }
+  }
+}
+
+/** Fights until the player is out or the fight is over. */
+async function fight(page, strike) {
+  for (let move = 0; move < MOVES_MAX; move += 1) {
+    if ((await turn(page)) !== "ready") {
+      return;
+    }
+    if (move % 4 === 3) {
+      await page.keyboard.press("d");
+    }
+    await strike(page, move);
+  }
+  assert.fail(`no end after ${MOVES_MAX} moves`);
+}
+
+/** One strike each, answered and shown everywhere. */
+async function exchange(pages) {
+  for (const page of pages) {
+    assert.equal(await turn(page), "ready");
+    const { latency } = await state(page);
+    await strikeByKey(page);
+    await until(page, (answered) => window.tiltyard.game.latency.answered > answered, latency.answered);
+  }
+  await level(pages);
+}
+
+/** Waits until all pages are at the sequence of the furthest. */
+async function level(pages) {
+  const furthest = Math.max(...(await Promise.all(pages.map(async (page) => (await state(page)).q))));
+  await Promise.all(pages.map((page) => until(page, (q) => window.tiltyard.game.q >= q, furthest)));
+}
+
+/** All pages show the same end, and none of them ever drifted or complained. */
+async function sameEnd(pages) {
+  for (const page of pages) {
+    await until(page, () => window.tiltyard.game.outcome?.duration_ms !== undefined);
+    await page.locator(".result").waitFor();
+  }
+  await level(pages);
+  const states = await Promise.all(pages.map(state));
+  const [first] = states;
+  assert.equal(typeof first.outcome.winner, "number");
+  for (const [i, other] of states.entries()) {
+    assert.deepEqual(other.outcome, first.outcome);
+    assert.deepEqual(other.view, first.view);
+    assert.equal(other.q, first.q);
+    assert.equal(other.drift, 0);
+    assert.ok(other.digests > 0, "digests were compared");
+    const title = other.slot === first.outcome.winner ? "Victory" : "Defeat";
+    assert.equal(await pages[i].locator(".result-title").textContent(), title);
+  }
+}
+
+async function noComplaints(pages) {
+  for (const page of pages) {
+    assert.deepEqual(page.complaints, []);
+    assert.deepEqual(await page.evaluate(() => window.violations), []);
+  }
+}
+
+async function leaveAll(pages) {
+  await Promise.all(pages.map((page) => page.context().close()));
+}
+
+const picture = (page, name) => page.screenshot({ path: join(shots, `${name}.png`) });
+
+before(async () => {
+  shots = process.env.SCREENSHOTS ?? (await mkdtemp(join(tmpdir(), "tiltyard-screenshots-")));
+  await mkdir(shots, { recursive: true });
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+});
+
+after(async () => {
+  await browser?.close();
+});
+
+describe("the arena", () => {
+  let server;
+  before(async () => {
+    server = await Server.start();
+  });
+  after(async () => {
+    await server?.stop();
+  });
+
+  test("a duel is played to its end by clicks and by keys", { timeout: TEST_MS }, async () => {
+    const pages = [await player(server.url), await player(server.url, { viewport: PHONE, hasTouch: true, isMobile: true })];
+    const [a, b] = pages;
+    await says(a, "press 1 for a duel");
+    await picture(a, "1-landing");
+    await picture(b, "1-landing-phone");
+    await a.locator("#duel").click();
+    await live(a);
+    await says(a, "Open this page in a second tab to get an opponent");
+    await picture(a, "2-waiting");
+    await b.locator("#duel").tap();
+    await live(b);
+    await until(a, () => window.tiltyard.game.full);
+    await says(a, "Press R or Enter when you are ready");
+    await picture(b, "3-countdown-phone");
+    await start(pages);
+    await says(a, /Press A to strike .*, D to raise your shield/);
+    await Promise.all([
+      fight(a, async (page, move) => {
+        await strikeByClick(page);
+        if (move === 2) {
+          await picture(page, "4-fight");
+        }
+      }),
+      fight(b, async (page, move) => {
+        await (move % 2 === 0 ? strikeByClick : strikeByKey)(page);
+        if (move === 1) {
+          await picture(page, "4-fight-phone");
+        }
+      }),
+    ]);
+    await sameEnd(pages);
+    const { latency } = await state(a);
+    assert.ok(latency.answered > 0 && latency.p50 > 0 && latency.rtt > 0);
+    await a.getByRole("button", { name: "Fight again" }).isEnabled();
+    await picture(a, "5-result");
+    await picture(b, "5-result-phone");
+
+    // Both ask for another: they meet again, in another fight.
+    const { session } = await state(a);
+    for (const page of pages) {
+      await page.getByRole("button", { name: "Fight again" }).click();
+      await live(page);
+    }
+    await until(a, () => window.tiltyard.game.full);
+    const [again, other] = await Promise.all(pages.map(state));
+    assert.notEqual(again.session, session);
+    assert.equal(other.session, again.session);
+    await noComplaints(pages);
+    await leaveAll(pages);
+  });
+
+  test("four riders brawl, each at the rival of their choice", { timeout: TEST_MS }, async () => {
+    const options = [{}, { viewport: NARROW }, { reducedMotion: "reduce" }, {}];
+    const pages = await Promise.all(options.map((option) => player(server.url, option)));
+    await seat("brawl", pages);
+    await start(pages);
+    const [a, narrow] = pages;
+    const mine = (await state(a)).slot;
+    const last = [3, 2, 1, 0].find((slot) => slot !== mine);
+    await a.keyboard.press(String(last + 1));
+    assert.equal((await state(a)).target, last);
+    await a.keyboard.press(String(mine + 1));
+    assert.equal((await state(a)).target, last, "nobody aims at themself");
+    await a.locator(`.rider[data-slot="${last}"] button.mount`).focus();
+    await a.keyboard.press("ArrowRight");
+    assert.notEqual((await state(a)).target, last);
+    await exchange([a, narrow]);
+    await picture(a, "6-brawl");
+    await picture(narrow, "6-brawl-narrow");
+    assert.equal(await narrow.evaluate(() => document.documentElement.scrollWidth), NARROW.width);
+    await Promise.all(pages.map((page, i) => fight(page, i % 2 === 0 ? strikeByKey : strikeByClick)));
+    await sameEnd(pages);
+    await picture(a, "7-brawl-result");
+    await noComplaints(pages);
+    await leaveAll(pages);
+  });
+
+  test("a page that is reloaded in mid-fight goes on", { timeout: TEST_MS }, async () => {
+    const pages = [await player(server.url), await player(server.url)];
+    const [a] = pages;
+    await seat("duel", pages);
+    await start(pages);
+    await exchange(pages);
+    const before = await state(a);
+    await a.reload();
+    await live(a);
+    const now = await state(a);
+    assert.equal(now.session, before.session);
+    assert.equal(now.slot, before.slot);
+    assert.ok(now.q >= before.q);
+    assert.deepEqual(
+      now.view.participants.map(({ hp }) => hp),
+      before.view.participants.map(({ hp }) => hp),
+    );
+    await Promise.all(pages.map((page) => fight(page, strikeByKey)));
+    await sameEnd(pages);
+    await noComplaints(pages);
+
+    // The result is still there after another reload.
+    await a.reload();
+    await a.locator(".result-title").waitFor();
+    await leaveAll(pages);
+  });
+
+  test("a player who opens the fight elsewhere is told, and can take it back", { timeout: TEST_MS }, async () => {
+    const page = await player(server.url);
+    await page.locator("#brawl").click();
+    await live(page);
+    await page.evaluate(async () => {
+      const { token } = JSON.parse(sessionStorage.getItem("tiltyard.player"));
+      const { session } = window.tiltyard.game;
+      const answer = await fetch(`/sessions/${session}/tickets`, { method: "POST", headers: { authorization: `Bearer ${token}` } });
+      const socket = new WebSocket((await answer.json()).url, "tiltyard.v1.json");
+      socket.onopen = () => socket.send(JSON.stringify({ t: "join", d: { session } }));
+    });
+    await says(page, "You opened this fight in another tab.");
+    await page.getByRole("button", { name: "Fight in this tab" }).click();
+    await live(page);
+    await page.getByRole("button", { name: "Leave" }).click();
+    await says(page, "press 1 for a duel");
+    await noComplaints([page]);
+    await leaveAll([page]);
+  });
+
+  test("a duplicated tab becomes an opponent instead of taking the fight over", { timeout: TEST_MS }, async () => {
+    const page = await player(server.url);
+    await page.locator("#duel").click();
+    await live(page);
+    const copied = await page.evaluate(() => Object.entries(sessionStorage));
+    const twin = await page.context().newPage();
+    twin.setDefaultTimeout(WAIT_MS);
+    await twin.addInitScript((entries) => {
+      if (sessionStorage.length === 0) {
+        entries.forEach(([key, value]) => sessionStorage.setItem(key, value));
+      }
+    }, copied);
+    await twin.goto(server.url);
+    await says(twin, "Your other tab keeps its rider");
+    await twin.locator("#duel").click();
+    await live(twin);
+    const [one, other] = [await state(page), await state(twin)];
+    assert.equal(other.session, one.session);
+    assert.notEqual(other.slot, one.slot);
+    await noComplaints([page]);
+    await leaveAll([page]);
+  });
+
+  test("a server that admits no guests is explained", { timeout: TEST_MS }, async () => {
+    const page = await player(server.url);
+    const refusal = { code: 403, message: "Guests are not admitted.", details: { reason: "forbidden" } };
+    await page.route("**/guest", (route) => route.fulfill({ status: 403, json: refusal }));
+    await page.keyboard.press("1");
+    await says(page, "This server admits no guests.");
+    await page.getByLabel("Your token").fill("not-a-token");
+    await page.getByRole("button", { name: "Use token" }).click();
+    await page.locator("#duel").click();
+    await says(page, "This token is not valid.");
+    await picture(page, "8-no-guests");
+    await leaveAll([page]);
+  });
+});
+
+test("a fight survives its server", { timeout: TEST_MS }, async () => {
+  const server = await Server.start();
+  try {
+    const pages = [await player(server.url), await player(server.url)];
+    await seat("duel", pages);
+    await start(pages);
+    await exchange(pages);
+    const before = await Promise.all(pages.map(state));
+    await server.kill();
+    for (const page of pages) {
+      await until(page, () => !window.tiltyard.game.live);
+      await says(page, "The connection broke. The page comes back by itself");
+    }
+    await picture(pages[0], "9-reconnecting");
+    await server.restart();
+    for (const [i, page] of pages.entries()) {
+      await live(page);
+      const now = await state(page);
+      assert.equal(now.session, before[i].session);
+      assert.equal(now.slot, before[i].slot);
+      assert.ok(now.q >= before[i].q, "nothing that was shown is lost");
+      assert.deepEqual(
+        now.view.participants.map(({ hp }) => hp),
+        before[i].view.participants.map(({ hp }) => hp),
+      );
+    }
+    await Promise.all(pages.map((page, i) => fight(page, i === 0 ? strikeByKey : strikeByClick)));
+    await sameEnd(pages);
+    await leaveAll(pages);
+  } finally {
+    await server.stop();
+  }
+});
