@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tiltyard_protocol::Reason;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use uuid::Uuid;
@@ -31,7 +32,7 @@ pub fn wrap(router: Router, app: &App) -> Router {
         .layer(middleware::from_fn(check_head))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(limit_time))
-        .layer(cors(app.origins.listed()))
+        .layer(option_layer(cors(app.origins.listed())))
         .layer(middleware::from_fn_with_state(Arc::clone(app), observe))
 }
 
@@ -78,14 +79,16 @@ fn route(matched: &str) -> String {
     BASES.into_iter().find_map(|base| matched.strip_prefix(base)).unwrap_or(matched).to_owned()
 }
 
-fn cors(allowed: &[String]) -> CorsLayer {
+/// Nothing where nobody is allowed.
+fn cors(allowed: &[String]) -> Option<CorsLayer> {
     let origins: Vec<HeaderValue> = allowed.iter().filter_map(|origin| origin.parse().ok()).collect();
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, REQUEST_ID])
         .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID])
-        .max_age(Duration::from_mins(10))
+        .max_age(Duration::from_mins(10));
+    (!allowed.is_empty()).then_some(layer)
 }
 
 async fn limit_time(request: Request, next: Next) -> Response {
