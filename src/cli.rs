@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::auth::{Audience, Grantee, Scope};
 use crate::config::LogFormat;
+use crate::limits;
 
 /// A real-time session hub for games.
 #[derive(Debug, Parser)]
@@ -98,7 +99,7 @@ pub struct TokenArgs {
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<Scope>,
     /// How long it is good for, such as 90s, 12h or 30d [default: 24h, for services 30d]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = ttl)]
     ttl: Option<Duration>,
 }
 
@@ -158,6 +159,15 @@ impl TokenArgs {
     }
 }
 
+fn ttl(text: &str) -> Result<Duration, String> {
+    let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (1..limits::TOKEN_SECONDS).contains(&ttl.as_secs()) {
+        Ok(ttl)
+    } else {
+        Err("must be from 1s to 10 years".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Cli, Command};
@@ -181,5 +191,6 @@ mod tests {
         assert!(!parses(&[]));
         assert!(!parses(&["--player", "bob"]));
         assert!(!parses(&["--admin", "--scope", "everything"]));
+        assert!(!parses(&["--admin", "--ttl", "11years"]) && !parses(&["--admin", "--ttl", "0s"]));
     }
 }

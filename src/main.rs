@@ -50,7 +50,9 @@ fn serve(flags: &Flags) -> anyhow::Result<()> {
 fn token(args: &TokenArgs) -> anyhow::Result<()> {
     let config = Config::load(&args.flags(), std::env::vars().collect())?;
     let (grantee, ttl) = args.grantee();
-    let (token, _) = TokenKey::open(&config.data)?.mint(&grantee, ttl);
+    let key = TokenKey::open(&config.data)?;
+    let (token, _) = key.mint(&grantee, ttl);
+    anyhow::ensure!(key.verify(&token).is_some(), "a name is 1 to 128 visible ASCII characters");
     writeln!(std::io::stdout(), "{token}")?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! where the session itself knows, so a request given up half-way leaves nothing to repair.
 
 use serde_json::json;
-use tiltyard_combat::{Rules, SessionStatus};
+use tiltyard_combat::{ParticipantStatus, Rules, SessionStatus};
 use tiltyard_protocol::Reason;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -77,27 +77,33 @@ impl Lobby {
     }
 }
 
-/// A seat in `session`; `None` where it takes nobody any more.
+/// A seat in `session`; `None` where it takes nobody any more, or where nobody is left to wait with.
 async fn join(hub: &Hub, session: Uuid, player: Uuid) -> Result<Option<u8>, Refusal> {
-    let refusal = match hub.seat(session, player).await {
-        Ok(slot) => return Ok(Some(slot)),
-        Err(refusal) => refusal,
+    let fight = match hub.read(session).await {
+        Ok(fight) if fight.status == SessionStatus::Initializing => fight,
+        Err(refusal) if refusal.reason != Reason::NoSession => return Err(refusal),
+        Ok(_) | Err(_) => return Ok(None),
     };
-    match refusal.reason {
-        Reason::AlreadySeated => {
-            let fight = hub.read(session).await?;
-            let slot = fight.participants.iter().position(|seat| seat.player == player);
-            let waits = fight.status == SessionStatus::Initializing;
-            Ok(slot.filter(|_| waits).and_then(|slot| u8::try_from(slot).ok()))
-        }
-        Reason::SessionFull
-        | Reason::SessionEnded
-        | Reason::WrongPhase
-        | Reason::NoSession
-        | Reason::Paused
-        | Reason::InvalidTransition => Ok(None),
-        _ => Err(refusal),
+    if let Some(slot) = fight.participants.iter().position(|seat| seat.player == player) {
+        let lost = fight.participants[slot].status == ParticipantStatus::Eliminated;
+        return Ok(u8::try_from(slot).ok().filter(|_| !lost));
     }
+    if fight.participants.iter().all(|seat| seat.status != ParticipantStatus::Active) {
+        return Ok(None);
+    }
+    match hub.seat(session, player).await {
+        Ok(slot) => Ok(Some(slot)),
+        // It filled up, started or ended since it was read.
+        Err(refusal) if takes_nobody(refusal.reason) => Ok(None),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+const fn takes_nobody(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::SessionFull | Reason::SessionEnded | Reason::WrongPhase | Reason::Paused | Reason::NoSession
+    )
 }
 
 /// A fight that people can follow: slower than the ruleset's defaults. It belongs to nobody who plays in it, so that nobody
@@ -118,5 +124,47 @@ fn fight(kind: Kind, player: Uuid) -> NewFight {
         seats: kind.seats(),
         rules,
         settings: json!({ "arena": kind.name() }).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Lobby};
+    use crate::hub::{Control, Hub};
+    use crate::shard::{self, ShardConfig};
+    use std::collections::HashSet;
+    use uuid::Uuid;
+
+    #[tokio::test]
+    async fn players_meet() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shards, threads) =
+            shard::start(&ShardConfig { shards: 2, data: folder.path().to_owned(), sync: false }).unwrap();
+        let (hub, lobby) = (Hub::new(shards), Lobby::default());
+        let [ann, bob, cy, dee] = [(); 4].map(|()| Uuid::now_v7());
+
+        let first = lobby.seat(&hub, Kind::Duel, ann).await.unwrap();
+        assert_eq!(first.1, 0);
+        assert_eq!(lobby.seat(&hub, Kind::Duel, ann).await.unwrap(), first, "the same seat again");
+        assert_eq!(lobby.seat(&hub, Kind::Duel, bob).await.unwrap(), (first.0, 1));
+
+        let (second, slot) = lobby.seat(&hub, Kind::Duel, cy).await.unwrap();
+        assert!(second != first.0 && slot == 0, "a full one takes nobody");
+        hub.control(second, Control::Terminate { force: true }).await.unwrap();
+        let (third, slot) = lobby.seat(&hub, Kind::Duel, cy).await.unwrap();
+        assert!(third != second && slot == 0, "an ended one takes nobody");
+
+        let mut brawls = HashSet::new();
+        for (index, player) in [ann, bob, cy, dee].into_iter().enumerate() {
+            let (session, slot) = lobby.seat(&hub, Kind::Brawl, player).await.unwrap();
+            brawls.insert(session);
+            assert_eq!(usize::from(slot), index);
+        }
+        assert_eq!(brawls.len(), 1);
+
+        hub.drain();
+        for thread in threads {
+            thread.join().unwrap();
+        }
     }
 }

@@ -97,7 +97,8 @@ async fn serve(stream: TcpStream, permit: Permit, router: Router, app: App) {
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(limits::HEADER_MS))
         .max_buf_size(limits::HEAD_BYTES)
-        // One more than the limit, so that ours is the answer with a body.
+        .max_header_size(limits::HEAD_BYTES)
+        // More than the limit, so that the answer up to there is ours and has a body.
         .max_headers(limits::HEADERS * 2)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
