@@ -451,7 +451,10 @@ impl Fight {
         let full = self.participants.len() == usize::from(self.seats);
         let moved = match self.lifecycle.phase() {
             P::Preparation if full => self.lifecycle.start(now, &self.rules),
-            P::Preparation => self.lifecycle.terminate(now, EndReason::Abandoned),
+            P::Preparation => {
+                step.decide();
+                self.lifecycle.terminate(now, EndReason::Abandoned)
+            }
             P::Active => {
                 step.decide();
                 self.lifecycle.decide(now, &self.rules, EndReason::TimeLimit, self.leader())
