@@ -107,7 +107,7 @@ impl Fight {
     /// When [`Input::Tick`] is due, in the host's time.
     pub fn deadline(&self) -> Option<Millis> {
         let phase = self.lifecycle.until()?;
-        Some(self.forfeit_due.map_or(phase, |due| due.min(phase)) + self.clock.stopped)
+        Some(self.next_forfeit().map_or(phase, |due| due.min(phase)) + self.clock.stopped)
     }
 
     /// The answer a repeated action gets; `None` for a new one.
@@ -216,7 +216,7 @@ impl Fight {
         self.clock.now = self.clock.now.max(host_now.saturating_sub(self.clock.stopped));
         let now = self.clock.now;
         while let Some(phase_due) = self.lifecycle.until() {
-            if let Some(due) = self.forfeit_due
+            if let Some(due) = self.next_forfeit()
                 && due <= now.min(phase_due)
             {
                 self.forfeit_late(due, step);
@@ -351,6 +351,11 @@ impl Fight {
         }
         self.find_forfeit_due();
         self.check_victory(EndReason::Forfeit, step);
+    }
+
+    /// When the next seat is forfeited: no more once the fight is decided, so that its result stays as it is.
+    fn next_forfeit(&self) -> Option<Millis> {
+        if self.lifecycle.end().is_some() { None } else { self.forfeit_due }
     }
 
     fn find_forfeit_due(&mut self) {
