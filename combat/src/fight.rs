@@ -309,6 +309,9 @@ impl Fight {
             return Ok(());
         }
         participant.connected = true;
+        if self.lifecycle.is_ended() {
+            return Ok(());
+        }
         participant.forfeit_at = None;
         step.note(Event::Connected { by: slot });
         if participant.status == Disconnected {
