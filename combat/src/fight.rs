@@ -294,12 +294,17 @@ impl Fight {
             step.touch(slot, Fields::READY);
             step.note(Event::Ready { by: slot });
         }
+        self.start_if_all_ready(step);
+        Ok(())
+    }
+
+    /// Nobody waits for those who are eliminated, nor for a fight that has started already.
+    fn start_if_all_ready(&mut self, step: &mut Step) {
         let full = self.participants.len() == usize::from(self.seats);
-        if full && self.participants.iter().all(|p| p.ready || p.status == Eliminated) {
-            self.lifecycle.start(self.clock.now, &self.rules)?;
+        let ready = self.participants.iter().all(|p| p.ready || p.status == Eliminated);
+        if full && ready && self.lifecycle.start(self.clock.now, &self.rules).is_ok() {
             step.phase();
         }
-        Ok(())
     }
 
     fn connect(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
@@ -354,6 +359,7 @@ impl Fight {
         }
         self.find_forfeit_due();
         self.check_victory(EndReason::Forfeit, step);
+        self.start_if_all_ready(step);
     }
 
     /// When the next seat is forfeited: no more once the fight is decided, so that its result stays as it is.
