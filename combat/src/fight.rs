@@ -107,7 +107,7 @@ impl Fight {
     /// When [`Input::Tick`] is due, in the host's time.
     pub fn deadline(&self) -> Option<Millis> {
         let phase = self.lifecycle.until()?;
-        Some(self.forfeit_due.map_or(phase, |due| due.min(phase)) + self.clock.stopped)
+        Some(self.next_forfeit().map_or(phase, |due| due.min(phase)) + self.clock.stopped)
     }
 
     /// The answer a repeated action gets; `None` for a new one.
@@ -216,7 +216,7 @@ impl Fight {
         self.clock.now = self.clock.now.max(host_now.saturating_sub(self.clock.stopped));
         let now = self.clock.now;
         while let Some(phase_due) = self.lifecycle.until() {
-            if let Some(due) = self.forfeit_due
+            if let Some(due) = self.next_forfeit()
                 && due <= now.min(phase_due)
             {
                 self.forfeit_late(due, step);
@@ -294,12 +294,17 @@ impl Fight {
             step.touch(slot, Fields::READY);
             step.note(Event::Ready { by: slot });
         }
+        self.start_if_all_ready(step);
+        Ok(())
+    }
+
+    /// Nobody waits for those who are eliminated, nor for a fight that has started already.
+    fn start_if_all_ready(&mut self, step: &mut Step) {
         let full = self.participants.len() == usize::from(self.seats);
-        if full && self.participants.iter().all(|p| p.ready || p.status == Eliminated) {
-            self.lifecycle.start(self.clock.now, &self.rules)?;
+        let ready = self.participants.iter().all(|p| p.ready || p.status == Eliminated);
+        if full && ready && self.lifecycle.start(self.clock.now, &self.rules).is_ok() {
             step.phase();
         }
-        Ok(())
     }
 
     fn connect(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
@@ -309,6 +314,9 @@ impl Fight {
             return Ok(());
         }
         participant.connected = true;
+        if self.lifecycle.is_ended() {
+            return Ok(());
+        }
         participant.forfeit_at = None;
         step.note(Event::Connected { by: slot });
         if participant.status == Disconnected {
@@ -351,6 +359,12 @@ impl Fight {
         }
         self.find_forfeit_due();
         self.check_victory(EndReason::Forfeit, step);
+        self.start_if_all_ready(step);
+    }
+
+    /// When the next seat is forfeited: no more once the fight is decided, so that its result stays as it is.
+    fn next_forfeit(&self) -> Option<Millis> {
+        if self.lifecycle.end().is_some() { None } else { self.forfeit_due }
     }
 
     fn find_forfeit_due(&mut self) {
@@ -451,7 +465,10 @@ impl Fight {
         let full = self.participants.len() == usize::from(self.seats);
         let moved = match self.lifecycle.phase() {
             P::Preparation if full => self.lifecycle.start(now, &self.rules),
-            P::Preparation => self.lifecycle.terminate(now, EndReason::Abandoned),
+            P::Preparation => {
+                step.decide();
+                self.lifecycle.terminate(now, EndReason::Abandoned)
+            }
             P::Active => {
                 step.decide();
                 self.lifecycle.decide(now, &self.rules, EndReason::TimeLimit, self.leader())
