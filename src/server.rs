@@ -108,8 +108,10 @@ impl Server {
         let _ = self.accepting.await;
         let tasks = &self.app.tasks;
         let _ = tokio::time::timeout(Duration::from_millis(REQUESTS_FIRST_MS), tasks.wait()).await;
-        self.app.hub.drain();
-        let shards = tokio::task::spawn_blocking(|| {
+        let hub = self.app.hub.clone();
+        // Both wait for the shards, which may be busy: off the runtime's threads.
+        let shards = tokio::task::spawn_blocking(move || {
+            hub.drain();
             self.shards.into_iter().map(thread::JoinHandle::join).filter(Result::is_err).count()
         });
         let rest = async { tokio::join!(tasks.wait(), shards) };

@@ -31,7 +31,9 @@ pub enum Relation {
 /// Why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
-    /// Not with this token.
+    /// The token is for another audience: here it is as good as none.
+    Unfit,
+    /// Not with this token's scopes, or not to this session.
     Forbidden,
     /// The caller may not know that the session exists.
     Hidden,
@@ -88,7 +90,8 @@ impl Principal {
         match self.grant(operation) {
             Always => Ok(()),
             Any(scopes) | To(_, scopes) if self.has_one(scopes) => Ok(()),
-            Never | Any(_) | To(..) => Err(Denial::Forbidden),
+            Any(_) | To(..) => Err(Denial::Forbidden),
+            Never => Err(Denial::Unfit),
         }
     }
 
@@ -126,7 +129,7 @@ mod tests {
     use uuid::Uuid;
 
     /// Rows are operations; columns are callers; a cell is the answer for a foreign session, one with a seat, an own
-    /// one: `+` allowed, `-` forbidden, `?` hidden.
+    /// one: `+` allowed, `-` forbidden, `?` hidden, `x` not a token for this.
     const EXPECTED: &str = "
         operation         guest  player  noscope  read  write  ops  admin
         CreateFight       ---    +++     ---      ---   +++    ---  +++
@@ -135,9 +138,9 @@ mod tests {
         UpdateSession     ---    ?-+     ---      ---   +++    ---  +++
         TerminateSession  ---    ?-+     ---      ---   +++    ---  +++
         MintTicket        ?++    ?++     ---      ---   +++    ---  +++
-        TakeArenaSeat     +++    +++     ---      ---   ---    ---  ---
-        Connect           ?++    ?++     ---      ---   ---    ---  ---
-        ReadMetrics       ---    ---     ---      ---   ---    +++  +++
+        TakeArenaSeat     +++    +++     ---      xxx   xxx    xxx  xxx
+        Connect           ?++    ?++     ---      xxx   xxx    xxx  xxx
+        ReadMetrics       xxx    xxx     xxx      ---   ---    +++  +++
     ";
 
     fn caller(column: &str) -> Principal {
@@ -171,6 +174,7 @@ mod tests {
                         Ok(()) => '+',
                         Err(Denial::Forbidden) => '-',
                         Err(Denial::Hidden) => '?',
+                        Err(Denial::Unfit) => 'x',
                     })
                     .iter()
                     .collect();

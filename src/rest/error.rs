@@ -124,6 +124,7 @@ impl From<Refusal> for ApiError {
 impl From<Denial> for ApiError {
     fn from(denial: Denial) -> Self {
         match denial {
+            Denial::Unfit => Self::new(Reason::Unauthorized),
             Denial::Forbidden => Self::new(Reason::Forbidden),
             Denial::Hidden => Self::new(Reason::NoSession),
         }

@@ -55,6 +55,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts connections until the server drains.
 pub async fn run(listener: TcpListener, router: Router, app: App) {
     let permits = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    let mut failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -69,11 +70,15 @@ pub async fn run(listener: TcpListener, router: Router, app: App) {
             }
             Err(error) => {
                 app.metrics.accept_errors.increment(1);
-                tracing::warn!(%error, "cannot accept connections");
+                if !failing {
+                    tracing::warn!(%error, "cannot accept connections");
+                }
+                failing = true;
                 tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
                 continue;
             }
         };
+        failing = false;
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
             app.metrics.connections_refused.increment(1);
             continue;
