@@ -98,6 +98,7 @@ impl Client {
     /// Acts with an id of the caller's choice: to repeat an action whose answer was lost.
     pub async fn act_as(&mut self, id: u64, kind: ActionKind, to: Option<u8>) -> Result<(), Error> {
         let s = self.handle()?;
+        self.last_id = self.last_id.max(id);
         self.send(&ClientMessage::Action(Act { s, id, kind, to })).await
     }
 

@@ -1,0 +1,186 @@
+//! Bad input gets a named answer and costs nobody else anything.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tiltyard_client::{Client, Error, Update};
+use tiltyard_protocol::{ActionKind, Encoding, Reason};
+use uuid::Uuid;
+
+use crate::support::{Node, PATIENCE, answer, attack, close_code, plain_rules, soon, until};
+
+/// The reason of the next `error`.
+async fn notice(client: &mut Client) -> Reason {
+    soon(async {
+        loop {
+            match client.next().await {
+                Err(Error::Notice { reason, .. }) => return reason,
+                Ok(Some(_)) => {}
+                other => panic!("no error message: {other:?}"),
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn on_a_socket_each_mistake_has_its_name_and_the_connection_lives() {
+    let node = Node::start();
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    let handle = tiltyard_protocol::view::player_word(fight.id);
+    let (client, others) = fight.clients.split_first_mut().unwrap();
+    let deep = "[".repeat(60_000);
+    for (bytes, reason) in [
+        ("not json", Reason::BadMessage),
+        ("", Reason::BadMessage),
+        (deep.as_str(), Reason::BadMessage),
+        (r#"{"t":"fly","d":{}}"#, Reason::UnknownType),
+        (r#"{"t":"action","d":{"s":1}}"#, Reason::BadFields),
+        (r#"{"t":"action","d":{"s":1e400,"id":1,"kind":"attack"}}"#, Reason::BadFields),
+        (r#"{"t":"action","d":{"s":1,"id":-1,"kind":"attack"}}"#, Reason::BadFields),
+        (r#"{"t":"join","d":{"session":"no uuid"}}"#, Reason::BadFields),
+    ] {
+        client.send_raw(bytes).await.unwrap();
+        assert_eq!(notice(client).await, reason, "{:.60}", bytes);
+    }
+    client.join(Uuid::new_v4()).await.unwrap();
+    assert!(matches!(notice(client).await, Reason::NoSession | Reason::SessionElsewhere));
+
+    for (text, reason) in [
+        (format!(r#"{{"t":"action","d":{{"s":{handle},"id":0,"kind":"attack","to":1}}}}"#), Reason::BadActionId),
+        (r#"{"t":"action","d":{"s":77,"id":5,"kind":"attack","to":1}}"#.to_owned(), Reason::NotJoined),
+    ] {
+        client.send_raw(text).await.unwrap();
+        let refused = until(client, |update| matches!(update, Update::Refused(_))).await;
+        assert!(matches!(&refused, Update::Refused(refused) if refused.reason == reason), "{refused:?}");
+    }
+    for (kind, to, reason) in [
+        (ActionKind::Attack, Some(9), Reason::NoSuchTarget),
+        (ActionKind::Attack, Some(0), Reason::InvalidTarget),
+        (ActionKind::Move, None, Reason::ActionUnavailable),
+    ] {
+        let id = client.act(kind, to).await.unwrap();
+        assert_eq!(answer(client, id).await.unwrap_err().reason, reason);
+    }
+    // None of it cost anybody anything.
+    attack(client, 1).await.unwrap();
+    attack(&mut others[0], 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn too_many_mistakes_too_much_at_once_and_the_wrong_frame_close_with_their_codes() {
+    let node = Node::start();
+    let mut fight = node.fight(3, plain_rules()).await;
+    fight.begin().await;
+    let mut third = fight.clients.pop().unwrap();
+    for _ in 0..16 {
+        third.send_raw("nonsense").await.unwrap();
+    }
+    assert_eq!(close_code(&mut third).await, 4400);
+
+    let mut big = fight.connect(&node, 2, Encoding::Json).await;
+    // The server closes at the frame's head; the rest may find the socket shut already.
+    let _ = big.send_raw(vec![b' '; 1024 * 1024]).await;
+    assert_eq!(close_code(&mut big).await, 1009);
+
+    let mut binary = fight.connect(&node, 2, Encoding::Json).await;
+    binary.send_raw(vec![0xFF, 0xFE]).await.unwrap();
+    assert_eq!(close_code(&mut binary).await, 1003);
+
+    attack(&mut fight.clients[0], 1).await.unwrap();
+    attack(&mut fight.clients[1], 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_websocket_are_closed_properly() {
+    let node = Node::start();
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    for (bytes, code) in [
+        (&[0x81, 0x01, b'x'][..], 1002_u16),     // not masked
+        (&[0xF1, 0x80, 0, 0, 0, 0], 1002),       // reserved bits
+        (&[0x83, 0x80, 0, 0, 0, 0], 1002),       // reserved opcode
+        (&[0x81, 0x81, 0, 0, 0, 0, 0xFF], 1007), // not UTF-8
+        (&[0x82, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0], 1009), // 2^64-1 bytes
+    ] {
+        let ticket = node.rest().ticket(&node.service(), fight.id, fight.players[0]).await.unwrap();
+        let (host, path) = ticket.url.strip_prefix("ws://").unwrap().split_once('/').unwrap();
+        let mut socket = TcpStream::connect(host).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            socket,
+            "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        .unwrap();
+        socket.write_all(bytes).unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).unwrap();
+        let head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+        let frame = &answer[head..];
+        assert_eq!(frame[0], 0x88, "a close frame for {bytes:x?}");
+        assert_eq!(u16::from_be_bytes([frame[2], frame[3]]), code, "{bytes:x?}");
+    }
+    attack(&mut fight.clients[0], 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn over_rest_each_mistake_is_an_error_with_a_reason() {
+    let mut node = Node::start();
+    let fight = node.fight(2, plain_rules()).await;
+    let (service, stranger) = (node.service(), node.player(Uuid::new_v4()));
+    let state = format!("/combat/sessions/{}/state", fight.id);
+    let create = "/combat/sessions";
+    let post = Method::POST;
+    let body = |mode: &str, participants: Value, settings: Value| {
+        Some(json!({ "mode": mode, "participants": participants, "settings": settings }))
+    };
+    let one = json!([Uuid::new_v4()]);
+    let cases: Vec<(Method, &str, Option<&str>, Option<Value>, u16, &str)> = vec![
+        (Method::GET, &state, None, None, 401, "unauthorized"),
+        (Method::GET, &state, Some("nonsense"), None, 401, "unauthorized"),
+        (Method::GET, &state, Some(&stranger), None, 404, "no_session"),
+        (Method::GET, "/combat/sessions/nonsense/state", Some(&service), None, 400, "validation_failed"),
+        (Method::GET, "/nowhere", Some(&service), None, 404, "no_route"),
+        (Method::PATCH, create, Some(&service), None, 405, "method_not_allowed"),
+        (post.clone(), create, Some(&service), body("war", one.clone(), json!({})), 400, "validation_failed"),
+        (post.clone(), create, Some(&service), body("pvp", json!([]), json!({})), 400, "validation_failed"),
+        (post.clone(), create, Some(&service), body("pvp", json!(["x"]), json!({})), 400, "validation_failed"),
+        (
+            post.clone(),
+            create,
+            Some(&service),
+            body("pvp", one.clone(), json!({ "rules": { "helth": 1 } })),
+            400,
+            "validation_failed",
+        ),
+        (
+            post.clone(),
+            create,
+            Some(&service),
+            body("pvp", one.clone(), json!({ "max_duration": 59 })),
+            400,
+            "validation_failed",
+        ),
+        (post, create, Some(&stranger), body("pvp", one, json!({})), 400, "validation_failed"),
+    ];
+    for (method, path, token, body, status, reason) in cases {
+        let answer = node.rest().call(method.clone(), path, token, body.as_ref()).await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.reason()), (status, reason), "{method} {path} {body:?}");
+        assert_eq!(answer.body["code"], status);
+        assert!(answer.headers.contains_key("x-request-id"));
+        assert_eq!(answer.headers.contains_key("www-authenticate"), status == 401);
+    }
+    let http = reqwest::Client::new();
+    let url = format!("{}{create}", node.url);
+    let send = |content_type: &'static str, body: Vec<u8>| {
+        http.post(&url).bearer_auth(&service).header("content-type", content_type).body(body).send()
+    };
+    assert_eq!(send("text/plain", b"{}".to_vec()).await.unwrap().status(), 415);
+    assert_eq!(send("application/json", b"{".to_vec()).await.unwrap().status(), 400);
+    assert_eq!(send("application/json", vec![b' '; 300 * 1024]).await.unwrap().status(), 413);
+    assert!(node.is_alive());
+}

@@ -1,0 +1,168 @@
+//! A fight survives its server: kill -9 in the middle, the same data folder, and it goes on from what was acknowledged.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::json;
+use tiltyard_protocol::{ActionKind, Encoding, Reason};
+
+use crate::support::{Fight, Node, answer, attack, plain_rules, result};
+
+/// Connects every player of a fight again.
+async fn reconnect(node: &Node, fight: &mut Fight) {
+    fight.clients.clear();
+    for slot in 0..fight.players.len() {
+        let client = fight.connect(node, slot, Encoding::Json).await;
+        fight.clients.push(client);
+    }
+}
+
+#[tokio::test]
+async fn a_fight_goes_on_after_kill_9() {
+    let mut node = Node::start();
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    let mut acknowledged = None;
+    for _ in 0..4 {
+        acknowledged = Some(attack(&mut fight.clients[0], 1).await.unwrap());
+    }
+    let acknowledged = acknowledged.unwrap();
+    node.crash_and_restart();
+    reconnect(&node, &mut fight).await;
+
+    let client = &mut fight.clients[0];
+    assert_eq!(client.view().participants[1].hp, 60, "exactly the four acknowledged hits");
+    assert!(client.seq() >= acknowledged.q);
+    client.act_as(acknowledged.id, ActionKind::Attack, Some(1)).await.unwrap();
+    assert_eq!(answer(client, acknowledged.id).await.unwrap(), acknowledged, "a repeat is known after a crash");
+    for _ in 0..6 {
+        attack(client, 1).await.unwrap();
+    }
+    assert_eq!(result(&mut fight.clients[1]).await.winner, Some(0));
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_and_nothing_is_applied_twice() {
+    let mut node = Node::start();
+    let mut rules = plain_rules();
+    rules["health"] = json!(1_000_000);
+    let mut fight = node.fight(4, rules).await;
+    fight.begin().await;
+    // In each round actions are in flight, unanswered, when the server dies.
+    let mut hits: [u32; 4] = [0; 4];
+    for round in 0..5 {
+        let mut sent = Vec::new();
+        for (slot, client) in fight.clients.iter_mut().enumerate() {
+            let target = u8::try_from((slot + 1) % 4).unwrap();
+            for _ in 0..(3 + round) {
+                attack(client, target).await.unwrap();
+                hits[usize::from(target)] += 1;
+            }
+            sent.push((client.act(ActionKind::Attack, Some(target)).await.unwrap(), target));
+        }
+        node.crash_and_restart();
+        reconnect(&node, &mut fight).await;
+        for (client, (id, target)) in fight.clients.iter_mut().zip(sent) {
+            // Sent again with its id: applied now, or answered from memory. Either way once.
+            client.act_as(id, ActionKind::Attack, Some(target)).await.unwrap();
+            answer(client, id).await.unwrap();
+            hits[usize::from(target)] += 1;
+        }
+        fight.settle().await;
+    }
+    let health: Vec<u32> = fight.clients[0].view().participants.iter().map(|p| p.hp).collect();
+    assert_eq!(health, hits.map(|hits| 1_000_000 - 10 * hits));
+}
+
+#[tokio::test]
+async fn shards_may_be_more_or_fewer_after_a_restart() {
+    let mut node = Node::start();
+    let mut fights = Vec::new();
+    for _ in 0..6 {
+        let mut fight = node.fight(2, plain_rules()).await;
+        fight.begin().await;
+        attack(&mut fight.clients[0], 1).await.unwrap();
+        fights.push(fight);
+    }
+    for shards in ["5", "1"] {
+        node.flags_of_restart(&["--shards", shards]);
+        node.crash_and_restart();
+        for fight in &mut fights {
+            reconnect(&node, fight).await;
+            attack(&mut fight.clients[1], 0).await.unwrap();
+        }
+    }
+    for fight in &mut fights {
+        fight.settle().await;
+        let health: Vec<u32> = fight.clients[1].view().participants.iter().map(|p| p.hp).collect();
+        assert_eq!(health, [80, 90]);
+    }
+}
+
+fn journals(node: &Node) -> Vec<PathBuf> {
+    let generations = fs::read_dir(node.data.path().join("log")).unwrap();
+    let folders = generations.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Tries to serve the data folder of a dead node and returns what it said.
+fn refuse_to_start(node: &Node) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_tiltyard"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(node.data.path())
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "it started");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn damage_is_told_and_a_torn_end_is_cut_off() {
+    let mut node = Node::start();
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    attack(&mut fight.clients[0], 1).await.unwrap();
+    node.kill();
+
+    let journal = journals(&node).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let whole = fs::read(&journal).unwrap();
+    let mut damaged = whole.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&journal, &damaged).unwrap();
+    let said = refuse_to_start(&node);
+    assert!(said.contains("damaged at byte") && said.contains(journal.to_str().unwrap()), "{said}");
+    assert_eq!(fs::read(&journal).unwrap(), damaged, "and nothing was changed");
+
+    let torn = [&whole[..], &[200, 0, 0, 0, 1, 2, 3]].concat();
+    fs::write(&journal, torn).unwrap();
+    node.crash_and_restart();
+    reconnect(&node, &mut fight).await;
+    assert_eq!(fight.clients[0].view().participants[1].hp, 90);
+}
+
+#[tokio::test]
+async fn two_nodes_cannot_share_a_data_folder() {
+    let node = Node::start();
+    let said = refuse_to_start(&node);
+    assert!(said.contains("in use by another process"), "{said}");
+}
+
+#[tokio::test]
+async fn time_stands_still_while_the_server_is_down() {
+    let mut node = Node::start();
+    let mut rules = plain_rules();
+    rules["attack_interval_ms"] = json!(60_000);
+    let mut fight = node.fight(2, rules).await;
+    fight.begin().await;
+    attack(&mut fight.clients[0], 1).await.unwrap();
+    let before = fight.state(&node).await.body["time_remaining"].as_u64().unwrap();
+    node.crash_and_restart();
+    reconnect(&node, &mut fight).await;
+    let after = fight.state(&node).await.body["time_remaining"].as_u64().unwrap();
+    assert!(after <= before && after + 60 > before, "{before} s before, {after} s after");
+    let refused = attack(&mut fight.clients[0], 1).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::Cooldown);
+    assert!(refused.retry_ms.unwrap() > 30_000);
+}

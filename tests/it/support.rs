@@ -1,0 +1,256 @@
+//! Nodes and players for tests. Everything waits for something to happen, with a bound.
+
+use std::future::Future;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tiltyard_client::{Answer, Client, Error, Rest, Update};
+use tiltyard_protocol::server::{Ack, Outcome, Refused};
+use tiltyard_protocol::{ActionKind, Encoding};
+use uuid::Uuid;
+
+/// The longest any single wait may take.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for `what`, and fails the test where it takes too long.
+pub async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("it takes too long")
+}
+
+/// A server process of its own, so that it can be killed.
+pub struct Node {
+    pub url: String,
+    pub data: TempDir,
+    process: Child,
+    flags: Vec<String>,
+}
+
+impl Node {
+    pub fn start() -> Self {
+        let data = TempDir::new().unwrap();
+        let flags = vec!["--shards".to_owned(), "2".to_owned()];
+        let (process, url) = spawn(data.path(), &flags);
+        Self { url, data, process, flags }
+    }
+
+    /// kill -9, and a new process on the same data folder.
+    pub fn crash_and_restart(&mut self) {
+        self.kill();
+        (self.process, self.url) = spawn(self.data.path(), &self.flags);
+    }
+
+    /// What the next process is started with.
+    pub fn flags_of_restart(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+
+    pub fn rest(&self) -> Rest {
+        Rest::new(&self.url)
+    }
+
+    /// A token, made as an operator makes one.
+    pub fn token(&self, grant: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_tiltyard"))
+            .args(["token", "--data"])
+            .arg(self.data.path())
+            .args(grant)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    pub fn service(&self) -> String {
+        self.token(&["--service", "test", "--scope", "sessions:read", "--scope", "sessions:write"])
+    }
+
+    pub fn player(&self, player: Uuid) -> String {
+        self.token(&["--player", &player.to_string()])
+    }
+
+    /// A fight of `players` new players under `rules`, and a connected, joined client for each.
+    pub async fn fight(&self, players: usize, rules: Value) -> Fight {
+        let ids: Vec<Uuid> = (0..players).map(|_| Uuid::new_v4()).collect();
+        let token = self.service();
+        let settings = json!({ "rules": rules });
+        let body = json!({ "mode": "pvp", "participants": ids, "settings": settings });
+        let created = self.rest().call(Method::POST, "/combat/sessions", Some(&token), Some(&body)).await.unwrap();
+        assert_eq!(created.status, 201, "{}", created.body);
+        let id = created.body["session_id"].as_str().unwrap().parse().unwrap();
+        let mut fight = Fight { id, players: ids, token, clients: Vec::new() };
+        for slot in 0..players {
+            let client = fight.connect(self, slot, Encoding::Json).await;
+            fight.clients.push(client);
+        }
+        fight
+    }
+
+    /// The value of a counter at `/metrics`, summed over its labels.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let token = self.token(&["--admin"]);
+        let response =
+            reqwest::Client::new().get(format!("{}/metrics", self.url)).bearer_auth(token).send().await.unwrap();
+        let text = response.text().await.unwrap();
+        let lines = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may be dead already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn spawn(data: &Path, flags: &[String]) -> (Child, String) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_tiltyard"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data"])
+        .arg(data)
+        .args(flags)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim().strip_prefix("listening on ").expect("the ready line").to_owned();
+    (process, url)
+}
+
+/// A fight and a client for each player.
+pub struct Fight {
+    pub id: Uuid,
+    pub players: Vec<Uuid>,
+    pub clients: Vec<Client>,
+    token: String,
+}
+
+impl Fight {
+    /// A new connection of the player in `slot`, joined.
+    pub async fn connect(&self, node: &Node, slot: usize, encoding: Encoding) -> Client {
+        let ticket = node.rest().ticket(&self.token, self.id, self.players[slot]).await.unwrap();
+        let mut client = Client::connect(&ticket.url, encoding).await.unwrap();
+        client.join(self.id).await.unwrap();
+        until(&mut client, |update| matches!(update, Update::Snapshot)).await;
+        client
+    }
+
+    /// Everybody says ready, and sees the fight begin.
+    pub async fn begin(&mut self) {
+        for client in &mut self.clients {
+            client.ready().await.unwrap();
+        }
+        for client in &mut self.clients {
+            while !is_active(client) {
+                soon(client.next()).await.unwrap();
+            }
+        }
+    }
+
+    /// Reads on until every client is at the server's sequence, and has the same view as the others.
+    pub async fn settle(&mut self) {
+        // An answer comes before the delta it is about; whoever pings after it has the delta before the pong.
+        let mut target = 0;
+        for client in &mut self.clients {
+            client.ping(1).await.unwrap();
+            until(client, |update| matches!(update, Update::Pong(_))).await;
+            target = target.max(client.seq());
+        }
+        for client in &mut self.clients {
+            while client.seq() < target {
+                soon(client.next()).await.unwrap();
+            }
+        }
+        let first = self.clients[0].view();
+        assert!(self.clients.iter().all(|client| client.view() == first), "all see the same");
+    }
+
+    /// The session as REST tells of it.
+    pub async fn state(&self, node: &Node) -> Answer {
+        let path = format!("/combat/sessions/{}/state", self.id);
+        node.rest().call(Method::GET, &path, Some(&self.token), None).await.unwrap()
+    }
+
+    pub async fn call(&self, node: &Node, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        node.rest().call(method, path, Some(&self.token), body).await.unwrap()
+    }
+}
+
+pub fn is_active(client: &Client) -> bool {
+    client.view().phase.phase == tiltyard_protocol::server::PhaseName::Active
+}
+
+/// Reads until `wanted` comes.
+pub async fn until(client: &mut Client, wanted: impl Fn(&Update) -> bool) -> Update {
+    soon(async {
+        loop {
+            let update = client.next().await.unwrap().expect("the server goes on");
+            if wanted(&update) {
+                return update;
+            }
+        }
+    })
+    .await
+}
+
+/// Attacks and waits for the answer to that very action.
+pub async fn attack(client: &mut Client, target: u8) -> Result<Ack, Refused> {
+    let id = client.act(ActionKind::Attack, Some(target)).await.unwrap();
+    answer(client, id).await
+}
+
+/// Waits for the answer to action `id`.
+pub async fn answer(client: &mut Client, id: u64) -> Result<Ack, Refused> {
+    let answered = |update: &Update| match update {
+        Update::Ack(ack) => ack.id == id,
+        Update::Refused(refused) => refused.id == id,
+        _ => false,
+    };
+    match until(client, answered).await {
+        Update::Ack(ack) => Ok(ack),
+        Update::Refused(refused) => Err(refused),
+        other => panic!("no answer: {other:?}"),
+    }
+}
+
+pub async fn result(client: &mut Client) -> Outcome {
+    match until(client, |update| matches!(update, Update::Result(_))).await {
+        Update::Result(outcome) => outcome,
+        other => panic!("no result: {other:?}"),
+    }
+}
+
+/// Reads until the server closes, and returns its code.
+pub async fn close_code(client: &mut Client) -> u16 {
+    soon(async {
+        loop {
+            match client.next().await {
+                Err(Error::Closed { code, .. }) => return code,
+                Err(Error::Notice { .. }) | Ok(Some(_)) => {}
+                other => panic!("not closed with a code: {other:?}"),
+            }
+        }
+    })
+    .await
+}
+
+/// Rules under which nothing but the number of hits decides.
+pub fn plain_rules() -> Value {
+    json!({ "attack_interval_ms": 0, "actions_per_second": 0, "attack_damage_min": 10, "attack_damage_max": 10, "critical_percent": 0, "armor": 0 })
+}
