@@ -7,7 +7,7 @@
 // SCREENSHOTS    where pictures go (default: a new temporary folder)
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 import { chromium } from "playwright-core";
 
@@ -81,6 +82,17 @@ class Server {
   /** Starts it again where it was. */
   restart() {
     return this.listen(new URL(this.url).host);
+  }
+
+  /** Has an administrator set a session's status. */
+  async set(session, status) {
+    const { stdout } = await promisify(execFile)(binary, ["token", "--admin", "--data", this.data]);
+    const answer = await fetch(`${this.url}/sessions/${session}`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${stdout.trim()}`, "content-type": "application/json" },
+      body: JSON.stringify({ status }),
+    });
+    assert.equal(answer.status, 200, await answer.text());
   }
 
   async stop() {
@@ -306,7 +318,7 @@ describe("the arena", () => {
     await sameEnd(pages);
     const { latency } = await state(a);
     assert.ok(latency.answered > 0 && latency.p50 > 0 && latency.rtt > 0);
-    await a.getByRole("button", { name: "Fight again" }).isEnabled();
+    await a.locator("button:enabled", { hasText: "Fight again" }).waitFor();
     await picture(a, "5-result");
     await picture(b, "5-result-phone");
 
@@ -371,10 +383,52 @@ describe("the arena", () => {
     await sameEnd(pages);
     await noComplaints(pages);
 
-    // The result is still there after another reload.
+    // Another reload finds the result again, for as long as the server keeps it.
     await a.reload();
-    await a.locator(".result-title").waitFor();
+    await a.locator(".result-title").or(a.getByText("This fight has ended.")).first().waitFor();
     await leaveAll(pages);
+  });
+
+  test("a paused fight stands still and goes on where it was", { timeout: TEST_MS }, async () => {
+    const pages = [await player(server.url), await player(server.url)];
+    const [a] = pages;
+    await seat("duel", pages);
+    await start(pages);
+    await exchange(pages);
+    const { session, view } = await state(a);
+    await server.set(session, "paused");
+    for (const page of pages) {
+      await until(page, () => window.tiltyard.game.paused);
+      await says(page, "The fight is paused");
+    }
+    const stopped = await a.evaluate(() => window.tiltyard.game.time);
+    await strikeByKey(a);
+    await says(a, "The fight is paused.");
+    await a.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    assert.equal(await a.evaluate(() => window.tiltyard.game.time), stopped);
+    await server.set(session, "active");
+    await until(a, () => window.tiltyard.game.status === "active");
+    assert.deepEqual((await state(a)).view.participants, view.participants);
+    await Promise.all(pages.map((page) => fight(page, strikeByKey)));
+    await sameEnd(pages);
+    await noComplaints(pages);
+    await leaveAll(pages);
+  });
+
+  test("one click opens a second tab that is the opponent", { timeout: TEST_MS }, async () => {
+    const page = await player(server.url);
+    await page.locator("#duel").click();
+    await live(page);
+    const opened = page.context().waitForEvent("page", { timeout: WAIT_MS });
+    await page.getByRole("link", { name: "Open a second tab" }).click();
+    const tab = await opened;
+    await live(tab);
+    await until(page, () => window.tiltyard.game.full);
+    const [one, other] = [await state(page), await state(tab)];
+    assert.equal(other.session, one.session);
+    assert.equal(new URL(tab.url()).hash, "", "a reload must not ask for another seat");
+    await noComplaints([page]);
+    await leaveAll([page]);
   });
 
   test("a player who opens the fight elsewhere is told, and can take it back", { timeout: TEST_MS }, async () => {
@@ -442,25 +496,33 @@ test("a fight survives its server", { timeout: TEST_MS }, async () => {
     await seat("duel", pages);
     await start(pages);
     await exchange(pages);
+    const [striker] = pages;
+    assert.equal(await turn(striker), "ready");
     const before = await Promise.all(pages.map(state));
+    // A strike that may be answered before the end, or be on its way in either direction.
+    await strikeByKey(striker);
     await server.kill();
     for (const page of pages) {
       await until(page, () => !window.tiltyard.game.live);
       await says(page, "The connection broke. The page comes back by itself");
     }
-    await picture(pages[0], "9-reconnecting");
+    await picture(striker, "9-reconnecting");
     await server.restart();
+    await live(striker);
+    await until(striker, (answered) => window.tiltyard.game.latency.answered === answered + 1, before[0].latency.answered);
+    const hp = ({ view }, slot) => view.participants[slot].hp;
     for (const [i, page] of pages.entries()) {
       await live(page);
       const now = await state(page);
       assert.equal(now.session, before[i].session);
       assert.equal(now.slot, before[i].slot);
       assert.ok(now.q >= before[i].q, "nothing that was shown is lost");
-      assert.deepEqual(
-        now.view.participants.map(({ hp }) => hp),
-        before[i].view.participants.map(({ hp }) => hp),
-      );
+      assert.equal(hp(now, before[0].slot), hp(before[i], before[0].slot));
     }
+    await until(pages[1], ([slot, was]) => window.tiltyard.game.view.participants[slot].hp < was, [
+      before[1].slot,
+      hp(before[0], before[1].slot),
+    ]);
     await Promise.all(pages.map((page, i) => fight(page, i === 0 ? strikeByKey : strikeByClick)));
     await sameEnd(pages);
     await leaveAll(pages);

@@ -142,18 +142,19 @@ function fight(slot = 0) {
   const at = { now: 0 };
   const said = [];
   const game = new Game(() => at.now);
+  const hear = (t, d) => game.take({ t, d }, at.now);
   game.begin({ session: SESSION, kind: "duel", seats: 2, send: (message) => said.push(message) });
   const join = (lastId = 0) => {
     game.linked({ name: "joining" });
     game.linked({ name: "live" });
-    game.take({ t: "joined", d: { session: SESSION, s: HANDLE, slot, resume: "snapshot", last_id: lastId } });
+    hear("joined", { session: SESSION, s: HANDLE, slot, resume: "snapshot", last_id: lastId });
   };
   join();
-  game.take({ t: "snapshot", d: structuredClone(duel.snapshot) });
-  const play = (deltas) => deltas.forEach((delta) => game.take({ t: "delta", d: structuredClone(delta) }));
+  hear("snapshot", structuredClone(duel.snapshot));
+  const play = (deltas) => deltas.forEach((delta) => hear("delta", structuredClone(delta)));
   /** Moves to session time `time`, as the last message has it. */
   const until = (time) => (at.now += time - game.time);
-  return { game, said, at, join, play, until };
+  return { game, said, at, hear, join, play, until };
 }
 
 describe("game", () => {
@@ -174,14 +175,14 @@ describe("game", () => {
   });
 
   test("an attack is on its way until the view shows it, then has to recover", () => {
-    const { game, play, said, at, until } = fight();
+    const { game, play, said, at, until, hear } = fight();
     play(duel.deltas.slice(0, 3));
     until(5600);
     assert.equal(game.act("attack").ok, true);
     assert.deepEqual(said, [{ t: "action", d: { s: HANDLE, id: 1, kind: "attack", to: 1 } }]);
     assert.equal(game.can("attack").reason, "pending");
     at.now += 12;
-    game.take({ t: "ack", d: { s: HANDLE, id: 1, q: 7 } });
+    hear("ack", { s: HANDLE, id: 1, q: 7 });
     assert.equal(game.latency.last, 12);
     assert.equal(game.can("attack").reason, "pending", "answered, but not shown yet");
     play(duel.deltas.slice(3));
@@ -208,87 +209,87 @@ describe("game", () => {
   });
 
   test("a refusal is told in words and holds the attack back", () => {
-    const { game, play } = fight();
+    const { game, play, hear } = fight();
     const told = [];
     game.addEventListener("refused", ({ detail }) => told.push(detail));
     play(duel.deltas.slice(0, 2));
     game.act("attack");
-    game.take({ t: "refused", d: { s: HANDLE, id: 1, reason: "cooldown", retry_ms: 300 } });
+    hear("refused", { s: HANDLE, id: 1, reason: "cooldown", retry_ms: 300 });
     assert.deepEqual(told, [{ kind: "attack", words: "Not ready yet. Again in 0.3 s." }]);
     assert.equal(game.can("attack").waitMs, 300);
   });
 
   test("what was not answered goes again under its id after a new join, and new ids rise", () => {
-    const { game, play, said, join } = fight();
+    const { game, play, said, join, hear } = fight();
     play(duel.deltas.slice(0, 2));
     game.act("attack");
     game.act("defend");
-    game.take({ t: "ack", d: { s: HANDLE, id: 1, q: 9 } });
+    hear("ack", { s: HANDLE, id: 1, q: 9 });
     said.length = 0;
     game.linked({ name: "waiting", attempt: 1 });
     assert.equal(game.can("attack").reason, "offline");
     join(7);
     assert.deepEqual(said, [{ t: "action", d: { s: HANDLE, id: 2, kind: "defend" } }]);
-    game.take({ t: "snapshot", d: { ...duel.snapshot, q: 9, view: duel.deltas.slice(0, 2).reduce((v, d, i) => apply(v, 3 + i, d), duel.snapshot.view), h: duel.deltas[1].h } });
+    hear("snapshot", { ...duel.snapshot, q: 9, view: duel.deltas.slice(0, 2).reduce((v, d, i) => apply(v, 3 + i, d), duel.snapshot.view), h: duel.deltas[1].h });
     game.act("attack");
     assert.equal(said.at(-1).d.id, 8);
   });
 
   test("drift is counted and healed by joining again; a server that never agrees is not asked for ever", () => {
-    const { game, play, said } = fight();
+    const { game, play, said, hear } = fight();
     play([{ ...duel.deltas[0], h: 7 }]);
     assert.equal(game.drift, 1);
     assert.equal(game.live, false);
     assert.deepEqual(said, [{ t: "join", d: { session: SESSION, seq: 3 } }]);
     play(duel.deltas.slice(1, 2));
     assert.equal(game.q, 3, "deltas wait for the snapshot");
-    game.take({ t: "snapshot", d: structuredClone(duel.snapshot) });
+    hear("snapshot", structuredClone(duel.snapshot));
     assert.equal(game.live, true);
     for (let i = 0; i < 20; i += 1) {
       play([{ ...duel.deltas[0], q: 99 }]);
-      game.take({ t: "snapshot", d: { ...structuredClone(duel.snapshot), h: 7 } });
+      hear("snapshot", { ...structuredClone(duel.snapshot), h: 7 });
     }
     assert.equal(said.length, 6);
   });
 
   test("being ready is said again when the connection broke over it", () => {
-    const { game, said, join, play } = fight(1);
+    const { game, said, join, play, hear } = fight(1);
     play(duel.deltas.slice(0, 1));
     game.sayReady();
     game.sayReady();
     assert.deepEqual(said, [{ t: "ready", d: { s: HANDLE } }]);
     join();
     const view = apply(duel.snapshot.view, 3, duel.deltas[0]);
-    game.take({ t: "snapshot", d: { ...duel.snapshot, q: 4, view, h: duel.deltas[0].h } });
+    hear("snapshot", { ...duel.snapshot, q: 4, view, h: duel.deltas[0].h });
     assert.equal(said.length, 2);
   });
 
   test("the end clears what was on its way, with the result of the server or of the view alone", () => {
-    const { game } = fight();
+    const { game, hear } = fight();
     const [, brawl] = cases;
     game.begin({ session: SESSION, kind: "brawl", seats: 4 });
     game.linked({ name: "live" });
-    game.take({ t: "joined", d: { session: SESSION, s: 1, slot: 3, resume: "snapshot", last_id: 0 } });
-    game.take({ t: "snapshot", d: structuredClone(brawl.snapshot) });
+    hear("joined", { session: SESSION, s: 1, slot: 3, resume: "snapshot", last_id: 0 });
+    hear("snapshot", structuredClone(brawl.snapshot));
     assert.deepEqual(game.rivals, [0, 1, 2]);
     assert.equal(game.target, 1, "the first that still sits");
     game.aim(2);
     game.aim(0);
     game.aim(3);
     assert.equal(game.target, 2, "neither the unhorsed nor oneself");
-    brawl.deltas.forEach((delta) => game.take({ t: "delta", d: delta }));
+    brawl.deltas.forEach((delta) => hear("delta", delta));
     assert.equal(game.outcome.winner, 3);
     assert.equal(game.outcome.reason, "last_standing");
     assert.deepEqual(game.outcome.standings.map(({ slot }) => slot), [3, 1, 0, 2]);
     const result = { s: 1, q: game.q, reason: "last_standing", winner: 3, duration_ms: 5, standings: [] };
-    game.take({ t: "result", d: result });
+    hear("result", result);
     assert.equal(game.outcome, result);
     assert.equal(game.can("attack").reason, "wrong_phase");
   });
 
   test("messages of other sessions are not its own", () => {
-    const { game } = fight();
-    game.take({ t: "delta", d: { ...duel.deltas[0], s: HANDLE + 1 } });
+    const { game, hear } = fight();
+    hear("delta", { ...duel.deltas[0], s: HANDLE + 1 });
     assert.equal(game.q, 3);
   });
 
@@ -348,7 +349,7 @@ function world({ ticket } = {}) {
     return ms;
   };
   const socket = () => seen.sockets.at(-1);
-  const hear = (t, d) => socket().onmessage({ data: JSON.stringify({ t, d }) });
+  const hear = (t, d) => socket().onmessage({ data: JSON.stringify({ t, d }), at: seen.now });
   const join = () => {
     socket().onopen();
     hear("joined", { session: SESSION, s: 1, slot: 0, resume: "snapshot", last_id: 0 });
@@ -534,7 +535,7 @@ describe("arena", () => {
     const { arena, asked } = arenaWith({ answers: { guest: [new ApiError(403, "forbidden", "")], seat: [SEAT] } });
     await arena.enter("duel");
     assert.equal(arena.stage, "gate");
-    assert.equal(arena.problem.kind, "guests");
+    assert.equal(arena.problem.kind, "token");
     await arena.useToken("mine");
     assert.equal(arena.problem, null);
     await arena.enter("duel");

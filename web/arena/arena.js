@@ -16,7 +16,7 @@ export class Arena extends EventTarget {
 
   stage = "gate";
   kind = null;
-  /** What went wrong last: `{kind: "guests" | "twin" | "refused", words}`. */
+  /** What went wrong last: `{kind, words}`; kind `token` asks the player for one, the others are `twin` and `refused`. */
   problem = null;
 
   /** `dial` makes a `Connection` of its options. */
@@ -107,6 +107,7 @@ export class Arena extends EventTarget {
       }
       this.#store.player = null;
       if (!known?.guest) {
+        error.badToken = true;
         throw error;
       }
       const guest = await this.#newGuest();
@@ -133,9 +134,9 @@ export class Arena extends EventTarget {
       session,
       ticket: () => this.#api.ticket(this.#store.player.token, session),
       seq: () => game.q,
-      onMessage: (message) => {
+      onMessage: (message, at) => {
         game.rttMs = connection.rttMs;
-        game.take(message);
+        game.take(message, at);
       },
       onState: (state) => this.#linked(connection, state),
     });
@@ -176,7 +177,10 @@ function problemOf(error) {
     throw error;
   }
   if (error.noGuests) {
-    return { kind: "guests", words: "This server admits no guests." };
+    return { kind: "token", words: "This server admits no guests." };
+  }
+  if (error.badToken) {
+    return { kind: "token", words: refusal("unauthorized") };
   }
   const words = error.reason && error.status !== 0 ? refusal(error.reason, error.retryAfterMs) : error.message;
   return { kind: "refused", words };

@@ -3,6 +3,7 @@
 // socket, the timers, the clock and the dice are handed in, so that a test can play all of them.
 
 import { SUBPROTOCOL, closeAdvice, say } from "./protocol.js";
+import { openSocket } from "./socket.js";
 
 export const PING_EVERY_MS = 2000;
 /** A ping that is not answered within this says that the connection is dead, whatever the socket says. */
@@ -34,7 +35,7 @@ export function delayMs(attempt, dice) {
 }
 
 const BROWSER = {
-  socket: (url, protocol) => new WebSocket(url, protocol),
+  socket: openSocket,
   setTimeout: (action, ms) => setTimeout(action, ms),
   clearTimeout: (timer) => clearTimeout(timer),
   now: () => performance.now(),
@@ -69,7 +70,7 @@ export class Connection {
    * @param {string} options.session id of the session to join
    * @param {() => Promise<{url: string}>} options.ticket mints a ticket
    * @param {() => number | undefined} options.seq the last sequence applied
-   * @param {(message: object) => void} options.onMessage takes every message of the server
+   * @param {(message: object, at: number) => void} options.onMessage takes every message of the server, and when it came
    * @param {(state: object) => void} options.onState hears of every change of state
    */
   constructor({ session, ticket, seq, onMessage, onState, env = BROWSER }) {
@@ -140,12 +141,12 @@ export class Connection {
       this.#become({ name: "joining", attempt: this.#attempt });
       this.send(say.join(this.#session, this.#seq()));
     };
-    socket.onmessage = ({ data }) => this.#received(JSON.parse(data));
+    socket.onmessage = ({ data, at }) => this.#received(JSON.parse(data), at);
     socket.onclose = ({ code }) => this.#lost(code);
     this.#after(JOIN_MAX_MS, () => this.#lost(1006));
   }
 
-  #received(message) {
+  #received(message, at) {
     if (message.t === "joined" && this.state.name === "joining") {
       this.#liveSince = this.#env.now();
       this.#become({ name: "live" });
@@ -155,9 +156,9 @@ export class Connection {
       this.#lost(code ?? 1013);
       return;
     } else if (message.t === "pong") {
-      this.#pong(message.d.n);
+      this.#pong(message.d.n, at);
     }
-    this.#onMessage(message);
+    this.#onMessage(message, at);
   }
 
   #ping() {
@@ -173,12 +174,12 @@ export class Connection {
     this.#after(PING_EVERY_MS, () => this.#ping());
   }
 
-  #pong(n) {
+  #pong(n, at) {
     const sent = this.#pings.get(n);
     if (sent === undefined) {
       return;
     }
-    this.rttMs = this.#env.now() - sent;
+    this.rttMs = at - sent;
     for (const serial of this.#pings.keys()) {
       if (serial <= n) {
         this.#pings.delete(serial);

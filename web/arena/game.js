@@ -213,8 +213,8 @@ export class Game extends EventTarget {
     this.#changed();
   }
 
-  /** Takes one message of the server. */
-  take({ t, d }) {
+  /** Takes one message of the server, which came at local time `at`. */
+  take({ t, d }, at) {
     if (t !== "joined" && d.s !== undefined && d.s !== this.handle) {
       return;
     }
@@ -223,16 +223,16 @@ export class Game extends EventTarget {
         this.#joined(d);
         break;
       case "snapshot":
-        this.#snapshot(d);
+        this.#snapshot(d, at);
         break;
       case "delta":
-        this.#delta(d);
+        this.#delta(d, at);
         break;
       case "ack":
-        this.#ack(d);
+        this.#ack(d, at);
         break;
       case "refused":
-        this.#refused(d);
+        this.#refused(d, at);
         break;
       case "result":
         this.outcome = d;
@@ -255,7 +255,7 @@ export class Game extends EventTarget {
     }
   }
 
-  #snapshot(snapshot) {
+  #snapshot(snapshot, at) {
     try {
       this.view = viewOf(snapshot);
       this.#trusted();
@@ -266,13 +266,13 @@ export class Game extends EventTarget {
     this.q = snapshot.q;
     this.snapshots += 1;
     this.#awaitsSnapshot = false;
-    this.#viewed(snapshot.at);
+    this.#viewed(snapshot.at, at);
     if (this.#readyWanted && this.phase === "preparation" && !this.me.ready) {
       this.#send(say.ready(this.handle));
     }
   }
 
-  #delta(delta) {
+  #delta(delta, at) {
     if (this.#awaitsSnapshot) {
       return;
     }
@@ -293,14 +293,14 @@ export class Game extends EventTarget {
     if (events.some((event) => event.k === "hit" && event.by === this.slot)) {
       this.#attackReadyAt = delta.at + this.view.rules.attack_interval_ms;
     }
-    this.#viewed(delta.at);
+    this.#viewed(delta.at, at);
     this.#tell("events", { events, before, after: this.view });
   }
 
-  /** What follows from every new view. */
-  #viewed(at) {
+  /** What follows from every new view, of session time `time`, that came at local time `at`. */
+  #viewed(time, at) {
     const { status, phase } = this.view.phase;
-    this.#clock.observe(at, this.#now(), status === "initializing" || status === "active");
+    this.#clock.observe(time, at, status === "initializing" || status === "active");
     this.seats = this.view.seats;
     for (const [id, action] of this.#pending) {
       if (action.q <= this.q) {
@@ -319,19 +319,19 @@ export class Game extends EventTarget {
     }
   }
 
-  #ack({ id, q }) {
+  #ack({ id, q }, at) {
     const action = this.#pending.get(id);
     if (!action) {
       return;
     }
-    this.#measured(action);
+    this.#measured(action, at);
     action.q = q;
     if (q <= this.q) {
       this.#pending.delete(id);
     }
   }
 
-  #refused({ id, reason, retry_ms: retryMs }) {
+  #refused({ id, reason, retry_ms: retryMs }, at) {
     if (id === 0) {
       const late = this.phase !== "preparation";
       this.#readyWanted = false;
@@ -345,15 +345,15 @@ export class Game extends EventTarget {
       return;
     }
     this.#pending.delete(id);
-    this.#measured(action);
+    this.#measured(action, at);
     if (action.kind === "attack" && reason === "cooldown" && retryMs) {
       this.#attackReadyAt = Math.max(this.#attackReadyAt, this.time + retryMs);
     }
     this.#tell("refused", { kind: action.kind, words: refusal(reason, retryMs) });
   }
 
-  #measured(action) {
-    this.#samples.push(this.#now() - action.sentAt);
+  #measured(action, at) {
+    this.#samples.push(at - action.sentAt);
     if (this.#samples.length > SAMPLES_MAX) {
       this.#samples.shift();
     }

@@ -31,7 +31,7 @@ export class Gate {
     const { problem, stage, kind } = this.#arena;
     show(this.#problem, problem !== null);
     say(this.#problem, problem?.words ?? "");
-    show(this.#form, problem?.kind === "guests");
+    show(this.#form, problem?.kind === "token");
     for (const choice of this.#choices) {
       choice.setAttribute("aria-busy", String(stage === "entering" && choice.dataset.kind === kind));
     }

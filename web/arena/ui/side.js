@@ -114,7 +114,7 @@ function linkWords({ link, live }) {
   }
   switch (link.name) {
     case "waiting":
-      return { words: `reconnecting, try ${link.attempt}`, tone: "busy" };
+      return { words: `reconnecting (${link.attempt})`, tone: "busy" };
     case "closed":
       return { words: "closed", tone: "bad" };
     default:
