@@ -16,6 +16,7 @@ pub mod wheel;
 mod worker;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
@@ -67,8 +68,13 @@ pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<(
         let (handle, mut worker) = worker::Worker::new(number, shards, journal, records)?;
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
-            worker.run();
+            let ran = catch_unwind(AssertUnwindSafe(|| worker.run()));
             drop(lock);
+            if ran.is_err() {
+                // Half a node would answer for sessions it cannot serve. A whole restart recovers every one of them.
+                tracing::error!(shard = number, "the shard's loop panicked; the process ends to be restarted");
+                std::process::abort();
+            }
         })?;
         handles.push(handle);
         threads.push(thread);

@@ -97,6 +97,9 @@ impl Worker {
         };
         self.journal.push(&Entry::Input { no: session.no, at, input });
         self.stats.inputs += 1;
+        if matches!(input, Input::Act { .. }) {
+            *(if answer.is_ok() { &mut self.stats.actions } else { &mut self.stats.refused }) += 1;
+        }
         if let Some(actor) = actor {
             self.answer_action(key, actor, answer);
         }
@@ -143,12 +146,8 @@ impl Worker {
         let session = &self.sessions[key];
         let (s, now) = (session.handle(), session.fight.now());
         match answer {
-            Ok(q) => {
-                self.stats.actions += 1;
-                self.tell(conn, &ServerMessage::Ack(Ack { s, id, q }));
-            }
+            Ok(q) => self.tell(conn, &ServerMessage::Ack(Ack { s, id, q })),
             Err(refused) => {
-                self.stats.refused += 1;
                 let Refusal { reason, retry_ms } = refusal(refused, now);
                 self.tell(conn, &ServerMessage::Refused(RefusedNotice { s, id, reason, retry_ms }));
             }

@@ -44,7 +44,7 @@ async fn on_a_socket_each_mistake_has_its_name_and_the_connection_lives() {
         (r#"{"t":"join","d":{"session":"no uuid"}}"#, Reason::BadFields),
     ] {
         client.send_raw(bytes).await.unwrap();
-        assert_eq!(notice(client).await, reason, "{:.60}", bytes);
+        assert_eq!(notice(client).await, reason, "{bytes:.60}");
     }
     client.join(Uuid::new_v4()).await.unwrap();
     assert!(matches!(notice(client).await, Reason::NoSession | Reason::SessionElsewhere));
@@ -139,20 +139,20 @@ async fn over_rest_each_mistake_is_an_error_with_a_reason() {
         Some(json!({ "mode": mode, "participants": participants, "settings": settings }))
     };
     let one = json!([Uuid::new_v4()]);
-    let cases: Vec<(Method, &str, Option<&str>, Option<Value>, u16, &str)> = vec![
-        (Method::GET, &state, None, None, 401, "unauthorized"),
+    let cases = [
+        (Method::GET, state.as_str(), None, None, 401, "unauthorized"),
         (Method::GET, &state, Some("nonsense"), None, 401, "unauthorized"),
-        (Method::GET, &state, Some(&stranger), None, 404, "no_session"),
-        (Method::GET, "/combat/sessions/nonsense/state", Some(&service), None, 400, "validation_failed"),
-        (Method::GET, "/nowhere", Some(&service), None, 404, "no_route"),
-        (Method::PATCH, create, Some(&service), None, 405, "method_not_allowed"),
-        (post.clone(), create, Some(&service), body("war", one.clone(), json!({})), 400, "validation_failed"),
-        (post.clone(), create, Some(&service), body("pvp", json!([]), json!({})), 400, "validation_failed"),
-        (post.clone(), create, Some(&service), body("pvp", json!(["x"]), json!({})), 400, "validation_failed"),
+        (Method::GET, &state, Some(stranger.as_str()), None, 404, "no_session"),
+        (Method::GET, "/combat/sessions/nonsense/state", Some(service.as_str()), None, 400, "validation_failed"),
+        (Method::GET, "/nowhere", Some(service.as_str()), None, 404, "no_route"),
+        (Method::PATCH, create, Some(service.as_str()), None, 405, "method_not_allowed"),
+        (post.clone(), create, Some(service.as_str()), body("war", one.clone(), json!({})), 400, "validation_failed"),
+        (post.clone(), create, Some(service.as_str()), body("pvp", json!([]), json!({})), 400, "validation_failed"),
+        (post.clone(), create, Some(service.as_str()), body("pvp", json!(["x"]), json!({})), 400, "validation_failed"),
         (
             post.clone(),
             create,
-            Some(&service),
+            Some(service.as_str()),
             body("pvp", one.clone(), json!({ "rules": { "helth": 1 } })),
             400,
             "validation_failed",
@@ -160,12 +160,12 @@ async fn over_rest_each_mistake_is_an_error_with_a_reason() {
         (
             post.clone(),
             create,
-            Some(&service),
+            Some(service.as_str()),
             body("pvp", one.clone(), json!({ "max_duration": 59 })),
             400,
             "validation_failed",
         ),
-        (post, create, Some(&stranger), body("pvp", one, json!({})), 400, "validation_failed"),
+        (post, create, Some(stranger.as_str()), body("pvp", one, json!({})), 400, "validation_failed"),
     ];
     for (method, path, token, body, status, reason) in cases {
         let answer = node.rest().call(method.clone(), path, token, body.as_ref()).await.unwrap();

@@ -1,4 +1,4 @@
-//! JSON and MessagePack carry the same fight.
+//! JSON and `MessagePack` carry the same fight.
 
 use tiltyard_protocol::Encoding;
 

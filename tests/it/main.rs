@@ -1,5 +1,8 @@
 //! Promises, one file each, kept over real sockets against the real server on a free port.
 
+// A test that cannot go on has failed: unwrapping says so where it happens.
+#![allow(clippy::unwrap_used)]
+
 mod bad_input;
 mod encodings;
 mod fight;

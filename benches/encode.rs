@@ -1,0 +1,36 @@
+//! Stage three: what a step changed to bytes, in each encoding, with and without a digest.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tiltyard::shard::{DeltaOf, view_digest};
+use tiltyard_combat::{Action, Fight, Input, Rules, Step};
+use tiltyard_protocol::Encoding;
+
+fn encode(c: &mut Criterion) {
+    let rules = Rules { health: 1_000_000_000, ..Rules::default() };
+    let mut fight = Fight::new(rules, 4, &[1, 2, 3, 4], 7);
+    for slot in 0..4 {
+        fight.handle(1, Input::Ready { slot }, &mut Step::default()).expect("ready in preparation");
+    }
+    let mut step = Step::default();
+    let action = Action::Attack { target: Some(3) };
+    fight.handle(52_311, Input::Act { slot: 1, id: 123_456, action }, &mut step).expect("an attack");
+    let delta = DeltaOf { handle: 2_716_970_204, fight: &fight, step: &step, by: Some((1, 123_456)) };
+
+    let mut group = c.benchmark_group("encode");
+    for encoding in Encoding::ALL {
+        let mut out = Vec::with_capacity(512);
+        encoding.encode(&delta, &mut out);
+        group.throughput(Throughput::Bytes(out.len() as u64));
+        group.bench_function(format!("delta {encoding:?}"), |b| {
+            b.iter(|| {
+                out.clear();
+                encoding.encode(&delta, &mut out);
+            });
+        });
+    }
+    group.bench_function("digest of a view of four", |b| b.iter(|| view_digest(&fight)));
+    group.finish();
+}
+
+criterion_group!(benches, encode);
+criterion_main!(benches);
