@@ -55,7 +55,7 @@ fn new_fight(mut body: Fields, caller: &Principal) -> Result<NewFight, ApiError>
     {
         body.fault("participants", "must have the player who creates the session among them");
     }
-    let mut rules = Rules::default();
+    let mut rules = mode.map_or_else(Rules::default, defaults_of);
     let settings = settings(&mut body, &mut rules);
     body.finish()?;
     let (Some(mode), Some(participants)) = (mode, participants) else {
@@ -63,6 +63,16 @@ fn new_fight(mut body: Fields, caller: &Principal) -> Result<NewFight, ApiError>
     };
     let seats = u8::try_from(participants.len()).expect("the limit fits");
     Ok(NewFight { id: Uuid::now_v7(), mode, creator: caller.owner(), participants, seats, rules, settings })
+}
+
+/// What a mode changes about the rules before the request's own settings do.
+fn defaults_of(mode: Mode) -> Rules {
+    let rules = Rules::default();
+    match mode {
+        Mode::Pvp => rules,
+        Mode::Pve => Rules { armor: 0, ..rules },
+        Mode::Arena | Mode::Tournament => Rules { preparation_ms: 30_000, ..rules },
+    }
 }
 
 fn mode(name: &str) -> Option<Mode> {
