@@ -17,8 +17,8 @@ use crate::sys::Alarm;
 
 const ALARM: Token = Token(usize::MAX);
 
-/// Sockets dealt with per wait.
-const EVENTS_MAX: usize = 1024;
+/// Sockets dealt with per wait: all that are ever ready, so that a turn gathers what it can.
+const EVENTS_MAX: usize = 8192;
 
 /// Due actions sent before sockets are read again, so that a harness that is late still reads.
 const SENDS_MAX: usize = 256;
@@ -55,6 +55,8 @@ pub struct Fleet {
     pace: Pace,
     clock: Clock,
     rng: Rng,
+    /// Who may act at the end of a turn.
+    acting: Vec<usize>,
     pub crowd: Crowd,
 }
 
@@ -71,7 +73,7 @@ impl Fleet {
         };
         let crowd = Crowd::new(lobby, sockets, remembered, clock, Rng::new(seed));
         let events = Events::with_capacity(EVENTS_MAX);
-        Ok(Self { poll, events, alarm, pace: Pace::Still, clock, rng: Rng::new(!seed), crowd })
+        Ok(Self { poll, events, alarm, pace: Pace::Still, clock, rng: Rng::new(!seed), acting: Vec::new(), crowd })
     }
 
     /// Everybody joins and has a snapshot.
@@ -122,8 +124,18 @@ impl Fleet {
             if event.is_writable() {
                 self.crowd.flush(index, registry);
             }
-            if matches!(self.pace, Pace::Saturate) && self.crowd.may_act(index) {
-                self.crowd.act(index, self.clock.now(), registry);
+        }
+        if matches!(self.pace, Pace::Saturate) {
+            // Only when all have been read, and session by session, so that the server finds the actions of one session
+            // together. Anything else makes the harness the slower side: both saturated, each on a core, the bare loop
+            // then reached 210-240k deltas a second, with this 250-290k.
+            self.acting.clear();
+            self.acting.extend(self.events.iter().map(|event| event.token().0).filter(|&index| index != ALARM.0));
+            self.acting.sort_unstable();
+            for &index in &self.acting {
+                if self.crowd.may_act(index) {
+                    self.crowd.act(index, self.clock.now(), registry);
+                }
             }
         }
         Ok(())
