@@ -131,7 +131,7 @@ const state = (page) =>
 
 const until = (page, condition, argument) => page.waitForFunction(condition, argument, { timeout: WAIT_MS });
 
-const live = (page) => until(page, () => window.tiltyard.game.live);
+const live = (page) => until(page, () => window.tiltyard?.game.live);
 
 const says = (page, words) => page.getByText(words).first().waitFor();
 
