@@ -3,13 +3,14 @@
 use anyhow::{Result, bail};
 use mio::Registry;
 use tiltyard_protocol::client::{Join, Ready};
-use tiltyard_protocol::{Act, ActionKind, ClientMessage, Encoding};
+use tiltyard_protocol::{ClientMessage, Encoding};
 
 use crate::clock::Clock;
 use crate::connect::{BUFFER_BYTES, Fill, Socket};
 use crate::frame::{self, Kind};
 use crate::lobby::Lobby;
 use crate::player::{Next, Player};
+use crate::quick;
 use crate::rng::Rng;
 use crate::session::Session;
 use crate::tally::Tally;
@@ -95,13 +96,13 @@ impl Crowd {
 
     pub fn join(&mut self, index: usize) -> Result<()> {
         let join = ClientMessage::Join(Join { session: self.sessions[index / self.players].id, seq: None });
-        self.seats[index].say(&join, &mut self.writer, &mut self.rng)
+        Ok(self.seats[index].socket.send(self.writer.message(&join, &mut self.rng))?)
     }
 
     pub fn ready(&mut self, index: usize) -> Result<()> {
         let seat = &mut self.seats[index];
         let ready = ClientMessage::Ready(Ready { s: seat.player.handle });
-        seat.say(&ready, &mut self.writer, &mut self.rng)
+        Ok(seat.socket.send(self.writer.message(&ready, &mut self.rng))?)
     }
 
     /// Whether the player waits for nothing before it acts again.
@@ -112,7 +113,7 @@ impl Crowd {
 
     /// The player attacks a random other one. The action counts from `due`.
     pub fn act(&mut self, index: usize, due: u64, registry: &Registry) {
-        let Seat { player, .. } = &mut self.seats[index];
+        let Seat { socket, player } = &mut self.seats[index];
         if player.gone() {
             return;
         }
@@ -123,8 +124,9 @@ impl Crowd {
         session.owed += u64::from(!self.acks);
         player.unanswered += 1;
         self.tally.counts.sent += 1;
-        let action = Act { s: player.handle, id, kind: ActionKind::Attack, to: u8::try_from(to).ok() };
-        let outcome = self.seats[index].say(&ClientMessage::Action(action), &mut self.writer, &mut self.rng);
+        let to = u8::try_from(to).expect("a session has at most 100 players");
+        let attack = |text: &mut Vec<u8>| quick::attack(text, player.handle, id, to);
+        let outcome = socket.send(self.writer.text(attack, &mut self.rng)).map_err(Into::into);
         self.note_loss(index, outcome, registry);
     }
 
@@ -164,10 +166,11 @@ impl Crowd {
                     Kind::Text => match seat.player.take(payload, now, session, tally)? {
                         Next::Nothing => {}
                         Next::Rejoin => {
-                            seat.say(&ClientMessage::Join(Join { session: session.id, seq: None }), writer, rng)?;
+                            let join = ClientMessage::Join(Join { session: session.id, seq: None });
+                            seat.socket.send(writer.message(&join, rng))?;
                         }
                     },
-                    Kind::Ping => seat.send(Kind::Pong, payload, writer, rng)?,
+                    Kind::Ping => seat.socket.send(writer.pong(payload, rng))?,
                     Kind::Pong => {}
                     Kind::Close => bail!("the server closed with {}", close_text(payload)),
                 }
@@ -193,20 +196,24 @@ impl Crowd {
     }
 }
 
-impl Seat {
-    fn say(&mut self, message: &ClientMessage, writer: &mut Writer, rng: &mut Rng) -> Result<()> {
-        let mut text = std::mem::take(&mut writer.text);
-        text.clear();
-        Encoding::Json.encode(message, &mut text);
-        let outcome = self.send(Kind::Text, &text, writer, rng);
-        writer.text = text;
-        outcome
+impl Writer {
+    /// The frame of the message that `write` writes.
+    fn text(&mut self, write: impl FnOnce(&mut Vec<u8>), rng: &mut Rng) -> &[u8] {
+        self.text.clear();
+        write(&mut self.text);
+        self.frame.clear();
+        frame::to_server(&mut self.frame, Kind::Text, &self.text, rng.key());
+        &self.frame
     }
 
-    fn send(&mut self, kind: Kind, payload: &[u8], writer: &mut Writer, rng: &mut Rng) -> Result<()> {
-        writer.frame.clear();
-        frame::to_server(&mut writer.frame, kind, payload, rng.key());
-        Ok(self.socket.send(&writer.frame)?)
+    fn message(&mut self, message: &ClientMessage, rng: &mut Rng) -> &[u8] {
+        self.text(|text| Encoding::Json.encode(message, text), rng)
+    }
+
+    fn pong(&mut self, payload: &[u8], rng: &mut Rng) -> &[u8] {
+        self.frame.clear();
+        frame::to_server(&mut self.frame, Kind::Pong, payload, rng.key());
+        &self.frame
     }
 }
 

@@ -6,8 +6,8 @@
 //!   could do the same work, [`compare`] measures a server against it.
 //! - [`lobby`] creates the sessions over [`rest`]; [`connect`] opens the sockets; [`frame`] is WebSocket's framing.
 //! - [`fleet`] is the one loop; the [`crowd`] are all players with their sockets; a [`player`] checks what it is sent, with
-//!   a [`memo`] of what others were sent; a [`session`] is what its players know together;
-//!   a [`schedule`] says when an open-loop player acts.
+//!   a [`memo`] of what others were sent and [`quick`] ways for the usual messages; a [`session`] is what its players know
+//!   together; a [`schedule`] says when an open-loop player acts.
 //! - [`tally`] counts; [`report`] shows it; [`bounds`] decides the exit code; [`progress`] is the line shown meanwhile.
 //! - [`procfs`] reads what a process used; [`sys`] is what the standard library has no call for.
 
@@ -28,6 +28,7 @@ mod number;
 mod player;
 mod procfs;
 mod progress;
+mod quick;
 mod report;
 mod rest;
 mod rng;

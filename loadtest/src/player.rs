@@ -5,6 +5,7 @@ use tiltyard_protocol::server::{Ack, Joined, PhaseName, Refused, SessionStatus};
 use tiltyard_protocol::view::Drift;
 use tiltyard_protocol::{Delta, ServerMessage, Snapshot, View};
 
+use crate::quick;
 use crate::session::{Sends, Session};
 use crate::tally::Tally;
 
@@ -92,7 +93,9 @@ impl Player {
         if let Some(delta) = memo.known(self.seq + 1, payload) {
             return self.delta(delta, now, sent, told, tally);
         }
-        match serde_json::from_slice(payload)? {
+        let message =
+            quick::ack(payload).map_or_else(|| serde_json::from_slice(payload), |ack| Ok(ServerMessage::Ack(ack)))?;
+        match message {
             ServerMessage::Delta(delta) => {
                 let next = self.delta(&delta, now, sent, told, tally);
                 memo.keep(payload, delta);
