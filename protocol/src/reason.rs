@@ -49,7 +49,7 @@ reasons! {
     BodyTooLarge = "body_too_large": "The body is larger than the limit.",
     NoSession = "no_session": "There is no such session, or it is not this player's.",
     NotJoined = "not_joined": "This connection has not joined that session.",
-    SessionElsewhere = "session_elsewhere": "The session is served by another shard: open another connection for it.",
+    SessionElsewhere = "session_elsewhere": "This connection cannot carry that session: open another one for it.",
     TooManySessions = "too_many_sessions": "The limit of sessions is reached.",
     SessionFull = "session_full": "Every seat of the session is taken.",
     AlreadySeated = "already_seated": "The player already has a seat in this session.",

@@ -23,6 +23,9 @@ pub struct Journal {
     sync: bool,
     /// The frame of the turn in progress, behind room for its header and wall time.
     batch: Vec<u8>,
+    /// Makes every append fail.
+    #[cfg(test)]
+    pub(crate) failing: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
 
 /// Room for the frame's header and the turn's wall time.
@@ -50,6 +53,8 @@ impl Journal {
             checkpoint_end: 0,
             sync: false,
             batch: vec![0; BATCH_START],
+            #[cfg(test)]
+            failing: std::sync::Arc::default(),
         };
         for entry in checkpoint {
             journal.push(&entry);
@@ -91,6 +96,10 @@ impl Journal {
     pub fn append(&mut self, wall_ms: u64) -> io::Result<u64> {
         self.batch[FRAME_HEADER..BATCH_START].copy_from_slice(&wall_ms.to_le_bytes());
         entry::seal(&mut self.batch);
+        #[cfg(test)]
+        if self.failing.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         // Written at an offset: what a failed try left behind is overwritten by the next.
         self.file.write_all_at(&self.batch, self.end)?;
         if self.sync {

@@ -90,7 +90,11 @@ impl Worker {
         self.step.clear();
         let (step, wall) = (&mut self.step, self.clock.wall);
         // After a panic the session is dropped as it is, so nobody sees it broken.
-        let stepped = catch_unwind(AssertUnwindSafe(|| session.handle_input(at, wall, input, step)));
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            assert!(!self.step_panics.swap(false, std::sync::atomic::Ordering::SeqCst), "asked to panic");
+            session.handle_input(at, wall, input, step)
+        }));
         let Ok(answer) = stepped else {
             self.fail(key);
             return Err(Refused::Failed);
@@ -256,6 +260,11 @@ impl Worker {
             return;
         };
         let handle = self.sessions[key].handle();
+        if connection.join(handle).is_some_and(|join| join.session != key) {
+            // Two sessions whose ids end alike: one connection could not tell their messages apart.
+            self.error(conn, Reason::SessionElsewhere);
+            return;
+        }
         if connection.join(handle).is_none() {
             if connection.joins.len() >= limits::JOINS_PER_CONNECTION {
                 self.error(conn, Reason::TooManySessions);

@@ -149,6 +149,16 @@ impl Worker {
         }
     }
 
+    /// Closes the connections that let even answers pile up.
+    pub(super) fn close_overfull(&mut self) {
+        while let Some(key) = self.overfull.pop() {
+            if self.connections.get(key).is_some_and(|connection| connection.state == State::Open) {
+                self.stats.closed_slow += 1;
+                self.close(key, CloseCode::TooSlow);
+            }
+        }
+    }
+
     /// A connection's timer: pings the silent, closes the dead and the stuck, drops what has had its time to close.
     pub(super) fn connection_due(&mut self, key: ConnKey) {
         let now = self.clock.now;
@@ -186,8 +196,8 @@ impl Worker {
             return;
         }
         if connection.outbox.len() + bytes.len() > limits::OUTBOX_BYTES {
-            self.stats.closed_slow += 1;
-            self.close(key, CloseCode::TooSlow);
+            // Closing disconnects a participant, which is a step of its own: not in the middle of another.
+            self.overfull.push(key);
             return;
         }
         connection.outbox.push(bytes, &mut self.pool);

@@ -52,6 +52,8 @@ pub struct Worker {
     pub(super) dirty: Vec<ConnKey>,
     /// Connections whose last read filled the buffer: no new readiness will tell.
     pub(super) more: Vec<ConnKey>,
+    /// Connections with more waiting for them than an outbox may hold.
+    pub(super) overfull: Vec<ConnKey>,
     /// Connections whose write failed.
     pub(super) lost: Vec<ConnKey>,
     /// Answers to other threads, held until the turn is in the log.
@@ -62,6 +64,9 @@ pub struct Worker {
     pub(super) due: Vec<Timer>,
     pub(super) step: Step,
     pub(super) publisher: Publisher,
+    /// Makes the next step panic.
+    #[cfg(test)]
+    pub(super) step_panics: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
 
 /// What the wheel wakes.
@@ -137,6 +142,7 @@ impl Worker {
             draining: false,
             dirty: Vec::new(),
             more: Vec::new(),
+            overfull: Vec::new(),
             lost: Vec::new(),
             pending: Vec::new(),
             receive: vec![0; limits::READ_BYTES],
@@ -145,6 +151,8 @@ impl Worker {
             due: Vec::new(),
             step: Step::default(),
             publisher: Publisher::default(),
+            #[cfg(test)]
+            step_panics: std::sync::Arc::default(),
         };
         for record in records {
             worker.take_over(Session::from_record(record));
@@ -216,6 +224,7 @@ impl Worker {
         }
         self.drain_inbox();
         self.fire_timers();
+        self.close_overfull();
         if !self.commit() {
             self.abandon();
             return;
@@ -297,5 +306,127 @@ impl Worker {
     #[allow(clippy::cast_possible_truncation)] // Only built for 64-bit targets, see lib.rs.
     pub(super) fn token(key: ConnKey) -> Token {
         Token(key.data().as_ffi() as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread::JoinHandle;
+
+    use tempfile::TempDir;
+    use tiltyard_combat::Rules;
+    use tiltyard_protocol::{ActionKind, Reason};
+    use tokio::sync::oneshot;
+    use uuid::Uuid;
+
+    use super::Worker;
+    use crate::hub::{Command, FightInfo, Mode, NewFight, Refusal, Reply, RestAction};
+    use crate::log::recovery::recover;
+    use crate::shard::ShardHandle;
+
+    /// A shard on its thread, with switches for what can go wrong.
+    struct Shard {
+        handle: ShardHandle,
+        log_fails: Arc<AtomicBool>,
+        step_panics: Arc<AtomicBool>,
+        thread: JoinHandle<()>,
+        _data: TempDir,
+    }
+
+    impl Shard {
+        fn start() -> Self {
+            let data = TempDir::new().unwrap();
+            let mut recovered = recover(data.path(), 1, false).unwrap();
+            let (journal, records) = recovered.shards.remove(0);
+            let log_fails = journal.failing.clone();
+            let (handle, mut worker) = Worker::new(0, 1, journal, records).unwrap();
+            let step_panics = worker.step_panics.clone();
+            let thread = std::thread::spawn(move || worker.run());
+            Self { handle, log_fails, step_panics, thread, _data: data }
+        }
+
+        fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> oneshot::Receiver<Result<T, Refusal>> {
+            let (reply, answer) = oneshot::channel();
+            self.handle.send(command(reply)).unwrap();
+            answer
+        }
+
+        fn create(&self) -> FightInfo {
+            let asked = NewFight {
+                id: Uuid::now_v7(),
+                mode: Mode::Pvp,
+                creator: Uuid::nil(),
+                participants: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
+                seats: 2,
+                rules: Rules { preparation_ms: 0, ..Rules::default() },
+                settings: String::new(),
+            };
+            self.ask(|reply| Command::Create(Box::new(asked), reply)).blocking_recv().unwrap().unwrap()
+        }
+
+        fn read(&self, id: Uuid) -> Result<FightInfo, Refusal> {
+            self.ask(|reply| Command::Read(id, reply)).blocking_recv().unwrap()
+        }
+
+        fn attack(&self, session: Uuid) -> oneshot::Receiver<Result<crate::hub::ActionApplied, Refusal>> {
+            let action = RestAction { kind: ActionKind::Attack, target: Some(Uuid::from_u128(2)) };
+            self.ask(|reply| Command::Act { session, player: Uuid::from_u128(1), action, reply })
+        }
+
+        fn stop(self) {
+            self.handle.drain();
+            self.thread.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn while_the_log_cannot_be_written_nothing_is_shown_and_then_it_goes_on() {
+        let shard = Shard::start();
+        let id = shard.create().id;
+        shard.log_fails.store(true, Ordering::SeqCst);
+        let mut held = shard.attack(id);
+        // The first of these may still be in the turn of the attack, and is then held with it.
+        let refused = (0..3).filter_map(|_| {
+            let mut answer = shard.ask(|reply| Command::Read(id, reply));
+            while shard.handle.stats().log_failures < 3 {
+                std::thread::yield_now();
+            }
+            answer.try_recv().ok()
+        });
+        let refused: Vec<_> = refused.collect();
+        assert!(refused.iter().all(|answer| answer.as_ref().is_err_and(|r| r.reason == Reason::LogUnavailable)));
+        assert!(held.try_recv().is_err(), "not answered before it is in the log");
+        shard.log_fails.store(false, Ordering::SeqCst);
+        let applied = held.blocking_recv().unwrap().unwrap();
+        assert!(applied.damage > 0);
+        assert_eq!(shard.read(id).unwrap().actions, 1, "once, and not lost");
+        shard.stop();
+    }
+
+    #[test]
+    fn a_panic_ends_its_session_and_no_other() {
+        let shard = Shard::start();
+        let (bad, good) = (shard.create().id, shard.create().id);
+        shard.step_panics.store(true, Ordering::SeqCst);
+        let refused = shard.attack(bad).blocking_recv().unwrap().unwrap_err();
+        assert_eq!(refused.reason, Reason::Internal);
+        let ended = shard.read(bad).unwrap();
+        assert_eq!(ended.end_reason, Some(tiltyard_combat::EndReason::Failed));
+        shard.attack(good).blocking_recv().unwrap().unwrap();
+        assert_eq!(shard.handle.stats().panics, 1);
+        shard.stop();
+    }
+
+    #[test]
+    fn draining_while_the_log_cannot_be_written_ends_without_showing_anything() {
+        let shard = Shard::start();
+        let id = shard.create().id;
+        shard.log_fails.store(true, Ordering::SeqCst);
+        let held = shard.attack(id);
+        shard.handle.drain();
+        assert!(held.blocking_recv().is_err(), "the answer is dropped, not given");
+        shard.thread.join().unwrap();
     }
 }
