@@ -189,8 +189,8 @@ pub enum ParticipantStatus {
 pub struct Phase {
     pub status: SessionStatus,
     pub phase: PhaseName,
-    /// Session time in milliseconds at which the phase ends by itself; absent while nothing is set to end it (paused,
-    /// waiting for seats to be taken, finished).
+    /// Session time in milliseconds at which the phase ends by itself (while seats are free: at which the fight is
+    /// abandoned); absent while paused and when ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
     /// Slot of the winner, once decided.

@@ -299,7 +299,7 @@ impl Worker {
         let session = &self.sessions[key];
         let last_id = session.fight.participants()[usize::from(slot)].last_action_id();
         let joined = Joined { session: session.id, s: session.handle(), slot, resume: Resume::Snapshot, last_id };
-        let snapshot = publish::snapshot_of(session);
+        let snapshot = publish::snapshot_of(session, self.clock.now);
         let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session));
         self.tell(conn, &ServerMessage::Joined(joined));
         self.tell(conn, &snapshot);
@@ -340,7 +340,7 @@ impl Worker {
         self.stats.conflated += 1;
         for join in &connection.joins {
             let Some(session) = self.sessions.get(join.session) else { continue };
-            let snapshot = publish::snapshot_of(session);
+            let snapshot = publish::snapshot_of(session, self.clock.now);
             let frame = self.publisher.message(connection.encoding, &snapshot);
             connection.outbox.push(frame, &mut self.pool);
         }

@@ -227,12 +227,12 @@ pub fn view_digest(fight: &Fight) -> u32 {
     digest.finish()
 }
 
-/// A session's snapshot.
-pub fn snapshot_of(session: &Session) -> ServerMessage {
+/// A session's snapshot at the shard's time `now`.
+pub fn snapshot_of(session: &Session, now: u64) -> ServerMessage {
     let fight = &session.fight;
     let view = view_of(fight);
     let h = view.digest();
-    ServerMessage::Snapshot(Snapshot { s: session.handle(), q: fight.seq(), at: fight.now(), view, h })
+    ServerMessage::Snapshot(Snapshot { s: session.handle(), q: fight.seq(), at: session.session_time(now), view, h })
 }
 
 /// A session's result.

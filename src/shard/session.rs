@@ -212,14 +212,14 @@ impl Session {
     /// The session as REST tells of it at the shard's time `now`.
     pub fn info(&self, now: u64) -> FightInfo {
         let (life, facts) = (self.fight.lifecycle(), &*self.facts);
-        let host = if life.is_paused() { self.fight.now() } else { self.fight.now() + self.since_last_input(now) };
+        let time = self.session_time(now);
         FightInfo {
             id: self.id,
             mode: facts.mode,
             creator: facts.creator,
             status: life.status(),
             phase: life.phase(),
-            remaining_ms: life.remaining(host),
+            remaining_ms: life.remaining(time),
             seats: self.fight.seats(),
             participants: self.participants(),
             created_at: system_time(facts.created_at),
@@ -229,7 +229,7 @@ impl Session {
             settings: facts.settings.clone(),
             seq: self.fight.seq(),
             version: facts.version,
-            active_ms: life.active_ms(host),
+            active_ms: life.active_ms(time),
             actions: self.fight.totals().actions,
             damage: self.fight.totals().damage,
             eliminations: self.fight.totals().eliminations,
@@ -239,8 +239,12 @@ impl Session {
         }
     }
 
-    fn since_last_input(&self, now: u64) -> u64 {
-        self.host_time(now).saturating_sub(self.fight.host_now())
+    /// Session time at the shard's time `now`: it goes on between inputs, and stands still while the fight is paused.
+    pub fn session_time(&self, now: u64) -> u64 {
+        if self.fight.lifecycle().is_paused() {
+            return self.fight.now();
+        }
+        self.fight.now() + self.host_time(now).saturating_sub(self.fight.host_now())
     }
 
     fn participants(&self) -> Vec<ParticipantInfo> {
