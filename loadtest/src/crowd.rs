@@ -141,8 +141,8 @@ impl Crowd {
     }
 
     /// Sends what could not be sent before.
-    pub fn flush(&mut self, index: usize, registry: &Registry) {
-        let outcome = self.seats[index].socket.flush();
+    pub fn writable(&mut self, index: usize, registry: &Registry) {
+        let outcome = self.seats[index].socket.writable();
         self.note_loss(index, outcome.map_err(Into::into), registry);
     }
 

@@ -122,7 +122,7 @@ impl Fleet {
             let index = event.token().0;
             self.crowd.receive(index, event.is_read_closed() || event.is_error(), registry);
             if event.is_writable() {
-                self.crowd.flush(index, registry);
+                self.crowd.writable(index, registry);
             }
         }
         if matches!(self.pace, Pace::Saturate) {

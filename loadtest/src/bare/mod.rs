@@ -95,12 +95,14 @@ impl Bare {
                 if let Err(error) = self.receive(index, event.is_read_closed() || event.is_error()) {
                     self.close(index, &error);
                 } else if event.is_writable() {
-                    self.flush(index);
+                    self.writable(index);
                 }
             }
-            while let Some(index) = self.dirty.pop() {
+            let mut dirty = std::mem::take(&mut self.dirty);
+            for index in dirty.drain(..) {
                 self.flush(index);
             }
+            self.dirty = dirty;
         }
     }
 
@@ -236,6 +238,14 @@ impl Bare {
             connection.socket.send(answer.as_bytes())?;
         }
         Ok(end)
+    }
+
+    fn writable(&mut self, index: usize) {
+        if let Some(connection) = &mut self.connections[index]
+            && let Err(error) = connection.socket.writable()
+        {
+            self.close(index, &error.into());
+        }
     }
 
     fn flush(&mut self, index: usize) {

@@ -28,13 +28,15 @@ pub struct Socket {
     stream: TcpStream,
     /// The start of a frame whose end has not come yet.
     carry: Vec<u8>,
-    /// What could not be sent yet.
+    /// What could not be sent yet, or is gathered for the next flush.
     out: Vec<u8>,
+    /// Whether the kernel did not take all of the last write; it says when it takes more.
+    blocked: bool,
 }
 
 impl Socket {
     pub fn new(stream: TcpStream) -> Self {
-        Self { stream, carry: Vec::new(), out: Vec::new() }
+        Self { stream, carry: Vec::new(), out: Vec::new(), blocked: false }
     }
 
     pub const fn stream(&mut self) -> &mut TcpStream {
@@ -67,6 +69,7 @@ impl Socket {
         // The usual case goes past the queue.
         let sent = if self.out.is_empty() { write(&mut self.stream, bytes)? } else { 0 };
         self.out.extend_from_slice(&bytes[sent..]);
+        self.blocked = !self.out.is_empty();
         Ok(())
     }
 
@@ -88,7 +91,14 @@ impl Socket {
             }
         }
         self.out.drain(..sent);
+        self.blocked = !self.out.is_empty();
         Ok(())
+    }
+
+    /// Goes on sending where the last write was short. Not where bytes are only being gathered: every edge says that the
+    /// socket is writable, and sending then would send one message at a time.
+    pub fn writable(&mut self) -> io::Result<()> {
+        if self.blocked { self.flush() } else { Ok(()) }
     }
 }
 
@@ -105,10 +115,59 @@ fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{ErrorKind, Read, Write};
     use std::net::{TcpListener, TcpStream};
 
     use super::{Fill, Socket};
+
+    fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (near, _) = listener.accept().unwrap();
+        near.set_nonblocking(true).unwrap();
+        (Socket::new(mio::net::TcpStream::from_std(near)), far)
+    }
+
+    #[test]
+    fn what_is_gathered_waits_for_its_flush() {
+        let (mut socket, mut far) = pair();
+        far.set_nonblocking(true).unwrap();
+        socket.queue().extend_from_slice(b"gathered");
+        socket.writable().unwrap();
+        assert_eq!(far.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        far.set_nonblocking(false).unwrap();
+        socket.flush().unwrap();
+        let mut read = [0; 8];
+        far.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"gathered");
+    }
+
+    #[test]
+    fn what_the_kernel_did_not_take_goes_on_when_it_does_and_in_order() {
+        let (mut socket, mut far) = pair();
+        // More than any socket buffers by default, less than may wait.
+        let message: Vec<u8> = (0..=255).cycle().take(1024 * 1024).collect();
+        for _ in 0..16 {
+            if socket.queue().is_empty() {
+                socket.send(&message).unwrap();
+            }
+        }
+        assert!(!socket.queue().is_empty(), "the socket never was full");
+        socket.send(b"end").unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            far.read_to_end(&mut all).unwrap();
+            all
+        });
+        while !socket.queue().is_empty() {
+            socket.writable().unwrap();
+            std::thread::yield_now();
+        }
+        drop(socket);
+        let all = reader.join().unwrap();
+        assert!(all.ends_with(b"end"));
+        assert!(all[..all.len() - 3].chunks(256).all(|chunk| chunk == &message[..256]));
+    }
 
     #[test]
     fn what_is_kept_comes_back_in_front_of_the_next_read() {
