@@ -57,6 +57,9 @@ pub struct RunArgs {
     /// One action in flight per player, the next when it is answered
     #[arg(long)]
     pub saturate: bool,
+    /// With --rate: never sleep. Takes waking up out of the latency, and a core for the harness alone
+    #[arg(long, conflicts_with = "saturate")]
+    pub spin: bool,
     /// The target is the bare loop
     #[arg(long)]
     pub bare: bool,
@@ -134,6 +137,9 @@ pub struct CompareArgs {
     /// Actions a second of each player, on a schedule; without it one action in flight each
     #[arg(long, value_parser = rate)]
     pub rate: Option<f64>,
+    /// With --rate: never sleep, which takes the harness's waking up out of the latency
+    #[arg(long, requires = "rate")]
+    pub spin: bool,
     /// Core of the server
     #[arg(long, default_value_t = 0)]
     pub server_core: usize,
@@ -143,6 +149,9 @@ pub struct CompareArgs {
     /// Fail below this median ratio of the server's deltas per second to the bare loop's
     #[arg(long, value_name = "RATIO")]
     pub min_ratio: Option<f64>,
+    /// Fail below this median ratio of the bare loop's CPU per delta to the server's
+    #[arg(long, value_name = "RATIO")]
+    pub min_cpu_ratio: Option<f64>,
     #[command(flatten)]
     pub output: Output,
 }

@@ -26,6 +26,7 @@ const BARE_SPARE: f64 = 120.0;
 struct Comparison {
     reps: Vec<Pair>,
     median_ratio: Option<f64>,
+    median_cpu_ratio: Option<f64>,
     failures: Vec<String>,
 }
 
@@ -36,6 +37,8 @@ struct Pair {
     tiltyard: Report,
     /// The server's deltas per second over the bare loop's.
     ratio: f64,
+    /// The bare loop's CPU per delta over the server's: what the ratio would be if only the server set the pace.
+    cpu_ratio: Option<f64>,
 }
 
 pub fn command(args: &CompareArgs) -> Result<ExitCode> {
@@ -51,15 +54,15 @@ pub fn command(args: &CompareArgs) -> Result<ExitCode> {
             let tiltyard = tiltyard(args)?;
             (bare(args)?, tiltyard)
         };
-        let ratio = tiltyard.deltas.per_second / bare.deltas.per_second;
         for (who, report) in [("bare", &bare), ("tiltyard", &tiltyard)] {
             println!("{}", Row { rep: rep + 1, who, report });
             comparison.failures.extend(report.failures.iter().map(|failure| format!("{who} {}: {failure}", rep + 1)));
         }
-        println!("{:>4} ratio {ratio:.3}", rep + 1);
-        comparison.reps.push(Pair { bare, tiltyard, ratio });
+        let pair = Pair::new(bare, tiltyard);
+        println!("{:>4} ratio {:.3}   of CPU per delta {:.3}", rep + 1, pair.ratio, pair.cpu_ratio.unwrap_or(f64::NAN));
+        comparison.reps.push(pair);
     }
-    comparison.judge(args.min_ratio);
+    comparison.judge(args.min_ratio, args.min_cpu_ratio);
     print!("{comparison}");
     write_json(args.output.json.as_deref(), &comparison)?;
     Ok(if comparison.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -104,6 +107,7 @@ fn load(args: &CompareArgs, server: &Server, peer: Peer) -> Result<Report> {
         sessions: args.sessions,
         players: usize::from(args.players),
         load: args.rate.map_or(Load::Saturate, Load::Rate),
+        spin: args.spin,
         warmup: args.warmup,
         seconds: args.seconds,
         drain: 5.0,
@@ -116,12 +120,25 @@ fn load(args: &CompareArgs, server: &Server, peer: Peer) -> Result<Report> {
     Ok(report)
 }
 
+impl Pair {
+    fn new(bare: Report, tiltyard: Report) -> Self {
+        let each = |report: &Report| report.server.as_ref()?.cpu_us_per_delta;
+        let cpu_ratio = each(&bare).zip(each(&tiltyard)).map(|(bare, tiltyard)| bare / tiltyard);
+        Self { ratio: tiltyard.deltas.per_second / bare.deltas.per_second, cpu_ratio, bare, tiltyard }
+    }
+}
+
 impl Comparison {
-    fn judge(&mut self, min_ratio: Option<f64>) {
+    fn judge(&mut self, min_ratio: Option<f64>, min_cpu_ratio: Option<f64>) {
         self.median_ratio = median(self.reps.iter().map(|pair| pair.ratio).collect());
-        let found = self.median_ratio.unwrap_or(0.0);
-        if let Some(bound) = min_ratio.filter(|&bound| found < bound || found.is_nan()) {
-            self.failures.push(format!("the median ratio is {found:.3}, required {bound}"));
+        self.median_cpu_ratio = median(self.reps.iter().filter_map(|pair| pair.cpu_ratio).collect());
+        for (what, found, bound) in
+            [("ratio", self.median_ratio, min_ratio), ("ratio of CPU per delta", self.median_cpu_ratio, min_cpu_ratio)]
+        {
+            let found = found.unwrap_or(0.0);
+            if let Some(bound) = bound.filter(|&bound| found < bound || found.is_nan()) {
+                self.failures.push(format!("the median {what} is {found:.3}, required {bound}"));
+            }
         }
     }
 }
@@ -162,8 +179,12 @@ impl Display for Row<'_> {
 impl Display for Comparison {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(ratio) = self.median_ratio {
-            writeln!(f, "median ratio {ratio:.3}")?;
+            write!(f, "median ratio {ratio:.3}")?;
         }
+        if let Some(ratio) = self.median_cpu_ratio {
+            write!(f, "   of CPU per delta {ratio:.3}")?;
+        }
+        writeln!(f)?;
         self.failures.iter().try_for_each(|failure| writeln!(f, "FAILED      {failure}"))
     }
 }
@@ -171,20 +192,31 @@ impl Display for Comparison {
 #[cfg(test)]
 mod tests {
     use super::{Comparison, Pair};
-    use crate::report::Report;
+    use crate::report::{Report, ServerUse};
 
-    fn judged(ratios: &[f64], min_ratio: Option<f64>) -> Comparison {
-        let pair = |&ratio: &f64| Pair { bare: Report::default(), tiltyard: Report::default(), ratio };
-        let mut comparison = Comparison { reps: ratios.iter().map(pair).collect(), ..Comparison::default() };
-        comparison.judge(min_ratio);
+    fn report(per_second: f64, cpu_us_per_delta: f64) -> Report {
+        let mut report = Report::default();
+        report.deltas.per_second = per_second;
+        report.server = Some(ServerUse { cpu_us_per_delta: Some(cpu_us_per_delta), ..ServerUse::default() });
+        report
+    }
+
+    /// Repetitions in which the bare loop delivers 100 deltas a second at 2 us each.
+    fn judged(servers: &[(f64, f64)], min_ratio: f64, min_cpu_ratio: f64) -> Comparison {
+        let pair = |&(per_second, each): &(f64, f64)| Pair::new(report(100.0, 2.0), report(per_second, each));
+        let mut comparison = Comparison { reps: servers.iter().map(pair).collect(), ..Comparison::default() };
+        comparison.judge(Some(min_ratio), Some(min_cpu_ratio));
         comparison
     }
 
     #[test]
-    fn the_median_decides() {
-        assert_eq!(judged(&[0.5, 0.9, 0.8], None).median_ratio, Some(0.8));
-        assert!(judged(&[0.5, 0.9, 0.8], Some(0.8)).failures.is_empty());
-        assert_eq!(judged(&[0.5, 0.9, 0.8], Some(0.81)).failures.len(), 1);
-        assert_eq!(judged(&[], Some(0.1)).failures.len(), 1);
+    fn the_medians_decide() {
+        let servers = [(50.0, 8.0), (90.0, 4.0), (80.0, 1.0)];
+        let found = judged(&servers, 0.8, 0.5);
+        assert_eq!((found.median_ratio, found.median_cpu_ratio), (Some(0.8), Some(0.5)));
+        assert!(found.failures.is_empty());
+        assert_eq!(judged(&servers, 0.81, 0.5).failures.len(), 1);
+        assert_eq!(judged(&servers, 0.8, 0.51).failures.len(), 1);
+        assert_eq!(judged(&[], 0.1, 0.1).failures.len(), 2);
     }
 }

@@ -55,6 +55,8 @@ pub struct Fleet {
     pace: Pace,
     clock: Clock,
     rng: Rng,
+    /// Whether it never sleeps while actions are on a schedule.
+    spin: bool,
     /// Who may act at the end of a turn.
     acting: Vec<usize>,
     pub crowd: Crowd,
@@ -73,7 +75,17 @@ impl Fleet {
         };
         let crowd = Crowd::new(lobby, sockets, remembered, clock, Rng::new(seed));
         let events = Events::with_capacity(EVENTS_MAX);
-        Ok(Self { poll, events, alarm, pace: Pace::Still, clock, rng: Rng::new(!seed), acting: Vec::new(), crowd })
+        Ok(Self {
+            poll,
+            events,
+            alarm,
+            pace: Pace::Still,
+            clock,
+            rng: Rng::new(!seed),
+            spin: false,
+            acting: Vec::new(),
+            crowd,
+        })
     }
 
     /// Everybody joins and has a snapshot.
@@ -93,7 +105,9 @@ impl Fleet {
     }
 
     /// From now on players act.
-    pub fn start(&mut self, load: Load) {
+    /// `spin` keeps a loop on a schedule awake between actions.
+    pub fn start(&mut self, load: Load, spin: bool) {
+        self.spin = spin;
         self.pace = match load {
             Load::Rate(rate) => Pace::Open(Schedule::new(self.crowd.len(), rate, self.clock.now(), &mut self.rng)),
             Load::Saturate => Pace::Saturate,
@@ -141,12 +155,15 @@ impl Fleet {
         Ok(())
     }
 
-    /// How long to wait: not at all while actions are due, else until the alarm for the next one.
+    /// How long to wait: not at all while actions are due or the loop spins, else until the alarm for the next one.
     fn send_due(&mut self, at_most: Duration) -> Result<Duration> {
         let Pace::Open(schedule) = &mut self.pace else { return Ok(at_most) };
         let mut now = self.clock.now();
         for _ in 0..SENDS_MAX {
             let Some((player, due)) = schedule.take(now) else {
+                if self.spin {
+                    return Ok(Duration::ZERO);
+                }
                 self.alarm.set(schedule.due(), now)?;
                 return Ok(at_most);
             };

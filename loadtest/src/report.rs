@@ -110,9 +110,10 @@ impl Quantiles {
 }
 
 impl GeneratorUse {
-    pub fn new(cpu_percent: f64, server: Option<&ServerUse>) -> Self {
+    /// Of a harness that is busy only with work, or one that is busy always because it spins.
+    pub fn new(cpu_percent: f64, spins: bool, server: Option<&ServerUse>) -> Self {
         let idle_server = server.is_some_and(|server| server.cpu_percent < BUSY_PERCENT);
-        Self { cpu_percent, bottleneck: cpu_percent > BUSY_PERCENT && idle_server }
+        Self { cpu_percent, bottleneck: cpu_percent > BUSY_PERCENT && !spins && idle_server }
     }
 }
 
@@ -220,11 +221,15 @@ mod tests {
 
     #[test]
     fn the_generator_is_the_bottleneck_only_while_the_server_has_time_left() {
-        let server = |cpu_percent| ServerUse { cpu_percent, ..ServerUse::default() };
-        assert!(GeneratorUse::new(99.0, Some(&server(70.0))).bottleneck);
-        assert!(!GeneratorUse::new(99.0, Some(&server(99.0))).bottleneck);
-        assert!(!GeneratorUse::new(50.0, Some(&server(70.0))).bottleneck);
-        assert!(!GeneratorUse::new(99.0, None).bottleneck, "nothing is known of the server");
+        let bottleneck = |own, spins, server: Option<f64>| {
+            let server = server.map(|cpu_percent| ServerUse { cpu_percent, ..ServerUse::default() });
+            GeneratorUse::new(own, spins, server.as_ref()).bottleneck
+        };
+        assert!(bottleneck(99.0, false, Some(70.0)));
+        assert!(!bottleneck(99.0, false, Some(99.0)));
+        assert!(!bottleneck(50.0, false, Some(70.0)));
+        assert!(!bottleneck(99.0, true, Some(70.0)), "it spins");
+        assert!(!bottleneck(99.0, false, None), "nothing is known of the server");
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub struct Plan {
     pub sessions: usize,
     pub players: usize,
     pub load: Load,
+    pub spin: bool,
     pub warmup: f64,
     pub seconds: f64,
     pub drain: f64,
@@ -45,6 +46,7 @@ pub fn command(args: &RunArgs) -> Result<ExitCode> {
         sessions: args.sessions,
         players: usize::from(args.players),
         load: args.rate.map_or(Load::Saturate, Load::Rate),
+        spin: args.spin,
         warmup: args.warmup,
         seconds: args.seconds,
         drain: args.drain,
@@ -90,7 +92,7 @@ pub fn measure(plan: &Plan) -> Result<Report> {
     }
     let setup_seconds = Duration::from_nanos(clock.now()).as_secs_f64();
 
-    fleet.start(plan.load);
+    fleet.start(plan.load, plan.spin);
     play(&mut fleet, &clock, plan.warmup, "warming up", &mut progress)?;
 
     let window = clock.now()..fleet.after(plan.seconds);
@@ -185,7 +187,7 @@ fn report(plan: &Plan, fleet: &Fleet, setup_seconds: f64, start: &Mark, end: &Ma
             ended: tally.counts.ended,
             untimed: tally.counts.untimed,
         },
-        generator: GeneratorUse::new(own_percent, server.as_ref()),
+        generator: GeneratorUse::new(own_percent, plan.spin, server.as_ref()),
         server,
         troubles: tally.troubles.clone(),
         failures: Vec::new(),
