@@ -104,8 +104,7 @@ impl Fleet {
         self.until("see their fight begin", Player::fighting)
     }
 
-    /// From now on players act.
-    /// `spin` keeps a loop on a schedule awake between actions.
+    /// From now on players act. `spin` keeps a loop on a schedule awake between actions.
     pub fn start(&mut self, load: Load, spin: bool) {
         self.spin = spin;
         self.pace = match load {
@@ -141,8 +140,8 @@ impl Fleet {
         }
         if matches!(self.pace, Pace::Saturate) {
             // Only when all have been read, and session by session, so that the server finds the actions of one session
-            // together. Anything else makes the harness the slower side: both saturated, each on a core, the bare loop
-            // then reached 210-240k deltas a second, with this 250-290k.
+            // together and answers them with one write. Saturated, each on a core, the bare loop delivered 278k deltas a
+            // second when each player acted as soon as it was read, 311-363k with this.
             self.acting.clear();
             self.acting.extend(self.events.iter().map(|event| event.token().0).filter(|&index| index != ALARM.0));
             self.acting.sort_unstable();
