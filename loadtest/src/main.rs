@@ -1,15 +1,12 @@
-//! `tiltyard-loadtest`: plays many fights at once against a server, rebuilds every player's view from what it receives,
-//! and says how fast, how costly and how truthful the server was.
-//!
-//! In reading order:
+//! `tiltyard-loadtest`: plays many fights at once against a server, rebuilds every player's view, and says how fast,
+//! how costly and how truthful the server was. In reading order:
 //! - [`cli`]: the four commands. [`run`] measures under load, [`idle`] measures memory, [`bare`] is the smallest server that
 //!   could do the same work, [`compare`] measures a server against it.
 //! - [`lobby`] creates the sessions over [`rest`]; [`connect`] opens the sockets; [`frame`] is WebSocket's framing.
 //! - [`fleet`] is the one loop; the [`crowd`] are all players with their sockets; a [`player`] checks what it is sent, with
 //!   a [`memo`] of what others were sent and [`quick`] ways for the usual messages; a [`session`] is what its players know
 //!   together; a [`schedule`] says when an open-loop player acts.
-//! - [`tally`] counts; [`report`] shows it; [`bounds`] decides the exit code; [`progress`] is the line shown meanwhile.
-//! - [`procfs`] reads what a process used; [`sys`] is what the standard library has no call for.
+//! - [`tally`] counts, [`report`] shows it, [`bounds`] decides the exit code, [`procfs`] reads what a process used.
 
 mod bare;
 mod bounds;
@@ -56,7 +53,6 @@ fn main() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        // Told apart from 1, a measurement that was made and failed.
-        ExitCode::from(2)
+        ExitCode::from(2) // Not 1: that is a measurement that was made and failed.
     })
 }
