@@ -263,7 +263,8 @@ impl Worker {
                     }
                     self.stats.log_failures += 1;
                     self.publish_stats();
-                    if self.refuse_while_stalled() {
+                    // Asked before the failure or during it.
+                    if self.draining || self.refuse_while_stalled() {
                         return false;
                     }
                     std::thread::sleep(Duration::from_millis(limits::LOG_RETRY_MS));
