@@ -19,12 +19,12 @@ fn encode(c: &mut Criterion) {
     let mut group = c.benchmark_group("encode");
     for encoding in Encoding::ALL {
         let mut out = Vec::with_capacity(512);
-        encoding.encode(&delta, &mut out);
+        delta.encode(encoding, &mut out);
         group.throughput(Throughput::Bytes(out.len() as u64));
         group.bench_function(format!("delta {encoding:?}"), |b| {
             b.iter(|| {
                 out.clear();
-                encoding.encode(&delta, &mut out);
+                delta.encode(encoding, &mut out);
             });
         });
     }

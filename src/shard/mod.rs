@@ -2,11 +2,12 @@
 //!
 //! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
 //! way in from other threads, [`commands`] what comes that way, [`play`] turns messages into inputs and steps,
-//! [`publish`] encodes what changed, [`wheel`] wakes what is due.
+//! [`publish`] encodes what changed ([`json`] the common case), [`wheel`] wakes what is due.
 
 mod commands;
 pub mod connection;
 mod inbox;
+mod json;
 mod play;
 mod publish;
 pub mod session;

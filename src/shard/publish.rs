@@ -7,6 +7,7 @@ use tiltyard_protocol::view::{ParticipantView, RulesView, View, player_word};
 use tiltyard_protocol::{Digest, Encoding, ServerMessage, Snapshot};
 use uuid::Uuid;
 
+use super::json;
 use super::session::Session;
 use crate::limits;
 use crate::socket::frame::Framed;
@@ -41,7 +42,7 @@ impl Publisher {
         };
         if !cached.fresh {
             let delta = DeltaOf { handle: session.handle(), fight: &session.fight, step, by };
-            cached.framed.message(encoding, |out| encoding.encode(&delta, out));
+            cached.framed.message(encoding, |out| delta.encode(encoding, out));
             cached.fresh = true;
         }
         cached.framed.bytes()
@@ -64,8 +65,16 @@ pub struct DeltaOf<'a> {
 }
 
 impl DeltaOf<'_> {
+    /// Appends the message.
+    pub fn encode(&self, encoding: Encoding, out: &mut Vec<u8>) {
+        match encoding {
+            Encoding::Json => json::delta(self, out),
+            Encoding::MsgPack => encoding.encode(self, out),
+        }
+    }
+
     /// The digest, where one is due: every so often, and whenever the phase changed.
-    fn digest(&self) -> Option<u32> {
+    pub(super) fn digest(&self) -> Option<u32> {
         let due = self.fight.seq().is_multiple_of(limits::DIGEST_EVERY) || self.step.phase_changed();
         due.then(|| view_digest(self.fight))
     }
@@ -274,7 +283,7 @@ fn participant_of(p: &Participant) -> ParticipantView {
     }
 }
 
-fn phase_of(life: &Lifecycle) -> wire::Phase {
+pub(super) fn phase_of(life: &Lifecycle) -> wire::Phase {
     use tiltyard_combat::{PhaseName, SessionStatus};
     wire::Phase {
         status: match life.status() {
@@ -296,7 +305,7 @@ fn phase_of(life: &Lifecycle) -> wire::Phase {
     }
 }
 
-const fn status_of(status: tiltyard_combat::ParticipantStatus) -> wire::ParticipantStatus {
+pub(super) const fn status_of(status: tiltyard_combat::ParticipantStatus) -> wire::ParticipantStatus {
     use tiltyard_combat::ParticipantStatus;
     match status {
         ParticipantStatus::Active => wire::ParticipantStatus::Active,
@@ -318,7 +327,7 @@ const fn end_of(end: tiltyard_combat::EndReason) -> wire::EndReason {
     }
 }
 
-fn event_of(event: Event) -> wire::Event {
+pub(super) fn event_of(event: Event) -> wire::Event {
     let of = |kind, by| wire::Event { by: Some(by), ..wire::Event::new(kind) };
     match event {
         Event::Hit { by, to, damage, critical, guarded } => {
@@ -369,7 +378,7 @@ mod tests {
                 }
                 let by = answer.ok().map(|_| (1, id));
                 let mut bytes = Vec::new();
-                encoding.encode(&DeltaOf { handle: 5, fight: &fight, step: &step, by }, &mut bytes);
+                DeltaOf { handle: 5, fight: &fight, step: &step, by }.encode(encoding, &mut bytes);
                 let ServerMessage::Delta(delta) = encoding.decode_server(&bytes).unwrap() else { panic!("a delta") };
                 let mut again = Vec::new();
                 encoding.encode(&ServerMessage::Delta(delta.clone()), &mut again);
