@@ -38,6 +38,12 @@ pub const IDLE_CLOSE_MS: u64 = 60_000;
 /// Milliseconds a connection has to take our close frame and to close its own side. Over: it is dropped.
 pub const CLOSE_MS: u64 = 2_000;
 
+/// Milliseconds between two looks of a shard at the memory it could give back.
+pub const TIDY_MS: u64 = 5_000;
+
+/// Messages from clients between two such looks up to which a shard counts as quiet. Above, memory in reserve is memory in use.
+pub const QUIET_MESSAGES: u64 = 1_000;
+
 /// Microseconds from which a turn is counted as long.
 pub const LONG_TURN_US: u128 = 10_000;
 

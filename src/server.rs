@@ -15,7 +15,7 @@ use crate::auth::key::KeyError;
 use crate::auth::{Tickets, TokenKey};
 use crate::config::Config;
 use crate::hub::Hub;
-use crate::ops::Metrics;
+use crate::ops::{Metrics, memory};
 use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
 use crate::rest::sessions::UpdateLocks;
@@ -133,5 +133,6 @@ async fn start_shards(config: &Config) -> Result<(Hub, Vec<thread::JoinHandle<()
 async fn upkeep(app: App) {
     while app.draining.run_until_cancelled(tokio::time::sleep(Duration::from_millis(UPKEEP_MS))).await.is_some() {
         app.metrics.upkeep();
+        memory::give_back();
     }
 }

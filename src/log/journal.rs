@@ -129,6 +129,11 @@ impl Journal {
         fs::remove_file(path(&old.folder, old.shard, old.segment))
     }
 
+    /// Gives back the room that the largest turn needed.
+    pub fn shrink(&mut self) {
+        self.batch.shrink_to_fit();
+    }
+
     /// Waits until the disk has everything.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()

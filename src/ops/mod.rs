@@ -1,6 +1,7 @@
 //! What an operator sees of the server and tells it: [`metrics`], [`logging`], [`signals`].
 
 pub mod logging;
+pub mod memory;
 pub mod metrics;
 pub mod signals;
 

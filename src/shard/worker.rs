@@ -18,6 +18,7 @@ use super::stats::Stats;
 use super::wheel::Wheel;
 use crate::limits;
 use crate::log::{Entry, Journal, SessionRecord};
+use crate::ops::memory;
 use crate::socket::outbox::Pool;
 
 /// What the poll calls the waker; no connection has this number.
@@ -46,6 +47,8 @@ pub struct Worker {
     pub(super) next_no: u32,
     /// Asked to stop: no new connections, the ones there are being closed.
     pub(super) draining: bool,
+    /// How many messages there had been at the last look for memory to give back.
+    messages_tidied: u64,
 
     // What a turn leaves for its end, and buffers kept between turns.
     /// Connections with something to write.
@@ -76,6 +79,8 @@ pub(super) enum Timer {
     /// The session has ended a while ago.
     Forget(SessionKey),
     Connection(ConnKey),
+    /// Look whether there is memory to give back.
+    Tidy,
 }
 
 /// The shard's time, read once per turn.
@@ -140,6 +145,7 @@ impl Worker {
             stats: Stats::default(),
             next_no: 0,
             draining: false,
+            messages_tidied: 0,
             dirty: Vec::new(),
             more: Vec::new(),
             overfull: Vec::new(),
@@ -154,6 +160,7 @@ impl Worker {
             #[cfg(test)]
             step_panics: std::sync::Arc::default(),
         };
+        worker.wheel.insert(limits::TIDY_MS, Timer::Tidy);
         for record in records {
             worker.take_over(Session::from_record(record));
         }
@@ -245,6 +252,7 @@ impl Worker {
                 Timer::Session(key) => self.session_due(key),
                 Timer::Forget(key) => self.forget(key),
                 Timer::Connection(key) => self.connection_due(key),
+                Timer::Tidy => self.tidy(),
             }
         }
         self.due = due;
@@ -293,6 +301,17 @@ impl Worker {
                 self.journal.postpone();
             }
         }
+    }
+
+    /// Gives back what a burst left behind, once the shard is quiet.
+    fn tidy(&mut self) {
+        let messages = self.stats.messages_in - std::mem::replace(&mut self.messages_tidied, self.stats.messages_in);
+        if messages <= limits::QUIET_MESSAGES {
+            self.pool = Pool::default();
+            self.journal.shrink();
+            memory::give_back();
+        }
+        self.wheel.insert(self.clock.now + limits::TIDY_MS, Timer::Tidy);
     }
 
     fn publish_stats(&mut self) {
