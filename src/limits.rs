@@ -75,9 +75,12 @@ pub const CHECKPOINT_FRAME_BYTES: usize = 1024 * 1024;
 /// Milliseconds between two tries to write a log that refused.
 pub const LOG_RETRY_MS: u64 = 50;
 
-/// Connections one node accepts, sockets and REST together, kept under the 20,000 descriptors of a usual process limit. Over: closed
-/// at once.
-pub const CONNECTIONS: usize = 19_000;
+/// Connections one node accepts, sockets and REST together, as far as the limit of open files allows them; at half a KiB each they
+/// need 125 MiB. Over: closed at once.
+pub const CONNECTIONS: usize = 250_000;
+
+/// Descriptors kept for files, the listener and the shards' own, out of what the process may have open.
+pub const DESCRIPTORS_RESERVED: usize = 256;
 
 /// Milliseconds a client has for its request's head.
 pub const HEADER_MS: u64 = 5_000;

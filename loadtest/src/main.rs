@@ -45,6 +45,9 @@ use crate::cli::{Cli, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        eprintln!("warning: the limit of open files cannot be raised: {error}");
+    }
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::command(&args),
         Command::Idle(args) => idle::command(&args),

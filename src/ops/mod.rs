@@ -1,5 +1,7 @@
-//! What an operator sees of the server and tells it: [`metrics`], [`logging`], [`signals`].
+//! What an operator sees of the server and tells it: [`metrics`], [`logging`],
+//! [`signals`]; and what it asks of the system: [`memory`], [`descriptors`].
 
+pub mod descriptors;
 pub mod logging;
 pub mod memory;
 pub mod metrics;

@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
 use crate::limits;
+use crate::ops::descriptors;
 use crate::rest::App;
 
 /// One of the connections this node may have. Held by the task that serves the connection, until an upgrade takes it along
@@ -54,7 +55,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Accepts connections until the server drains.
 pub async fn run(listener: TcpListener, router: Router, app: App) {
-    let permits = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(descriptors::connections()));
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
