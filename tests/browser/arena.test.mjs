@@ -120,6 +120,7 @@ async function player(url, options = {}) {
     }
   });
   await page.goto(url);
+  await ready(page);
   return page;
 }
 
@@ -130,6 +131,9 @@ const state = (page) =>
   });
 
 const until = (page, condition, argument) => page.waitForFunction(condition, argument, { timeout: WAIT_MS });
+
+/** Before that the page hears neither keys nor clicks. */
+const ready = (page) => until(page, () => window.tiltyard?.ready);
 
 const live = (page) => until(page, () => window.tiltyard?.game.live);
 
@@ -464,6 +468,7 @@ describe("the arena", () => {
       }
     }, copied);
     await twin.goto(server.url);
+    await ready(twin);
     await says(twin, "Your other tab keeps its rider");
     await twin.locator("#duel").click();
     await live(twin);

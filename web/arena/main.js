@@ -24,6 +24,8 @@ function takeWish() {
 try {
   await loadArt();
   new App(game, arena);
+  // From here on keys and clicks are heard.
+  window.tiltyard.ready = true;
   addEventListener("online", () => arena.hasten());
   addEventListener("hashchange", () => arena.enter(takeWish()));
   await arena.start(takeWish());
