@@ -100,12 +100,16 @@ impl Node {
         fight
     }
 
+    /// What `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        let token = self.token(&["--admin"]);
+        let answer = reqwest::Client::new().get(format!("{}/metrics", self.url)).bearer_auth(token).send().await;
+        answer.unwrap().text().await.unwrap()
+    }
+
     /// The value of a counter at `/metrics`, summed over its labels.
     pub async fn metric(&self, name: &str) -> f64 {
-        let token = self.token(&["--admin"]);
-        let response =
-            reqwest::Client::new().get(format!("{}/metrics", self.url)).bearer_auth(token).send().await.unwrap();
-        let text = response.text().await.unwrap();
+        let text = self.metrics().await;
         let lines = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
