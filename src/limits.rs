@@ -56,8 +56,8 @@ pub const SESSIONS_PER_SHARD: usize = 500_000;
 /// Events one session remembers for REST. Over: the oldest is forgotten; the log keeps them all.
 pub const RECENT_EVENTS: usize = 16;
 
-/// Ended sessions one shard remembers after they left the arena. Over: the oldest is forgotten.
-pub const ENDED_SESSIONS: usize = 10_000;
+/// Milliseconds after which a shard looks again whether the store has an ended session, which stays until then.
+pub const STORE_WAIT_MS: u64 = 1_000;
 
 /// Deltas of one session between two digests.
 pub const DIGEST_EVERY: u64 = 16;
@@ -129,6 +129,92 @@ pub const SHARDS: usize = 256;
 
 /// Participants of one fight.
 pub const PARTICIPANTS: usize = 100;
+
+/// Live sessions of one type that is not combat: at half a KiB each they need 250 MiB for every type. Over: `too_many_sessions`
+/// (503).
+pub const RECORDS_PER_TYPE: usize = 1_000_000;
+
+/// Live sessions of one type that one player may own. Over: `quota_exceeded` (409).
+pub const RECORDS_PER_PLAYER: usize = 256;
+
+/// Bytes of a session's metadata, or of its settings, as JSON. Over: 400 that names the field.
+pub const DOCUMENT_BYTES: usize = 8 * 1024;
+
+/// Bytes of a custom session's state as JSON. Over: 413.
+pub const STATE_BYTES: usize = 64 * 1024;
+
+/// Members of a custom session.
+pub const MEMBERS: usize = 1_000;
+
+/// Entries of one session's activity log. Over: the oldest is forgotten.
+pub const SESSION_LOGS: i64 = 1_000;
+
+/// Changes of one type that wait for the store. Over: `overloaded` (503); the other types have queues of their own.
+pub const CHANGES_DEPTH: usize = 4_096;
+
+/// Changes of one type in one commit, so that a flood of one type leaves room for the others.
+pub const CHANGES_PER_COMMIT: usize = 256;
+
+/// Milliseconds after a failed commit in which changes are refused at once.
+pub const STORE_PAUSE_MS: u64 = 250;
+
+/// Milliseconds between two looks for sessions whose time is over.
+pub const EXPIRY_MS: u64 = 250;
+
+/// Milliseconds after which the store is told again that a login is in use: what a crash can take from its idle time.
+pub const TOUCH_MS: u64 = 60_000;
+
+/// Milliseconds between two writes of analytics: what a crash can take from them.
+pub const ANALYTICS_MS: u64 = 1_000;
+
+/// Rows read at once when a node starts.
+pub const LOAD_ROWS: usize = 10_000;
+
+/// Bytes of ended sessions kept in memory for reading. Over: the least used ones are read from the store again.
+pub const ENDED_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Milliseconds between two rounds of deleting what is past its time.
+pub const SWEEP_MS: u64 = 10_000;
+
+/// Rows of each kind deleted in one round, so that changes do not wait long behind it.
+pub const SWEEP_ROWS: usize = 2_000;
+
+/// Milliseconds for which analytics are kept by the minute: a day, and the hour that has begun.
+pub const MINUTES_KEPT_MS: u64 = 25 * 60 * 60 * 1000;
+
+/// Milliseconds for which analytics are kept by the hour: 30 days, and the day that has begun.
+pub const HOURS_KEPT_MS: u64 = 31 * 24 * 60 * 60 * 1000;
+
+/// Requests with idempotency keys that run at the same time. Over: `overloaded` (503).
+pub const KEYS_RUNNING: usize = 65_536;
+
+/// Milliseconds for which an idempotency key is remembered.
+pub const KEY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Milliseconds a call of the store may take: an answer within a second is a promise. Over: `store_unavailable` (503).
+pub const STORE_MS: u64 = 750;
+
+/// Statements a connection of the store keeps prepared. Over: the oldest is prepared again when it is needed.
+pub const STORE_STATEMENTS: usize = 128;
+
+/// Connections that read the embedded store. Over: a read waits, at most [`STORE_MS`].
+pub const SQLITE_READERS: u32 = 4;
+
+/// Connections to PostgreSQL of one node, one of which writes. Fifty nodes then need 400. Over: a read waits, at most
+/// [`STORE_MS`].
+pub const POSTGRES_CONNECTIONS: u32 = 8;
+
+/// Milliseconds a node waits at its start for another of its name, which may be on its way out, to let go of the database.
+pub const WRITER_LOCK_MS: u64 = 10_000;
+
+/// Milliseconds between two tries to get the lock that lets a node write to PostgreSQL.
+pub const WRITER_LOCK_RETRY_MS: u64 = 20;
+
+/// Milliseconds between two copies of the embedded store's write-ahead log into its file.
+pub const CHECKPOINT_MS: u64 = 1_000;
+
+/// Pages of 4 KiB in that log from which the next copy waits for readers, so that the log starts over.
+pub const WAL_PAGES: i64 = 16_384;
 
 const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_BYTES);
 const _: () = assert!(PING_AFTER_MS * 2 < IDLE_CLOSE_MS);

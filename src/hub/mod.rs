@@ -16,6 +16,7 @@ pub use command::{
 };
 
 use crate::limits;
+use crate::records::Expected;
 use crate::shard::{ShardHandle, Stats};
 
 /// The way to every shard of this node. Cheap to clone.
@@ -56,9 +57,9 @@ impl Hub {
         self.ask(session, |reply| Command::Seat { session, player, reply }).await
     }
 
-    /// Pauses, resumes, completes or terminates.
-    pub async fn control(&self, session: Uuid, control: Control) -> Result<FightInfo, Refusal> {
-        self.ask(session, |reply| Command::Control { session, control, reply }).await
+    /// Changes what is changed by hand, if the session is at the expected version.
+    pub async fn control(&self, session: Uuid, expected: Expected, control: Control) -> Result<FightInfo, Refusal> {
+        self.ask(session, |reply| Command::Control { session, expected, control, reply }).await
     }
 
     /// Hands a socket to the shard that owns its session.

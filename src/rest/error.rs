@@ -114,10 +114,15 @@ impl From<Refusal> for ApiError {
                 .with("validation_errors", json!([{ "field": "target_id", "message": "is needed" }])),
             reason => Self::new(reason),
         };
-        match refusal.retry_ms {
-            Some(retry_ms) => error.with("retry_ms", json!(retry_ms)),
+        let details = [
+            ("retry_ms", refusal.retry_ms.map(|ms| json!(ms))),
+            ("version", refusal.version.map(|version| json!(version))),
+            ("session_id", refusal.session.map(|session| json!(session))),
+        ];
+        details.into_iter().fold(error, |error, (name, value)| match value {
+            Some(value) => error.with(name, value),
             None => error,
-        }
+        })
     }
 }
 
@@ -160,6 +165,9 @@ const fn status(reason: Reason) -> StatusCode {
         Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Reason::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Reason::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Reason::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+        Reason::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Reason::NotAParticipant
         | Reason::NotJoined
         | Reason::SessionElsewhere
@@ -169,6 +177,11 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::WrongPhase
         | Reason::InvalidTransition
         | Reason::VersionConflict
+        | Reason::WrongType
+        | Reason::AlreadyActive
+        | Reason::QuotaExceeded
+        | Reason::IdempotencyRunning
+        | Reason::OutcomeUnknown
         | Reason::Paused
         | Reason::Eliminated
         | Reason::StaleActionId
@@ -182,6 +195,7 @@ const fn status(reason: Reason) -> StatusCode {
         Reason::TooManySessions
         | Reason::Overloaded
         | Reason::LogUnavailable
+        | Reason::StoreUnavailable
         | Reason::Timeout
         | Reason::Draining => StatusCode::SERVICE_UNAVAILABLE,
         Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -139,7 +139,8 @@ mod tests {
     async fn players_meet() {
         let folder = tempfile::tempdir().unwrap();
         let (shards, threads) =
-            shard::start(&ShardConfig { shards: 2, data: folder.path().to_owned(), sync: false }).unwrap();
+            shard::start(&ShardConfig { shards: 2, data: folder.path().to_owned(), sync: false, book: Arc::default() })
+                .unwrap();
         let (hub, lobby) = (Hub::new(shards), Lobby::default());
         let [ann, bob, cy, dee] = [(); 4].map(|()| Uuid::now_v7());
 

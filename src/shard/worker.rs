@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Events, Poll, Token, Waker};
 use slotmap::{Key, SlotMap};
 use tiltyard_combat::{Input, Step};
 
-use super::commands::{Ended, Pending};
+use super::commands::Pending;
 use super::connection::{ConnKey, Connection};
 use super::inbox::{Inbox, ShardHandle, inbox};
 use super::publish::Publisher;
@@ -19,6 +20,7 @@ use super::wheel::Wheel;
 use crate::limits;
 use crate::log::{Entry, Journal, SessionRecord};
 use crate::ops::memory;
+use crate::records::{FightBook, News};
 use crate::socket::outbox::Pool;
 
 /// What the poll calls the waker; no connection has this number.
@@ -38,7 +40,8 @@ pub struct Worker {
     pub(super) journal: Journal,
     pub(super) sessions: SlotMap<SessionKey, Session>,
     pub(super) index: SessionIndex,
-    pub(super) ended: Ended,
+    /// Where the store's news of fights go.
+    pub(super) book: Arc<FightBook>,
     pub(super) connections: SlotMap<ConnKey, Connection>,
     pub(super) wheel: Wheel<Timer>,
     pub(super) clock: Clock,
@@ -59,6 +62,8 @@ pub struct Worker {
     pub(super) overfull: Vec<ConnKey>,
     /// Connections whose write failed.
     pub(super) lost: Vec<ConnKey>,
+    /// Sessions of which the store has to be told.
+    pub(super) announced: Vec<(SessionKey, News)>,
     /// Answers to other threads, held until the turn is in the log.
     pub(super) pending: Vec<Pending>,
     pub(super) receive: Vec<u8>,
@@ -109,6 +114,11 @@ impl Clock {
         self.wall = millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
     }
 
+    /// When this turn began, by the wall.
+    pub(super) fn wall_time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.wall)
+    }
+
     /// How long until the shard's time `at`.
     fn until(&self, at: u64) -> Duration {
         Duration::from_millis(at).saturating_sub(self.started.elapsed())
@@ -126,6 +136,7 @@ impl Worker {
         shards: usize,
         journal: Journal,
         records: Vec<SessionRecord>,
+        book: Arc<FightBook>,
     ) -> io::Result<(ShardHandle, Self)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -138,7 +149,7 @@ impl Worker {
             journal,
             sessions: SlotMap::with_key(),
             index: SessionIndex::default(),
-            ended: Ended::default(),
+            book,
             connections: SlotMap::with_key(),
             wheel: Wheel::default(),
             clock: Clock::new(),
@@ -150,6 +161,7 @@ impl Worker {
             more: Vec::new(),
             overfull: Vec::new(),
             lost: Vec::new(),
+            announced: Vec::new(),
             pending: Vec::new(),
             receive: vec![0; limits::READ_BYTES],
             replies: Vec::new(),
@@ -180,6 +192,8 @@ impl Worker {
             // A disconnect is never refused; there is nobody to tell of it yet.
             let _ = self.apply(key, Input::Disconnect { slot }, None);
         }
+        // The store may not have been told before the node stopped.
+        self.announced.push((key, News::Changed));
     }
 
     /// Runs until drained.
@@ -236,6 +250,7 @@ impl Worker {
             self.abandon();
             return;
         }
+        self.announce();
         self.answer();
         self.flush();
         self.publish_stats();
@@ -283,6 +298,20 @@ impl Worker {
             tracing::warn!(shard = self.number, "the log can be written again");
         }
         true
+    }
+
+    /// Tells the store of the sessions that the turn changed in a way it keeps. Before the turn's answers leave, so that who
+    /// gets one can wait for the store.
+    fn announce(&mut self) {
+        let mut announced = std::mem::take(&mut self.announced);
+        announced.sort_unstable();
+        announced.dedup();
+        for (key, news) in announced.drain(..) {
+            if let Some(session) = self.sessions.get(key) {
+                self.book.put(session.info(self.clock.now), news);
+            }
+        }
+        self.announced = announced;
     }
 
     fn rotate(&mut self) {
@@ -361,7 +390,7 @@ mod tests {
             let mut recovered = recover(data.path(), 1, false).unwrap();
             let (journal, records) = recovered.shards.remove(0);
             let log_fails = journal.failing.clone();
-            let (handle, mut worker) = Worker::new(0, 1, journal, records).unwrap();
+            let (handle, mut worker) = Worker::new(0, 1, journal, records, Arc::default()).unwrap();
             let step_panics = worker.step_panics.clone();
             let thread = std::thread::spawn(move || worker.run());
             Self { handle, log_fails, step_panics, thread, _data: data }
@@ -382,6 +411,7 @@ mod tests {
                 seats: 2,
                 rules: Rules { preparation_ms: 0, ..Rules::default() },
                 settings: String::new(),
+                metadata: String::new(),
             };
             self.ask(|reply| Command::Create(Box::new(asked), reply)).blocking_recv().unwrap().unwrap()
         }
