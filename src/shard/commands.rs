@@ -8,7 +8,7 @@ use tiltyard_combat::{Answer, Event, Input, SessionStatus};
 use tiltyard_protocol::{CloseCode, Reason};
 use uuid::Uuid;
 
-use super::connection::{Connection, State};
+use super::connection::{BySid, Connection, State};
 use super::play::refusal;
 use super::session::{Session, SessionKey};
 use super::worker::{Timer, Worker};
@@ -66,6 +66,9 @@ impl Ended {
 impl Worker {
     /// Handles what is in the inbox, at most as much as it can hold.
     pub(super) fn drain_inbox(&mut self) {
+        for sid in std::mem::take(&mut self.revoked) {
+            self.revoke(sid);
+        }
         for _ in 0..limits::INBOX_DEPTH {
             match self.inbox.commands.try_recv() {
                 Ok(command) => self.command(command),
@@ -97,6 +100,7 @@ impl Worker {
                 self.pending.push(Pending::Info(reply, Box::new(answer)));
             }
             Command::Attach(attachment) => self.attach(*attachment),
+            Command::Revoke(sid) => self.revoke(sid),
             Command::Drain => self.begin_drain(),
         }
     }
@@ -121,6 +125,13 @@ impl Worker {
                 Command::Seat { reply, .. } => Pending::Slot(reply, Err(refusal())),
                 // The client connects again.
                 Command::Attach(_) => continue,
+                // Closing is a step of the sessions the connection is in, which the next turn takes.
+                Command::Revoke(sid) => {
+                    if !self.by_sid.of(sid).is_empty() {
+                        self.revoked.insert(sid);
+                    }
+                    continue;
+                }
                 Command::Drain => return true,
             };
             pending.send();
@@ -136,6 +147,7 @@ impl Worker {
         );
         self.pending.clear();
         self.connections.clear();
+        self.by_sid = BySid::default();
         self.draining = true;
     }
 
@@ -240,6 +252,7 @@ impl Worker {
                 reader: Reader::default(),
                 outbox: Outbox::default(),
                 player: attachment.player,
+                sid: attachment.sid,
                 encoding: attachment.encoding,
                 only: attachment.only.then_some(attachment.session),
                 joins: smallvec::SmallVec::new(),
@@ -253,12 +266,21 @@ impl Worker {
                 permit: attachment.permit,
             }
         });
+        if let Some(sid) = attachment.sid {
+            self.by_sid.add(sid, key);
+        }
         self.wheel.insert(self.clock.now + limits::PING_AFTER_MS, Timer::Connection(key));
         if self.draining {
             self.close(key, CloseCode::Restart);
         } else if !attachment.leftover.is_empty() {
             let mut leftover = attachment.leftover;
             self.received(key, &mut leftover);
+        }
+    }
+
+    fn revoke(&mut self, sid: Uuid) {
+        for key in self.by_sid.of(sid) {
+            self.close(key, CloseCode::Unauthorized);
         }
     }
 
