@@ -62,6 +62,12 @@ pub struct Flags {
     /// An origin whose pages may call this server, besides its own; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
+    /// Keys that check tokens of other issuers: a JWKS file, read again when it changes, or the address of one
+    #[arg(long, value_name = "FILE|URL")]
+    pub jwks: Option<String>,
+    /// An issuer (`iss`) whose tokens those keys sign; repeatable
+    #[arg(long, value_name = "ISSUER")]
+    pub token_issuers: Vec<String>,
     /// Number of shards, one thread each [default: one per core]
     #[arg(long, value_name = "N")]
     pub shards: Option<u64>,
@@ -117,7 +123,7 @@ impl Flags {
         builder: ConfigBuilder<DefaultState>,
     ) -> Result<ConfigBuilder<DefaultState>, config::ConfigError> {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
-        let origins = (!self.allow_origin.is_empty()).then(|| self.allow_origin.clone());
+        let list = |values: &Vec<String>| (!values.is_empty()).then(|| values.clone());
         let format = self.log_format.map(|format| match format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
@@ -130,7 +136,9 @@ impl Flags {
             .set_override_option("node", self.node.clone())?
             .set_override_option("advertise", self.advertise.clone())?
             .set_override_option("allow_guests", self.allow_guests.then_some(true))?
-            .set_override_option("allow_origin", origins)?
+            .set_override_option("allow_origin", list(&self.allow_origin))?
+            .set_override_option("jwks", self.jwks.clone())?
+            .set_override_option("token_issuers", list(&self.token_issuers))?
             .set_override_option("shards", self.shards)?
             .set_override_option("sync", self.sync.then_some(true))?
             .set_override_option("log", self.log.clone())?
@@ -155,7 +163,7 @@ impl TokenArgs {
             _ => (Audience::Admin, "admin".to_owned(), &[], DAY),
         };
         let scopes = if self.scope.is_empty() { usual.to_vec() } else { self.scope.clone() };
-        (Grantee { audience, subject, scopes, guest: false }, self.ttl.unwrap_or(ttl))
+        (Grantee { audience, subject, scopes, guest: false, sid: None }, self.ttl.unwrap_or(ttl))
     }
 }
 

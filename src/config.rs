@@ -9,7 +9,10 @@ use config::{ConfigBuilder, Environment, File, FileFormat};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::auth::source::Source;
+use crate::auth::token::ISSUER;
 use crate::cli::Flags;
+use crate::limits;
 
 /// Every setting, resolved.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +34,10 @@ pub struct Config {
     pub allow_guests: bool,
     /// Origins whose pages may call this server, besides its own.
     pub allow_origin: Vec<String>,
+    /// Where the keys are that check tokens of others, besides the node's own secret.
+    pub jwks: Option<Source>,
+    /// `iss` of the tokens those keys may have signed.
+    pub token_issuers: Vec<String>,
     pub shards: usize,
     /// fdatasync the log once per turn.
     pub sync: bool,
@@ -64,7 +71,7 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 14] = [
     "listen",
     "data",
     "database",
@@ -73,6 +80,8 @@ const KEYS: [&str; 12] = [
     "advertise",
     "allow_guests",
     "allow_origin",
+    "jwks",
+    "token_issuers",
     "shards",
     "sync",
     "log",
@@ -94,6 +103,7 @@ impl Config {
                 .try_parsing(true)
                 .list_separator(",")
                 .with_list_parse_key("allow_origin")
+                .with_list_parse_key("token_issuers")
                 .source(Some(environment)),
         );
         let merged = flags.over(builder.set_override_option("log", log)?)?.build()?;
@@ -121,8 +131,8 @@ impl Config {
             return Err(ConfigError::NoCluster);
         }
         let value = |setting, problem: &str| ConfigError::Value { setting, problem: problem.to_owned() };
-        if !(1..=crate::limits::SHARDS).contains(&self.shards) {
-            return Err(value("shards", &format!("must be from 1 to {}", crate::limits::SHARDS)));
+        if !(1..=limits::SHARDS).contains(&self.shards) {
+            return Err(value("shards", &format!("must be from 1 to {}", limits::SHARDS)));
         }
         if let Some(advertise) = &mut self.advertise {
             let url = advertise.trim_end_matches('/');
@@ -137,18 +147,45 @@ impl Config {
                 return Err(value("allow_origin", &format!("{origin:?} is no origin such as https://game.example")));
             }
         }
-        Ok(())
+        self.check_issuers().map_err(|problem| value("token_issuers", &problem))
+    }
+
+    fn check_issuers(&self) -> Result<(), String> {
+        let issuers = &self.token_issuers;
+        match &self.jwks {
+            Some(_) if issuers.is_empty() => {
+                return Err("jwks was given, but not whose tokens its keys sign: give the `iss` these tokens have, \
+                            for example --token-issuers https://login.example"
+                    .to_owned());
+            }
+            None if !issuers.is_empty() => {
+                return Err("without jwks there is no key that could check their tokens".to_owned());
+            }
+            _ => {}
+        }
+        if issuers.len() > limits::TOKEN_ISSUERS {
+            return Err(format!("must be at most {}", limits::TOKEN_ISSUERS));
+        }
+        if issuers.iter().any(|issuer| issuer == ISSUER) {
+            return Err(format!("{ISSUER:?} is this server itself: its own tokens are good without being named"));
+        }
+        let fits = |issuer: &String| (1..=256).contains(&issuer.len()) && issuer.bytes().all(|b| b.is_ascii_graphic());
+        match issuers.iter().find(|issuer| !fits(issuer)) {
+            Some(bad) => Err(format!("{bad:?} is not 1 to 256 visible ASCII characters")),
+            None => Ok(()),
+        }
     }
 }
 
 fn defaults() -> Result<ConfigBuilder<DefaultState>, ConfigError> {
-    let shards = std::thread::available_parallelism().map_or(1, usize::from).min(crate::limits::SHARDS);
+    let shards = std::thread::available_parallelism().map_or(1, usize::from).min(limits::SHARDS);
     Ok(config::Config::builder()
         .set_default("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)).to_string())?
         .set_default("data", "./data")?
         .set_default("node", "local")?
         .set_default("allow_guests", false)?
         .set_default("allow_origin", Vec::<String>::new())?
+        .set_default("token_issuers", Vec::<String>::new())?
         .set_default("shards", u64::try_from(shards).unwrap_or(1))?
         .set_default("sync", false)?
         .set_default("log", "info")?
@@ -166,6 +203,7 @@ fn is_base_url(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Config, ConfigError};
+    use crate::auth::source::Source;
     use crate::cli::Flags;
     use std::collections::HashMap;
     use std::io::Write;
@@ -238,6 +276,8 @@ mod tests {
             ("ALLOW_ORIGIN", "*"),
             ("ALLOW_ORIGIN", "https://x/path"),
             ("ALLOW_ORIGIN", "https://user@x"),
+            ("JWKS", "https://login.example/jwks"),
+            ("TOKEN_ISSUERS", "https://login.example"),
         ] {
             let env = environment(&[(&format!("TILTYARD__{key}"), value)]);
             assert!(Config::load(&Flags::default(), env).is_err(), "{key}={value}");
@@ -247,6 +287,32 @@ mod tests {
             Config::load(&Flags::default(), env).unwrap().advertise.as_deref(),
             Some("https://game.example/hub")
         );
+    }
+
+    #[test]
+    fn external_keys_need_issuers_and_a_place_they_can_come_from() {
+        let load = |jwks: &str, issuers: &str| {
+            let env = environment(&[("TILTYARD__JWKS", jwks), ("TILTYARD__TOKEN_ISSUERS", issuers)]);
+            Config::load(&Flags::default(), env)
+        };
+        let config = load("https://login.example/jwks?v=1", "https://login.example,shop").unwrap();
+        assert!(matches!(config.jwks, Some(Source::Url(url)) if url.as_str() == "https://login.example/jwks?v=1"));
+        assert_eq!(config.token_issuers, ["https://login.example", "shop"]);
+        assert!(
+            matches!(load("keys/jwks.json", "a").unwrap().jwks, Some(Source::File(path)) if path.ends_with("jwks.json"))
+        );
+        for jwks in ["ftp://x/jwks", "https://", "https://user:pass@x/jwks", "file:///etc/jwks", "://", ""] {
+            assert!(load(jwks, "a").is_err(), "{jwks:?}");
+        }
+        let many = vec!["a"; crate::limits::TOKEN_ISSUERS + 1].join(",");
+        for issuers in ["tiltyard", "a,tiltyard", "a b", "a,", &"a".repeat(257), &many] {
+            assert!(load("jwks.json", issuers).is_err(), "{issuers:?}");
+        }
+        let flags = Flags { jwks: Some("jwks.json".into()), ..Flags::default() };
+        let error = Config::load(&flags, HashMap::new()).unwrap_err().to_string();
+        assert!(error.starts_with("token_issuers: jwks was given") && error.contains("--token-issuers"), "{error}");
+        let flags = Flags { token_issuers: vec!["a".into(), "b,c".into()], ..flags };
+        assert_eq!(Config::load(&flags, HashMap::new()).unwrap().token_issuers, ["a", "b,c"]);
     }
 
     #[test]

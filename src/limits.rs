@@ -109,6 +109,39 @@ pub const TOKEN_LEEWAY_SECONDS: u64 = 5;
 /// Seconds a token may still be good for. Over: 401, because such a token is a mistake.
 pub const TOKEN_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;
 
+/// Bytes of a key's id, in a token's head and in a JWKS. Over: 401, and the key is left out.
+pub const KID_BYTES: usize = 64;
+
+/// Issuers whose tokens are taken. Over: the configuration is refused.
+pub const TOKEN_ISSUERS: usize = 32;
+
+/// Bytes of a JWKS. Over: it is refused and the keys of before stay in use.
+pub const JWKS_BYTES: usize = 64 * 1024;
+
+/// Keys in a JWKS. Over: it is refused and the keys of before stay in use.
+pub const JWKS_KEYS: usize = 64;
+
+/// Milliseconds between two looks at the JWKS file's time of change.
+pub const JWKS_LOOK_MS: u64 = 5_000;
+
+/// Milliseconds between two fetches of the JWKS, give or take a tenth, so that a fleet does not ask all at once.
+pub const JWKS_FETCH_EVERY_MS: u64 = 5 * 60 * 1_000;
+
+/// Milliseconds from a fetch that failed to the next.
+pub const JWKS_RETRY_MS: u64 = 10_000;
+
+/// Milliseconds between two fetches because of tokens with an unknown key's id: what anybody can cause is no more than this.
+pub const JWKS_UNKNOWN_KID_MS: u64 = 10_000;
+
+/// Milliseconds a fetch of the JWKS may take. Over: it has failed.
+pub const JWKS_TIMEOUT_MS: u64 = 3_000;
+
+/// Tokens remembered as good, at most half a KiB each. Over: those seldom seen are forgotten, and checked again when they come.
+pub const TOKENS_REMEMBERED: u64 = 16_384;
+
+/// Seconds after which a remembered token that nobody has shown again is forgotten.
+pub const TOKEN_IDLE_SECONDS: u64 = 600;
+
 /// Seconds a guest's token is good for.
 pub const GUEST_SECONDS: u64 = 12 * 60 * 60;
 
@@ -219,3 +252,4 @@ pub const WAL_PAGES: i64 = 16_384;
 const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_BYTES);
 const _: () = assert!(PING_AFTER_MS * 2 < IDLE_CLOSE_MS);
 const _: () = assert!(MESSAGE_BYTES <= READ_BYTES);
+const _: () = assert!(JWKS_TIMEOUT_MS < JWKS_RETRY_MS && JWKS_TIMEOUT_MS < JWKS_UNKNOWN_KID_MS);

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::key::KeyError;
-use crate::auth::{Tickets, TokenKey};
+use crate::auth::source::{Pace, Refresher, Source, SourceError};
+use crate::auth::{KeyRing, Tickets, TokenKey};
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::ops::{Metrics, memory};
@@ -46,6 +47,8 @@ pub struct Server {
 pub enum ServerError {
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error("jwks {from}: {error}")]
+    Jwks { from: Source, error: SourceError },
     #[error(transparent)]
     Shards(#[from] StartError),
     #[error("the thread that read the log was lost: {0}")]
@@ -65,14 +68,23 @@ impl Server {
         let failed = |error| ServerError::Listen { address: config.listen, error };
         let listener = accept::listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let metrics = Metrics::new(&config.node);
+        let keys = KeyRing::new(key.clone(), config.token_issuers.clone(), metrics.tokens.clone());
+        let refresher = match config.jwks.clone() {
+            Some(from) => {
+                let started = Refresher::start(keys.clone(), from.clone(), Pace::default()).await;
+                Some(started.map_err(|error| ServerError::Jwks { from, error })?)
+            }
+            None => None,
+        };
         let (hub, shards) = start_shards(&config).await?;
         let app = Arc::new(AppState {
             hub,
-            tickets: Tickets::new(key.clone()),
-            key,
+            tickets: Tickets::new(key),
+            keys,
             lobby: Lobby::default(),
             origins: Origins::new(config.allow_origin.clone()),
-            metrics: Metrics::new(&config.node),
+            metrics,
             updates: UpdateLocks::default(),
             guests: config.guests(),
             own_url: config.advertise.clone().unwrap_or_else(|| format!("http://{address}")),
@@ -87,6 +99,9 @@ impl Server {
         }
         let accepting = tokio::spawn(accept::run(listener, rest::router(&app), Arc::clone(&app)));
         tokio::spawn(upkeep(Arc::clone(&app)));
+        if let Some(refresher) = refresher {
+            tokio::spawn(refresher.run(app.draining.clone()));
+        }
         Ok(Self { address, app, accepting, shards })
     }
 

@@ -157,7 +157,7 @@ mod tests {
             "admin" => (Role::Admin("admin".into()), vec![]),
             other => panic!("{other}"),
         };
-        Principal { role, scopes, guest: column == "guest" }
+        Principal { role, scopes, guest: column == "guest", sid: None }
     }
 
     #[test]

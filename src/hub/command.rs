@@ -26,6 +26,8 @@ pub enum Command {
     Control { session: Uuid, expected: Expected, control: Control, reply: Reply<FightInfo> },
     /// A socket after its upgrade.
     Attach(Box<Attachment>),
+    /// Close with 4401 every connection whose credentials were of this auth session.
+    Revoke(Uuid),
     /// Stop: flush, close every socket with 1012 and end the loop.
     Drain,
 }
@@ -187,6 +189,8 @@ pub struct Attachment {
     /// What had been read behind the request.
     pub leftover: Vec<u8>,
     pub player: Uuid,
+    /// The auth session the credentials were of.
+    pub sid: Option<Uuid>,
     pub encoding: Encoding,
     /// The session the credentials were checked against; it is on this shard.
     pub session: Uuid,

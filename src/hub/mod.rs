@@ -67,6 +67,20 @@ impl Hub {
         self.send(attachment.session, Command::Attach(Box::new(attachment)))
     }
 
+    /// Has every shard close the connections of an auth session that has ended. Returns at once; where an inbox is full the
+    /// command waits for its place in a task of its own, so that it is lost only with the shard. Needs a tokio runtime.
+    ///
+    /// A socket that is on its way to its shard meanwhile is not closed: whoever attaches one looks afterwards whether its
+    /// auth session still lives, and revokes it again where not.
+    pub fn revoke(&self, sid: Uuid) {
+        for shard in self.shards.iter() {
+            if shard.send(Command::Revoke(sid)).is_err_and(|refusal| refusal.reason == Reason::Overloaded) {
+                let shard = shard.clone();
+                tokio::spawn(async move { shard.send_waiting(Command::Revoke(sid)).await });
+            }
+        }
+    }
+
     /// Asks every shard to stop.
     pub fn drain(&self) {
         for shard in self.shards.iter() {

@@ -9,6 +9,7 @@ use axum::http::Method;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::auth::keyring::TokenFigures;
 use crate::shard::Stats;
 
 /// Seconds. The contract's figures, 5 to 20 ms, lie in the middle.
@@ -30,6 +31,8 @@ pub struct Metrics {
     pub accept_errors: Counter,
     /// Sockets handed to their shards.
     pub upgrades: Counter,
+    /// Bearer tokens and their keys.
+    pub tokens: TokenFigures,
     by_route: RwLock<HashMap<RouteKey, (Counter, Histogram)>>,
 }
 
@@ -122,6 +125,7 @@ impl Metrics {
             connections_refused,
             accept_errors,
             upgrades,
+            tokens: tokens(&recorder),
             by_route: RwLock::default(),
             recorder: Hidden(recorder),
         }
@@ -190,6 +194,24 @@ fn describe_counter(recorder: &PrometheusRecorder, name: &'static str, text: &'s
 fn gauge(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Gauge {
     recorder.describe_gauge(KeyName::from(name), None, SharedString::from(text));
     recorder.register_gauge(&Key::from_static_name(name), &METADATA)
+}
+
+fn tokens(recorder: &PrometheusRecorder) -> TokenFigures {
+    const REFRESHES: &str = "tiltyard_token_key_refreshes_total";
+    describe_counter(recorder, REFRESHES, "Times the JWKS was read, by what came of it.");
+    let refreshes = |outcome| {
+        recorder.register_counter(&Key::from_parts(REFRESHES, vec![Label::new("outcome", outcome)]), &METADATA)
+    };
+    let hits = "Good tokens that were remembered and not checked again.";
+    TokenFigures {
+        keys: gauge(recorder, "tiltyard_token_keys", "Keys of the JWKS in use, besides the node's own secret."),
+        changed: refreshes("changed"),
+        unchanged: refreshes("unchanged"),
+        failed: refreshes("failed"),
+        refused: counter(recorder, "tiltyard_tokens_refused_total", "Bearer tokens that were not good."),
+        hits: counter(recorder, "tiltyard_token_cache_hits_total", hits),
+        misses: counter(recorder, "tiltyard_token_cache_misses_total", "Tokens that had to be checked."),
+    }
 }
 
 /// What runs, since when.

@@ -151,7 +151,7 @@ mod tests {
     const PLAYER: Uuid = Uuid::from_u128(1);
 
     fn parse(body: Value) -> Result<NewFight, ApiError> {
-        let caller = Principal { role: Role::Player(PLAYER), scopes: vec![Scope::Play], guest: false };
+        let caller = Principal { role: Role::Player(PLAYER), scopes: vec![Scope::Play], guest: false, sid: None };
         new_fight(Fields::of(body).unwrap(), &caller)
     }
 

@@ -1,6 +1,7 @@
 //! What a request carries, taken apart: who calls, which session, what body. In a handler's arguments the caller comes
 //! first and the body last, so that nobody without a token learns more than that they need one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -23,7 +24,7 @@ use crate::limits;
 
 /// The caller, whose bearer token was good.
 #[derive(Debug)]
-pub struct Caller(pub Principal);
+pub struct Caller(pub Arc<Principal>);
 
 /// `{session_id}` of the path.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         bearer(&parts.headers)
-            .and_then(|token| app.key.verify(token))
+            .and_then(|token| app.keys.verify(token))
             .map(Self)
             .ok_or_else(|| Reason::Unauthorized.into())
     }

@@ -34,7 +34,7 @@ use uuid::Uuid;
 
 pub use error::ApiError;
 
-use crate::auth::{Operation, Principal, Relation, Tickets, TokenKey};
+use crate::auth::{KeyRing, Operation, Principal, Relation, Tickets};
 use crate::hub::{FightInfo, Hub};
 use crate::ops::Metrics;
 use crate::socket::upgrade;
@@ -46,7 +46,7 @@ pub type App = Arc<AppState>;
 #[derive(Debug)]
 pub struct AppState {
     pub hub: Hub,
-    pub key: TokenKey,
+    pub keys: KeyRing,
     pub tickets: Tickets,
     pub lobby: lobby::Lobby,
     pub origins: origin::Origins,

@@ -7,7 +7,7 @@ use tiltyard_combat::{Answer, Event, Input, SessionStatus};
 use tiltyard_protocol::{CloseCode, Reason};
 use uuid::Uuid;
 
-use super::connection::{Connection, State};
+use super::connection::{BySid, Connection, State};
 use super::play::refusal;
 use super::session::{Session, SessionKey};
 use super::worker::{Timer, Worker};
@@ -43,6 +43,9 @@ impl Pending {
 impl Worker {
     /// Handles what is in the inbox, at most as much as it can hold.
     pub(super) fn drain_inbox(&mut self) {
+        for sid in std::mem::take(&mut self.revoked) {
+            self.revoke(sid);
+        }
         for _ in 0..limits::INBOX_DEPTH {
             match self.inbox.commands.try_recv() {
                 Ok(command) => self.command(command),
@@ -74,6 +77,7 @@ impl Worker {
                 self.pending.push(Pending::Info(reply, Box::new(answer)));
             }
             Command::Attach(attachment) => self.attach(*attachment),
+            Command::Revoke(sid) => self.revoke(sid),
             Command::Drain => self.begin_drain(),
         }
     }
@@ -98,6 +102,13 @@ impl Worker {
                 Command::Seat { reply, .. } => Pending::Slot(reply, Err(refusal())),
                 // The client connects again.
                 Command::Attach(_) => continue,
+                // Closing is a step of the sessions the connection is in, which the next turn takes.
+                Command::Revoke(sid) => {
+                    if !self.by_sid.of(sid).is_empty() {
+                        self.revoked.insert(sid);
+                    }
+                    continue;
+                }
                 Command::Drain => return true,
             };
             pending.send();
@@ -113,6 +124,7 @@ impl Worker {
         );
         self.pending.clear();
         self.connections.clear();
+        self.by_sid = BySid::default();
         self.draining = true;
     }
 
@@ -246,6 +258,7 @@ impl Worker {
                 reader: Reader::default(),
                 outbox: Outbox::default(),
                 player: attachment.player,
+                sid: attachment.sid,
                 encoding: attachment.encoding,
                 only: attachment.only.then_some(attachment.session),
                 joins: smallvec::SmallVec::new(),
@@ -259,12 +272,21 @@ impl Worker {
                 permit: attachment.permit,
             }
         });
+        if let Some(sid) = attachment.sid {
+            self.by_sid.add(sid, key);
+        }
         self.wheel.insert(self.clock.now + limits::PING_AFTER_MS, Timer::Connection(key));
         if self.draining {
             self.close(key, CloseCode::Restart);
         } else if !attachment.leftover.is_empty() {
             let mut leftover = attachment.leftover;
             self.received(key, &mut leftover);
+        }
+    }
+
+    fn revoke(&mut self, sid: Uuid) {
+        for key in self.by_sid.of(sid) {
+            self.close(key, CloseCode::Unauthorized);
         }
     }
 

@@ -2,6 +2,7 @@
 //! socket that has something to say.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,9 +10,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use mio::{Events, Poll, Token, Waker};
 use slotmap::{Key, SlotMap};
 use tiltyard_combat::{Input, Step};
+use uuid::Uuid;
 
 use super::commands::Pending;
-use super::connection::{ConnKey, Connection};
+use super::connection::{BySid, ConnKey, Connection};
 use super::inbox::{Inbox, ShardHandle, inbox};
 use super::publish::Publisher;
 use super::session::{Session, SessionIndex, SessionKey};
@@ -43,6 +45,7 @@ pub struct Worker {
     /// Where the store's news of fights go.
     pub(super) book: Arc<FightBook>,
     pub(super) connections: SlotMap<ConnKey, Connection>,
+    pub(super) by_sid: BySid,
     pub(super) wheel: Wheel<Timer>,
     pub(super) clock: Clock,
     pub(super) stats: Stats,
@@ -64,6 +67,8 @@ pub struct Worker {
     pub(super) lost: Vec<ConnKey>,
     /// Sessions of which the store has to be told.
     pub(super) announced: Vec<(SessionKey, News)>,
+    /// Auth sessions with connections here that ended while the log could not be written.
+    pub(super) revoked: HashSet<Uuid>,
     /// Answers to other threads, held until the turn is in the log.
     pub(super) pending: Vec<Pending>,
     pub(super) receive: Vec<u8>,
@@ -151,6 +156,7 @@ impl Worker {
             index: SessionIndex::default(),
             book,
             connections: SlotMap::with_key(),
+            by_sid: BySid::default(),
             wheel: Wheel::default(),
             clock: Clock::new(),
             stats: Stats::default(),
@@ -162,6 +168,7 @@ impl Worker {
             overfull: Vec::new(),
             lost: Vec::new(),
             announced: Vec::new(),
+            revoked: HashSet::new(),
             pending: Vec::new(),
             receive: vec![0; limits::READ_BYTES],
             replies: Vec::new(),
@@ -200,7 +207,7 @@ impl Worker {
     pub fn run(&mut self) {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_drained() {
-            let idle = self.more.is_empty() && self.lost.is_empty() && self.dirty.is_empty();
+            let idle = self.more.is_empty() && self.lost.is_empty() && self.dirty.is_empty() && self.revoked.is_empty();
             let timeout = if idle { self.wheel.next().map(|at| self.clock.until(at)) } else { Some(Duration::ZERO) };
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => self.turn(&events),
@@ -360,18 +367,21 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread::JoinHandle;
+    use std::time::Duration;
 
     use tempfile::TempDir;
     use tiltyard_combat::Rules;
-    use tiltyard_protocol::{ActionKind, Reason};
+    use tiltyard_protocol::{ActionKind, CloseCode, Encoding, Reason};
     use tokio::sync::oneshot;
     use uuid::Uuid;
 
     use super::Worker;
-    use crate::hub::{Command, FightInfo, Mode, NewFight, Refusal, Reply, RestAction};
+    use crate::hub::{Attachment, Command, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction};
     use crate::log::recovery::recover;
     use crate::shard::ShardHandle;
 
@@ -425,6 +435,28 @@ mod tests {
             self.ask(|reply| Command::Act { session, player: Uuid::from_u128(1), action, reply })
         }
 
+        /// A client's end of a connection whose credentials were of `sid`.
+        fn attach(&self, sid: Option<Uuid>) -> TcpStream {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_nonblocking(true).unwrap();
+            self.handle
+                .send(Command::Attach(Box::new(Attachment {
+                    stream,
+                    leftover: Vec::new(),
+                    player: Uuid::from_u128(1),
+                    sid,
+                    encoding: Encoding::Json,
+                    session: Uuid::nil(),
+                    only: false,
+                    permit: None,
+                })))
+                .unwrap();
+            client
+        }
+
         fn stop(self) {
             self.handle.drain();
             self.thread.join().unwrap();
@@ -452,6 +484,79 @@ mod tests {
         let applied = held.blocking_recv().unwrap().unwrap();
         assert!(applied.damage > 0);
         assert_eq!(shard.read(id).unwrap().actions, 1, "once, and not lost");
+        shard.stop();
+    }
+
+    /// The code of the close frame that comes, and nothing before it.
+    fn close_code(client: &mut TcpStream) -> u16 {
+        let mut frame = [0; 4];
+        client.read_exact(&mut frame).unwrap();
+        assert_eq!(frame[0], 0x88, "a close frame");
+        u16::from_be_bytes([frame[2], frame[3]])
+    }
+
+    #[test]
+    fn the_end_of_an_auth_session_closes_its_connections_and_no_others() {
+        let shard = Shard::start();
+        let (ended, other) = (Uuid::now_v7(), Uuid::now_v7());
+        let mut its = [shard.attach(Some(ended)), shard.attach(Some(ended))];
+        let mut others = [shard.attach(Some(other)), shard.attach(None)];
+        drop(shard.attach(Some(ended)));
+        shard.handle.send(Command::Revoke(ended)).unwrap();
+        for client in &mut its {
+            assert_eq!(close_code(client), CloseCode::Unauthorized.code());
+        }
+        shard.handle.drain();
+        for client in &mut others {
+            assert_eq!(close_code(client), CloseCode::Restart.code());
+        }
+        drop((its, others));
+        shard.thread.join().unwrap();
+    }
+
+    #[test]
+    fn an_auth_session_that_ends_while_the_log_cannot_be_written_is_not_forgotten() {
+        let shard = Shard::start();
+        let (id, sid) = (shard.create().id, Uuid::now_v7());
+        let mut client = shard.attach(Some(sid));
+        // Answered, and so attached.
+        shard.read(id).unwrap();
+        shard.log_fails.store(true, Ordering::SeqCst);
+        let held = shard.attack(id);
+        while shard.handle.stats().log_failures < 1 {
+            std::thread::yield_now();
+        }
+        shard.handle.send(Command::Revoke(sid)).unwrap();
+        let failures = shard.handle.stats().log_failures;
+        while shard.handle.stats().log_failures < failures + 3 {
+            std::thread::yield_now();
+        }
+        shard.log_fails.store(false, Ordering::SeqCst);
+        assert_eq!(close_code(&mut client), CloseCode::Unauthorized.code());
+        held.blocking_recv().unwrap().unwrap();
+        drop(client);
+        shard.stop();
+    }
+
+    #[test]
+    fn a_full_inbox_does_not_lose_the_end_of_an_auth_session() {
+        let shard = Shard::start();
+        let (id, sid) = (shard.create().id, Uuid::now_v7());
+        let mut client = shard.attach(Some(sid));
+        shard.read(id).unwrap();
+        shard.log_fails.store(true, Ordering::SeqCst);
+        let held = shard.attack(id);
+        // Where the log cannot be written the inbox is looked at every 50 ms only.
+        while shard.handle.send(Command::Revoke(Uuid::nil())).is_ok() {}
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        {
+            let _entered = runtime.enter();
+            Hub::new(vec![shard.handle.clone()]).revoke(sid);
+        }
+        shard.log_fails.store(false, Ordering::SeqCst);
+        assert_eq!(close_code(&mut client), CloseCode::Unauthorized.code());
+        held.blocking_recv().unwrap().unwrap();
+        drop(client);
         shard.stop();
     }
 

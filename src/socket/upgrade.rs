@@ -119,12 +119,12 @@ fn choose_encoding(headers: &HeaderMap) -> Result<(Encoding, bool), ApiError> {
 
 fn authenticate(app: &AppState, headers: &HeaderMap, parameters: &Parameters) -> Result<Credentials, ApiError> {
     if headers.contains_key(header::AUTHORIZATION) {
-        let caller = bearer(headers).and_then(|token| app.key.verify(token)).ok_or(Reason::Unauthorized)?;
+        let caller = bearer(headers).and_then(|token| app.keys.verify(token)).ok_or(Reason::Unauthorized)?;
         caller.may(Operation::Connect)?;
         let player = caller.player().ok_or(Reason::Forbidden)?;
         let session: Option<Uuid> = parameters.session.as_deref().and_then(parse_uuid);
         let session = session.ok_or_else(|| ApiError::field("session", "must be a uuid"))?;
-        return Ok(Credentials::Token(Admission { session, player }));
+        return Ok(Credentials::Token(Admission { session, player, sid: caller.sid }));
     }
     let ticket = parameters.ticket.as_deref().and_then(|ticket| app.tickets.read(ticket));
     Ok(Credentials::Ticket(ticket.ok_or(Reason::Unauthorized)?))
@@ -179,6 +179,7 @@ impl Attach {
             stream: parts.io.into_inner().into_std().map_err(|error| error.to_string())?,
             leftover: parts.read_buf.to_vec(),
             player: self.admission.player,
+            sid: self.admission.sid,
             encoding: self.encoding,
             session: self.admission.session,
             only: self.only,

@@ -6,8 +6,11 @@
 mod bad_input;
 mod encodings;
 mod fight;
+mod keys;
 mod metrics;
 mod recovery;
+#[path = "../signer/mod.rs"]
+mod signer;
 mod slow_clients;
 mod support;
 mod tickets;
