@@ -226,12 +226,6 @@ pub const SWEEP_MS: u64 = 10_000;
 /// Rows of each kind deleted in one round, so that changes do not wait long behind it.
 pub const SWEEP_ROWS: usize = 2_000;
 
-/// Milliseconds for which analytics are kept by the minute: a day, and the hour that has begun.
-pub const MINUTES_KEPT_MS: u64 = 25 * 60 * 60 * 1000;
-
-/// Milliseconds for which analytics are kept by the hour: 30 days, and the day that has begun.
-pub const HOURS_KEPT_MS: u64 = 31 * 24 * 60 * 60 * 1000;
-
 /// Requests with idempotency keys that run at the same time. Over: `overloaded` (503).
 pub const KEYS_RUNNING: usize = 65_536;
 

@@ -11,6 +11,7 @@ mod ring;
 pub mod row;
 pub mod series;
 pub mod sketch;
+pub mod witness;
 
 #[cfg(test)]
 mod tests;

@@ -141,6 +141,8 @@ pub struct FightInfo {
     pub version: u64,
     pub active_ms: u64,
     pub actions: u64,
+    /// Actions refused.
+    pub refused: u64,
     pub damage: u64,
     pub eliminations: u32,
     pub winner: Option<Uuid>,

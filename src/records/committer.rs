@@ -21,7 +21,7 @@ use super::fights::{self, News};
 use super::{Shared, now};
 use crate::hub::{FightInfo, Hub, Refusal};
 use crate::limits;
-use crate::store::{Batch, BucketRow, Kind, StoreError};
+use crate::store::{Batch, BucketRow, Kind, Past, StoreError};
 
 /// Commits what is asked of [`super::Records`].
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Committer {
             }
             if swept_at.elapsed() >= Duration::from_millis(limits::SWEEP_MS) {
                 swept_at = Instant::now();
-                self.sweep(retention_ms).await;
+                self.sweep(retention_ms, witness.past_buckets()).await;
             }
         }
     }
@@ -96,7 +96,7 @@ impl Committer {
     async fn round(&mut self, hub: &Hub, witness: &dyn Witness, own: Vec<Change>, buckets: Vec<BucketRow>) -> bool {
         let asks = self.gather(own);
         if self.paused_until.is_some_and(|until| until > Instant::now()) {
-            witness.buckets_kept(buckets.is_empty());
+            witness.not_kept(&buckets);
             refuse(asks, &StoreError::Unavailable("it did not answer the last time".to_owned()));
             return false;
         }
@@ -109,13 +109,9 @@ impl Committer {
             staged.batch.sessions.push(fights::row(fight, &self.shared.node));
             staged.batch.players.extend(fights::player_rows(fight));
         }
-        let has_buckets = !buckets.is_empty();
         staged.batch.buckets = buckets;
         self.add_doubtful(&mut staged.batch);
         let done = self.commit(&staged.batch).await;
-        if has_buckets {
-            witness.buckets_kept(done.is_ok());
-        }
         match done {
             Ok(()) => {
                 self.doubt = Doubt::default();
@@ -126,6 +122,7 @@ impl Committer {
             }
             Err(error) => {
                 self.remember_doubt(&staged);
+                witness.not_kept(&staged.batch.buckets);
                 self.paused_until = Some(Instant::now() + Duration::from_millis(limits::STORE_PAUSE_MS));
                 self.shared.book.failed(fights);
                 let refusal = Refusal::from(error);
@@ -294,12 +291,11 @@ impl Committer {
         }
     }
 
-    async fn sweep(&self, retention_ms: u64) {
+    async fn sweep(&self, retention_ms: u64, buckets: [(i32, i64); 4]) {
         let now = now();
         let before = |age: u64| now.saturating_sub(age).cast_signed();
-        let (ended, keys) = (before(retention_ms), before(limits::KEY_MS));
-        let (minutes, hours) = (before(limits::MINUTES_KEPT_MS), before(limits::HOURS_KEPT_MS));
-        match self.shared.store.sweep(ended, keys, minutes, hours, limits::SWEEP_ROWS).await {
+        let past = Past { ended: before(retention_ms), keys: before(limits::KEY_MS), buckets };
+        match self.shared.store.sweep(past, limits::SWEEP_ROWS).await {
             Ok(swept) => {
                 self.shared.counters.swept.fetch_add(swept, Ordering::Relaxed);
             }

@@ -21,6 +21,9 @@ pub trait Witness: Send + Sync + std::fmt::Debug {
     /// Figures to keep with the next commit.
     fn buckets(&self) -> Vec<BucketRow>;
 
-    /// The figures given last are kept, or are not and have to be given again.
-    fn buckets_kept(&self, kept: bool);
+    /// These figures were not kept: they have to be given again.
+    fn not_kept(&self, buckets: &[BucketRow]);
+
+    /// Widths of figures in seconds, and the Unix seconds before which they are of no use any more.
+    fn past_buckets(&self) -> [(i32, i64); 4];
 }

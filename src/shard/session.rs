@@ -250,6 +250,7 @@ impl Session {
             version: facts.version,
             active_ms: life.active_ms(time),
             actions: self.fight.totals().actions,
+            refused: self.fight.totals().refused,
             damage: self.fight.totals().damage,
             eliminations: self.fight.totals().eliminations,
             winner: life.winner().map(|slot| self.player(slot)),

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 pub use postgres::PostgresStore;
 pub use row::{
-    Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, Kind, KeyAnswer, KeyRow, LogRow, Page, PlayerRow,
+    Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, Kind, KeyAnswer, KeyRow, LogRow, Page, Past, PlayerRow,
     SessionRow, Status,
 };
 pub use sqlite::SqliteStore;
@@ -57,12 +57,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How many sessions there are, by type and status.
     fn counts(&self) -> Answer<'_, Vec<Count>>;
 
-    /// Every node's analytics buckets.
-    fn buckets(&self) -> Answer<'_, Vec<BucketRow>>;
+    /// Analytics buckets of `width` seconds that begin at `since` or later, in Unix seconds: this node's own, or all others'.
+    fn buckets(&self, width: i32, since: i64, own: bool) -> Answer<'_, Vec<BucketRow>>;
 
-    /// Deletes at most about `limit` rows of each kind that are past their time, in Unix milliseconds: sessions that ended
-    /// before `ended`, keys from before `keys`, buckets that began before `minutes` or `hours`. Returns how many sessions went.
-    fn sweep(&self, ended: i64, keys: i64, minutes: i64, hours: i64, limit: usize) -> Answer<'_, u64>;
+    /// Deletes what is past its time, at most `limit` sessions and as many keys. Returns how many sessions went.
+    fn sweep(&self, past: Past, limit: usize) -> Answer<'_, u64>;
 }
 
 /// Why a store did not do what it was asked.

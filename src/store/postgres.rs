@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::row::{self, fight_numbers};
 use super::sql::{self, PageSql, bounded, number, unreadable};
 use super::{
-    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError, Page,
+    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError, Page, Past,
     SessionRow, Status, Store, StoreError, shown,
 };
 use crate::limits;
@@ -50,7 +50,8 @@ gone_players AS (
 kept_logs AS (
     INSERT INTO session_logs
     SELECT * FROM UNNEST($28::uuid[], $29::bigint[], $30::bigint[], $31::text[], $32::text[], $33::text[])
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (session_id, no) DO UPDATE SET at = excluded.at, event = excluded.event, message = excluded.message,
+        data = excluded.data
 ),
 gone_logs AS (
     DELETE FROM session_logs AS s USING UNNEST($34::uuid[], $35::bigint[]) AS l (session_id, no)
@@ -59,27 +60,30 @@ gone_logs AS (
 kept_keys AS (
     INSERT INTO idempotency_keys
     SELECT * FROM UNNEST($36::bytea[], $37::bytea[], $38::bigint[], $39::uuid[], $40::smallint[], $41::text[])
-    ON CONFLICT (hash) DO UPDATE SET status = excluded.status, answer = excluded.answer
+    ON CONFLICT (hash) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = excluded.created_at,
+        session_id = excluded.session_id, status = excluded.status, answer = excluded.answer
 )
 INSERT INTO analytics_buckets
-SELECT * FROM UNNEST($42::text[], $43::integer[], $44::bigint[], $45::text[], $46::bytea[])
+SELECT * FROM UNNEST($42::text[], $43::integer[], $44::bigint[], $45::smallint[], $46::bytea[])
 ON CONFLICT (width, start, series, node) DO UPDATE SET data = excluded.data
 ";
 
-/// Deletes what is past its time: `$1` sessions that ended before, `$2` keys, `$3` and `$4` buckets, `$5` the limit.
+/// Deletes what is past its time: `$1` sessions that ended before, `$2` keys, `$3` to `$10` widths and starts of buckets,
+/// `$11` the limit.
 const SWEEP: &str = "
 WITH swept AS (
     DELETE FROM sessions
-    WHERE id IN (SELECT id FROM sessions WHERE ended_at < $1 ORDER BY ended_at LIMIT $5 FOR UPDATE SKIP LOCKED)
+    WHERE id IN (SELECT id FROM sessions WHERE ended_at < $1 ORDER BY ended_at LIMIT $11 FOR UPDATE SKIP LOCKED)
     RETURNING id
 ),
 players AS (DELETE FROM session_players WHERE session_id IN (SELECT id FROM swept)),
 logs AS (DELETE FROM session_logs WHERE session_id IN (SELECT id FROM swept)),
 keys AS (
     DELETE FROM idempotency_keys
-    WHERE hash IN (SELECT hash FROM idempotency_keys WHERE created_at < $2 ORDER BY created_at LIMIT $5)
+    WHERE hash IN (SELECT hash FROM idempotency_keys WHERE created_at < $2 ORDER BY created_at LIMIT $11)
 ),
-buckets AS (DELETE FROM analytics_buckets WHERE (width = 60 AND start < $3) OR (width = 3600 AND start < $4))
+buckets AS (DELETE FROM analytics_buckets WHERE (width = $3 AND start < $4) OR (width = $5 AND start < $6)
+    OR (width = $7 AND start < $8) OR (width = $9 AND start < $10))
 SELECT count(*) FROM swept
 ";
 
@@ -260,13 +264,15 @@ impl Store for PostgresStore {
         Box::pin(self.all(sqlx::query(sql::COUNTS), |row| sql::count_row!(row)))
     }
 
-    fn buckets(&self) -> Answer<'_, Vec<BucketRow>> {
-        Box::pin(self.all(sqlx::query(sql::BUCKETS), |row| sql::bucket_row!(row)))
+    fn buckets(&self, width: i32, since: i64, own: bool) -> Answer<'_, Vec<BucketRow>> {
+        let query = sqlx::query(sql::BUCKETS).bind(width).bind(since).bind(self.node.clone()).bind(own);
+        Box::pin(self.all(query, |row| sql::bucket_row!(row)))
     }
 
-    fn sweep(&self, ended: i64, keys: i64, minutes: i64, hours: i64, limit: usize) -> Answer<'_, u64> {
-        let query =
-            sqlx::query(SWEEP).bind(ended).bind(keys).bind(minutes / 1000).bind(hours / 1000).bind(number(limit));
+    fn sweep(&self, past: Past, limit: usize) -> Answer<'_, u64> {
+        let query = sqlx::query(SWEEP).bind(past.ended).bind(past.keys);
+        let query = past.buckets.into_iter().fold(query, |query, (width, start)| query.bind(width).bind(start));
+        let query = query.bind(number(limit));
         Box::pin(self.write(query, |rows| {
             let swept: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0).map_err(unreadable))?;
             Ok(swept.unsigned_abs())
@@ -331,7 +337,7 @@ fn commit(batch: &Batch) -> Prepared<'static> {
         .bind(column!(b, |b| b.node.clone()))
         .bind(column!(b, |b| b.width))
         .bind(column!(b, |b| b.start))
-        .bind(column!(b, |b| b.series.clone()))
+        .bind(column!(b, |b| b.series))
         .bind(column!(b, |b| b.data.clone()))
 }
 

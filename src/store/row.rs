@@ -116,8 +116,19 @@ pub struct BucketRow {
     pub width: i32,
     /// Unix seconds at which it begins.
     pub start: i64,
-    pub series: String,
+    pub series: i16,
     pub data: Vec<u8>,
+}
+
+/// What is past its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// Sessions that ended before this, in Unix milliseconds.
+    pub ended: i64,
+    /// Keys from before this, in Unix milliseconds.
+    pub keys: i64,
+    /// Buckets of these many seconds that began before these Unix seconds. Of other widths there are none.
+    pub buckets: [(i32, i64); 4],
 }
 
 /// How many sessions of a type have a status.

@@ -19,7 +19,8 @@ pub(super) const LOGS: &str = "SELECT session_id, no, at, event, message, data F
 pub(super) const KEY: &str =
     "SELECT hash, fingerprint, created_at, session_id, status, answer FROM idempotency_keys WHERE hash = $1";
 
-pub(super) const BUCKETS: &str = "SELECT node, width, start, series, data FROM analytics_buckets";
+pub(super) const BUCKETS: &str = "SELECT node, width, start, series, data FROM analytics_buckets \
+     WHERE width = $1 AND start >= $2 AND (node = $3) = $4";
 
 pub(super) const COUNTS: &str =
     "SELECT kind, status, CAST(sum(n) AS BIGINT) FROM session_counts GROUP BY kind, status ORDER BY kind, status";

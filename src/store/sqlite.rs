@@ -18,7 +18,7 @@ use uuid::fmt::Simple;
 use super::row::{self, fight_numbers};
 use super::sql::{self, PageSql, bounded, number, unreadable};
 use super::{
-    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError, Page,
+    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError, Page, Past,
     SessionRow, Status, Store, StoreError,
 };
 use crate::limits;
@@ -47,29 +47,34 @@ DELETE FROM session_players WHERE (session_id, player_id)
     IN (SELECT unhex(value ->> 0), unhex(value ->> 1) FROM json_each($5));
 INSERT INTO session_logs
     SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
-    FROM json_each($6) WHERE true ON CONFLICT DO NOTHING;
+    FROM json_each($6) WHERE true
+    ON CONFLICT (session_id, no) DO UPDATE SET at = excluded.at, event = excluded.event, message = excluded.message,
+        data = excluded.data;
 DELETE FROM session_logs WHERE (session_id, no) IN (SELECT unhex(value ->> 0), value ->> 1 FROM json_each($7));
 INSERT INTO idempotency_keys
     SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5
     FROM json_each($8) WHERE true
-    ON CONFLICT (hash) DO UPDATE SET status = excluded.status, answer = excluded.answer;
+    ON CONFLICT (hash) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = excluded.created_at,
+        session_id = excluded.session_id, status = excluded.status, answer = excluded.answer;
 INSERT INTO analytics_buckets
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4) FROM json_each($9) WHERE true
     ON CONFLICT (width, start, series, node) DO UPDATE SET data = excluded.data;
 COMMIT;
 ";
 
-/// Deletes what is past its time: `$1` sessions that ended before, `$2` keys, `$3` and `$4` buckets, `$5` the limit.
+/// Deletes what is past its time: `$1` sessions that ended before, `$2` keys, `$3` to `$10` widths and starts of buckets,
+/// `$11` the limit.
 const SWEEP: &str = "
 BEGIN IMMEDIATE;
 CREATE TEMP TABLE IF NOT EXISTS swept (id BLOB PRIMARY KEY);
 DELETE FROM swept;
-INSERT INTO swept SELECT id FROM sessions WHERE ended_at < $1 ORDER BY ended_at LIMIT $5;
+INSERT INTO swept SELECT id FROM sessions WHERE ended_at < $1 ORDER BY ended_at LIMIT $11;
 DELETE FROM session_players WHERE session_id IN (SELECT id FROM swept);
 DELETE FROM session_logs WHERE session_id IN (SELECT id FROM swept);
 DELETE FROM idempotency_keys WHERE hash IN
-    (SELECT hash FROM idempotency_keys WHERE created_at < $2 ORDER BY created_at LIMIT $5);
-DELETE FROM analytics_buckets WHERE (width = 60 AND start < $3) OR (width = 3600 AND start < $4);
+    (SELECT hash FROM idempotency_keys WHERE created_at < $2 ORDER BY created_at LIMIT $11);
+DELETE FROM analytics_buckets WHERE (width = $3 AND start < $4) OR (width = $5 AND start < $6)
+    OR (width = $7 AND start < $8) OR (width = $9 AND start < $10);
 DELETE FROM sessions WHERE id IN (SELECT id FROM swept);
 COMMIT;
 ";
@@ -234,13 +239,16 @@ impl Store for SqliteStore {
         Box::pin(self.all(sqlx::query(sql::COUNTS), |row| sql::count_row!(row)))
     }
 
-    fn buckets(&self) -> Answer<'_, Vec<BucketRow>> {
-        Box::pin(self.all(sqlx::query(sql::BUCKETS), |row| sql::bucket_row!(row)))
+    fn buckets(&self, width: i32, since: i64, own: bool) -> Answer<'_, Vec<BucketRow>> {
+        let query = sqlx::query(sql::BUCKETS).bind(width).bind(since).bind(self.node.clone()).bind(own);
+        Box::pin(self.all(query, |row| sql::bucket_row!(row)))
     }
 
-    fn sweep(&self, ended: i64, keys: i64, minutes: i64, hours: i64, limit: usize) -> Answer<'_, u64> {
+    fn sweep(&self, past: Past, limit: usize) -> Answer<'_, u64> {
         let bind = move |query: Prepared<'static>| {
-            query.bind(ended).bind(keys).bind(minutes / 1000).bind(hours / 1000).bind(number(limit))
+            let query = query.bind(past.ended).bind(past.keys);
+            let query = past.buckets.into_iter().fold(query, |query, (width, start)| query.bind(width).bind(start));
+            query.bind(number(limit))
         };
         Box::pin(self.write(SWEEP, bind))
     }

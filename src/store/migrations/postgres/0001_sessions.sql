@@ -61,7 +61,7 @@ CREATE TABLE analytics_buckets (
     node TEXT NOT NULL,
     width INTEGER NOT NULL,
     start BIGINT NOT NULL,
-    series TEXT NOT NULL,
+    series SMALLINT NOT NULL,
     data BYTEA NOT NULL,
     PRIMARY KEY (width, start, series, node)
 );

@@ -61,7 +61,7 @@ CREATE TABLE analytics_buckets (
     node TEXT NOT NULL,
     width INTEGER NOT NULL,
     start INTEGER NOT NULL,
-    series TEXT NOT NULL,
+    series INTEGER NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY (width, start, series, node)
 ) WITHOUT ROWID;
