@@ -1,7 +1,7 @@
 //! What the server is told: defaults < file (TOML) < `TILTYARD__…` environment < flags.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use config::builder::DefaultState;
@@ -10,6 +10,8 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::cli::Flags;
+use crate::limits;
+use crate::rest::rate::Rate;
 
 /// Every setting, resolved.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +39,25 @@ pub struct Config {
     /// Filter of the log: `info`, or `warn,tiltyard::access=debug`.
     pub log: String,
     pub log_format: LogFormat,
+    /// Whether requests are counted by caller, and refused where they are too many.
+    pub rate_limits: Switch,
+    /// How many requests one player may send.
+    pub rate_player: Rate,
+    /// How many requests one service may send, and one administrator.
+    pub rate_service: Rate,
+    /// How many requests without a good token may come from one address.
+    pub rate_address: Rate,
+    /// Proxies in front of this server, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// Something that can be switched off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    #[default]
+    On,
+    Off,
 }
 
 /// How log lines look.
@@ -64,7 +85,7 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 17] = [
     "listen",
     "data",
     "database",
@@ -77,6 +98,11 @@ const KEYS: [&str; 12] = [
     "sync",
     "log",
     "log_format",
+    "rate_limits",
+    "rate_player",
+    "rate_service",
+    "rate_address",
+    "trusted_proxies",
 ];
 
 impl Config {
@@ -94,6 +120,7 @@ impl Config {
                 .try_parsing(true)
                 .list_separator(",")
                 .with_list_parse_key("allow_origin")
+                .with_list_parse_key("trusted_proxies")
                 .source(Some(environment)),
         );
         let merged = flags.over(builder.set_override_option("log", log)?)?.build()?;
@@ -121,8 +148,8 @@ impl Config {
             return Err(ConfigError::NoCluster);
         }
         let value = |setting, problem: &str| ConfigError::Value { setting, problem: problem.to_owned() };
-        if !(1..=crate::limits::SHARDS).contains(&self.shards) {
-            return Err(value("shards", &format!("must be from 1 to {}", crate::limits::SHARDS)));
+        if !(1..=limits::SHARDS).contains(&self.shards) {
+            return Err(value("shards", &format!("must be from 1 to {}", limits::SHARDS)));
         }
         if let Some(advertise) = &mut self.advertise {
             let url = advertise.trim_end_matches('/');
@@ -142,7 +169,7 @@ impl Config {
 }
 
 fn defaults() -> Result<ConfigBuilder<DefaultState>, ConfigError> {
-    let shards = std::thread::available_parallelism().map_or(1, usize::from).min(crate::limits::SHARDS);
+    let shards = std::thread::available_parallelism().map_or(1, usize::from).min(limits::SHARDS);
     Ok(config::Config::builder()
         .set_default("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)).to_string())?
         .set_default("data", "./data")?
@@ -152,7 +179,12 @@ fn defaults() -> Result<ConfigBuilder<DefaultState>, ConfigError> {
         .set_default("shards", u64::try_from(shards).unwrap_or(1))?
         .set_default("sync", false)?
         .set_default("log", "info")?
-        .set_default("log_format", "text")?)
+        .set_default("log_format", "text")?
+        .set_default("rate_limits", "on")?
+        .set_default("rate_player", limits::RATE_PLAYER)?
+        .set_default("rate_service", limits::RATE_SERVICE)?
+        .set_default("rate_address", limits::RATE_ADDRESS)?
+        .set_default("trusted_proxies", Vec::<String>::new())?)
 }
 
 /// `http(s)://authority[/path]`, nothing else.
@@ -165,10 +197,11 @@ fn is_base_url(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, ConfigError};
+    use super::{Config, ConfigError, Switch};
     use crate::cli::Flags;
     use std::collections::HashMap;
     use std::io::Write;
+    use std::net::IpAddr;
 
     fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -238,6 +271,10 @@ mod tests {
             ("ALLOW_ORIGIN", "*"),
             ("ALLOW_ORIGIN", "https://x/path"),
             ("ALLOW_ORIGIN", "https://user@x"),
+            ("RATE_LIMITS", "maybe"),
+            ("RATE_PLAYER", "fast"),
+            ("RATE_SERVICE", "0/s"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8"),
         ] {
             let env = environment(&[(&format!("TILTYARD__{key}"), value)]);
             assert!(Config::load(&Flags::default(), env).is_err(), "{key}={value}");
@@ -247,6 +284,29 @@ mod tests {
             Config::load(&Flags::default(), env).unwrap().advertise.as_deref(),
             Some("https://game.example/hub")
         );
+    }
+
+    #[test]
+    fn quotas_have_defaults_and_can_be_set_everywhere() {
+        let config = Config::load(&Flags::default(), HashMap::new()).unwrap();
+        assert_eq!((config.rate_limits, config.rate_player), (Switch::On, "50/s,200".parse().unwrap()));
+        assert!(config.trusted_proxies.is_empty());
+        let file = file("rate_limits = \"off\"\nrate_service = \"9/s\"\ntrusted_proxies = [\"10.0.0.1\", \"::1\"]");
+        let flags = Flags {
+            config: Some(file.path().to_owned()),
+            rate_address: Some("3/s,4".parse().unwrap()),
+            ..Flags::default()
+        };
+        let env =
+            environment(&[("TILTYARD__RATE_PLAYER", "7/s,8"), ("TILTYARD__TRUSTED_PROXIES", "10.0.0.2,10.0.0.3")]);
+        let config = Config::load(&flags, env).unwrap();
+        assert_eq!(config.rate_limits, Switch::Off);
+        let rates = [config.rate_player, config.rate_service, config.rate_address];
+        assert_eq!(rates.map(|rate| rate.to_string()), ["7/s,8", "9/s,9", "3/s,4"]);
+        assert_eq!(config.trusted_proxies, ["10.0.0.2".parse::<IpAddr>().unwrap(), "10.0.0.3".parse().unwrap()]);
+        let flags = Flags { rate_limits: Some(Switch::On), trusted_proxies: vec!["::1".parse().unwrap()], ..flags };
+        let config = Config::load(&flags, HashMap::new()).unwrap();
+        assert_eq!((config.rate_limits, config.trusted_proxies), (Switch::On, vec!["::1".parse().unwrap()]));
     }
 
     #[test]

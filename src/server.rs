@@ -18,6 +18,7 @@ use crate::hub::Hub;
 use crate::ops::{Metrics, memory};
 use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
+use crate::rest::rate::RateLimits;
 use crate::rest::sessions::UpdateLocks;
 use crate::rest::{self, App, AppState};
 use crate::shard::{self, ShardConfig, StartError};
@@ -73,6 +74,7 @@ impl Server {
             lobby: Lobby::default(),
             origins: Origins::new(config.allow_origin.clone()),
             metrics: Metrics::new(&config.node),
+            rates: RateLimits::new(&config),
             updates: UpdateLocks::default(),
             guests: config.guests(),
             own_url: config.advertise.clone().unwrap_or_else(|| format!("http://{address}")),
@@ -133,6 +135,7 @@ async fn start_shards(config: &Config) -> Result<(Hub, Vec<thread::JoinHandle<()
 async fn upkeep(app: App) {
     while app.draining.run_until_cancelled(tokio::time::sleep(Duration::from_millis(UPKEEP_MS))).await.is_some() {
         app.metrics.upkeep();
+        app.rates.forget();
         memory::give_back();
     }
 }

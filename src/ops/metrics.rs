@@ -9,6 +9,7 @@ use axum::http::Method;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::rest::rate::Kind;
 use crate::shard::Stats;
 
 /// Seconds. The contract's figures, 5 to 20 ms, lie in the middle.
@@ -30,6 +31,8 @@ pub struct Metrics {
     pub accept_errors: Counter,
     /// Sockets handed to their shards.
     pub upgrades: Counter,
+    /// Requests refused because their caller had sent too many.
+    limited: [Counter; Kind::ALL.len()],
     by_route: RwLock<HashMap<RouteKey, (Counter, Histogram)>>,
 }
 
@@ -107,6 +110,7 @@ impl Metrics {
         );
         let accept_errors = counter(&recorder, "tiltyard_accept_errors_total", "Failures to accept a connection.");
         let upgrades = counter(&recorder, "tiltyard_upgrades_total", "Sockets handed to their shards.");
+        let limited = limited(&recorder);
         describe_counter(&recorder, REQUESTS, "HTTP requests by route, method and status.");
         recorder.describe_histogram(
             KeyName::from(DURATION),
@@ -122,6 +126,7 @@ impl Metrics {
             connections_refused,
             accept_errors,
             upgrades,
+            limited,
             by_route: RwLock::default(),
             recorder: Hidden(recorder),
         }
@@ -147,6 +152,11 @@ impl Metrics {
         });
         requests.increment(1);
         duration.record(elapsed.as_secs_f64());
+    }
+
+    /// Counts one request that was one too many.
+    pub fn limited(&self, kind: Kind) {
+        self.limited[kind as usize].increment(1);
     }
 
     /// Empties the histograms' buffers; every few seconds, or they grow.
@@ -187,6 +197,16 @@ fn describe_counter(recorder: &PrometheusRecorder, name: &'static str, text: &'s
     recorder.describe_counter(KeyName::from(name), None, SharedString::from(text));
 }
 
+/// One for each kind of caller.
+fn limited(recorder: &PrometheusRecorder) -> [Counter; Kind::ALL.len()] {
+    const NAME: &str = "tiltyard_rate_limited_total";
+    describe_counter(recorder, NAME, "Requests refused because their caller had sent too many, by kind of caller.");
+    Kind::ALL.map(|kind| {
+        let key = Key::from_parts(NAME, vec![Label::new("kind", kind.name())]);
+        recorder.register_counter(&key, &METADATA)
+    })
+}
+
 fn gauge(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Gauge {
     recorder.describe_gauge(KeyName::from(name), None, SharedString::from(text));
     recorder.register_gauge(&Key::from_static_name(name), &METADATA)
@@ -210,7 +230,7 @@ fn float(value: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Metrics;
+    use super::{Kind, Metrics};
     use crate::shard::Stats;
     use axum::http::Method;
     use std::time::Duration;
@@ -222,6 +242,7 @@ mod tests {
         metrics.request("/health", &Method::GET, 200, Duration::from_millis(3));
         let odd = Method::from_bytes(b"BREW").unwrap();
         metrics.request("none", &odd, 404, Duration::ZERO);
+        metrics.limited(Kind::Service);
         let text = metrics.render(&Stats { actions: 7, connections: 2, ..Stats::default() }, 5);
         for line in [
             "tiltyard_actions_total 7",
@@ -231,6 +252,8 @@ mod tests {
             r#"tiltyard_http_request_duration_seconds_bucket{route="/health",method="GET",le="0.005"} 2"#,
             r#"tiltyard_http_requests_total{route="none",method="OTHER",status="404"} 1"#,
             "# HELP tiltyard_panics_total",
+            r#"tiltyard_rate_limited_total{kind="service"} 1"#,
+            r#"tiltyard_rate_limited_total{kind="player"} 0"#,
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }

@@ -179,6 +179,7 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::NotEnoughStamina
         // An action the session has no room for is refused like any other action.
         | Reason::RateLimited => StatusCode::CONFLICT,
+        Reason::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Reason::TooManySessions
         | Reason::Overloaded
         | Reason::LogUnavailable

@@ -18,6 +18,7 @@ use super::App;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::id::parse_uuid;
+use super::rate;
 use crate::auth::Principal;
 use crate::limits;
 
@@ -44,10 +45,9 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        bearer(&parts.headers)
-            .and_then(|token| app.key.verify(token))
-            .map(Self)
-            .ok_or_else(|| Reason::Unauthorized.into())
+        let caller = bearer(&parts.headers).and_then(|token| app.key.verify(token));
+        rate::count(app, &parts.headers, &parts.extensions, caller.as_ref())?;
+        caller.map(Self).ok_or_else(|| Reason::Unauthorized.into())
     }
 }
 

@@ -1,13 +1,14 @@
 //! REST: JSON over HTTP, under three base paths. Whatever changes a session goes through the hub into the same inbox as
 //! what sockets say.
 //!
-//! In reading order: [`layers`] what every request passes, [`extract`] and [`fields`] requests taken apart, [`error`] the
-//! one error, [`shapes`] what answers look like; then the operations: [`health`], [`combat`], [`actions`], [`sessions`],
+//! In reading order: [`layers`] what every request passes, [`rate`] how many of them, [`extract`] and [`fields`] requests taken apart, [`error`] the
+//! one error, [`conditional`] what the client knows already, [`shapes`] what answers look like; then the operations: [`health`], [`combat`], [`actions`], [`sessions`],
 //! [`tickets`], [`guest`], [`arena`]; [`pages`] are the embedded web pages.
 
 pub mod actions;
 pub mod arena;
 pub mod combat;
+pub mod conditional;
 pub mod error;
 pub mod extract;
 pub mod fields;
@@ -18,6 +19,7 @@ pub mod layers;
 pub mod lobby;
 pub mod origin;
 pub mod pages;
+pub mod rate;
 pub mod sessions;
 pub mod shapes;
 pub mod tickets;
@@ -51,6 +53,7 @@ pub struct AppState {
     pub lobby: lobby::Lobby,
     pub origins: origin::Origins,
     pub metrics: Metrics,
+    pub rates: rate::RateLimits,
     pub updates: sessions::UpdateLocks,
     /// Whether `POST /guest` hands out tokens.
     pub guests: bool,

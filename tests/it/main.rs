@@ -6,6 +6,7 @@
 mod bad_input;
 mod encodings;
 mod fight;
+mod limits;
 mod metrics;
 mod recovery;
 mod slow_clients;
