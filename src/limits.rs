@@ -148,6 +148,25 @@ pub const GUEST_SECONDS: u64 = 12 * 60 * 60;
 /// Faults of one request that are named. Over: the rest is left out.
 pub const VALIDATION_ERRORS: usize = 20;
 
+/// Bytes of an answer's body from which on it is compressed for a client that takes that. Below, it is not worth its time:
+/// it fits into one packet as it is.
+pub const COMPRESS_BYTES: u64 = 1024;
+
+/// Requests of one player: more than a game sends by hand, far below what could disturb others. Over:
+/// `too_many_requests` (429), as for the two below. All three can be set.
+pub const RATE_PLAYER: &str = "50/s,200";
+
+/// Requests of one service or one administrator: a guard against a loop gone wild, above what one node can answer them.
+pub const RATE_SERVICE: &str = "20000/s,40000";
+
+/// Requests from one address without a good token: guesses at tokens and tickets, and new guests. Many players may share an
+/// address, so it is wide.
+pub const RATE_ADDRESS: &str = "50/s,400";
+
+/// Callers of one kind whose requests are counted, at some 60 bytes each. Over: newcomers share one count until others have
+/// been quiet, for a few seconds.
+pub const RATE_KEYS: usize = 100_000;
+
 /// Bytes of a REST body. Over: 413 before it is read.
 pub const BODY_BYTES: usize = 256 * 1024;
 
@@ -225,6 +244,19 @@ pub const SWEEP_MS: u64 = 10_000;
 
 /// Rows of each kind deleted in one round, so that changes do not wait long behind it.
 pub const SWEEP_ROWS: usize = 2_000;
+
+/// Days for which ended sessions can be kept. Over: the configuration is refused.
+pub const RETENTION_DAYS: u64 = 3_650;
+
+/// Characters of the reason that a session is terminated with. Over: 400.
+pub const REASON_CHARS: usize = 200;
+
+/// Entries of its log that come with a session. The rest is in pages.
+pub const LOGS_WITH_SESSION: usize = 100;
+
+/// Seconds for which an access token of an auth session is good. The session's end ends it at once, this bounds how old the
+/// scopes in it can be.
+pub const ACCESS_TOKEN_SECONDS: u64 = 15 * 60;
 
 /// Requests with idempotency keys that run at the same time. Over: `overloaded` (503).
 pub const KEYS_RUNNING: usize = 65_536;

@@ -77,6 +77,7 @@ reasons! {
     NotEnoughStamina = "not_enough_stamina": "There is not enough stamina for this action.",
     // What the server can carry.
     RateLimited = "rate_limited": "More actions than the session takes in a second.",
+    TooManyRequests = "too_many_requests": "More requests than this caller may send; try again.",
     Overloaded = "overloaded": "The server has more work than it can take; try again.",
     LogUnavailable = "log_unavailable": "The log cannot be written at the moment, so nothing can be acknowledged; try again.",
     StoreUnavailable = "store_unavailable": "The store cannot be reached at the moment, so nothing can be kept; try again.",

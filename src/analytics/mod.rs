@@ -2,7 +2,8 @@
 //! every type and mode. A report adds up buckets and never looks at a session.
 //!
 //! In reading order: [`series`] what is counted apart, [`bucket`] what is counted, [`sketch`] how quantiles are kept, `ring`
-//! the newest buckets of one width, [`row`] buckets as rows of a store, [`report`] the answer. Nothing here has a clock:
+//! the newest buckets of one width, [`row`] buckets as rows of a store, [`report`] the question
+//! and the answer, `sums` the way from buckets to it. Nothing here has a clock:
 //! the time is an argument, in milliseconds since the epoch.
 
 pub mod bucket;
@@ -11,6 +12,7 @@ mod ring;
 pub mod row;
 pub mod series;
 pub mod sketch;
+mod sums;
 pub mod witness;
 
 #[cfg(test)]
@@ -26,8 +28,8 @@ pub use row::{BucketRow, Width};
 pub use series::{Series, SessionType};
 
 use bucket::Event;
-use report::{Sums, Window};
 use ring::Ring;
+use sums::{Sums, Window};
 
 /// The figures of one node. Counting takes a short lock, of its series only; actions of fights are counted when the fight
 /// ends, never one by one.

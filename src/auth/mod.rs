@@ -7,6 +7,7 @@
 pub mod jwks;
 pub mod key;
 pub mod keyring;
+pub mod refresh;
 pub mod source;
 pub mod table;
 pub mod ticket;
@@ -23,6 +24,7 @@ use uuid::{Builder, Uuid};
 
 pub use key::TokenKey;
 pub use keyring::KeyRing;
+pub use refresh::RefreshToken;
 pub use table::{Denial, Operation, Relation};
 pub use ticket::{Admission, Tickets};
 pub use token::{Audience, Grantee};
@@ -57,6 +59,7 @@ pub enum Scope {
     SessionsRead,
     SessionsWrite,
     OpsRead,
+    AnalyticsRead,
 }
 
 impl Principal {
@@ -88,7 +91,14 @@ pub fn named(name: &str) -> Uuid {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 5] = [Self::Play, Self::PlayArena, Self::SessionsRead, Self::SessionsWrite, Self::OpsRead];
+    pub const ALL: [Self; 6] = [
+        Self::Play,
+        Self::PlayArena,
+        Self::SessionsRead,
+        Self::SessionsWrite,
+        Self::OpsRead,
+        Self::AnalyticsRead,
+    ];
 
     /// Its name in a token.
     pub const fn name(self) -> &'static str {
@@ -98,6 +108,7 @@ impl Scope {
             Self::SessionsRead => "sessions:read",
             Self::SessionsWrite => "sessions:write",
             Self::OpsRead => "ops:read",
+            Self::AnalyticsRead => "analytics:read",
         }
     }
 }

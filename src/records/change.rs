@@ -40,6 +40,8 @@ pub enum Change {
     Touch { id: Uuid },
     /// Keeps what is known of an idempotency key.
     Key(Box<KeyRow>),
+    /// Forgets an idempotency key: its request had no effect.
+    Forget([u8; 16]),
 }
 
 /// What a change led to.

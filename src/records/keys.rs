@@ -84,6 +84,14 @@ impl Begun {
         records.change(Kind::Combat, Change::Key(Box::new(self.row.clone()))).await.map(|_| ())
     }
 
+    /// Forgets the key that was reserved: the request has had no effect.
+    pub async fn abandon(self, records: &Records) {
+        if let Err(refusal) = records.change(Kind::Combat, Change::Forget(self.row.hash)).await {
+            tracing::warn!(reason = %refusal.reason, "an idempotency key was not forgotten");
+        }
+        drop(self.running);
+    }
+
     /// Keeps the answer, as far as the store can: the request has taken effect, and its answer leaves in any case.
     pub async fn complete(self, records: &Records, answer: KeyAnswer) {
         let row = KeyRow { answer: Some(answer), ..self.row };

@@ -161,11 +161,11 @@ impl Records {
     }
 
     /// Whether the login that a token belongs to is alive; notes that it is used.
-    pub fn admits(&self, sid: Uuid, player: Option<Uuid>) -> bool {
+    pub fn admits(&self, sid: Uuid, owner: Uuid) -> bool {
         let Some(login) = self.live_of(Kind::Auth, sid) else { return false };
         let now = now();
         let alive = login.status == Status::Active
-            && player == Some(login.player)
+            && owner == login.player
             && login.expires_at().is_some_and(|expires_at| expires_at > now);
         if alive {
             login.see(now);

@@ -87,6 +87,11 @@ impl<'a> Stage<'a> {
                 self.batch.keys.push(*row);
                 Ok(Changed::default())
             }
+            Change::Forget(hash) => {
+                self.batch.keys.retain(|other| other.hash != hash);
+                self.batch.undone_keys.push(hash);
+                Ok(Changed::default())
+            }
         }
     }
 

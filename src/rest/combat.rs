@@ -108,7 +108,6 @@ pub async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
     SessionId(id): SessionId,
-    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let fight = app.fight(&caller, Operation::ReadSession, id).await?;
     let tag = etag(fight.version);

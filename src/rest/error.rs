@@ -99,6 +99,26 @@ impl ApiError {
     pub fn reason(&self) -> Reason {
         self.0.reason
     }
+
+    /// The status it is answered with.
+    pub fn code(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// Whether the same request would be refused again: it was understood, and had no effect.
+    pub fn is_final(&self) -> bool {
+        self.0.status.is_client_error()
+    }
+
+    /// The body it is answered with.
+    pub fn body(&self) -> Value {
+        let Parts { status, reason, message, details, .. } = &*self.0;
+        let mut details = details.clone();
+        details.insert("reason".to_owned(), reason.name().into());
+        // The contract's bound of 1000 characters; nothing here comes near it but what quotes a request.
+        let message: String = message.chars().take(1000).collect();
+        json!({ "code": status.as_u16(), "message": message, "details": details })
+    }
 }
 
 impl From<Reason> for ApiError {
@@ -138,14 +158,8 @@ impl From<Denial> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Parts { status, reason, mut message, mut details, headers } = *self.0;
-        details.insert("reason".to_owned(), reason.name().into());
-        // The contract's bound of 1000 characters; nothing here comes near it but what quotes a request.
-        if let Some((end, _)) = message.char_indices().nth(1000) {
-            message.truncate(end);
-        }
-        let body = json!({ "code": status.as_u16(), "message": message, "details": details });
-        (status, headers, Json(body)).into_response()
+        let body = self.body();
+        (self.0.status, self.0.headers, Json(body)).into_response()
     }
 }
 
@@ -192,6 +206,7 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::NotEnoughStamina
         // An action the session has no room for is refused like any other action.
         | Reason::RateLimited => StatusCode::CONFLICT,
+        Reason::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Reason::TooManySessions
         | Reason::Overloaded
         | Reason::LogUnavailable

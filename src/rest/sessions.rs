@@ -11,6 +11,7 @@ use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::App;
+use super::conditional::not_modified;
 use super::conditions::{etag, expected};
 use super::error::ApiError;
 use super::extract::{Base, Body, Caller, Parameters, SessionId};
@@ -19,7 +20,7 @@ use super::idempotency::{self, Key};
 use super::new_session::{NewSession, new_session};
 use super::shapes::{Session, SessionLogEntry, SessionStats};
 use super::{AppState, combat, cursor, logins};
-use crate::auth::{Operation, Principal};
+use crate::auth::Operation;
 use crate::hub::Control;
 use crate::limits;
 use crate::records::{self, Change, Kept, Update, now};
@@ -292,9 +293,4 @@ fn found_id(found: &Found) -> Uuid {
         Kept::Record(record) => record.id,
         Kept::Fight(fight) => fight.id,
     }
-}
-
-/// Whether the caller may see what another session's owner sees.
-pub fn own(caller: &Principal, player: Uuid) -> bool {
-    caller.player().is_none_or(|own| own == player)
 }

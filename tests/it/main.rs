@@ -7,6 +7,7 @@ mod bad_input;
 mod encodings;
 mod fight;
 mod keys;
+mod limits;
 mod metrics;
 mod recovery;
 #[path = "../signer/mod.rs"]
