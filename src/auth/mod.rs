@@ -91,14 +91,8 @@ pub fn named(name: &str) -> Uuid {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] = [
-        Self::Play,
-        Self::PlayArena,
-        Self::SessionsRead,
-        Self::SessionsWrite,
-        Self::OpsRead,
-        Self::AnalyticsRead,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Play, Self::PlayArena, Self::SessionsRead, Self::SessionsWrite, Self::OpsRead, Self::AnalyticsRead];
 
     /// Its name in a token.
     pub const fn name(self) -> &'static str {

@@ -97,7 +97,8 @@ impl Records {
                 }
             }
         }
-        let (senders, receivers): (Vec<_>, Vec<_>) = Kind::ALL.map(|_| mpsc::channel(limits::CHANGES_DEPTH)).into_iter().unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            Kind::ALL.map(|_| mpsc::channel(limits::CHANGES_DEPTH)).into_iter().unzip();
         let shared = Arc::new(Shared {
             arenas: arenas.map(RwLock::new),
             queues: senders.try_into().expect("a queue for every type"),

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::extract::{Body, Caller, SessionId};
 use super::find::Found;
+use super::rate::Anybody;
 use super::shapes::Tokens;
 use super::{App, AppState, idempotency, sessions};
 use crate::auth::{Audience, Grantee, Operation, RefreshToken};
@@ -77,6 +78,7 @@ pub async fn heartbeat(
 /// New tokens for a refresh token, which is spent. It is the credential: whatever is wrong with it, the answer is the same.
 pub async fn refresh(
     State(app): State<App>,
+    _counted: Anybody,
     SessionId(id): SessionId,
     Body(mut body): Body,
 ) -> Result<Response, ApiError> {
