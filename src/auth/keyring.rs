@@ -110,6 +110,11 @@ impl KeyRing {
         principal
     }
 
+    /// As [`KeyRing::verify`], but looks at nothing that is remembered, remembers nothing and counts nothing.
+    pub fn verify_anew(&self, token: &str) -> Option<Principal> {
+        self.check(token, &self.external()).map(|verified| verified.principal)
+    }
+
     /// Puts these keys in the place of all external ones, at once. `false` where they are those of before.
     pub fn install(&self, mut keys: KeySet) -> bool {
         let ring = &self.0;
@@ -133,7 +138,7 @@ impl KeyRing {
     /// How many external keys are in use.
     #[cfg(test)]
     pub(super) fn external_keys(&self) -> usize {
-        self.0.external.read().unwrap().keys.len()
+        self.external().keys.len()
     }
 
     fn remembered_or_checked(&self, token: &str) -> Option<Arc<Principal>> {
@@ -150,7 +155,7 @@ impl KeyRing {
             ring.remembered.invalidate(&hash);
         }
         ring.figures.misses.increment(1);
-        let external = Arc::clone(&ring.external.read().unwrap_or_else(PoisonError::into_inner));
+        let external = self.external();
         let Verified { principal, until } = self.check(token, &external)?;
         let principal = Arc::new(principal);
         let remembered = Remembered { principal: Arc::clone(&principal), until, generation: external.generation };
@@ -158,24 +163,25 @@ impl KeyRing {
         Some(principal)
     }
 
+    fn external(&self) -> Arc<KeySet> {
+        Arc::clone(&self.0.external.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn check(&self, token: &str, external: &KeySet) -> Option<Verified> {
         let head = Head::of(token)?;
-        let key = match &head.kid {
-            Some(kid) => {
-                let key = external.named(kid);
-                if key.is_none() && head.algorithm != Algorithm::HS256 {
-                    self.0.unknown_kid.notify_one();
-                }
-                key?
+        let key = if let Some(kid) = &head.kid {
+            let key = external.named(kid);
+            if key.is_none() && head.algorithm != Algorithm::HS256 {
+                self.0.unknown_kid.notify_one();
             }
-            None => {
-                if head.algorithm == Algorithm::HS256
-                    && let Some(verified) = Verified::of(token, self.0.own.held())
-                {
-                    return Some(verified);
-                }
-                external.only(head.algorithm)?
+            key?
+        } else {
+            if head.algorithm == Algorithm::HS256
+                && let Some(verified) = Verified::of(token, self.0.own.held())
+            {
+                return Some(verified);
             }
+            external.only(head.algorithm)?
         };
         if key.algorithm != head.algorithm {
             return None;
@@ -246,6 +252,7 @@ mod tests {
             for token in [signer.sign(&claims), signer.raw(&without_kid, &claims.to_string())] {
                 let principal = ring.verify(&token).unwrap_or_else(|| panic!("{}", signer.alg()));
                 assert_eq!((principal.player(), principal.sid), (Some(player), Some(sid)));
+                assert_eq!(ring.verify_anew(&token).as_ref(), ring.verify(&token).as_deref());
             }
         }
         assert!(ring.verify(&own_token(&ring)).is_some(), "and the node's own beside them");
