@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::key::KeyError;
-use crate::auth::source::{Pace, Refresher, Source, SourceError};
+use crate::auth::refresh::{Pace, Refresher};
+use crate::auth::source::{Source, SourceError};
 use crate::auth::{KeyRing, Tickets, TokenKey};
 use crate::config::Config;
 use crate::hub::Hub;

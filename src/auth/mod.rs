@@ -1,12 +1,13 @@
 //! Who is calling and what they may do. Credentials are checked here and nowhere else.
 //!
 //! In reading order: [`key`] the node's secret, [`token`] bearer tokens to principals, [`keyring`] all keys that make a
-//! token good, [`jwks`] those of others, [`source`] where they come from, [`ticket`] single-use admission over the
-//! WebSocket, [`table`] which role may do what.
+//! token good, [`jwks`] those of others, [`source`] where they come from, [`refresh`] how they stay fresh, [`ticket`]
+//! single-use admission over the WebSocket, [`table`] which role may do what.
 
 pub mod jwks;
 pub mod key;
 pub mod keyring;
+pub mod refresh;
 pub mod source;
 pub mod table;
 pub mod ticket;
