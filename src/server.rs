@@ -61,8 +61,8 @@ pub enum ServerError {
 impl Server {
     /// Opens the data folder, recovers the sessions in it, listens and serves. Needs a tokio runtime.
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
-        let key = TokenKey::open(&config.data)?;
-        if key.made {
+        let own = TokenKey::open(&config.data)?;
+        if own.made {
             let data = config.data.display();
             tracing::info!("made a token key; `tiltyard token --data {data} --player UUID` prints a token");
         }
@@ -70,10 +70,10 @@ impl Server {
         let listener = accept::listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let metrics = Metrics::new(&config.node);
-        let keys = KeyRing::new(key.clone(), config.token_issuers.clone(), metrics.tokens.clone());
+        let key = KeyRing::new(own.clone(), config.token_issuers.clone(), metrics.tokens.clone());
         let refresher = match config.jwks.clone() {
             Some(from) => {
-                let started = Refresher::start(keys.clone(), from.clone(), Pace::default()).await;
+                let started = Refresher::start(key.clone(), from.clone(), Pace::default()).await;
                 Some(started.map_err(|error| ServerError::Jwks { from, error })?)
             }
             None => None,
@@ -81,8 +81,8 @@ impl Server {
         let (hub, shards) = start_shards(&config).await?;
         let app = Arc::new(AppState {
             hub,
-            tickets: Tickets::new(key),
-            keys,
+            tickets: Tickets::new(own),
+            key,
             lobby: Lobby::default(),
             origins: Origins::new(config.allow_origin.clone()),
             metrics,

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::jwks::KeySet;
 use super::token::{Head, Held, Verified, since_epoch};
-use super::{Principal, TokenKey};
+use super::{Grantee, Principal, TokenKey};
 use crate::limits;
 
 /// Every key that makes a token good. Cheap to clone.
@@ -91,9 +91,9 @@ impl KeyRing {
         }))
     }
 
-    /// The node's own secret, which signs whatever this server mints.
-    pub fn own(&self) -> &TokenKey {
-        &self.0.own
+    /// Signs a token with the node's own secret; also says when it expires.
+    pub fn mint(&self, grantee: &Grantee, ttl: Duration) -> (String, SystemTime) {
+        self.0.own.mint(grantee, ttl)
     }
 
     /// What is counted.
@@ -235,7 +235,7 @@ mod tests {
         let subject = Uuid::now_v7().to_string();
         let grantee =
             Grantee { audience: Audience::Player, subject, scopes: vec![Scope::Play], guest: false, sid: None };
-        ring.own().mint(&grantee, Duration::from_mins(1)).0
+        ring.mint(&grantee, Duration::from_mins(1)).0
     }
 
     #[test]
@@ -286,10 +286,10 @@ mod tests {
             assert_eq!(ring.verify(&ed.sign(&claims)).is_some(), good, "{iss}");
         }
         claims["iss"] = json!(ISSUER);
-        let by_own = ring.own().sign(&claims);
+        let by_own = ring.0.own.sign(&claims);
         assert_eq!(ring.verify(&by_own), None, "the own secret signs for nobody else");
         claims["iss"] = json!("tiltyard");
-        assert!(ring.verify(&ring.own().sign(&claims)).is_some());
+        assert!(ring.verify(&ring.0.own.sign(&claims)).is_some());
         let named = crate::auth::signer::hs256(&[1; 32], r#"{"alg":"HS256","kid":"ed"}"#, &claims.to_string());
         assert_eq!(ring.verify(&named), None, "the own secret has no id");
     }

@@ -46,7 +46,7 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         bearer(&parts.headers)
-            .and_then(|token| app.keys.verify(token))
+            .and_then(|token| app.key.verify(token))
             .map(Self)
             .ok_or_else(|| Reason::Unauthorized.into())
     }

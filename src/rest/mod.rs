@@ -46,7 +46,7 @@ pub type App = Arc<AppState>;
 #[derive(Debug)]
 pub struct AppState {
     pub hub: Hub,
-    pub keys: KeyRing,
+    pub key: KeyRing,
     pub tickets: Tickets,
     pub lobby: lobby::Lobby,
     pub origins: origin::Origins,

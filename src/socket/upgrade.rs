@@ -119,7 +119,7 @@ fn choose_encoding(headers: &HeaderMap) -> Result<(Encoding, bool), ApiError> {
 
 fn authenticate(app: &AppState, headers: &HeaderMap, parameters: &Parameters) -> Result<Credentials, ApiError> {
     if headers.contains_key(header::AUTHORIZATION) {
-        let caller = bearer(headers).and_then(|token| app.keys.verify(token)).ok_or(Reason::Unauthorized)?;
+        let caller = bearer(headers).and_then(|token| app.key.verify(token)).ok_or(Reason::Unauthorized)?;
         caller.may(Operation::Connect)?;
         let player = caller.player().ok_or(Reason::Forbidden)?;
         let session: Option<Uuid> = parameters.session.as_deref().and_then(parse_uuid);
