@@ -198,11 +198,8 @@ fn new_fight(mut body: Fields, caller: &Principal) -> Result<NewFight, ApiError>
 pub fn from_settings(read: &mut Fields, own: Option<Uuid>, player: Uuid) -> Option<NewFight> {
     let given = read.has("mode");
     let mode = read.text("mode", "pvp, pve, arena or tournament", mode).or((!given).then_some(Mode::Pvp));
-    let participants = if read.has("participants") {
-        read.uuids("participants", 1, limits::PARTICIPANTS)
-    } else {
-        Some(vec![player])
-    };
+    let participants =
+        if read.has("participants") { read.uuids("participants", 1, limits::PARTICIPANTS) } else { Some(vec![player]) };
     let rules = rules(read, mode);
     check_own(read, own, participants.as_deref());
     Some(fight(mode?, participants?, rules))

@@ -60,7 +60,7 @@ pub type App = Arc<AppState>;
 #[derive(Debug)]
 pub struct AppState {
     pub hub: Hub,
-    pub keys: KeyRing,
+    pub key: KeyRing,
     pub tickets: Tickets,
     pub lobby: lobby::Lobby,
     pub origins: origin::Origins,
@@ -85,7 +85,7 @@ pub struct AppState {
 impl AppState {
     /// Who a bearer token's bearer is: the token is good, and so is the login it belongs to, if it belongs to one.
     pub fn authenticate(&self, token: &str) -> Option<Arc<Principal>> {
-        let principal = self.keys.verify(token)?;
+        let principal = self.key.verify(token)?;
         principal.sid.is_none_or(|sid| self.records.admits(sid, principal.owner())).then_some(principal)
     }
 

@@ -218,6 +218,7 @@ impl Worker {
                 }
             }
         }
+        debug_assert!(self.by_sid.is_empty() || !self.connections.is_empty(), "forgotten with their connections");
         if let Err(error) = self.journal.sync() {
             tracing::error!(shard = self.number, %error, "the log could not be synced at the end");
         }

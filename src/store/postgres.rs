@@ -368,7 +368,7 @@ async fn backend(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
 
 /// PostgreSQL's codes of class 53 are about resources; 53100 is a full disk.
 fn failure(error: &sqlx::Error) -> StoreError {
-    match error.as_database_error().and_then(|error| error.code()) {
+    match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
         Some(code) if code == "53100" => StoreError::Full(error.to_string()),
         _ => StoreError::Unavailable(error.to_string()),
     }

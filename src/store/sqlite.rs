@@ -377,7 +377,7 @@ async fn checkpoint(mut connection: SqliteConnection) {
 /// SQLite's codes for a file that cannot grow.
 fn failure(error: &sqlx::Error) -> StoreError {
     const FULL: &str = "13";
-    match error.as_database_error().and_then(|error| error.code()) {
+    match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
         Some(code) if code == FULL => StoreError::Full(error.to_string()),
         _ => StoreError::Unavailable(error.to_string()),
     }
