@@ -209,6 +209,11 @@ impl Committer {
     /// Changes that are due by themselves.
     fn due(&mut self) -> Vec<Change> {
         let now = now();
+        for sid in self.shared.book.take_used_logins() {
+            if let Some(login) = self.shared.live_of(Kind::Auth, sid) {
+                login.see(now);
+            }
+        }
         let mut changes = Vec::new();
         while let Some(&Reverse((at, id))) = self.deadlines.peek()
             && at <= now
