@@ -8,11 +8,15 @@
 pub mod arena;
 pub mod change;
 pub mod committer;
+#[cfg(test)]
+mod committer_tests;
 pub mod ended;
 pub mod fights;
 pub mod keys;
 pub mod record;
 pub mod stage;
+#[cfg(test)]
+mod stage_tests;
 pub mod witness;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -363,7 +363,7 @@ fn login(record: &mut Record) -> Result<&mut Login, Reason> {
 }
 
 /// JSON merge patch, RFC 7386.
-fn merge(target: &mut Value, patch: &Value) {
+pub(super) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;

@@ -1,0 +1,282 @@
+//! What the committer does with a store that does not answer, or did what it was asked and did not say so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tiltyard_protocol::Reason;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::keys::Keys;
+use super::{Body, Change, Expected, Kept, Member, NewRecord, Records, Room, Update, Witness};
+use crate::analytics::witness::Counting;
+use crate::hub::{Hub, Mode, NewFight};
+use crate::shard::{self, ShardConfig};
+use crate::store::{
+    Answer, Batch, BucketRow, CombatFilter, Count, Filter, KeyAnswer, KeyRow, Kind, LogRow, Page, Past, SessionRow,
+    SqliteStore, Status, Store, StoreError,
+};
+
+const GOOD: u8 = 0;
+/// Keeps nothing, and is not available.
+const AWAY: u8 = 1;
+/// Keeps everything, and says that it was not available.
+const UNSURE: u8 = 2;
+
+/// A real store behind a connection that can fail.
+#[derive(Debug)]
+struct Wired {
+    store: Arc<SqliteStore>,
+    wire: Arc<AtomicU8>,
+}
+
+impl Store for Wired {
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let wire = self.wire.load(Ordering::SeqCst);
+            if wire != AWAY {
+                self.store.commit(batch).await?;
+            }
+            if wire == GOOD { Ok(()) } else { Err(StoreError::Unavailable("as the test asks".to_owned())) }
+        })
+    }
+
+    fn live(&self, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
+        self.store.live(after, limit)
+    }
+
+    fn live_fights(&self, after: Uuid, limit: usize) -> Answer<'_, Vec<Uuid>> {
+        self.store.live_fights(after, limit)
+    }
+
+    fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>> {
+        self.store.session(id)
+    }
+
+    fn list<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Page> {
+        self.store.list(filter)
+    }
+
+    fn list_combat<'a>(&'a self, filter: &'a CombatFilter) -> Answer<'a, Page> {
+        self.store.list_combat(filter)
+    }
+
+    fn logs(&self, session: Uuid, before: i64, limit: usize) -> Answer<'_, Vec<LogRow>> {
+        self.store.logs(session, before, limit)
+    }
+
+    fn key(&self, hash: [u8; 16]) -> Answer<'_, Option<KeyRow>> {
+        self.store.key(hash)
+    }
+
+    fn counts(&self) -> Answer<'_, Vec<Count>> {
+        self.store.counts()
+    }
+
+    fn buckets(&self, width: i32, since: i64, own: bool) -> Answer<'_, Vec<BucketRow>> {
+        self.store.buckets(width, since, own)
+    }
+
+    fn sweep(&self, past: Past, limit: usize) -> Answer<'_, u64> {
+        self.store.sweep(past, limit)
+    }
+}
+
+/// Records with everything they need around them.
+struct World {
+    records: Records,
+    hub: Hub,
+    store: Arc<SqliteStore>,
+    wire: Arc<AtomicU8>,
+    stop: CancellationToken,
+    committing: JoinHandle<()>,
+    threads: Vec<std::thread::JoinHandle<()>>,
+    folder: TempDir,
+}
+
+impl World {
+    async fn start(folder: TempDir) -> Self {
+        let store = Arc::new(SqliteStore::open(&folder.path().join("store.db"), "a", false).await.unwrap());
+        let wire = Arc::new(AtomicU8::new(GOOD));
+        let wired = Box::new(Wired { store: Arc::clone(&store), wire: Arc::clone(&wire) });
+        let counting = Arc::new(Counting::restored(&*wired, "a", metrics::Histogram::noop()).await.unwrap());
+        let (records, committer) = Records::open(wired, "a").await.unwrap();
+        let book = Arc::clone(records.book());
+        let config = ShardConfig { shards: 1, data: folder.path().to_owned(), sync: false, book };
+        let (handles, threads) = shard::start(&config).unwrap();
+        let (hub, stop) = (Hub::new(handles), CancellationToken::new());
+        let running = committer.run(hub.clone(), counting as Arc<dyn Witness>, 1_000_000, stop.clone());
+        Self { records, hub, store, wire, stop, committing: tokio::spawn(running), threads, folder }
+    }
+
+    async fn stop(self) -> TempDir {
+        self.hub.drain();
+        for thread in self.threads {
+            thread.join().unwrap();
+        }
+        self.stop.cancel();
+        self.committing.await.unwrap();
+        self.folder
+    }
+
+    async fn create(&self, key: Option<KeyRow>) -> Result<Uuid, Reason> {
+        let (id, player) = (Uuid::now_v7(), Uuid::from_u128(1));
+        let members = smallvec::smallvec![Member { player, joined_at: 0 }];
+        let body = Body::Custom(Box::new(Room { ttl_ms: 1 << 40, max_members: 9, members, state: "{}".into() }));
+        let answer: super::change::AnswerOf = |_, _| KeyAnswer { status: 201, body: "{}".into() };
+        let key = key.map(|key| (key, answer));
+        let new = NewRecord { id, player, body, metadata: None, settings: None, replace: false, key };
+        let made = self.records.change(Kind::Custom, Change::Create(Box::new(new))).await;
+        made.map(|_| id).map_err(|refusal| refusal.reason)
+    }
+
+    async fn rename(&self, id: Uuid) -> Result<u64, Reason> {
+        let update = Update { metadata: Some(r#"{"name":"x"}"#.into()), ..Update::default() };
+        let change = Change::Update { id, expected: Expected::default(), update };
+        let done = self.records.change(Kind::Custom, change).await;
+        done.map(|changed| changed.record.unwrap().version).map_err(|refusal| refusal.reason)
+    }
+
+    /// The wire is mended: the next change goes through, once the pause after the failure is over.
+    async fn mend(&self) -> Uuid {
+        self.wire.store(GOOD, Ordering::SeqCst);
+        loop {
+            match self.create(None).await {
+                Ok(id) => return id,
+                Err(Reason::StoreUnavailable) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(reason) => panic!("{reason}"),
+            }
+        }
+    }
+
+    async fn total(&self) -> i64 {
+        let filter = Filter { limit: 9, player: Some(Uuid::from_u128(1)), ..Filter::default() };
+        let page = self.store.list(&filter).await.unwrap();
+        assert_eq!(page.total, i64::try_from(page.sessions.len()).unwrap());
+        page.total
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_acknowledged_is_not_there_once_the_store_is_back() {
+    for wire in [AWAY, UNSURE] {
+        let world = World::start(TempDir::new().unwrap()).await;
+        let old = world.create(None).await.unwrap();
+        world.wire.store(wire, Ordering::SeqCst);
+        assert_eq!(world.create(None).await, Err(Reason::StoreUnavailable));
+        let at_once = tokio::time::timeout(Duration::from_millis(200), world.rename(old)).await;
+        assert_eq!(at_once.expect("refused without asking again"), Err(Reason::StoreUnavailable));
+        world.mend().await;
+        assert_eq!(world.total().await, 2, "the old one and the one that mended it");
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_unknown_outcome_is_taken_back() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    let id = world.create(None).await.unwrap();
+    world.wire.store(UNSURE, Ordering::SeqCst);
+    assert_eq!(world.rename(id).await, Err(Reason::StoreUnavailable));
+    assert_eq!(world.store.session(id).await.unwrap().unwrap().version, 2, "the store has it");
+    assert_eq!(world.records.live(id).unwrap().version, 1, "nobody was shown it");
+    world.mend().await;
+    let row = world.store.session(id).await.unwrap().unwrap();
+    assert_eq!((row.version, row.metadata, row.logs), (1, None, 1));
+    assert_eq!(world.rename(id).await, Ok(2));
+    let events: Vec<_> = world.store.logs(id, 9, 9).await.unwrap().into_iter().map(|log| log.event).collect();
+    assert_eq!(events, ["updated", "created"], "each entry once");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_join_and_an_end_of_unknown_outcome_are_taken_back() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    let (joined, ended) = (world.create(None).await.unwrap(), world.create(None).await.unwrap());
+    let bob = Uuid::from_u128(2);
+    world.wire.store(UNSURE, Ordering::SeqCst);
+    let end = Change::End { id: ended, expected: Expected::default(), reason: "x".into() };
+    let join = Change::Join { id: joined, player: bob };
+    let (end, join) = tokio::join!(world.records.change(Kind::Custom, end), world.records.change(Kind::Custom, join));
+    assert!(end.is_err() && join.is_err());
+    world.mend().await;
+    let of = |player, status| Filter { player: Some(player), status: Some(status), limit: 9, ..Filter::default() };
+    let page = world.store.list(&of(bob, Status::Active)).await.unwrap();
+    assert_eq!((page.total, page.sessions.len()), (0, 0), "bob is in nothing");
+    let page = world.store.list(&of(Uuid::from_u128(1), Status::Active)).await.unwrap();
+    assert_eq!((page.total, page.sessions.len()), (3, 3), "nothing has ended");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_is_known_only_with_its_effect() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    let keys = Keys::default();
+    let begin = || keys.begin(&world.records, ["ann", "create", "k"], [1; 16], Uuid::now_v7());
+    let begun = begin().await.unwrap();
+    assert_eq!(begin().await.unwrap_err().reason, Reason::IdempotencyRunning);
+    world.wire.store(UNSURE, Ordering::SeqCst);
+    assert_eq!(world.create(Some(begun.row.clone())).await, Err(Reason::StoreUnavailable));
+    drop(begun);
+    world.mend().await;
+    let begun = begin().await.unwrap();
+    assert!(!begun.repeated, "the first try had no effect");
+    world.create(Some(begun.row.clone())).await.unwrap();
+    drop(begun);
+    let begun = begin().await.unwrap();
+    assert_eq!(begun.row.answer, Some(KeyAnswer { status: 201, body: "{}".into() }));
+    drop(begun);
+    let other = keys.begin(&world.records, ["ann", "create", "k"], [2; 16], Uuid::now_v7()).await;
+    assert_eq!(other.unwrap_err().reason, Reason::IdempotencyMismatch);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn fights_go_on_without_the_store_and_reach_it_later() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    world.wire.store(AWAY, Ordering::SeqCst);
+    let fight = NewFight {
+        id: Uuid::now_v7(),
+        mode: Mode::Pve,
+        creator: Uuid::from_u128(1),
+        participants: vec![Uuid::from_u128(1)],
+        seats: 1,
+        rules: tiltyard_combat::Rules::default(),
+        settings: String::new(),
+        metadata: String::new(),
+    };
+    let id = world.hub.create(fight).await.unwrap().id;
+    tokio::time::timeout(Duration::from_secs(2), world.records.book().settled(id)).await.expect("nobody waits long");
+    assert!(world.store.session(id).await.unwrap().is_none());
+    assert!(matches!(world.records.kept(id).await.unwrap(), Some(Kept::Fight(_))), "it is not lost sight of");
+    world.mend().await;
+    let row = loop {
+        if let Some(row) = world.store.session(id).await.unwrap() {
+            break row;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!((row.kind, row.status), (Kind::Combat, Status::Active));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_finds_what_was_acknowledged() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    let id = world.create(None).await.unwrap();
+    world.rename(id).await.unwrap();
+    let world = World::start(world.stop().await).await;
+    assert_eq!(world.records.live(id).unwrap().version, 2);
+    let end = Change::End { id, expected: Expected::default(), reason: "x".into() };
+    world.records.change(Kind::Custom, end).await.unwrap();
+    let world = World::start(world.stop().await).await;
+    assert!(world.records.live(id).is_none());
+    let Some(Kept::Record(record)) = world.records.kept(id).await.unwrap() else { panic!() };
+    assert_eq!((record.version, record.status), (3, Status::Terminated));
+    world.records.kept(id).await.unwrap();
+    assert_eq!(world.records.cache_hits_and_misses(), (1, 1), "the second read is answered from memory");
+    world.stop().await;
+}
