@@ -215,18 +215,18 @@ async fn a_join_and_an_end_of_unknown_outcome_are_taken_back() {
 async fn a_key_is_known_only_with_its_effect() {
     let world = World::start(TempDir::new().unwrap()).await;
     let keys = Keys::default();
-    let begin = || keys.begin(&world.records, ["ann", "create", "k"], [1; 16], Uuid::now_v7());
-    let begun = begin().await.unwrap();
-    assert_eq!(begin().await.unwrap_err().reason, Reason::IdempotencyRunning);
+    let ask = || keys.begin(&world.records, ["ann", "create", "k"], [1; 16], Uuid::now_v7());
+    let begun = ask().await.unwrap();
+    assert_eq!(ask().await.unwrap_err().reason, Reason::IdempotencyRunning);
     world.wire.store(UNSURE, Ordering::SeqCst);
     assert_eq!(world.create(Some(begun.row.clone())).await, Err(Reason::StoreUnavailable));
     drop(begun);
     world.mend().await;
-    let begun = begin().await.unwrap();
+    let begun = ask().await.unwrap();
     assert!(!begun.repeated, "the first try had no effect");
     world.create(Some(begun.row.clone())).await.unwrap();
     drop(begun);
-    let begun = begin().await.unwrap();
+    let begun = ask().await.unwrap();
     assert_eq!(begun.row.answer, Some(KeyAnswer { status: 201, body: "{}".into() }));
     drop(begun);
     let other = keys.begin(&world.records, ["ann", "create", "k"], [2; 16], Uuid::now_v7()).await;

@@ -14,6 +14,9 @@ use super::stage::{Stage, Staged, merge, place};
 use crate::limits;
 use crate::store::Status;
 
+/// What a change led to.
+type Done = Result<Option<Arc<Record>>, Reason>;
+
 /// Arenas, and a clock that a test moves.
 #[derive(Default)]
 struct World {
@@ -23,7 +26,7 @@ struct World {
 
 impl World {
     /// Stages all of `changes` as one batch and shows what came of it.
-    fn batch(&mut self, changes: Vec<Change>) -> (Vec<Result<Option<Arc<Record>>, Reason>>, Staged) {
+    fn batch(&mut self, changes: Vec<Change>) -> (Vec<Done>, Staged) {
         let arenas = [&self.arenas[0], &self.arenas[1], &self.arenas[2]];
         let mut stage = Stage::new(arenas, self.now, "a");
         let done = changes
@@ -232,7 +235,7 @@ fn every_change_is_in_the_log_and_the_log_is_bounded() {
     let mut world = World::default();
     let id = world.create(1, room(1, 2)).id;
     let keep = usize::try_from(limits::SESSION_LOGS).unwrap();
-    let (_, staged) = world.batch((0..keep + 1).map(|n| patch(id, json!({ "n": n }))).collect());
+    let (_, staged) = world.batch((0..=keep).map(|n| patch(id, json!({ "n": n }))).collect());
     assert_eq!(staged.batch.logs.last().unwrap().no, limits::SESSION_LOGS + 2);
     assert_eq!(staged.batch.trims, [(id, 1), (id, 2)]);
     let (_, staged) = world.batch(vec![update(id, Some(Status::Completed), None)]);
