@@ -3,7 +3,8 @@
 //!
 //! In reading order: [`layers`] what every request passes, [`extract`] and [`fields`] requests taken apart, [`error`] the
 //! one error, [`shapes`] what answers look like; then the operations: [`health`], [`combat`], [`actions`], [`sessions`],
-//! [`tickets`], [`guest`], [`arena`]; [`pages`] are the embedded web pages.
+//! [`tickets`], [`guest`], [`arena`]; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the
+//! embedded web pages.
 
 pub mod actions;
 pub mod arena;
@@ -16,8 +17,10 @@ pub mod health;
 pub mod id;
 pub mod layers;
 pub mod lobby;
+pub mod openapi;
 pub mod origin;
 pub mod pages;
+pub mod routes;
 pub mod sessions;
 pub mod shapes;
 pub mod tickets;
@@ -33,6 +36,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use error::ApiError;
+pub use routes::Routes;
 
 use crate::auth::{Operation, Principal, Relation, Tickets, TokenKey};
 use crate::hub::{FightInfo, Hub};
@@ -97,20 +101,23 @@ fn relation(caller: &Principal, fight: &FightInfo) -> Relation {
 
 /// The whole HTTP service.
 pub fn router(app: &App) -> Router {
-    let api = operations();
-    let all = extract::BASES.into_iter().fold(operations(), |router, base| router.nest(base, api.clone()));
+    let api = operations().router();
+    let all = extract::BASES.into_iter().fold(api.clone(), |router, base| router.nest(base, api.clone()));
     layers::wrap(
         all.fallback(pages::serve).method_not_allowed_fallback(layers::method_not_allowed).with_state(Arc::clone(app)),
         app,
     )
 }
 
-fn operations() -> Router<App> {
-    Router::new()
+/// Every operation, under no base path. What is here is in the document too, and the other way round.
+pub fn operations() -> Routes {
+    Routes::default()
         .route("/health", get(health::health))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::json))
+        .route("/openapi.yaml", get(openapi::yaml))
         .route("/guest", post(guest::create))
         .route("/arena/seats", post(arena::take))
         .route("/combat/sessions", post(combat::create))
