@@ -247,7 +247,7 @@ describe("operations", () => {
     assert.ok([404, 409].includes((await leave()).response.status), "who has left does not know it any more");
     const renamed = await annsClient.PUT("/sessions/{session_id}", { params: at(session_id), body: { metadata: { name: "Siege" } } });
     assert.deepEqual(ok(renamed).metadata, { name: "Siege" });
-    refused(await annsClient.POST("/sessions/{session_id}/heartbeat", { params: at(session_id) }), 409);
+    refused(await annsClient.POST("/sessions/{session_id}/heartbeat", { params: at(session_id) }), 409, "wrong_type");
     assert.equal(ok(await annsClient.DELETE("/sessions/{session_id}", { params: at(session_id) })).status, "terminated");
   });
 
