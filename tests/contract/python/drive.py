@@ -149,7 +149,7 @@ def a_fight_is_created_once_read_fought_and_ended():
 
     # The fight begins by itself: a bound on how often it is asked is a bound on the time.
     for _ in range(5000):
-        state = call("get_combat_session_state", session, by=ann, gives=m.CombatSessionState)
+        state = call("get_combat_session_state", session, by=service, gives=m.CombatSessionState)
         if state.phase is not m.CombatPhase.PREPARATION:
             break
     assert state.phase is m.CombatPhase.ACTIVE
@@ -249,7 +249,9 @@ def analytics_count_what_happened():
     figures = call("get_session_analytics", by=admin, gives=m.SessionAnalytics, timeframe=m.Timeframe("1h"))
     assert figures.timeframe is m.Timeframe("1h")
     assert figures.total_sessions > 0
-    refused("get_session_analytics", by=ann, status=403, reason="forbidden")
+    # A service without the scope is refused; a player's token is of no use here at all.
+    refused("get_session_analytics", by=service, status=403, reason="forbidden")
+    refused("get_session_analytics", by=ann, status=401, reason="unauthorized")
 
 
 def every_operation_was_driven():

@@ -115,7 +115,10 @@ describe("operations", () => {
     const answer = await nobody.GET("/metrics", { parseAs: "text" });
     assert.equal(answer.response.status, 401);
     assert.equal(answer.response.headers.get("www-authenticate"), "Bearer");
-    assert.match(ok(await admin.GET("/metrics", { parseAs: "text" })), /^# TYPE tiltyard/m);
+    const counted = await admin.GET("/metrics", { parseAs: "text" });
+    assert.match(ok(counted), /^# TYPE tiltyard/m);
+    const limits = ["limit", "remaining", "reset"].map((name) => counted.response.headers.get(`x-ratelimit-${name}`));
+    assert.ok(process.env.TILTYARD__RATE_LIMITS === "off" || limits.every((value) => /^\d+$/.test(value ?? "")), `${limits}`);
   });
 
   test("faults are named", async () => {
@@ -151,9 +154,9 @@ describe("operations", () => {
     assert.ok([200, 304].includes(unchanged.response.status), "it may have begun in between");
 
     // The fight begins by itself; how often it is asked until then is bounded by the test's own time.
-    let state = ok(await annsClient.GET("/combat/sessions/{session_id}/state", { params: at(session_id) }));
+    let state = ok(await service.GET("/combat/sessions/{session_id}/state", { params: at(session_id) }));
     while (state.phase === "preparation") {
-      state = ok(await annsClient.GET("/combat/sessions/{session_id}/state", { params: at(session_id) }));
+      state = ok(await service.GET("/combat/sessions/{session_id}/state", { params: at(session_id) }));
     }
     assert.equal(state.phase, "active" satisfies Schemas["CombatPhase"]);
     const strike = (player_id: string, target_id: string) =>
