@@ -12,6 +12,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use super::conditional::not_modified;
+
 const YAML: &str = include_str!("../../protocol/openapi.yaml");
 
 /// Made at the first request, which no other waits long for: it takes milliseconds.
@@ -44,8 +46,7 @@ impl Document {
 
     fn answer(&self, request: &HeaderMap) -> Response {
         let headers: [(HeaderName, &str); 2] = [(header::ETAG, &self.etag), (header::CACHE_CONTROL, "no-cache")];
-        let known = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
-        if known.flat_map(|tags| tags.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == self.etag) {
+        if not_modified(request, &self.etag) {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
         (headers, [(header::CONTENT_TYPE, self.content_type)], self.text.clone()).into_response()

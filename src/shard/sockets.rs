@@ -144,6 +144,9 @@ impl Worker {
     pub(super) fn gone(&mut self, key: ConnKey) {
         self.leave_all(key);
         if let Some(mut connection) = self.connections.remove(key) {
+            if let Some(sid) = connection.sid {
+                self.by_sid.remove(sid, key);
+            }
             // Dropping the stream closes the descriptor, which is all that deregistering would add to.
             let _ = self.poll.registry().deregister(&mut connection.stream);
         }
@@ -177,6 +180,9 @@ impl Worker {
         if silent >= limits::IDLE_CLOSE_MS {
             self.close(key, CloseCode::Idle);
             return;
+        }
+        if let Some(sid) = connection.sid {
+            self.book.login_used(sid);
         }
         let next = if silent >= limits::PING_AFTER_MS {
             let mut ping = Vec::new();

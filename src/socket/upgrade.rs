@@ -22,9 +22,11 @@ use super::accept::Permit;
 use crate::auth::ticket::Presented;
 use crate::auth::{Admission, Operation};
 use crate::hub::Attachment;
+use crate::records::Kept;
 use crate::rest::error::ApiError;
 use crate::rest::extract::bearer;
 use crate::rest::id::parse_uuid;
+use crate::rest::rate;
 use crate::rest::{App, AppState};
 
 /// `?ticket=` or `?session=`.
@@ -51,12 +53,16 @@ pub async fn upgrade(
     app.origins.check(request.headers())?;
     let (encoding, echoed) = choose_encoding(request.headers())?;
     let Query(parameters) = parameters.map_err(|_| Reason::BadRequest)?;
-    let credentials = authenticate(&app, request.headers(), &parameters)?;
+    let credentials = authenticate(&app, &request, &parameters)?;
     let admission = credentials.admission();
+    if !admission.sid.is_none_or(|sid| app.records.admits(sid, admission.player)) {
+        return Err(Reason::Unauthorized.into());
+    }
     check_seat(&app, admission).await?;
     if let Credentials::Ticket(ticket) = &credentials
         && !app.tickets.redeem(ticket)
     {
+        rate::count(&app, request.headers(), request.extensions(), None)?;
         return Err(Reason::Unauthorized.into());
     }
     let attach = Attach {
@@ -117,24 +123,35 @@ fn choose_encoding(headers: &HeaderMap) -> Result<(Encoding, bool), ApiError> {
     })
 }
 
-fn authenticate(app: &AppState, headers: &HeaderMap, parameters: &Parameters) -> Result<Credentials, ApiError> {
+fn authenticate(app: &AppState, request: &Request, parameters: &Parameters) -> Result<Credentials, ApiError> {
+    let headers = request.headers();
+    let count = |caller| rate::count(app, headers, request.extensions(), caller);
     if headers.contains_key(header::AUTHORIZATION) {
-        let caller = bearer(headers).and_then(|token| app.key.verify(token)).ok_or(Reason::Unauthorized)?;
+        let caller = bearer(headers).and_then(|token| app.authenticate(token));
+        count(caller.as_deref())?;
+        let caller = caller.ok_or(Reason::Unauthorized)?;
         caller.may(Operation::Connect)?;
         let player = caller.player().ok_or(Reason::Forbidden)?;
         let session: Option<Uuid> = parameters.session.as_deref().and_then(parse_uuid);
         let session = session.ok_or_else(|| ApiError::field("session", "must be a uuid"))?;
-        return Ok(Credentials::Token(Admission { session, player }));
+        return Ok(Credentials::Token(Admission { session, player, sid: caller.sid }));
     }
     let ticket = parameters.ticket.as_deref().and_then(|ticket| app.tickets.read(ticket));
-    Ok(Credentials::Ticket(ticket.ok_or(Reason::Unauthorized)?))
+    match ticket {
+        Some(ticket) => Ok(Credentials::Ticket(ticket)),
+        None => Err(count(None).err().unwrap_or_else(|| Reason::Unauthorized.into())),
+    }
 }
 
 /// The session is there and the player has a seat; no difference is made between the two.
 async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError> {
-    let fight = app.hub.read(admission.session).await?;
-    let seated = fight.participants.iter().any(|seat| seat.player == admission.player);
-    if seated { Ok(()) } else { Err(Reason::NoSession.into()) }
+    let found = app.look_up(admission.session).await?;
+    let Kept::Fight(fight) = found.kept else { return Err(Reason::NoSession.into()) };
+    match fight.participants.iter().any(|seat| seat.player == admission.player) {
+        false => Err(Reason::NoSession.into()),
+        true if !found.resident => Err(Reason::SessionEnded.into()),
+        true => Ok(()),
+    }
 }
 
 impl Credentials {
@@ -158,14 +175,20 @@ struct Attach {
 impl Attach {
     /// Waits for the 101 to be sent and hands the socket over. Whatever fails, the socket is dropped and with it closed.
     async fn run(self, upgraded: OnUpgrade, app: &AppState) {
-        let session = self.admission.session;
+        let Admission { session, player, sid } = self.admission;
         let attachment = match upgraded.await {
             Ok(upgraded) => self.attachment(upgraded),
             Err(error) => return tracing::debug!(%session, %error, "gone before the upgrade"),
         };
         match attachment {
             Ok(attachment) => match app.hub.attach(attachment) {
-                Ok(()) => app.metrics.upgrades.increment(1),
+                Ok(()) => {
+                    app.metrics.upgrades.increment(1);
+                    // Its login may have ended while the socket was on its way to the shard, and so out of reach.
+                    if let Some(sid) = sid.filter(|sid| !app.records.admits(*sid, player)) {
+                        app.hub.revoke(sid);
+                    }
+                }
                 Err(refusal) => tracing::debug!(%session, reason = %refusal.reason, "socket not taken"),
             },
             Err(error) => tracing::warn!(%session, error, "socket not taken from the runtime"),
@@ -179,6 +202,7 @@ impl Attach {
             stream: parts.io.into_inner().into_std().map_err(|error| error.to_string())?,
             leftover: parts.read_buf.to_vec(),
             player: self.admission.player,
+            sid: self.admission.sid,
             encoding: self.encoding,
             session: self.admission.session,
             only: self.only,

@@ -6,9 +6,13 @@
 mod bad_input;
 mod encodings;
 mod fight;
+mod keys;
+mod limits;
 mod metrics;
 mod openapi;
 mod recovery;
+#[path = "../signer/mod.rs"]
+mod signer;
 mod slow_clients;
 mod support;
 mod tickets;
