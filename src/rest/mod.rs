@@ -4,7 +4,7 @@
 //! In reading order: [`layers`] what every request passes, [`rate`] how many of them one caller may send, [`extract`] and
 //! [`fields`] requests taken apart, [`error`] the one error, [`conditional`] what the client knows already, [`shapes`] what
 //! answers look like; then the operations: [`health`], [`combat`], [`actions`], [`sessions`], [`tickets`], [`guest`],
-//! [`arena`]; [`pages`] are the embedded web pages.
+//! [`arena`]; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the embedded web pages.
 
 pub mod actions;
 pub mod analytics;
@@ -27,9 +27,11 @@ pub mod logins;
 pub mod logs;
 pub mod members;
 pub mod new_session;
+pub mod openapi;
 pub mod origin;
 pub mod pages;
 pub mod rate;
+pub mod routes;
 pub mod sessions;
 pub mod shapes;
 pub mod state;
@@ -42,6 +44,7 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::{delete, get, post};
 pub use error::ApiError;
+pub use routes::Routes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -101,20 +104,23 @@ impl AppState {
 
 /// The whole HTTP service.
 pub fn router(app: &App) -> Router {
-    let api = operations();
-    let all = extract::BASES.into_iter().fold(operations(), |router, base| router.nest(base, api.clone()));
+    let api = operations().router();
+    let all = extract::BASES.into_iter().fold(api.clone(), |router, base| router.nest(base, api.clone()));
     layers::wrap(
         all.fallback(pages::serve).method_not_allowed_fallback(layers::method_not_allowed).with_state(Arc::clone(app)),
         app,
     )
 }
 
-fn operations() -> Router<App> {
-    Router::new()
+/// Every operation, under no base path. What is here is in the document too, and the other way round.
+pub fn operations() -> Routes {
+    Routes::default()
         .route("/health", get(health::health))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::json))
+        .route("/openapi.yaml", get(openapi::yaml))
         .route("/guest", post(guest::create))
         .route("/arena/seats", post(arena::take))
         .route("/combat/sessions", get(combat::list).post(combat::create))

@@ -1,125 +1,25 @@
 // Plays the arena page in a real browser against the real server: by keys and by clicks, with two and with four riders,
 // through a reload and through the death of the server. Waits for what happens, never for time to pass; every wait has a
 // bound.
-//
-// TILTYARD_BIN   the server (default: the release, then the debug build)
-// CHROMIUM       the browser (default: /usr/bin/chromium)
-// SCREENSHOTS    where pictures go (default: a new temporary folder)
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
-import { chromium } from "playwright-core";
+import { Server, WAIT_MS, WIDE, launch, noComplaints, shotsFolder, visitor } from "./support.mjs";
 
-/** Far more than any step takes, for machines that have much else to do. */
-const WAIT_MS = 60_000;
 const TEST_MS = 300_000;
 /** More than any fight takes. */
 const MOVES_MAX = 80;
-const WIDE = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
 const NARROW = { width: 360, height: 740 };
-
-const builds = ["release", "debug"].map((build) => fileURLToPath(new URL(`../../target/${build}/tiltyard`, import.meta.url)));
-const binary = process.env.TILTYARD_BIN ?? builds.find(existsSync);
 
 let browser;
 let shots;
 
-/** A server on its own data; stopped without mercy, for that is what it is made for. */
-class Server {
-  #process;
-  #log = [];
-
-  constructor(data) {
-    this.data = data;
-  }
-
-  static async start() {
-    assert.ok(binary, "build the server first (cargo build --release), or name it in TILTYARD_BIN");
-    const server = new Server(await mkdtemp(join(tmpdir(), "tiltyard-")));
-    await server.listen("127.0.0.1:0");
-    return server;
-  }
-
-  async listen(address) {
-    const child = spawn(binary, ["--listen", address, "--data", this.data], { stdio: ["ignore", "pipe", "pipe"] });
-    this.#process = child;
-    createInterface({ input: child.stderr }).on("line", (line) => this.#log.push(line));
-    this.url = await new Promise((resolve, reject) => {
-      const fail = (why) => reject(new Error(`the server ${why}\n${this.#log.join("\n")}`));
-      const timer = setTimeout(() => fail("did not say where it listens"), WAIT_MS);
-      child.on("error", (error) => fail(`did not start: ${error.message}`));
-      child.on("exit", (code) => fail(`ended with code ${code}`));
-      createInterface({ input: child.stdout }).on("line", (line) => {
-        const said = line.match(/listening on (http:\/\/\S+)/);
-        if (said) {
-          clearTimeout(timer);
-          resolve(said[1]);
-        }
-      });
-    });
-  }
-
-  /** Kills it, and has it gone when this returns. */
-  async kill() {
-    const child = this.#process;
-    if (child.exitCode === null && child.signalCode === null) {
-      const gone = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGKILL");
-      await gone;
-    }
-  }
-
-  /** Starts it again where it was. */
-  restart() {
-    return this.listen(new URL(this.url).host);
-  }
-
-  /** Has an administrator set a session's status. */
-  async set(session, status) {
-    const { stdout } = await promisify(execFile)(binary, ["token", "--admin", "--data", this.data]);
-    const answer = await fetch(`${this.url}/sessions/${session}`, {
-      method: "PUT",
-      headers: { authorization: `Bearer ${stdout.trim()}`, "content-type": "application/json" },
-      body: JSON.stringify({ status }),
-    });
-    assert.equal(answer.status, 200, await answer.text());
-  }
-
-  async stop() {
-    await this.kill();
-    await rm(this.data, { recursive: true, force: true });
-  }
-}
-
-/** A person with a browser of their own. */
+/** A person with a browser of their own, who can play. */
 async function player(url, options = {}) {
-  const context = await browser.newContext({ viewport: WIDE, ...options });
-  await context.addInitScript(() => {
-    window.violations = [];
-    document.addEventListener("securitypolicyviolation", (event) => {
-      window.violations.push(`${event.violatedDirective} ${event.blockedURI}`);
-    });
-  });
-  const page = await context.newPage();
-  page.setDefaultTimeout(WAIT_MS);
-  page.complaints = [];
-  page.on("pageerror", (error) => page.complaints.push(error.stack));
-  page.on("console", (message) => {
-    if (message.type() === "error") {
-      page.complaints.push(message.text());
-    }
-  });
-  await page.goto(url);
+  const page = await visitor(browser, url, options);
   await ready(page);
   return page;
 }
@@ -245,13 +145,6 @@ async function sameEnd(pages) {
   }
 }
 
-async function noComplaints(pages) {
-  for (const page of pages) {
-    assert.deepEqual(page.complaints, []);
-    assert.deepEqual(await page.evaluate(() => window.violations), []);
-  }
-}
-
 async function leaveAll(pages) {
   await Promise.all(pages.map((page) => page.context().close()));
 }
@@ -259,20 +152,8 @@ async function leaveAll(pages) {
 const picture = (page, name) => page.screenshot({ path: join(shots, `${name}.png`) });
 
 before(async () => {
-  shots = process.env.SCREENSHOTS ?? (await mkdtemp(join(tmpdir(), "tiltyard-screenshots-")));
-  await mkdir(shots, { recursive: true });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  shots = await shotsFolder();
+  browser = await launch();
 });
 
 after(async () => {

@@ -9,6 +9,7 @@ mod fight;
 mod keys;
 mod limits;
 mod metrics;
+mod openapi;
 mod recovery;
 #[path = "../signer/mod.rs"]
 mod signer;

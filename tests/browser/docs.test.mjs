@@ -1,0 +1,94 @@
+// Reads and tries the API on its page, in a real browser against the real server: the whole document is shown, nothing is
+// loaded from elsewhere, and a request can be sent as nobody, as a guest and with a token.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+
+import { Server, launch, noComplaints, shotsFolder, visitor } from "./support.mjs";
+
+const TEST_MS = 300_000;
+
+describe("the page of the API", () => {
+  let browser;
+  let server;
+  let shots;
+
+  before(async () => {
+    shots = await shotsFolder();
+    server = await Server.start();
+    browser = await launch();
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  /** Opens an operation, sends what is prefilled, and returns the answer's status. */
+  async function tryOut(page, id, fill = async () => {}) {
+    const block = page.locator(`[id$="-${id}"].opblock`);
+    await block.locator(".opblock-summary-control").click();
+    await fill(block);
+    await block.getByRole("button", { name: "Execute" }).click();
+    const status = block.locator(".live-responses-table tbody .response-col_status").first();
+    await status.waitFor();
+    return { block, status: Number.parseInt(await status.textContent(), 10) };
+  }
+
+  test("shows every operation and sends requests to its own server only", { timeout: TEST_MS }, async () => {
+    const page = await visitor(browser, `${server.url}/docs`);
+    const elsewhere = [];
+    page.on("request", (request) => {
+      if (!/^(data|blob):/.test(request.url()) && new URL(request.url()).origin !== server.url) {
+        elsewhere.push(request.url());
+      }
+    });
+    const document = await (await fetch(`${server.url}/openapi.json`)).json();
+    const ids = Object.values(document.paths).flatMap((item) =>
+      Object.values(item).flatMap(({ operationId }) => operationId ?? []),
+    );
+    await page.locator(".opblock").nth(ids.length - 1).waitFor();
+    const shown = await page.locator(".opblock").evaluateAll((blocks) => blocks.map((block) => block.id.split("-").at(-1)));
+    assert.deepEqual(shown.sort(), ids.sort());
+    const servers = await page.locator(".servers option").allTextContents();
+    assert.deepEqual(servers, [`${server.url}/api/v1/session - This server`]);
+    await page.screenshot({ path: join(shots, "docs-1.png") });
+
+    const health = await tryOut(page, "getHealth");
+    assert.equal(health.status, 200);
+    const sent = await health.block.locator(".request-url pre").textContent();
+    assert.equal(sent.trim(), `${server.url}/api/v1/session/health`);
+    await health.block.locator(".live-responses-table").scrollIntoViewIfNeeded();
+    await page.screenshot({ path: join(shots, "docs-2-health.png") });
+    assert.deepEqual(elsewhere, []);
+    await noComplaints([page]);
+    await page.context().close();
+  });
+
+  test("takes a guest's token by a click, and any other by hand", { timeout: TEST_MS }, async () => {
+    const page = await visitor(browser, `${server.url}/docs/`);
+    await page.locator("#operations .opblock").first().waitFor();
+    await page.getByRole("button", { name: "Play as a guest" }).click();
+    await page.getByText("Requests carry the token of guest").waitFor();
+    const seat = await tryOut(page, "takeArenaSeat");
+    assert.equal(seat.status, 200);
+    await page.screenshot({ path: join(shots, "docs-3-guest.png") });
+
+    await page.getByLabel("Bearer token").fill(await server.token("--admin"));
+    await page.getByRole("button", { name: "Use", exact: true }).click();
+    await page.getByText("Requests carry this token.").waitFor();
+    assert.equal((await tryOut(page, "getMetrics")).status, 200);
+    await noComplaints([page]);
+    await page.context().close();
+  });
+
+  test("says so where there are no guests", { timeout: TEST_MS }, async () => {
+    const page = await visitor(browser, `${server.url}/docs/`);
+    await page.locator("#operations .opblock").first().waitFor();
+    const refusal = { code: 403, message: "Guests are not admitted.", details: { reason: "forbidden" } };
+    await page.route("**/guest", (route) => route.fulfill({ status: 403, json: refusal }));
+    await page.getByRole("button", { name: "Play as a guest" }).click();
+    await page.getByText("This server admits no guests.").waitFor();
+    await page.context().close();
+  });
+});

@@ -1,0 +1,150 @@
+// What the tests of pages share: a server of their own, a browser, and visitors who remember every complaint of a page.
+//
+// TILTYARD_BIN   the server (default: the release, then the debug build)
+// CHROMIUM       the browser (default: /usr/bin/chromium)
+// SCREENSHOTS    where pictures go (default: a new temporary folder)
+
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { chromium } from "playwright-core";
+
+/** Far more than any step takes, for machines that have much else to do. */
+export const WAIT_MS = 60_000;
+export const WIDE = { width: 1280, height: 800 };
+
+const builds = ["release", "debug"].map((build) => fileURLToPath(new URL(`../../target/${build}/tiltyard`, import.meta.url)));
+const binary = process.env.TILTYARD_BIN ?? builds.find(existsSync);
+
+/** A server on its own data; stopped without mercy, for that is what it is made for. */
+export class Server {
+  #process;
+  #log = [];
+
+  constructor(data) {
+    this.data = data;
+  }
+
+  static async start() {
+    assert.ok(binary, "build the server first (cargo build --release), or name it in TILTYARD_BIN");
+    const server = new Server(await mkdtemp(join(tmpdir(), "tiltyard-")));
+    await server.listen("127.0.0.1:0");
+    return server;
+  }
+
+  async listen(address) {
+    const child = spawn(binary, ["--listen", address, "--data", this.data], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = child;
+    createInterface({ input: child.stderr }).on("line", (line) => this.#log.push(line));
+    this.url = await new Promise((resolve, reject) => {
+      const fail = (why) => reject(new Error(`the server ${why}\n${this.#log.join("\n")}`));
+      const timer = setTimeout(() => fail("did not say where it listens"), WAIT_MS);
+      child.on("error", (error) => fail(`did not start: ${error.message}`));
+      child.on("exit", (code) => fail(`ended with code ${code}`));
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        const said = line.match(/listening on (http:\/\/\S+)/);
+        if (said) {
+          clearTimeout(timer);
+          resolve(said[1]);
+        }
+      });
+    });
+  }
+
+  /** Kills it, and has it gone when this returns. */
+  async kill() {
+    const child = this.#process;
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
+      await gone;
+    }
+  }
+
+  /** Starts it again where it was. */
+  restart() {
+    return this.listen(new URL(this.url).host);
+  }
+
+  /** A token, made as an operator makes one. */
+  async token(...grant) {
+    const { stdout } = await promisify(execFile)(binary, ["token", "--data", this.data, ...grant]);
+    return stdout.trim();
+  }
+
+  /** Has an administrator set a session's status. */
+  async set(session, status) {
+    const token = await this.token("--admin");
+    const answer = await fetch(`${this.url}/sessions/${session}`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ status }),
+    });
+    assert.equal(answer.status, 200, await answer.text());
+  }
+
+  async stop() {
+    await this.kill();
+    await rm(this.data, { recursive: true, force: true });
+  }
+}
+
+/** The folder for pictures. */
+export async function shotsFolder() {
+  const shots = process.env.SCREENSHOTS ?? (await mkdtemp(join(tmpdir(), "tiltyard-screenshots-")));
+  await mkdir(shots, { recursive: true });
+  return shots;
+}
+
+/** A browser. */
+export function launch() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+/** A person with a browser of their own, at `url`. */
+export async function visitor(browser, url, options = {}) {
+  const context = await browser.newContext({ viewport: WIDE, ...options });
+  await context.addInitScript(() => {
+    window.violations = [];
+    document.addEventListener("securitypolicyviolation", (event) => {
+      window.violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  page.complaints = [];
+  page.on("pageerror", (error) => page.complaints.push(error.stack));
+  page.on("console", (message) => {
+    if (message.type() === "error") {
+      page.complaints.push(message.text());
+    }
+  });
+  await page.goto(url);
+  return page;
+}
+
+/** None of these pages logged an error, threw one, or was kept from something by its policy. */
+export async function noComplaints(pages) {
+  for (const page of pages) {
+    assert.deepEqual(page.complaints, []);
+    assert.deepEqual(await page.evaluate(() => window.violations), []);
+  }
+}
