@@ -7,6 +7,7 @@ mod bad_input;
 mod encodings;
 mod fight;
 mod metrics;
+mod postgres;
 mod recovery;
 mod slow_clients;
 mod support;

@@ -32,8 +32,13 @@ pub struct Node {
 
 impl Node {
     pub fn start() -> Self {
+        Self::with(&["--shards", "2"])
+    }
+
+    /// Started with these flags.
+    pub fn with(flags: &[&str]) -> Self {
         let data = TempDir::new().unwrap();
-        let flags = vec!["--shards".to_owned(), "2".to_owned()];
+        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
         let (process, url) = spawn(data.path(), &flags);
         Self { url, data, process, flags }
     }
