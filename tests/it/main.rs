@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod contract;
+mod crash;
 mod encodings;
 mod fight;
 mod metrics;
@@ -12,3 +14,4 @@ mod recovery;
 mod slow_clients;
 mod support;
 mod tickets;
+mod wire;

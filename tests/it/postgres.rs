@@ -1,4 +1,4 @@
-//! A real PostgreSQL on a free port, under its own user, that goes away with whoever started it.
+//! A real Postgres on a free port, under its own user, that goes away with whoever started it.
 //!
 //! A keeper, a small shell script, starts the server as its child and waits for the end of its own standard input: that comes
 //! when this process ends, however it ends, and then the keeper stops the server and removes its folder.
