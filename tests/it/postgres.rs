@@ -21,7 +21,7 @@ use crate::support::{PATIENCE, soon};
 /// `run PORT`, which is answered by the server's process id, and `kill SIGNAL PID…`.
 const KEEPER: &str = r#"
     folder=$1 binaries=$2 user=$3 sync=$4
-    trap '' INT TERM HUP
+    trap '' INT TERM HUP PIPE
     as() { if [ "$user" ]; then exec setpriv --reuid="$user" --regid="$user" --init-groups -- "$@"; else exec "$@"; fi; }
     [ -z "$user" ] || chown "$user" "$folder"
     cd "$folder"
