@@ -39,8 +39,8 @@ const KEEPER: &str = r#"
         esac
     done
     kill -CONT "$server" 2>/dev/null
-    kill -QUIT "$server" 2>/dev/null
-    wait
+    # Again until it is gone: one that has only just been started does not listen yet.
+    while kill -QUIT "$server" 2>/dev/null; do sleep 0.05; done
     cd /
     rm -rf "$folder"
 "#;
