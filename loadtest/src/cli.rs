@@ -180,6 +180,9 @@ pub struct CrudArgs {
     /// Seconds of the same load before
     #[arg(long, default_value_t = 2.0, value_parser = seconds)]
     pub warmup: f64,
+    /// Seconds the server is left alone before its memory is read: what it gives back, it gives back in that time
+    #[arg(long, default_value_t = 8.0, value_parser = seconds)]
+    pub rest: f64,
     /// Connections
     #[arg(long, default_value_t = 128, value_parser = connections)]
     pub connections: usize,

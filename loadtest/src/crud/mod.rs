@@ -36,9 +36,6 @@ use crate::run::write_json;
 /// Requests in flight on each connection while the server is filled.
 const WINDOW: usize = 4;
 
-/// How long the server is left alone before its memory is read: what it gives back, it gives back within this.
-const REST: Duration = Duration::from_secs(8);
-
 /// The longest a server may take until it is ready.
 const READY_TIME_MAX: Duration = Duration::from_mins(2);
 
@@ -71,7 +68,7 @@ fn measure(args: &CrudArgs) -> Result<Figures> {
     figures.fill_errors = filled;
     figures.fill_cpu_us = usage(&server)?.cpu_since(&before).as_secs_f64() * 1e6 / float(args.sessions as u64);
     progress.step("leaving it alone");
-    thread::sleep(REST);
+    thread::sleep(Duration::from_secs_f64(args.rest));
     figures.rss_before_kib = before.rss_kib;
     figures.rss_filled_kib = usage(&server)?.rss_kib;
     let added = figures.rss_filled_kib.saturating_sub(before.rss_kib);
@@ -84,7 +81,7 @@ fn measure(args: &CrudArgs) -> Result<Figures> {
     until_ready(&server.base)?;
     let ready_seconds = since.elapsed().as_secs_f64();
     let rss_ready_kib = usage(&server)?.rss_kib;
-    thread::sleep(REST);
+    thread::sleep(Duration::from_secs_f64(args.rest));
     figures.restart = Restart { ready_seconds, rss_ready_kib, rss_rested_kib: usage(&server)?.rss_kib };
 
     let line = format!("asking {} times a second for {:.0} s", grouped(whole(args.rate)), args.seconds);
