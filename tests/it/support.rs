@@ -32,13 +32,13 @@ pub struct Node {
 
 impl Node {
     pub fn start() -> Self {
-        Self::with(&["--shards", "2"])
+        Self::start_with(&[])
     }
 
-    /// Started with these flags.
-    pub fn with(flags: &[&str]) -> Self {
+    /// With these flags besides the usual ones.
+    pub fn start_with(flags: &[&str]) -> Self {
         let data = TempDir::new().unwrap();
-        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        let flags: Vec<String> = ["--shards", "2"].iter().chain(flags).map(|&flag| flag.to_owned()).collect();
         let (process, url) = spawn(data.path(), &flags);
         Self { url, data, process, flags }
     }

@@ -1,5 +1,7 @@
 //! Analytics count what was done, at once, and still know it after a crash.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -58,6 +60,8 @@ async fn they_count_what_was_done(case: Case) {
 async fn they_survive_a_crash(mut case: Case) {
     five(&case).await;
     let before = told(&case, "").await;
+    // What is older than a second is promised to be there.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     case.node.crash_and_restart();
     let after = told(&case, "").await;
     for name in ["total_sessions", "active_sessions", "sessions_by_type", "sessions_by_status"] {

@@ -50,7 +50,7 @@ impl Case {
 
     /// On the database at `url`.
     pub fn on(url: &str) -> Self {
-        Self::of(Node::with(&["--shards", "2", "--database", url]))
+        Self::of(Node::start_with(&["--database", url]))
     }
 
     fn of(node: Node) -> Self {

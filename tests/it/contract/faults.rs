@@ -18,6 +18,8 @@ async fn bodies_of_create(case: Case) {
         (json!({ "type": "custom", "player_id": "bob" }), "player_id"),
         (json!({ "type": "custom", "player_id": player, "metadata": [] }), "metadata"),
         (json!({ "type": "custom", "player_id": player, "metadata": "x" }), "metadata"),
+        (json!({ "type": "custom", "player_id": player, "metadata": { "x": "y".repeat(9000) } }), "metadata"),
+        (with("custom", json!({ "x": "y".repeat(9000) })), "settings"),
         (json!({ "type": "custom", "player_id": player, "settings": 7 }), "settings"),
         (json!({ "type": "custom", "player_id": player, "session_id": player }), "session_id"),
         (json!({ "type": "custom", "player_id": player, "version": 1 }), "version"),

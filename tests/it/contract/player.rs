@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::case::{Case, all, new};
+use super::case::{Case, Reply, all, new};
 use crate::support::soon;
 
 async fn a_player_has_one(case: Case) {
@@ -65,24 +65,34 @@ async fn heartbeats_keep_it_online(case: Case) {
     case.post(&login.path("/heartbeat"), &json!({})).expect(200).await;
 }
 
-async fn who_is_silent_is_no_longer_online(case: Case) {
+async fn who_is_silent_is_away_and_then_gone(case: Case) {
     let settings = json!({ "heartbeat_seconds": 5, "reconnect_seconds": 5 });
-    let session = case.create_with("player", Uuid::new_v4(), settings).await;
-    assert_eq!(session.text("presence"), "online");
-    let silent = soon(async {
+    let silent = case.create_with("player", Uuid::new_v4(), settings.clone()).await;
+    let back_again = case.create_with("player", Uuid::new_v4(), settings).await;
+    assert_eq!(silent.text("presence"), "online");
+    let away = is_not(&case, &back_again, "online").await;
+    assert_eq!((away.text("presence"), away.status_of_session()), ("away", "active"), "it may come back");
+    let beat = case.post(&back_again.path("/heartbeat"), &json!({})).expect(200).await;
+    assert_eq!((beat.text("presence"), beat.version()), ("online", back_again.version()));
+    is_not(&case, &silent, "online").await;
+    let gone = is_not(&case, &silent, "away").await;
+    assert_eq!((gone.text("presence"), gone.status_of_session()), ("offline", "terminated"));
+    assert_eq!(gone.text("end_reason"), "expired");
+    assert_eq!(case.read(&back_again).await.status_of_session(), "active");
+}
+
+/// The session as soon as its presence is another.
+async fn is_not(case: &Case, session: &Reply, presence: &str) -> Reply {
+    soon(async {
         loop {
-            let now = case.read(&session).await;
-            if now.text("presence") != "online" {
+            let now = case.read(session).await;
+            if now.text("presence") != presence {
                 return now;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     })
-    .await;
-    assert!(matches!(silent.text("presence"), "away" | "offline"), "{}", silent.body);
-    assert_eq!(silent.status_of_session(), "active", "there is still time to come back");
-    let beat = case.post(&session.path("/heartbeat"), &json!({})).expect(200).await;
-    assert_eq!(beat.text("presence"), "online");
+    .await
 }
 
 on_both_stores!(
@@ -90,5 +100,5 @@ on_both_stores!(
     of_many_at_once_one_is_made,
     the_one_is_remembered_through_a_crash,
     heartbeats_keep_it_online,
-    who_is_silent_is_no_longer_online,
+    who_is_silent_is_away_and_then_gone,
 );
