@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::case::{Case, Reply};
 
 /// A cell has a sign for a foreign session, one the caller takes part in, and its own: `+` admitted, whatever comes of it,
-/// `-` forbidden (403), `?` hidden (404), `x` as good as no token (401), `.` not a case there is.
+/// `-` forbidden (403), `?` hidden (404), `x` as good as no token (401), `!` not well-formed when this caller says it (400), `.` not a case there is.
 const OF_SESSIONS: &str = "
     operation            guest  player noscope read   write  ops    admin  nobody
     combat GET           ?++    ?++    ---     +++    ---    ---    +++    xxx
@@ -39,11 +39,11 @@ const OF_SESSIONS: &str = "
 /// What is about no session that is there already; making one is for another player, and for the caller.
 const OF_NONE: &str = "
     operation            guest  player noscope read   write  ops    admin  nobody
-    create:combat        --     -+     --      --     ++     --     ++     xx
+    create:combat        --     !+     --      --     ++     --     ++     xx
     create:player        --     -+     --      --     ++     --     ++     xx
     create:auth          --     --     --      --     ++     --     ++     xx
     create:custom        --     -+     --      --     ++     --     ++     xx
-    fight                --     -+     --      --     ++     --     ++     xx
+    fight                --     !+     --      --     ++     --     ++     xx
     list                 +      +      -       +      -      -      +      x
     fights               +      +      -       +      -      -      +      x
     analytics            x      x      x       -      -      +      +      x
@@ -125,6 +125,7 @@ fn cells(table: &str) -> Vec<Cell> {
 
 fn sign_of(reply: &Reply) -> char {
     match reply.status {
+        400 => '!',
         401 => 'x',
         403 => '-',
         404 => '?',

@@ -35,6 +35,8 @@ async fn outage(database: &mut Postgres, go: impl Fn(&mut Postgres), come_back: 
     refused_soon(|| case.post("/sessions", &new("custom", player, json!({}))).into_future()).await;
     refused_soon(|| case.put(&session.path(""), &json!({ "metadata": { "lost": 1 } })).into_future()).await;
     refused_soon(|| case.patch(&session, &json!({ "lost": 1 })).into_future()).await;
+    refused_soon(|| case.get("/sessions").into_future()).await;
+    assert_eq!(case.read(&session).await.version(), session.version(), "what lives is in memory");
     for _ in 0..10 {
         attack(&mut ends.clients[0], 1).await.unwrap();
         attack(&mut goes_on.clients[0], 1).await.unwrap();
@@ -88,6 +90,9 @@ async fn until_answered<F: Future<Output = Reply>>(ask: impl Fn() -> F) {
 async fn in_the_store(case: &Case, ended: &Fight) {
     let view = case.get(&format!("/combat/sessions/{}", ended.id)).expect(200).await;
     assert_eq!(view.body["stats"]["winner"], ended.players[0].to_string(), "{}", view.body);
-    let listed = case.get(&format!("/sessions?player_id={}", ended.players[1])).expect(200).await;
-    assert_eq!(listed.ids(), [ended.id]);
+    soon(async {
+        let path = format!("/sessions?status=completed&player_id={}", ended.players[1]);
+        while case.get(&path).expect(200).await.ids() != [ended.id] {}
+    })
+    .await;
 }
