@@ -1,6 +1,6 @@
 //! The command line. `serve` is what happens when no subcommand is named.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use config::builder::DefaultState;
 use uuid::Uuid;
 
 use crate::auth::{Audience, Grantee, Scope};
-use crate::config::LogFormat;
+use crate::config::{LogFormat, Switch};
 use crate::limits;
+use crate::rest::rate::Rate;
 
 /// A real-time session hub for games.
 #[derive(Debug, Parser)]
@@ -44,6 +45,9 @@ pub struct Flags {
     /// The store's URL
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
+    /// Days for which ended sessions are kept [default: 30]
+    #[arg(long, value_name = "DAYS")]
+    pub retention_days: Option<u64>,
     /// The cluster's URL
     #[arg(long, value_name = "URL")]
     pub redis: Option<String>,
@@ -62,6 +66,12 @@ pub struct Flags {
     /// An origin whose pages may call this server, besides its own; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
+    /// Keys that check tokens of other issuers: a JWKS file, read again when it changes, or the address of one
+    #[arg(long, value_name = "FILE|URL")]
+    pub jwks: Option<String>,
+    /// An issuer (`iss`) whose tokens those keys sign; repeatable
+    #[arg(long, value_name = "ISSUER")]
+    pub token_issuers: Vec<String>,
     /// Number of shards, one thread each [default: one per core]
     #[arg(long, value_name = "N")]
     pub shards: Option<u64>,
@@ -74,6 +84,21 @@ pub struct Flags {
     /// How log lines look [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+    /// Whether requests are counted by caller and refused where they are too many [default: on]
+    #[arg(long, value_name = "SWITCH")]
+    pub rate_limits: Option<Switch>,
+    /// Requests of one player, a second and at once [default: 50/s,200]
+    #[arg(long, value_name = "N/s,BURST")]
+    pub rate_player: Option<Rate>,
+    /// Requests of one service or administrator [default: 20000/s,40000]
+    #[arg(long, value_name = "N/s,BURST")]
+    pub rate_service: Option<Rate>,
+    /// Requests without a good token from one address [default: 50/s,400]
+    #[arg(long, value_name = "N/s,BURST")]
+    pub rate_address: Option<Rate>,
+    /// Address of a proxy in front of this server, whose X-Forwarded-For is believed; repeatable
+    #[arg(long = "trusted-proxy", value_name = "ADDR")]
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// The flags of `token`.
@@ -117,20 +142,34 @@ impl Flags {
         builder: ConfigBuilder<DefaultState>,
     ) -> Result<ConfigBuilder<DefaultState>, config::ConfigError> {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
-        let origins = (!self.allow_origin.is_empty()).then(|| self.allow_origin.clone());
+        let list = |values: &Vec<String>| (!values.is_empty()).then(|| values.clone());
         let format = self.log_format.map(|format| match format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
         });
+        let switch = self.rate_limits.map(|switch| match switch {
+            Switch::On => "on",
+            Switch::Off => "off",
+        });
+        let rate = |rate: Option<Rate>| rate.map(|rate| rate.to_string());
+        let proxies: Vec<String> = self.trusted_proxies.iter().map(IpAddr::to_string).collect();
         builder
+            .set_override_option("rate_limits", switch)?
+            .set_override_option("rate_player", rate(self.rate_player))?
+            .set_override_option("rate_service", rate(self.rate_service))?
+            .set_override_option("rate_address", rate(self.rate_address))?
+            .set_override_option("trusted_proxies", (!proxies.is_empty()).then_some(proxies))?
             .set_override_option("listen", self.listen.map(|listen| listen.to_string()))?
             .set_override_option("data", self.data.as_ref().map(path))?
             .set_override_option("database", self.database.clone())?
+            .set_override_option("retention_days", self.retention_days)?
             .set_override_option("redis", self.redis.clone())?
             .set_override_option("node", self.node.clone())?
             .set_override_option("advertise", self.advertise.clone())?
             .set_override_option("allow_guests", self.allow_guests.then_some(true))?
-            .set_override_option("allow_origin", origins)?
+            .set_override_option("allow_origin", list(&self.allow_origin))?
+            .set_override_option("jwks", self.jwks.clone())?
+            .set_override_option("token_issuers", list(&self.token_issuers))?
             .set_override_option("shards", self.shards)?
             .set_override_option("sync", self.sync.then_some(true))?
             .set_override_option("log", self.log.clone())?
@@ -155,7 +194,7 @@ impl TokenArgs {
             _ => (Audience::Admin, "admin".to_owned(), &[], DAY),
         };
         let scopes = if self.scope.is_empty() { usual.to_vec() } else { self.scope.clone() };
-        (Grantee { audience, subject, scopes, guest: false }, self.ttl.unwrap_or(ttl))
+        (Grantee { audience, subject, scopes, guest: false, sid: None }, self.ttl.unwrap_or(ttl))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the server is told: defaults < file (TOML) < `TILTYARD__…` environment < flags.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use config::builder::DefaultState;
@@ -9,7 +9,11 @@ use config::{ConfigBuilder, Environment, File, FileFormat};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::auth::source::Source;
+use crate::auth::token::ISSUER;
 use crate::cli::Flags;
+use crate::limits;
+use crate::rest::rate::Rate;
 
 /// Every setting, resolved.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,7 +23,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The data folder: the token key and the log.
     pub data: PathBuf,
-    /// The store's URL. This version has none: see [`Config::check`].
+    /// The store, `postgres://…` or `sqlite://PATH`; `None` for a file in the data folder.
     pub database: Option<String>,
     /// The cluster's URL. This version has none: see [`Config::check`].
     pub redis: Option<String>,
@@ -31,12 +35,37 @@ pub struct Config {
     pub allow_guests: bool,
     /// Origins whose pages may call this server, besides its own.
     pub allow_origin: Vec<String>,
+    /// Where the keys are that check tokens of others, besides the node's own secret.
+    pub jwks: Option<Source>,
+    /// `iss` of the tokens those keys may have signed.
+    pub token_issuers: Vec<String>,
     pub shards: usize,
     /// fdatasync the log once per turn.
     pub sync: bool,
+    /// Days for which ended sessions are kept.
+    pub retention_days: u64,
     /// Filter of the log: `info`, or `warn,tiltyard::access=debug`.
     pub log: String,
     pub log_format: LogFormat,
+    /// Whether requests are counted by caller, and refused where they are too many.
+    pub rate_limits: Switch,
+    /// How many requests one player may send.
+    pub rate_player: Rate,
+    /// How many requests one service may send, and one administrator.
+    pub rate_service: Rate,
+    /// How many requests without a good token may come from one address.
+    pub rate_address: Rate,
+    /// Proxies in front of this server, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// Something that can be switched off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    #[default]
+    On,
+    Off,
 }
 
 /// How log lines look.
@@ -57,14 +86,12 @@ pub enum ConfigError {
     Invalid(#[from] config::ConfigError),
     #[error("{setting}: {problem}")]
     Value { setting: &'static str, problem: String },
-    #[error("--database was given, but this version has no store: sessions and results live in the data folder's log")]
-    NoStore,
     #[error("--redis was given, but this version is one node: it cannot join a cluster")]
     NoCluster,
 }
 
 /// The settings' names.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 20] = [
     "listen",
     "data",
     "database",
@@ -73,10 +100,18 @@ const KEYS: [&str; 12] = [
     "advertise",
     "allow_guests",
     "allow_origin",
+    "jwks",
+    "token_issuers",
     "shards",
     "sync",
+    "retention_days",
     "log",
     "log_format",
+    "rate_limits",
+    "rate_player",
+    "rate_service",
+    "rate_address",
+    "trusted_proxies",
 ];
 
 impl Config {
@@ -94,6 +129,8 @@ impl Config {
                 .try_parsing(true)
                 .list_separator(",")
                 .with_list_parse_key("allow_origin")
+                .with_list_parse_key("token_issuers")
+                .with_list_parse_key("trusted_proxies")
                 .source(Some(environment)),
         );
         let merged = flags.over(builder.set_override_option("log", log)?)?.build()?;
@@ -114,15 +151,22 @@ impl Config {
     }
 
     fn check(&mut self) -> Result<(), ConfigError> {
-        if self.database.is_some() {
-            return Err(ConfigError::NoStore);
-        }
         if self.redis.is_some() {
             return Err(ConfigError::NoCluster);
         }
+        if let Some(database) = &self.database
+            && !["postgres://", "postgresql://", "sqlite://"].iter().any(|scheme| database.starts_with(scheme))
+        {
+            let problem = "must be postgres://USER@HOST/NAME or sqlite://PATH".to_owned();
+            return Err(ConfigError::Value { setting: "database", problem });
+        }
+        if !(1..=limits::RETENTION_DAYS).contains(&self.retention_days) {
+            let problem = format!("must be from 1 to {}", limits::RETENTION_DAYS);
+            return Err(ConfigError::Value { setting: "retention_days", problem });
+        }
         let value = |setting, problem: &str| ConfigError::Value { setting, problem: problem.to_owned() };
-        if !(1..=crate::limits::SHARDS).contains(&self.shards) {
-            return Err(value("shards", &format!("must be from 1 to {}", crate::limits::SHARDS)));
+        if !(1..=limits::SHARDS).contains(&self.shards) {
+            return Err(value("shards", &format!("must be from 1 to {}", limits::SHARDS)));
         }
         if let Some(advertise) = &mut self.advertise {
             let url = advertise.trim_end_matches('/');
@@ -137,22 +181,55 @@ impl Config {
                 return Err(value("allow_origin", &format!("{origin:?} is no origin such as https://game.example")));
             }
         }
-        Ok(())
+        self.check_issuers().map_err(|problem| value("token_issuers", &problem))
+    }
+
+    fn check_issuers(&self) -> Result<(), String> {
+        let issuers = &self.token_issuers;
+        match &self.jwks {
+            Some(_) if issuers.is_empty() => {
+                return Err("jwks was given, but not whose tokens its keys sign: give the `iss` these tokens have, \
+                            for example --token-issuers https://login.example"
+                    .to_owned());
+            }
+            None if !issuers.is_empty() => {
+                return Err("without jwks there is no key that could check their tokens".to_owned());
+            }
+            _ => {}
+        }
+        if issuers.len() > limits::TOKEN_ISSUERS {
+            return Err(format!("must be at most {}", limits::TOKEN_ISSUERS));
+        }
+        if issuers.iter().any(|issuer| issuer == ISSUER) {
+            return Err(format!("{ISSUER:?} is this server itself: its own tokens are good without being named"));
+        }
+        let fits = |issuer: &String| (1..=256).contains(&issuer.len()) && issuer.bytes().all(|b| b.is_ascii_graphic());
+        match issuers.iter().find(|issuer| !fits(issuer)) {
+            Some(bad) => Err(format!("{bad:?} is not 1 to 256 visible ASCII characters")),
+            None => Ok(()),
+        }
     }
 }
 
 fn defaults() -> Result<ConfigBuilder<DefaultState>, ConfigError> {
-    let shards = std::thread::available_parallelism().map_or(1, usize::from).min(crate::limits::SHARDS);
+    let shards = std::thread::available_parallelism().map_or(1, usize::from).min(limits::SHARDS);
     Ok(config::Config::builder()
         .set_default("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)).to_string())?
         .set_default("data", "./data")?
         .set_default("node", "local")?
         .set_default("allow_guests", false)?
         .set_default("allow_origin", Vec::<String>::new())?
+        .set_default("token_issuers", Vec::<String>::new())?
         .set_default("shards", u64::try_from(shards).unwrap_or(1))?
         .set_default("sync", false)?
+        .set_default("retention_days", 30)?
         .set_default("log", "info")?
-        .set_default("log_format", "text")?)
+        .set_default("log_format", "text")?
+        .set_default("rate_limits", "on")?
+        .set_default("rate_player", limits::RATE_PLAYER)?
+        .set_default("rate_service", limits::RATE_SERVICE)?
+        .set_default("rate_address", limits::RATE_ADDRESS)?
+        .set_default("trusted_proxies", Vec::<String>::new())?)
 }
 
 /// `http(s)://authority[/path]`, nothing else.
@@ -165,10 +242,12 @@ fn is_base_url(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, ConfigError};
+    use super::{Config, ConfigError, Switch};
+    use crate::auth::source::Source;
     use crate::cli::Flags;
     use std::collections::HashMap;
     use std::io::Write;
+    use std::net::IpAddr;
 
     fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -222,8 +301,6 @@ mod tests {
 
     #[test]
     fn what_this_version_cannot_do_is_refused() {
-        let flags = Flags { database: Some("postgres://x".into()), ..Flags::default() };
-        assert!(matches!(Config::load(&flags, HashMap::new()), Err(ConfigError::NoStore)));
         let env = environment(&[("TILTYARD__REDIS", "redis://x")]);
         assert!(matches!(Config::load(&Flags::default(), env), Err(ConfigError::NoCluster)));
     }
@@ -232,12 +309,20 @@ mod tests {
     fn values_are_checked() {
         for (key, value) in [
             ("SHARDS", "0"),
+            ("DATABASE", "mysql://x"),
+            ("RETENTION_DAYS", "0"),
             ("LISTEN", "localhost"),
             ("ADVERTISE", "ftp://x"),
             ("ADVERTISE", "https://x/?a=b"),
             ("ALLOW_ORIGIN", "*"),
             ("ALLOW_ORIGIN", "https://x/path"),
             ("ALLOW_ORIGIN", "https://user@x"),
+            ("JWKS", "https://login.example/jwks"),
+            ("TOKEN_ISSUERS", "https://login.example"),
+            ("RATE_LIMITS", "maybe"),
+            ("RATE_PLAYER", "fast"),
+            ("RATE_SERVICE", "0/s"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8"),
         ] {
             let env = environment(&[(&format!("TILTYARD__{key}"), value)]);
             assert!(Config::load(&Flags::default(), env).is_err(), "{key}={value}");
@@ -247,6 +332,55 @@ mod tests {
             Config::load(&Flags::default(), env).unwrap().advertise.as_deref(),
             Some("https://game.example/hub")
         );
+    }
+
+    #[test]
+    fn external_keys_need_issuers_and_a_place_they_can_come_from() {
+        let load = |jwks: &str, issuers: &str| {
+            let env = environment(&[("TILTYARD__JWKS", jwks), ("TILTYARD__TOKEN_ISSUERS", issuers)]);
+            Config::load(&Flags::default(), env)
+        };
+        let config = load("https://login.example/jwks?v=1", "https://login.example,shop").unwrap();
+        assert!(matches!(config.jwks, Some(Source::Url(url)) if url.as_str() == "https://login.example/jwks?v=1"));
+        assert_eq!(config.token_issuers, ["https://login.example", "shop"]);
+        assert!(
+            matches!(load("keys/jwks.json", "a").unwrap().jwks, Some(Source::File(path)) if path.ends_with("jwks.json"))
+        );
+        for jwks in ["ftp://x/jwks", "https://", "https://user:pass@x/jwks", "file:///etc/jwks", "://", ""] {
+            assert!(load(jwks, "a").is_err(), "{jwks:?}");
+        }
+        let many = vec!["a"; crate::limits::TOKEN_ISSUERS + 1].join(",");
+        for issuers in ["tiltyard", "a,tiltyard", "a b", "a,", &"a".repeat(257), &many] {
+            assert!(load("jwks.json", issuers).is_err(), "{issuers:?}");
+        }
+        let flags = Flags { jwks: Some("jwks.json".into()), ..Flags::default() };
+        let error = Config::load(&flags, HashMap::new()).unwrap_err().to_string();
+        assert!(error.starts_with("token_issuers: jwks was given") && error.contains("--token-issuers"), "{error}");
+        let flags = Flags { token_issuers: vec!["a".into(), "b,c".into()], ..flags };
+        assert_eq!(Config::load(&flags, HashMap::new()).unwrap().token_issuers, ["a", "b,c"]);
+    }
+
+    #[test]
+    fn quotas_have_defaults_and_can_be_set_everywhere() {
+        let config = Config::load(&Flags::default(), HashMap::new()).unwrap();
+        assert_eq!((config.rate_limits, config.rate_player), (Switch::On, "50/s,200".parse().unwrap()));
+        assert!(config.trusted_proxies.is_empty());
+        let file = file("rate_limits = \"off\"\nrate_service = \"9/s\"\ntrusted_proxies = [\"10.0.0.1\", \"::1\"]");
+        let flags = Flags {
+            config: Some(file.path().to_owned()),
+            rate_address: Some("3/s,4".parse().unwrap()),
+            ..Flags::default()
+        };
+        let env =
+            environment(&[("TILTYARD__RATE_PLAYER", "7/s,8"), ("TILTYARD__TRUSTED_PROXIES", "10.0.0.2,10.0.0.3")]);
+        let config = Config::load(&flags, env).unwrap();
+        assert_eq!(config.rate_limits, Switch::Off);
+        let rates = [config.rate_player, config.rate_service, config.rate_address];
+        assert_eq!(rates.map(|rate| rate.to_string()), ["7/s,8", "9/s,9", "3/s,4"]);
+        assert_eq!(config.trusted_proxies, ["10.0.0.2".parse::<IpAddr>().unwrap(), "10.0.0.3".parse().unwrap()]);
+        let flags = Flags { rate_limits: Some(Switch::On), trusted_proxies: vec!["::1".parse().unwrap()], ..flags };
+        let config = Config::load(&flags, HashMap::new()).unwrap();
+        assert_eq!((config.rate_limits, config.trusted_proxies), (Switch::On, vec!["::1".parse().unwrap()]));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! [`socket`] bytes to frames and back -> [`hub`] which shard -> [`shard`] the loop: messages to inputs, steps to deltas
 //! -> [`log`] what happened, before anybody sees it. [`rest`] takes the same way from the hub on. [`auth`] says who may
-//! do what, [`limits`] has every bound. Around it: [`server`] holds the parts together, [`cli`] and [`config`] say how it
+//! do what, [`analytics`] counts what happened, [`limits`] has every bound. Around it: [`server`] holds the parts together, [`cli`] and [`config`] say how it
 //! is run, [`ops`] shows how it does. The rules of a fight are in the crate `tiltyard-combat`, what is said over a socket
 //! in `tiltyard-protocol`.
 
+pub mod analytics;
 pub mod auth;
 pub mod cli;
 pub mod config;
@@ -13,7 +14,9 @@ pub mod hub;
 pub mod limits;
 pub mod log;
 pub mod ops;
+pub mod records;
 pub mod rest;
 pub mod server;
 pub mod shard;
 pub mod socket;
+pub mod store;

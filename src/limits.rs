@@ -56,8 +56,8 @@ pub const SESSIONS_PER_SHARD: usize = 500_000;
 /// Events one session remembers for REST. Over: the oldest is forgotten; the log keeps them all.
 pub const RECENT_EVENTS: usize = 16;
 
-/// Ended sessions one shard remembers after they left the arena. Over: the oldest is forgotten.
-pub const ENDED_SESSIONS: usize = 10_000;
+/// Milliseconds after which a shard looks again whether the store has an ended session, which stays until then.
+pub const STORE_WAIT_MS: u64 = 1_000;
 
 /// Deltas of one session between two digests.
 pub const DIGEST_EVERY: u64 = 16;
@@ -109,11 +109,63 @@ pub const TOKEN_LEEWAY_SECONDS: u64 = 5;
 /// Seconds a token may still be good for. Over: 401, because such a token is a mistake.
 pub const TOKEN_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;
 
+/// Bytes of a key's id, in a token's head and in a JWKS. Over: 401, and the key is left out.
+pub const KID_BYTES: usize = 64;
+
+/// Issuers whose tokens are taken. Over: the configuration is refused.
+pub const TOKEN_ISSUERS: usize = 32;
+
+/// Bytes of a JWKS. Over: it is refused and the keys of before stay in use.
+pub const JWKS_BYTES: usize = 64 * 1024;
+
+/// Keys in a JWKS. Over: it is refused and the keys of before stay in use.
+pub const JWKS_KEYS: usize = 64;
+
+/// Milliseconds between two looks at the JWKS file's time of change.
+pub const JWKS_LOOK_MS: u64 = 5_000;
+
+/// Milliseconds between two fetches of the JWKS, give or take a tenth, so that a fleet does not ask all at once.
+pub const JWKS_FETCH_EVERY_MS: u64 = 5 * 60 * 1_000;
+
+/// Milliseconds from a fetch that failed to the next.
+pub const JWKS_RETRY_MS: u64 = 10_000;
+
+/// Milliseconds between two fetches because of tokens with an unknown key's id: what anybody can cause is no more than this.
+pub const JWKS_UNKNOWN_KID_MS: u64 = 10_000;
+
+/// Milliseconds a fetch of the JWKS may take. Over: it has failed.
+pub const JWKS_TIMEOUT_MS: u64 = 3_000;
+
+/// Tokens remembered as good, at most half a KiB each. Over: those seldom seen are forgotten, and checked again when they come.
+pub const TOKENS_REMEMBERED: u64 = 16_384;
+
+/// Seconds after which a remembered token that nobody has shown again is forgotten.
+pub const TOKEN_IDLE_SECONDS: u64 = 600;
+
 /// Seconds a guest's token is good for.
 pub const GUEST_SECONDS: u64 = 12 * 60 * 60;
 
 /// Faults of one request that are named. Over: the rest is left out.
 pub const VALIDATION_ERRORS: usize = 20;
+
+/// Bytes of an answer's body from which on it is compressed for a client that takes that. Below, it is not worth its time:
+/// it fits into one packet as it is.
+pub const COMPRESS_BYTES: u64 = 1024;
+
+/// Requests of one player: more than a game sends by hand, far below what could disturb others. Over:
+/// `too_many_requests` (429), as for the two below. All three can be set.
+pub const RATE_PLAYER: &str = "50/s,200";
+
+/// Requests of one service or one administrator: a guard against a loop gone wild, above what one node can answer them.
+pub const RATE_SERVICE: &str = "20000/s,40000";
+
+/// Requests from one address without a good token: guesses at tokens and tickets, and new guests. Many players may share an
+/// address, so it is wide.
+pub const RATE_ADDRESS: &str = "50/s,400";
+
+/// Callers of one kind whose requests are counted, at some 60 bytes each. Over: newcomers share one count until others have
+/// been quiet, for a few seconds.
+pub const RATE_KEYS: usize = 100_000;
 
 /// Bytes of a REST body. Over: 413 before it is read.
 pub const BODY_BYTES: usize = 256 * 1024;
@@ -124,12 +176,120 @@ pub const TICKET_MS: u64 = 30_000;
 /// Tickets waiting to be used. Over: `overloaded` (503).
 pub const TICKETS: usize = 65_536;
 
+/// Seconds, minutes, quarters of an hour, hours and days that analytics look back: what the timeframe made of each needs (1 h
+/// of minutes, 6 h of quarters, 7 d of hours, 30 d of days), and a little more. Over: the oldest makes room. Measured: the
+/// full rings of all series take 2 MiB with 40 requests and 40 ended sessions in each bucket, 8 MiB with 300; 11 MiB if
+/// every sketch were full.
+pub const ANALYTICS_SECONDS: u16 = 120;
+pub const ANALYTICS_MINUTES: u16 = 65;
+pub const ANALYTICS_QUARTERS: u16 = 26;
+pub const ANALYTICS_HOURS: u16 = 192;
+pub const ANALYTICS_DAYS: u16 = 32;
+
+/// Bins of one quantile sketch, 8 bytes and 1 % of relative error each: values of which the highest is 160 times the lowest,
+/// none left out. Over: the lowest are put together, which costs the low quantiles their exactness, not the high ones.
+pub const SKETCH_BINS: usize = 256;
+
 /// Shards of one node, a thread each. Over: the configuration is refused.
 pub const SHARDS: usize = 256;
 
 /// Participants of one fight.
 pub const PARTICIPANTS: usize = 100;
 
+/// Live sessions of one type that is not combat: at half a KiB each they need 250 MiB for every type. Over: `too_many_sessions`
+/// (503).
+pub const RECORDS_PER_TYPE: usize = 1_000_000;
+
+/// Live sessions of one type that one player may own. Over: `quota_exceeded` (409).
+pub const RECORDS_PER_PLAYER: usize = 256;
+
+/// Bytes of a session's metadata, or of its settings, as JSON. Over: 400 that names the field.
+pub const DOCUMENT_BYTES: usize = 8 * 1024;
+
+/// Bytes of a custom session's state as JSON. Over: 413.
+pub const STATE_BYTES: usize = 64 * 1024;
+
+/// Members of a custom session.
+pub const MEMBERS: usize = 1_000;
+
+/// Entries of one session's activity log. Over: the oldest is forgotten.
+pub const SESSION_LOGS: i64 = 1_000;
+
+/// Changes of one type that wait for the store. Over: `overloaded` (503); the other types have queues of their own.
+pub const CHANGES_DEPTH: usize = 4_096;
+
+/// Changes of one type in one commit, so that a flood of one type leaves room for the others.
+pub const CHANGES_PER_COMMIT: usize = 256;
+
+/// Milliseconds after a failed commit in which changes are refused at once.
+pub const STORE_PAUSE_MS: u64 = 250;
+
+/// Milliseconds between two looks for sessions whose time is over.
+pub const EXPIRY_MS: u64 = 250;
+
+/// Milliseconds after which the store is told again that a login is in use: what a crash can take from its idle time.
+pub const TOUCH_MS: u64 = 60_000;
+
+/// Milliseconds between two writes of analytics: what a crash can take from them.
+pub const ANALYTICS_MS: u64 = 1_000;
+
+/// Rows read at once when a node starts.
+pub const LOAD_ROWS: usize = 10_000;
+
+/// Bytes of ended sessions kept in memory for reading. Over: the least used ones are read from the store again.
+pub const ENDED_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Milliseconds between two rounds of deleting what is past its time.
+pub const SWEEP_MS: u64 = 10_000;
+
+/// Rows of each kind deleted in one round, so that changes do not wait long behind it.
+pub const SWEEP_ROWS: usize = 2_000;
+
+/// Days for which ended sessions can be kept. Over: the configuration is refused.
+pub const RETENTION_DAYS: u64 = 3_650;
+
+/// Characters of the reason that a session is terminated with. Over: 400.
+pub const REASON_CHARS: usize = 200;
+
+/// Entries of its log that come with a session. The rest is in pages.
+pub const LOGS_WITH_SESSION: usize = 100;
+
+/// Seconds for which an access token of an auth session is good. The session's end ends it at once, this bounds how old the
+/// scopes in it can be.
+pub const ACCESS_TOKEN_SECONDS: u64 = 15 * 60;
+
+/// Requests with idempotency keys that run at the same time. Over: `overloaded` (503).
+pub const KEYS_RUNNING: usize = 65_536;
+
+/// Milliseconds for which an idempotency key is remembered.
+pub const KEY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Milliseconds a call of the store may take: an answer within a second is a promise. Over: `store_unavailable` (503).
+pub const STORE_MS: u64 = 750;
+
+/// Statements a connection of the store keeps prepared. Over: the oldest is prepared again when it is needed.
+pub const STORE_STATEMENTS: usize = 128;
+
+/// Connections that read the embedded store. Over: a read waits, at most [`STORE_MS`].
+pub const SQLITE_READERS: u32 = 4;
+
+/// Connections to PostgreSQL of one node, one of which writes. Fifty nodes then need 400. Over: a read waits, at most
+/// [`STORE_MS`].
+pub const POSTGRES_CONNECTIONS: u32 = 8;
+
+/// Milliseconds a node waits at its start for another of its name, which may be on its way out, to let go of the database.
+pub const WRITER_LOCK_MS: u64 = 10_000;
+
+/// Milliseconds between two tries to get the lock that lets a node write to PostgreSQL.
+pub const WRITER_LOCK_RETRY_MS: u64 = 20;
+
+/// Milliseconds between two copies of the embedded store's write-ahead log into its file.
+pub const CHECKPOINT_MS: u64 = 1_000;
+
+/// Pages of 4 KiB in that log from which the next copy waits for readers, so that the log starts over.
+pub const WAL_PAGES: i64 = 16_384;
+
 const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_BYTES);
 const _: () = assert!(PING_AFTER_MS * 2 < IDLE_CLOSE_MS);
 const _: () = assert!(MESSAGE_BYTES <= READ_BYTES);
+const _: () = assert!(JWKS_TIMEOUT_MS < JWKS_RETRY_MS && JWKS_TIMEOUT_MS < JWKS_UNKNOWN_KID_MS);

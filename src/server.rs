@@ -11,17 +11,23 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::analytics::witness::Counting;
 use crate::auth::key::KeyError;
-use crate::auth::{Tickets, TokenKey};
+use crate::auth::source::{Pace, Refresher, Source, SourceError};
+use crate::auth::{KeyRing, Tickets, TokenKey};
 use crate::config::Config;
 use crate::hub::Hub;
+use crate::limits;
 use crate::ops::{Metrics, memory};
 use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
-use crate::rest::sessions::UpdateLocks;
+use crate::rest::rate::RateLimits;
 use crate::rest::{self, App, AppState};
+use crate::records::keys::Keys;
+use crate::records::{Records, Witness};
 use crate::shard::{self, ShardConfig, StartError};
 use crate::socket::accept;
+use crate::store::{self, OpenError, StoreError};
 
 /// Milliseconds for requests in flight before the shards stop too. They usually need less than one.
 const REQUESTS_FIRST_MS: u64 = 500;
@@ -39,6 +45,8 @@ pub struct Server {
     app: App,
     accepting: JoinHandle<()>,
     shards: Vec<thread::JoinHandle<()>>,
+    committing: JoinHandle<()>,
+    stop_committing: CancellationToken,
 }
 
 /// Why there is no server.
@@ -46,10 +54,16 @@ pub struct Server {
 pub enum ServerError {
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error("jwks {from}: {error}")]
+    Jwks { from: Source, error: SourceError },
     #[error(transparent)]
     Shards(#[from] StartError),
     #[error("the thread that read the log was lost: {0}")]
     Lost(#[from] tokio::task::JoinError),
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: io::Error },
 }
@@ -65,15 +79,38 @@ impl Server {
         let failed = |error| ServerError::Listen { address: config.listen, error };
         let listener = accept::listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let (hub, shards) = start_shards(&config).await?;
+        let metrics = Metrics::new(&config.node);
+        let keys = KeyRing::new(key.clone(), config.token_issuers.clone(), metrics.tokens.clone());
+        let refresher = match config.jwks.clone() {
+            Some(from) => {
+                let started = Refresher::start(keys.clone(), from.clone(), Pace::default()).await;
+                Some(started.map_err(|error| ServerError::Jwks { from, error })?)
+            }
+            None => None,
+        };
+        let store = store::open(config.database.as_deref(), &config.data, &config.node, config.sync).await?;
+        let counting = Arc::new(Counting::restored(&*store, &config.node).await?);
+        let started = Instant::now();
+        let (records, committer) = Records::open(store, &config.node).await?;
+        let live: usize = records.figures().iter().map(|figures| figures.live).sum();
+        tracing::info!(sessions = live, elapsed_ms = started.elapsed().as_millis(), "store read");
+        records.book().tell(Arc::clone(&counting) as Arc<dyn Witness>);
+        let (hub, shards) = start_shards(&config, &records).await?;
+        let stop_committing = CancellationToken::new();
+        let retention_ms = config.retention_days * 24 * 60 * 60 * 1000;
+        let witness = Arc::clone(&counting) as Arc<dyn Witness>;
+        let committing = tokio::spawn(committer.run(hub.clone(), witness, retention_ms, stop_committing.clone()));
         let app = Arc::new(AppState {
             hub,
-            tickets: Tickets::new(key.clone()),
-            key,
+            tickets: Tickets::new(key),
+            keys,
             lobby: Lobby::default(),
             origins: Origins::new(config.allow_origin.clone()),
-            metrics: Metrics::new(&config.node),
-            updates: UpdateLocks::default(),
+            metrics,
+            rates: RateLimits::new(&config),
+            records,
+            counting,
+            idempotency: Keys::default(),
             guests: config.guests(),
             own_url: config.advertise.clone().unwrap_or_else(|| format!("http://{address}")),
             advertised: config.advertise.is_some(),
@@ -87,7 +124,10 @@ impl Server {
         }
         let accepting = tokio::spawn(accept::run(listener, rest::router(&app), Arc::clone(&app)));
         tokio::spawn(upkeep(Arc::clone(&app)));
-        Ok(Self { address, app, accepting, shards })
+        if let Some(refresher) = refresher {
+            tokio::spawn(refresher.run(app.draining.clone()));
+        }
+        Ok(Self { address, app, accepting, shards, committing, stop_committing })
     }
 
     /// Where it listens.
@@ -120,12 +160,18 @@ impl Server {
             Ok(((), failed)) => tracing::error!(?failed, "shards ended by a panic"),
             Err(_elapsed) => tracing::warn!("stopped before everything had ended"),
         }
+        // Last, so that what the shards have left is kept too.
+        self.stop_committing.cancel();
+        if tokio::time::timeout(Duration::from_millis(limits::STORE_MS * 2), self.committing).await.is_err() {
+            tracing::warn!("stopped before the store had everything; the log has it");
+        }
     }
 }
 
 /// Recovery reads files and may take its time: off the runtime's threads.
-async fn start_shards(config: &Config) -> Result<(Hub, Vec<thread::JoinHandle<()>>), ServerError> {
-    let settings = ShardConfig { shards: config.shards, data: config.data.clone(), sync: config.sync };
+async fn start_shards(config: &Config, records: &Records) -> Result<(Hub, Vec<thread::JoinHandle<()>>), ServerError> {
+    let book = Arc::clone(records.book());
+    let settings = ShardConfig { shards: config.shards, data: config.data.clone(), sync: config.sync, book };
     let (handles, threads) = tokio::task::spawn_blocking(move || shard::start(&settings)).await??;
     Ok((Hub::new(handles), threads))
 }
@@ -133,6 +179,7 @@ async fn start_shards(config: &Config) -> Result<(Hub, Vec<thread::JoinHandle<()
 async fn upkeep(app: App) {
     while app.draining.run_until_cancelled(tokio::time::sleep(Duration::from_millis(UPKEEP_MS))).await.is_some() {
         app.metrics.upkeep();
+        app.rates.forget();
         memory::give_back();
     }
 }

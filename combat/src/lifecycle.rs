@@ -47,6 +47,22 @@ pub enum EndReason {
     Failed,
 }
 
+impl EndReason {
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LastStanding => "last_standing",
+            Self::TimeLimit => "time_limit",
+            Self::Forfeit => "forfeit",
+            Self::Terminated => "terminated",
+            Self::Completed => "completed",
+            Self::Abandoned => "abandoned",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The state machine. Times are session time, which stands still while the fight is paused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lifecycle {

@@ -13,6 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use thiserror::Error;
 
+use super::token::ISSUER;
+
 /// The file's name in the data folder.
 const FILE: &str = "token.key";
 
@@ -27,6 +29,8 @@ const FILE_BYTES_MAX: u64 = 4096;
 pub struct TokenKey {
     pub(super) signing: EncodingKey,
     pub(super) checking: DecodingKey,
+    /// `iss` of what it signs.
+    pub(super) issuer: String,
     /// Whether [`TokenKey::open`] made the file.
     pub made: bool,
 }
@@ -66,7 +70,12 @@ impl TokenKey {
     }
 
     pub(super) fn from_secret(secret: &[u8]) -> Self {
-        Self { signing: EncodingKey::from_secret(secret), checking: DecodingKey::from_secret(secret), made: false }
+        Self {
+            signing: EncodingKey::from_secret(secret),
+            checking: DecodingKey::from_secret(secret),
+            issuer: ISSUER.to_owned(),
+            made: false,
+        }
     }
 }
 
@@ -102,7 +111,8 @@ mod tests {
         assert!(first.made && !second.made);
         let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&data), mode(&data.join("token.key"))), (0o700, 0o600));
-        let grantee = Grantee { audience: Audience::Admin, subject: "a".into(), scopes: vec![], guest: false };
+        let grantee =
+            Grantee { audience: Audience::Admin, subject: "a".into(), scopes: vec![], guest: false, sid: None };
         let (token, _) = first.mint(&grantee, Duration::from_mins(1));
         assert!(second.verify(&token).is_some());
     }

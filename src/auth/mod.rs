@@ -1,12 +1,21 @@
 //! Who is calling and what they may do. Credentials are checked here and nowhere else.
 //!
-//! In reading order: [`key`] the node's secret, [`token`] bearer tokens to principals, [`ticket`] single-use admission
-//! over the WebSocket, [`table`] which role may do what.
+//! In reading order: [`key`] the node's secret, [`token`] bearer tokens to principals, [`keyring`] all keys that make a
+//! token good, [`jwks`] those of others, [`source`] where they come from, [`ticket`] single-use admission over the
+//! WebSocket, [`table`] which role may do what.
 
+pub mod jwks;
 pub mod key;
+pub mod keyring;
+pub mod refresh;
+pub mod source;
 pub mod table;
 pub mod ticket;
 pub mod token;
+
+#[cfg(test)]
+#[path = "../../tests/signer/mod.rs"]
+pub(crate) mod signer;
 
 use std::str::FromStr;
 
@@ -14,6 +23,8 @@ use aws_lc_rs::digest;
 use uuid::{Builder, Uuid};
 
 pub use key::TokenKey;
+pub use keyring::KeyRing;
+pub use refresh::RefreshToken;
 pub use table::{Denial, Operation, Relation};
 pub use ticket::{Admission, Tickets};
 pub use token::{Audience, Grantee};
@@ -25,6 +36,8 @@ pub struct Principal {
     pub scopes: Vec<Scope>,
     /// A player without an account: what it may do is in its scopes, this is for the log.
     pub guest: bool,
+    /// The auth session the token is good as long as; whether it still lives is not known here.
+    pub sid: Option<Uuid>,
 }
 
 /// What kind of caller.
@@ -46,6 +59,7 @@ pub enum Scope {
     SessionsRead,
     SessionsWrite,
     OpsRead,
+    AnalyticsRead,
 }
 
 impl Principal {
@@ -77,7 +91,14 @@ pub fn named(name: &str) -> Uuid {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 5] = [Self::Play, Self::PlayArena, Self::SessionsRead, Self::SessionsWrite, Self::OpsRead];
+    pub const ALL: [Self; 6] = [
+        Self::Play,
+        Self::PlayArena,
+        Self::SessionsRead,
+        Self::SessionsWrite,
+        Self::OpsRead,
+        Self::AnalyticsRead,
+    ];
 
     /// Its name in a token.
     pub const fn name(self) -> &'static str {
@@ -87,6 +108,7 @@ impl Scope {
             Self::SessionsRead => "sessions:read",
             Self::SessionsWrite => "sessions:write",
             Self::OpsRead => "ops:read",
+            Self::AnalyticsRead => "analytics:read",
         }
     }
 }

@@ -22,6 +22,8 @@ const AUDIENCE: &str = "tiltyard:ticket";
 pub struct Admission {
     pub session: Uuid,
     pub player: Uuid,
+    /// The auth session of the token the ticket was asked for with, whose end closes the socket.
+    pub sid: Option<Uuid>,
 }
 
 /// The tickets that have been minted and not used.
@@ -47,6 +49,9 @@ struct Claims {
     aud: String,
     sub: Uuid,
     sid: Uuid,
+    /// The auth session; `sid` is the session the ticket admits to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asid: Option<Uuid>,
     jti: Uuid,
     exp: u64,
 }
@@ -69,15 +74,16 @@ impl Tickets {
         let jti = Uuid::new_v4();
         self.lock().add(hash(jti), Instant::now())?;
         let (exp, expires_at) = expiry(Duration::from_millis(limits::TICKET_MS));
-        let Admission { session: sid, player: sub } = admission;
-        let claims = Claims { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub, sid, jti, exp };
+        let Admission { session: sid, player: sub, sid: asid } = admission;
+        let claims = Claims { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub, sid, asid, jti, exp };
         Ok((self.key.sign(&claims), expires_at))
     }
 
     /// Reads a ticket without using it.
     pub fn read(&self, ticket: &str) -> Option<Presented> {
         let claims: Claims = self.key.check(ticket, &[AUDIENCE])?;
-        Some(Presented { admission: Admission { session: claims.sid, player: claims.sub }, hash: hash(claims.jti) })
+        let admission = Admission { session: claims.sid, player: claims.sub, sid: claims.asid };
+        Some(Presented { admission, hash: hash(claims.jti) })
     }
 
     /// Uses a ticket. Of many at once exactly one gets `true`.
@@ -139,13 +145,13 @@ mod tests {
     }
 
     fn admission() -> Admission {
-        Admission { session: Uuid::now_v7(), player: Uuid::now_v7() }
+        Admission { session: Uuid::now_v7(), player: Uuid::now_v7(), sid: None }
     }
 
     #[test]
     fn admits_once_and_to_what_it_says() {
         let tickets = Tickets::new(key());
-        let admission = admission();
+        let admission = Admission { sid: Some(Uuid::now_v7()), ..admission() };
         let (ticket, _) = tickets.mint(admission).unwrap();
         let presented = tickets.read(&ticket).unwrap();
         assert_eq!(presented.admission, admission);
@@ -172,7 +178,8 @@ mod tests {
         let (ticket, _) = tickets.mint(admission()).unwrap();
         assert_eq!(key().verify(&ticket), None);
         let subject = Uuid::now_v7().to_string();
-        let player = Grantee { audience: Audience::Player, subject, scopes: vec![Scope::Play], guest: false };
+        let player =
+            Grantee { audience: Audience::Player, subject, scopes: vec![Scope::Play], guest: false, sid: None };
         let (token, _) = key().mint(&player, Duration::from_mins(1));
         assert!(tickets.read(&token).is_none());
         let (foreign, _) = Tickets::new(TokenKey::from_secret(&[7; 32])).mint(admission()).unwrap();

@@ -1,19 +1,21 @@
-//! Bearer tokens: HS256 JWTs with one of three audiences. Whatever is wrong with one, the answer is the same `None`.
+//! Bearer tokens: JWTs of one of three audiences, held to one key with its one algorithm. Whatever is wrong with one, the
+//! answer is the same `None`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
 
 use super::{Principal, Role, Scope, TokenKey};
 use crate::limits;
 use crate::rest::id::parse_uuid;
 
-/// `iss` of every token.
-pub(super) const ISSUER: &str = "tiltyard";
+/// `iss` of every token that is signed with the node's own secret, and of no other.
+pub const ISSUER: &str = "tiltyard";
 
 /// Whom a token is for. The name says what role its bearer has, so that no token can be used as one of another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,23 +33,53 @@ pub struct Grantee {
     pub subject: String,
     pub scopes: Vec<Scope>,
     pub guest: bool,
+    /// The auth session the token is good as long as.
+    pub sid: Option<Uuid>,
+}
+
+/// What a token is held to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held<'a> {
+    pub key: &'a DecodingKey,
+    /// The only one the key is used with.
+    pub algorithm: Algorithm,
+    /// Who may have issued what the key has signed.
+    pub issuers: &'a [String],
+}
+
+/// What a good token says.
+#[derive(Debug)]
+pub(super) struct Verified {
+    pub principal: Principal,
+    /// The last second since the epoch in which it is good, the leeway included.
+    pub until: u64,
+}
+
+/// What a token's head names; it has been found to ask for nothing else.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub algorithm: Algorithm,
+    pub kid: Option<String>,
 }
 
 /// Those that nothing here reads are for their types: one given twice, or of another type, is refused.
 #[derive(Debug, Deserialize)]
-#[expect(dead_code)]
 struct Claims {
+    #[expect(dead_code)]
     iss: String,
     aud: OneOrMany,
     sub: String,
     /// Seconds since the epoch, which RFC 7519 lets have a fraction.
     exp: f64,
+    #[expect(dead_code)]
     #[serde(default)]
     nbf: Option<f64>,
     #[serde(default)]
     scope: String,
     #[serde(default)]
     guest: bool,
+    #[serde(default, deserialize_with = "given")]
+    sid: Option<String>,
 }
 
 /// `aud` is a string or a list of strings.
@@ -62,7 +94,7 @@ enum OneOrMany {
 /// ask for something this server does not do, so it is refused rather than ignored.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Head {
+struct HeadFields {
     alg: String,
     #[serde(default)]
     typ: Option<String>,
@@ -89,16 +121,61 @@ impl TokenKey {
         let ttl = ttl.min(Duration::from_secs(limits::TOKEN_SECONDS - 1));
         let (seconds, expires_at) = expiry(ttl);
         let scopes: Vec<&str> = grantee.scopes.iter().map(|scope| scope.name()).collect();
-        let claims = serde_json::json!({
+        let mut claims = serde_json::json!({
             "iss": ISSUER, "aud": grantee.audience.name(), "sub": grantee.subject, "exp": seconds,
             "scope": scopes.join(" "), "guest": grantee.guest,
         });
+        if let Some(sid) = grantee.sid {
+            claims["sid"] = serde_json::json!(sid);
+        }
         (self.sign(&claims), expires_at)
     }
 
-    /// Who the token's bearer is, if the token is good.
+    /// Who the token's bearer is, if the token is good and of this key.
     pub fn verify(&self, token: &str) -> Option<Principal> {
-        let claims: Claims = self.check(token, &Audience::ALL.map(Audience::name))?;
+        self.is_meant(token).then(|| Verified::of(token, self.held()))?.map(|verified| verified.principal)
+    }
+
+    /// Signs any claims.
+    pub(super) fn sign(&self, claims: &impl Serialize) -> String {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.signing)
+            .expect("claims of this module always encode, and HMAC takes any key")
+    }
+
+    /// The claims of a token of this key for one of these audiences, if its length, head, signature and times are good.
+    pub(super) fn check<T: DeserializeOwned>(&self, token: &str, audiences: &[&str]) -> Option<T> {
+        self.is_meant(token).then(|| self.held().check(token, audiences))?
+    }
+
+    /// What tokens of this key are held to.
+    pub(super) fn held(&self) -> Held<'_> {
+        Held { key: &self.checking, algorithm: Algorithm::HS256, issuers: std::slice::from_ref(&self.issuer) }
+    }
+
+    /// Whether a token's head names this key, which has no id.
+    fn is_meant(&self, token: &str) -> bool {
+        Head::of(token).is_some_and(|head| head.algorithm == Algorithm::HS256 && head.kid.is_none())
+    }
+}
+
+impl Held<'_> {
+    /// The claims of a token for one of these audiences, if its signature, issuer and times are good. Its head has been
+    /// read: see [`Head::of`].
+    fn check<T: DeserializeOwned>(&self, token: &str, audiences: &[&str]) -> Option<T> {
+        let mut validation = Validation::new(self.algorithm);
+        validation.leeway = limits::TOKEN_LEEWAY_SECONDS;
+        validation.validate_nbf = true;
+        validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
+        validation.set_issuer(self.issuers);
+        validation.set_audience(audiences);
+        jsonwebtoken::decode(token, self.key, &validation).ok().map(|data| data.claims)
+    }
+}
+
+impl Verified {
+    /// What a bearer token says, if it is good.
+    pub(super) fn of(token: &str, held: Held<'_>) -> Option<Self> {
+        let claims: Claims = held.check(token, &Audience::ALL.map(Audience::name))?;
         let latest = SystemTime::now() + Duration::from_secs(limits::TOKEN_SECONDS);
         if claims.exp > since_epoch(latest).as_secs_f64() {
             return None;
@@ -108,28 +185,38 @@ impl TokenKey {
             Audience::Service => Role::Service(name(claims.sub)?),
             Audience::Admin => Role::Admin(name(claims.sub)?),
         };
-        let scopes = claims.scope.split(' ').filter_map(|scope| scope.parse().ok()).collect();
-        Some(Principal { role, scopes, guest: claims.guest })
+        let sid = match claims.sid {
+            Some(sid) => Some(parse_uuid(&sid)?),
+            None => None,
+        };
+        // In the order of the list, each once, however often the token names it.
+        let named: Vec<&str> = claims.scope.split(' ').collect();
+        let scopes = Scope::ALL.into_iter().filter(|scope| named.contains(&scope.name())).collect();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        // Checked to be between now and ten years on.
+        let until = claims.exp as u64 + limits::TOKEN_LEEWAY_SECONDS;
+        Some(Self { principal: Principal { role, scopes, guest: claims.guest, sid }, until })
     }
+}
 
-    /// Signs any claims.
-    pub(super) fn sign(&self, claims: &impl Serialize) -> String {
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.signing)
-            .expect("claims of this module always encode, and HMAC takes any key")
-    }
-
-    /// The claims of a token for one of these audiences, if its length, head, signature and times are good.
-    pub(super) fn check<T: DeserializeOwned>(&self, token: &str, audiences: &[&str]) -> Option<T> {
-        if token.len() > limits::TOKEN_BYTES || !plain_head(token) {
+impl Head {
+    /// A token's head, if the token is not too long and its head asks for nothing but a key and its algorithm.
+    pub(super) fn of(token: &str) -> Option<Self> {
+        if token.len() > limits::TOKEN_BYTES {
             return None;
         }
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = limits::TOKEN_LEEWAY_SECONDS;
-        validation.validate_nbf = true;
-        validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(audiences);
-        jsonwebtoken::decode(token, &self.checking, &validation).ok().map(|data| data.claims)
+        let bytes = URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?;
+        let HeadFields { alg, typ, kid } = serde_json::from_slice(&bytes).ok()?;
+        let is_typ = |typ: &str| typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("at+jwt");
+        let algorithm = match alg.as_str() {
+            "HS256" => Algorithm::HS256,
+            "EdDSA" => Algorithm::EdDSA,
+            "ES256" => Algorithm::ES256,
+            "RS256" => Algorithm::RS256,
+            _ => return None,
+        };
+        let fits = typ.as_deref().is_none_or(is_typ) && kid.as_deref().is_none_or(is_kid);
+        fits.then_some(Self { algorithm, kid })
     }
 }
 
@@ -146,14 +233,15 @@ impl OneOrMany {
     }
 }
 
-fn plain_head(token: &str) -> bool {
-    let head = token.split('.').next().unwrap_or_default();
-    let Ok(bytes) = URL_SAFE_NO_PAD.decode(head) else { return false };
-    let Ok(head) = serde_json::from_slice::<Head>(&bytes) else { return false };
-    let is_kid =
-        |kid: &str| kid.len() <= 64 && kid.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    let is_typ = |typ: &str| typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("at+jwt");
-    head.alg == "HS256" && head.typ.as_deref().is_none_or(is_typ) && head.kid.as_deref().is_none_or(is_kid)
+/// Whether this can be a key's id: both alphabets of base64, which is what issuers use. No path, address or query is one.
+pub(super) fn is_kid(kid: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'/' | b'=');
+    (1..=limits::KID_BYTES).contains(&kid.len()) && kid.bytes().all(fits)
+}
+
+/// A claim that may be left out, but is no `null`.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// A service's or an administrator's name.
@@ -167,7 +255,7 @@ pub(super) fn expiry(ttl: Duration) -> (u64, SystemTime) {
     (seconds, UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-fn since_epoch(time: SystemTime) -> Duration {
+pub(super) fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
@@ -222,10 +310,19 @@ mod tests {
     fn what_is_minted_is_good() {
         let player = Uuid::now_v7();
         let scopes = vec![Scope::PlayArena];
-        let grantee =
-            Grantee { audience: Audience::Player, subject: player.to_string(), scopes: scopes.clone(), guest: true };
+        let grantee = Grantee {
+            audience: Audience::Player,
+            subject: player.to_string(),
+            scopes: scopes.clone(),
+            guest: true,
+            sid: None,
+        };
         let (token, expires_at) = key().mint(&grantee, Duration::from_mins(1));
-        assert_eq!(key().verify(&token), Some(Principal { role: Role::Player(player), scopes, guest: true }));
+        let principal = Principal { role: Role::Player(player), scopes, guest: true, sid: None };
+        assert_eq!(key().verify(&token), Some(principal.clone()));
+        let sid = Some(Uuid::now_v7());
+        let (token, _) = key().mint(&Grantee { sid, ..grantee }, Duration::from_mins(1));
+        assert_eq!(key().verify(&token), Some(Principal { sid, ..principal }));
         assert!((now()..=now() + 60).contains(&since_epoch(expires_at).as_secs()));
         assert_eq!(TokenKey::from_secret(&[7; 32]).verify(&token), None, "another node's key");
     }
@@ -240,11 +337,12 @@ mod tests {
             with("aud", json!(["tiltyard:player", "other"])),
             with("scope", json!("play unheard:of")),
             without("scope"),
+            with("sid", json!(Uuid::now_v7())),
         ] {
             assert!(key().verify(&raw(HEAD, &claims.to_string())).is_some(), "{claims}");
         }
-        let named = raw(r#"{"alg":"HS256","kid":"login_1"}"#, &claims().to_string());
-        assert!(key().verify(&named).is_some());
+        let often = raw(HEAD, &with("scope", json!("play ".repeat(1_000))).to_string());
+        assert_eq!(key().verify(&often).unwrap().scopes, [Scope::Play], "once, however often it is named");
     }
 
     #[test]
@@ -275,6 +373,10 @@ mod tests {
             with("sub", json!("00000000000000000000000000000000")),
             without("sub"),
             with("scope", json!(["play"])),
+            with("sid", json!("00000000000000000000000000000000")),
+            with("sid", json!("")),
+            with("sid", json!(7)),
+            with("sid", json!(null)),
             json!([]),
         ] {
             assert_eq!(key().verify(&raw(HEAD, &claims.to_string())), None, "{claims}");
@@ -300,6 +402,8 @@ mod tests {
             r#"{"alg":"HS256","kid":"x' OR 1=1 --"}"#,
             r#"{"alg":"HS256","kid":"http://evil.example/key"}"#,
             r#"{"alg":"HS256","kid":7}"#,
+            r#"{"alg":"HS256","kid":""}"#,
+            r#"{"alg":"HS256","kid":"the-secret-has-no-id"}"#,
             r#"{"alg":"HS256","jku":"http://evil.example/jwks"}"#,
             r#"{"alg":"HS256","x5u":"http://evil.example/cert"}"#,
             r#"{"alg":"HS256","x5c":["AAAA"]}"#,

@@ -2,10 +2,14 @@
 
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
 use tiltyard_combat::{Action, EndReason, ParticipantStatus, PhaseName, Rules, SessionStatus};
 use tiltyard_protocol::{Encoding, Reason};
 use tokio::sync::oneshot;
 use uuid::Uuid;
+
+use crate::records::{Expected, Update};
+use crate::store::Status;
 
 /// One entry of a shard's inbox.
 #[derive(Debug)]
@@ -18,10 +22,12 @@ pub enum Command {
     Act { session: Uuid, player: Uuid, action: RestAction, reply: Reply<ActionApplied> },
     /// Take a free seat.
     Seat { session: Uuid, player: Uuid, reply: Reply<u8> },
-    /// Pause, resume, complete or terminate.
-    Control { session: Uuid, control: Control, reply: Reply<FightInfo> },
+    /// Change what is changed by hand, if the session is at the expected version.
+    Control { session: Uuid, expected: Expected, control: Control, reply: Reply<FightInfo> },
     /// A socket after its upgrade.
     Attach(Box<Attachment>),
+    /// Close with 4401 every connection whose credentials were of this auth session.
+    Revoke(Uuid),
     /// Stop: flush, close every socket with 1012 and end the loop.
     Drain,
 }
@@ -35,11 +41,15 @@ pub struct Refusal {
     pub reason: Reason,
     /// Milliseconds until the same may succeed, where known.
     pub retry_ms: Option<u32>,
+    /// The session's version, where another was expected.
+    pub version: Option<u64>,
+    /// The session that is in the way.
+    pub session: Option<Uuid>,
 }
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, retry_ms: None }
+        Self { reason, retry_ms: None, version: None, session: None }
     }
 }
 
@@ -57,10 +67,12 @@ pub struct NewFight {
     pub rules: Rules,
     /// The request's `settings`, as JSON text, echoed to readers; empty where there were none.
     pub settings: String,
+    /// The same of `metadata`.
+    pub metadata: String,
 }
 
 /// Modes of a fight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     Pvp,
@@ -95,20 +107,17 @@ pub struct Effect {
     pub duration_ms: u32,
 }
 
-/// What an operator or a service may do to a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an operator, a service or the one who created it may do to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
-    Pause,
-    Resume,
-    Complete,
+    /// Pause, resume, complete or terminate it, or say something else about it.
+    Update(Update),
     /// With `force` the results phase is skipped.
-    Terminate {
-        force: bool,
-    },
+    Terminate { force: bool },
 }
 
-/// A session as REST tells of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A session as REST tells of it and the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FightInfo {
     pub id: Uuid,
     pub mode: Mode,
@@ -123,13 +132,17 @@ pub struct FightInfo {
     pub started_at: Option<SystemTime>,
     pub ended_at: Option<SystemTime>,
     pub updated_at: SystemTime,
-    /// JSON text as given at creation; empty where there was none.
+    /// JSON text as given; empty where there was none.
     pub settings: String,
+    /// JSON text as given; empty where there was none.
+    pub metadata: String,
     pub seq: u64,
     /// Changes made by [`Control`], starting at 1.
     pub version: u64,
     pub active_ms: u64,
     pub actions: u64,
+    /// Actions refused.
+    pub refused: u64,
     pub damage: u64,
     pub eliminations: u32,
     pub winner: Option<Uuid>,
@@ -138,8 +151,23 @@ pub struct FightInfo {
     pub events: Vec<EventInfo>,
 }
 
+impl FightInfo {
+    /// The status of the generic view: that a fight is being prepared, or still shows the result of having been ended by
+    /// hand, is the fight's own affair.
+    pub const fn generic_status(&self) -> Status {
+        match (self.status, self.phase, self.end_reason) {
+            (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Terminated)) => Status::Terminated,
+            (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Completed)) => Status::Completed,
+            (SessionStatus::Initializing | SessionStatus::Active, ..) => Status::Active,
+            (SessionStatus::Paused, ..) => Status::Paused,
+            (SessionStatus::Completed, ..) => Status::Completed,
+            (SessionStatus::Terminated, ..) => Status::Terminated,
+        }
+    }
+}
+
 /// A participant as REST tells of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParticipantInfo {
     pub player: Uuid,
     pub joined_at: SystemTime,
@@ -149,7 +177,7 @@ pub struct ParticipantInfo {
 }
 
 /// An event as REST tells of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventInfo {
     pub at: SystemTime,
     pub event: tiltyard_combat::Event,
@@ -163,6 +191,8 @@ pub struct Attachment {
     /// What had been read behind the request.
     pub leftover: Vec<u8>,
     pub player: Uuid,
+    /// The auth session the credentials were of.
+    pub sid: Option<Uuid>,
     pub encoding: Encoding,
     /// The session the credentials were checked against; it is on this shard.
     pub session: Uuid,

@@ -16,6 +16,7 @@ pub use command::{
 };
 
 use crate::limits;
+use crate::records::Expected;
 use crate::shard::{ShardHandle, Stats};
 
 /// The way to every shard of this node. Cheap to clone.
@@ -56,14 +57,28 @@ impl Hub {
         self.ask(session, |reply| Command::Seat { session, player, reply }).await
     }
 
-    /// Pauses, resumes, completes or terminates.
-    pub async fn control(&self, session: Uuid, control: Control) -> Result<FightInfo, Refusal> {
-        self.ask(session, |reply| Command::Control { session, control, reply }).await
+    /// Changes what is changed by hand, if the session is at the expected version.
+    pub async fn control(&self, session: Uuid, expected: Expected, control: Control) -> Result<FightInfo, Refusal> {
+        self.ask(session, |reply| Command::Control { session, expected, control, reply }).await
     }
 
     /// Hands a socket to the shard that owns its session.
     pub fn attach(&self, attachment: Attachment) -> Result<(), Refusal> {
         self.send(attachment.session, Command::Attach(Box::new(attachment)))
+    }
+
+    /// Has every shard close the connections of an auth session that has ended. Returns at once; where an inbox is full the
+    /// command waits for its place in a task of its own, so that it is lost only with the shard. Needs a tokio runtime.
+    ///
+    /// A socket that is on its way to its shard meanwhile is not closed: whoever attaches one looks afterwards whether its
+    /// auth session still lives, and revokes it again where not.
+    pub fn revoke(&self, sid: Uuid) {
+        for shard in self.shards.iter() {
+            if shard.send(Command::Revoke(sid)).is_err_and(|refusal| refusal.reason == Reason::Overloaded) {
+                let shard = shard.clone();
+                tokio::spawn(async move { shard.send_waiting(Command::Revoke(sid)).await });
+            }
+        }
     }
 
     /// Asks every shard to stop.

@@ -12,7 +12,7 @@ use crate::hub::Mode;
 use crate::limits;
 
 /// First bytes of every segment, with the version of its form.
-pub const MAGIC: &[u8; 12] = b"tiltyard\x01\0\0\0";
+pub const MAGIC: &[u8; 12] = b"tiltyard\x02\0\0\0";
 
 /// Length and checksum in front of a payload.
 pub const FRAME_HEADER: usize = 8;
@@ -25,6 +25,8 @@ pub enum Entry<'a> {
     Session { no: u32, record: Box<Cow<'a, SessionRecord>> },
     /// An input was handled at host time `at`.
     Input { no: u32, at: u64, input: Input },
+    /// What is said about the session, no matter to its fight, was changed by hand.
+    Describe { no: u32, description: Cow<'a, Description> },
     /// The session left the arena; nothing follows for it.
     Forget { no: u32 },
     /// The checkpoint at the start of the segment is complete.
@@ -39,6 +41,8 @@ pub struct SessionRecord {
     pub creator: Uuid,
     /// JSON text; empty where the request had none.
     pub settings: String,
+    /// JSON text; empty where the request had none.
+    pub metadata: String,
     /// Unix milliseconds.
     pub created_at: u64,
     /// Unix milliseconds.
@@ -51,6 +55,17 @@ pub struct SessionRecord {
     /// The newest events with their Unix milliseconds, oldest first.
     pub recent: Vec<(u64, Event)>,
     pub fight: Fight,
+}
+
+/// A change of what is said about a session; `None` is left as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// JSON text.
+    pub metadata: Option<String>,
+    /// JSON text.
+    pub settings: Option<String>,
+    /// Whether it makes a version of its own, or belongs to the input before it.
+    pub own_version: bool,
 }
 
 /// Why a frame or an entry cannot be read.

@@ -16,6 +16,6 @@ pub mod entry;
 pub mod journal;
 pub mod recovery;
 
-pub use entry::{Entry, SessionRecord};
+pub use entry::{Description, Entry, SessionRecord};
 pub use journal::Journal;
 pub use recovery::Recovered;

@@ -198,6 +198,10 @@ impl Replay {
                 session.replay(at, wall, input);
                 self.inputs += 1;
             }
+            Entry::Describe { no, description } => {
+                let session = sessions.get_mut(&no).ok_or_else(|| unknown(no))?;
+                session.describe(wall, description.into_owned());
+            }
             Entry::Forget { no } => {
                 sessions.remove(&no).ok_or_else(|| unknown(no))?;
             }

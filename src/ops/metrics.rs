@@ -9,6 +9,9 @@ use axum::http::Method;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::auth::keyring::TokenFigures;
+use crate::records::Records;
+use crate::rest::rate::Kind;
 use crate::shard::Stats;
 
 /// Seconds. The contract's figures, 5 to 20 ms, lie in the middle.
@@ -30,6 +33,10 @@ pub struct Metrics {
     pub accept_errors: Counter,
     /// Sockets handed to their shards.
     pub upgrades: Counter,
+    /// Bearer tokens and their keys.
+    pub tokens: TokenFigures,
+    /// Requests refused because their caller had sent too many.
+    limited: [Counter; Kind::ALL.len()],
     by_route: RwLock<HashMap<RouteKey, (Counter, Histogram)>>,
 }
 
@@ -107,6 +114,7 @@ impl Metrics {
         );
         let accept_errors = counter(&recorder, "tiltyard_accept_errors_total", "Failures to accept a connection.");
         let upgrades = counter(&recorder, "tiltyard_upgrades_total", "Sockets handed to their shards.");
+        let limited = limited(&recorder);
         describe_counter(&recorder, REQUESTS, "HTTP requests by route, method and status.");
         recorder.describe_histogram(
             KeyName::from(DURATION),
@@ -122,6 +130,8 @@ impl Metrics {
             connections_refused,
             accept_errors,
             upgrades,
+            tokens: tokens(&recorder),
+            limited,
             by_route: RwLock::default(),
             recorder: Hidden(recorder),
         }
@@ -149,6 +159,11 @@ impl Metrics {
         duration.record(elapsed.as_secs_f64());
     }
 
+    /// Counts one request that was one too many.
+    pub fn limited(&self, kind: Kind) {
+        self.limited[kind as usize].increment(1);
+    }
+
     /// Empties the histograms' buffers; every few seconds, or they grow.
     pub fn upkeep(&self) {
         self.handle.0.run_upkeep();
@@ -165,6 +180,11 @@ impl Metrics {
         self.tickets.set(float(tickets as u64));
         self.upkeep();
         self.handle.0.render()
+    }
+
+    /// Brings the figures of sessions that are no fights, and of the store, up to date for the next rendering.
+    pub fn records(&self, records: &Records) {
+        super::records::record(&self.recorder.0, records);
     }
 
     fn register_route(&self, (route, method, status): &RouteKey) -> (Counter, Histogram) {
@@ -187,9 +207,37 @@ fn describe_counter(recorder: &PrometheusRecorder, name: &'static str, text: &'s
     recorder.describe_counter(KeyName::from(name), None, SharedString::from(text));
 }
 
+/// One for each kind of caller.
+fn limited(recorder: &PrometheusRecorder) -> [Counter; Kind::ALL.len()] {
+    const NAME: &str = "tiltyard_rate_limited_total";
+    describe_counter(recorder, NAME, "Requests refused because their caller had sent too many, by kind of caller.");
+    Kind::ALL.map(|kind| {
+        let key = Key::from_parts(NAME, vec![Label::new("kind", kind.name())]);
+        recorder.register_counter(&key, &METADATA)
+    })
+}
+
 fn gauge(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Gauge {
     recorder.describe_gauge(KeyName::from(name), None, SharedString::from(text));
     recorder.register_gauge(&Key::from_static_name(name), &METADATA)
+}
+
+fn tokens(recorder: &PrometheusRecorder) -> TokenFigures {
+    const REFRESHES: &str = "tiltyard_token_key_refreshes_total";
+    describe_counter(recorder, REFRESHES, "Times the JWKS was read, by what came of it.");
+    let refreshes = |outcome| {
+        recorder.register_counter(&Key::from_parts(REFRESHES, vec![Label::new("outcome", outcome)]), &METADATA)
+    };
+    let hits = "Good tokens that were remembered and not checked again.";
+    TokenFigures {
+        keys: gauge(recorder, "tiltyard_token_keys", "Keys of the JWKS in use, besides the node's own secret."),
+        changed: refreshes("changed"),
+        unchanged: refreshes("unchanged"),
+        failed: refreshes("failed"),
+        refused: counter(recorder, "tiltyard_tokens_refused_total", "Bearer tokens that were not good."),
+        hits: counter(recorder, "tiltyard_token_cache_hits_total", hits),
+        misses: counter(recorder, "tiltyard_token_cache_misses_total", "Tokens that had to be checked."),
+    }
 }
 
 /// What runs, since when.
@@ -204,13 +252,13 @@ fn about(recorder: &PrometheusRecorder, node: &str) {
 }
 
 #[expect(clippy::cast_precision_loss)] // Prometheus has nothing but floats.
-fn float(value: u64) -> f64 {
+pub(super) fn float(value: u64) -> f64 {
     value as f64
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Metrics;
+    use super::{Kind, Metrics};
     use crate::shard::Stats;
     use axum::http::Method;
     use std::time::Duration;
@@ -222,6 +270,7 @@ mod tests {
         metrics.request("/health", &Method::GET, 200, Duration::from_millis(3));
         let odd = Method::from_bytes(b"BREW").unwrap();
         metrics.request("none", &odd, 404, Duration::ZERO);
+        metrics.limited(Kind::Service);
         let text = metrics.render(&Stats { actions: 7, connections: 2, ..Stats::default() }, 5);
         for line in [
             "tiltyard_actions_total 7",
@@ -231,6 +280,8 @@ mod tests {
             r#"tiltyard_http_request_duration_seconds_bucket{route="/health",method="GET",le="0.005"} 2"#,
             r#"tiltyard_http_requests_total{route="none",method="OTHER",status="404"} 1"#,
             "# HELP tiltyard_panics_total",
+            r#"tiltyard_rate_limited_total{kind="service"} 1"#,
+            r#"tiltyard_rate_limited_total{kind="player"} 0"#,
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }

@@ -5,6 +5,7 @@ pub mod descriptors;
 pub mod logging;
 pub mod memory;
 pub mod metrics;
+mod records;
 pub mod signals;
 
 pub use metrics::Metrics;

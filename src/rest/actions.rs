@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tiltyard_protocol::{ActionKind, Reason};
 use time::OffsetDateTime;
@@ -13,11 +15,16 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
-use super::extract::{Body, Caller, SessionId};
+use super::extract::{Base, Body, Caller, SessionId};
 use super::fields::Fields;
+use super::find::Found;
+use super::idempotency::{self, Key};
+use super::sessions::counted;
 use super::shapes::{CombatSessionState, Timestamp};
 use crate::auth::Operation;
 use crate::hub::{ActionApplied, RestAction};
+use crate::records::Kept;
+use crate::store::KeyAnswer;
 
 /// `CombatActionResult`.
 #[derive(Debug, Serialize)]
@@ -44,9 +51,12 @@ pub async fn act(
     State(app): State<App>,
     Caller(caller): Caller,
     SessionId(session): SessionId,
+    Base(base): Base,
+    headers: HeaderMap,
     Body(body): Body,
-) -> Result<Json<CombatActionResult>, ApiError> {
+) -> Result<Response, ApiError> {
     caller.may(Operation::Act)?;
+    let fingerprint = body.fingerprint();
     let (player, action) = request(body)?;
     let fight = app.fight(&caller, Operation::Act, session).await?;
     if caller.player().is_some_and(|own| own != player) {
@@ -55,7 +65,40 @@ pub async fn act(
     if !fight.participants.iter().any(|seat| seat.player == player) {
         return Err(Reason::NotAParticipant.into());
     }
-    Ok(Json(app.hub.act(session, player, action).await?.into()))
+    // The same key in another session is another key.
+    let operation = format!("executeCombatAction {session}");
+    let key = Key::begin(&app, &caller, &operation, &headers, fingerprint).await?;
+    let act = async {
+        let applied = app.hub.act(session, player, action).await.map_err(|refusal| match refusal.reason {
+            // It was there a moment ago.
+            Reason::NoSession => Reason::SessionEnded.into(),
+            _ => refusal,
+        });
+        applied.map(CombatActionResult::from).map_err(ApiError::from)
+    };
+    let found = Found { kept: Kept::Fight(fight), resident: true };
+    let Some(Key(begun)) = key else { return Ok(counted(&found, Json(act.await?).into_response())) };
+    if let Some(answer) = begun.row.answer {
+        return idempotency::replayed(base, answer);
+    }
+    if begun.repeated {
+        return Err(Reason::OutcomeUnknown.into());
+    }
+    begun.reserve(&app.records).await?;
+    let (status, body) = match act.await {
+        Ok(result) => (StatusCode::OK, serde_json::to_string(&result)),
+        Err(error) if error.is_final() => (error.code(), serde_json::to_string(&error.body())),
+        // Whether it takes effect yet is not known: the key says so.
+        Err(error) if error.reason() == Reason::Timeout => return Err(error),
+        Err(error) => {
+            begun.abandon(&app.records).await;
+            return Err(error);
+        }
+    };
+    let answer = KeyAnswer { status: status.as_u16(), body: body.map_err(|_| Reason::Internal)? };
+    begun.complete(&app.records, answer.clone()).await;
+    let response = (status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response();
+    Ok(counted(&found, response))
 }
 
 /// `CombatActionRequest`, validated.

@@ -40,7 +40,7 @@ pub async fn take(
     body.finish()?;
     let kind = kind.unwrap_or(Kind::Duel);
     let (session, slot) = app.lobby.seat(&app.hub, kind, player).await?;
-    let ticket = tickets::mint(&app, &headers, Admission { session, player })?;
+    let ticket = tickets::mint(&app, &headers, Admission { session, player, sid: caller.sid })?;
     Ok(Json(Seat {
         session_id: session,
         slot,

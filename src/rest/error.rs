@@ -99,6 +99,26 @@ impl ApiError {
     pub fn reason(&self) -> Reason {
         self.0.reason
     }
+
+    /// The status it is answered with.
+    pub fn code(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// Whether the same request would be refused again: it was understood, and had no effect.
+    pub fn is_final(&self) -> bool {
+        self.0.status.is_client_error()
+    }
+
+    /// The body it is answered with.
+    pub fn body(&self) -> Value {
+        let Parts { status, reason, message, details, .. } = &*self.0;
+        let mut details = details.clone();
+        details.insert("reason".to_owned(), reason.name().into());
+        // The contract's bound of 1000 characters; nothing here comes near it but what quotes a request.
+        let message: String = message.chars().take(1000).collect();
+        json!({ "code": status.as_u16(), "message": message, "details": details })
+    }
 }
 
 impl From<Reason> for ApiError {
@@ -114,10 +134,15 @@ impl From<Refusal> for ApiError {
                 .with("validation_errors", json!([{ "field": "target_id", "message": "is needed" }])),
             reason => Self::new(reason),
         };
-        match refusal.retry_ms {
-            Some(retry_ms) => error.with("retry_ms", json!(retry_ms)),
+        let details = [
+            ("retry_ms", refusal.retry_ms.map(|ms| json!(ms))),
+            ("version", refusal.version.map(|version| json!(version))),
+            ("session_id", refusal.session.map(|session| json!(session))),
+        ];
+        details.into_iter().fold(error, |error, (name, value)| match value {
+            Some(value) => error.with(name, value),
             None => error,
-        }
+        })
     }
 }
 
@@ -133,14 +158,8 @@ impl From<Denial> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Parts { status, reason, mut message, mut details, headers } = *self.0;
-        details.insert("reason".to_owned(), reason.name().into());
-        // The contract's bound of 1000 characters; nothing here comes near it but what quotes a request.
-        if let Some((end, _)) = message.char_indices().nth(1000) {
-            message.truncate(end);
-        }
-        let body = json!({ "code": status.as_u16(), "message": message, "details": details });
-        (status, headers, Json(body)).into_response()
+        let body = self.body();
+        (self.0.status, self.0.headers, Json(body)).into_response()
     }
 }
 
@@ -160,6 +179,9 @@ const fn status(reason: Reason) -> StatusCode {
         Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Reason::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Reason::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Reason::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+        Reason::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Reason::NotAParticipant
         | Reason::NotJoined
         | Reason::SessionElsewhere
@@ -169,6 +191,11 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::WrongPhase
         | Reason::InvalidTransition
         | Reason::VersionConflict
+        | Reason::WrongType
+        | Reason::AlreadyActive
+        | Reason::QuotaExceeded
+        | Reason::IdempotencyRunning
+        | Reason::OutcomeUnknown
         | Reason::Paused
         | Reason::Eliminated
         | Reason::StaleActionId
@@ -179,9 +206,11 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::NotEnoughStamina
         // An action the session has no room for is refused like any other action.
         | Reason::RateLimited => StatusCode::CONFLICT,
+        Reason::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Reason::TooManySessions
         | Reason::Overloaded
         | Reason::LogUnavailable
+        | Reason::StoreUnavailable
         | Reason::Timeout
         | Reason::Draining => StatusCode::SERVICE_UNAVAILABLE,
         Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,

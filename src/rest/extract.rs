@@ -1,33 +1,46 @@
 //! What a request carries, taken apart: who calls, which session, what body. In a handler's arguments the caller comes
 //! first and the body last, so that nobody without a token learns more than that they need one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::OriginalUri;
+use axum::extract::{OriginalUri, Query};
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, RawPathParams, Request};
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::App;
-use super::error::ApiError;
+use super::error::{ApiError, FieldError};
 use super::fields::Fields;
 use super::id::parse_uuid;
+use super::rate;
 use crate::auth::Principal;
 use crate::limits;
 
 /// The caller, whose bearer token was good.
 #[derive(Debug)]
-pub struct Caller(pub Principal);
+pub struct Caller(pub Arc<Principal>);
 
 /// `{session_id}` of the path.
 #[derive(Debug)]
 pub struct SessionId(pub Uuid);
+
+/// A JSON merge patch as the body: an object, its nulls included.
+#[derive(Debug)]
+pub struct MergePatch(pub Map<String, Value>);
+
+/// The parameters of a query, read one by one. Names the contract does not have are ignored.
+#[derive(Debug)]
+pub struct Parameters {
+    given: Vec<(String, String)>,
+    faults: Vec<FieldError>,
+}
 
 /// A JSON object as the body.
 #[derive(Debug)]
@@ -44,10 +57,9 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        bearer(&parts.headers)
-            .and_then(|token| app.key.verify(token))
-            .map(Self)
-            .ok_or_else(|| Reason::Unauthorized.into())
+        let caller = bearer(&parts.headers).and_then(|token| app.authenticate(token));
+        rate::count(app, &parts.headers, &parts.extensions, caller.as_deref())?;
+        caller.map(Self).ok_or_else(|| Reason::Unauthorized.into())
     }
 }
 
@@ -94,23 +106,91 @@ impl<S: Send + Sync> OptionalFromRequest<S> for Body {
     }
 }
 
+impl<S: Send + Sync> FromRequest<S> for MergePatch {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        match parse(request, "application/merge-patch+json").await? {
+            Some(Value::Object(patch)) => Ok(Self(patch)),
+            Some(_) => Err(ApiError::field("body", "must be an object")),
+            None => Err(ApiError::field("body", "is needed")),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Parameters {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let Query(given) = query.map_err(|_| ApiError::new(Reason::BadRequest).message("The query cannot be read."))?;
+        Ok(Self { given, faults: Vec::new() })
+    }
+}
+
+impl Parameters {
+    /// A value that `parse` takes; `expected` says what it must be.
+    pub fn named<T>(&mut self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let mut values = self.given.iter().filter(|(given, _)| given == name).map(|(_, value)| value);
+        let value = values.next()?;
+        let parsed = if values.next().is_some() { None } else { parse(value) };
+        if parsed.is_none() {
+            self.faults.push(FieldError { field: name.to_owned(), message: format!("must be {expected}, given once") });
+        }
+        parsed
+    }
+
+    pub fn uuid(&mut self, name: &str) -> Option<Uuid> {
+        self.named(name, "a uuid", parse_uuid)
+    }
+
+    /// `limit`, from 1 to `max`.
+    pub fn limit(&mut self, max: usize, default: usize) -> usize {
+        let expected = format!("a whole number from 1 to {max}");
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let parse = |text: &str| text.parse().ok().filter(|limit| digits(text) && (1..=max).contains(limit));
+        self.named("limit", &expected, parse).unwrap_or(default)
+    }
+
+    /// A boolean, false where it is absent.
+    pub fn flag(&mut self, name: &str) -> bool {
+        let parse = |text: &str| match text {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        };
+        self.named(name, "true or false", parse).unwrap_or_default()
+    }
+
+    /// Ends the reading: every fault at once, or the values' turn.
+    pub fn finish(self) -> Result<(), ApiError> {
+        if self.faults.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.faults)) }
+    }
+}
+
 async fn read(request: Request) -> Result<Option<Body>, ApiError> {
-    let is_json = is_json(request.headers());
+    let value = parse(request, "application/json").await?;
+    value.map(Fields::of).transpose().map(|fields| fields.map(Body))
+}
+
+/// The body as JSON; `None` where there is none.
+async fn parse(request: Request, media_type: &str) -> Result<Option<Value>, ApiError> {
+    let fits = is_of_type(request.headers(), media_type);
     let declared =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limits::BODY_BYTES as u64) {
         return Err(too_large());
     }
-    if declared.is_some_and(|length| length > 0) && !is_json {
-        return Err(Reason::UnsupportedMediaType.into());
+    if declared.is_some_and(|length| length > 0) && !fits {
+        return Err(ApiError::new(Reason::UnsupportedMediaType).message(format!("The body must be {media_type}.")));
     }
     let bytes = receive(request).await?;
     if bytes.is_empty() {
         return Ok(None);
     }
-    let value: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| ApiError::new(Reason::BadRequest).message(format!("The body is not valid JSON: {error}.")))?;
-    Fields::of(value).map(|fields| Some(Body(fields)))
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| ApiError::new(Reason::BadRequest).message(format!("The body is not valid JSON: {error}.")))
 }
 
 async fn receive(request: Request) -> Result<Bytes, ApiError> {
@@ -136,7 +216,7 @@ fn closing(error: ApiError) -> ApiError {
     error.header(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
 }

@@ -1,10 +1,14 @@
 //! Reading a JSON body field by field, gathering every fault instead of stopping at the first.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::error::{ApiError, FieldError};
 use super::id::parse_uuid;
+use crate::limits;
+use crate::records::keys::hash;
 
 /// A JSON object being read. Names the contract does not have are ignored, but for those that only the server gives.
 #[derive(Debug)]
@@ -72,6 +76,47 @@ impl Fields {
             Value::Object(members) => Some(members),
             _ => self.bad(name, "must be an object"),
         }
+    }
+
+    /// A free JSON object as text, without its nulls; `null` members say nothing that an answer could repeat.
+    pub fn document(&mut self, name: &str) -> Option<Box<str>> {
+        let members = self.object(name)?;
+        self.kept(name, members)
+    }
+
+    /// [`Fields::document`] of an object that has been read.
+    pub fn kept(&mut self, name: &str, members: Map<String, Value>) -> Option<Box<str>> {
+        let mut document = Value::Object(members);
+        without_nulls(&mut document);
+        let text = document.to_string();
+        if text.len() > limits::DOCUMENT_BYTES {
+            return self.bad(name, format!("must not have more than {} bytes", limits::DOCUMENT_BYTES));
+        }
+        Some(text.into())
+    }
+
+    /// A list of distinct uuids, at most `max` and at least `min`.
+    pub fn uuids(&mut self, name: &str, min: usize, max: usize) -> Option<Vec<Uuid>> {
+        let items = self.array(name)?;
+        if !(min..=max).contains(&items.len()) {
+            return self.bad(name, format!("must have from {min} to {max} items"));
+        }
+        let mut ids = Vec::with_capacity(items.len());
+        let mut seen = HashSet::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            match item.as_str().and_then(parse_uuid) {
+                None => self.fault(&format!("{name}[{index}]"), "must be a uuid"),
+                Some(id) if !seen.insert(id) => self.fault(&format!("{name}[{index}]"), "is in the list already"),
+                Some(id) => ids.push(id),
+            }
+        }
+        // Faults of items are faults of the body: what is returned here is then never used.
+        Some(ids)
+    }
+
+    /// A hash of the body as it was given.
+    pub fn fingerprint(&self) -> [u8; 16] {
+        hash(&[&Value::Object(self.members.clone()).to_string()])
     }
 
     /// The members of an object inside a body, to be read in the same way and handed to [`Fields::absorb`].

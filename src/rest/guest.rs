@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
+use super::rate::Anybody;
 use super::shapes::Timestamp;
 use crate::auth::{Audience, Grantee, Scope};
 use crate::limits;
@@ -24,7 +25,7 @@ pub struct Guest {
 }
 
 /// Hands out a token where guests are allowed.
-pub async fn create(State(app): State<App>) -> Result<(StatusCode, Json<Guest>), ApiError> {
+pub async fn create(State(app): State<App>, _: Anybody) -> Result<(StatusCode, Json<Guest>), ApiError> {
     if !app.guests {
         return Err(ApiError::new(Reason::Forbidden).message("This server has no guests."));
     }
@@ -34,7 +35,8 @@ pub async fn create(State(app): State<App>) -> Result<(StatusCode, Json<Guest>),
         subject: player_id.to_string(),
         scopes: vec![Scope::PlayArena],
         guest: true,
+        sid: None,
     };
-    let (token, expires_at) = app.key.mint(&grantee, Duration::from_secs(limits::GUEST_SECONDS));
+    let (token, expires_at) = app.keys.own().mint(&grantee, Duration::from_secs(limits::GUEST_SECONDS));
     Ok((StatusCode::CREATED, Json(Guest { token, player_id, expires_at: Timestamp(expires_at) })))
 }

@@ -58,6 +58,7 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
 /// The figures in Prometheus' text format.
 pub async fn metrics(State(app): State<App>, Caller(caller): Caller) -> Result<Response, ApiError> {
     caller.may(Operation::ReadMetrics)?;
+    app.metrics.records(&app.records);
     let text = app.metrics.render(&app.hub.stats(), app.tickets.waiting());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

@@ -1,4 +1,5 @@
-//! What every request passes, outermost first: its id, its line in the access log and its figures; CORS; a bound on its
+//! What every request passes, outermost first: its id, its line in the access log and its figures; CORS; compression of
+//! its answer; what is left of its caller's quota; a bound on its
 //! time; a catch for panics; checks of its head.
 
 use std::any::Any;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -15,16 +16,30 @@ use axum::response::{IntoResponse, Response};
 use tiltyard_protocol::Reason;
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::predicate::Predicate;
+use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
 use super::extract::BASES;
+use super::rate;
+use crate::analytics::Series;
 use crate::limits;
+use crate::records::now;
+
+/// What requests that no route matches are counted as: pages, and paths there are none.
+const UNROUTED: &str = "none";
 
 /// Names a request in logs and answers.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Marks a request, so that it is carried out once however often it is sent.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Marks the answer to a request that was carried out before.
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Puts the layers around a router.
 pub fn wrap(router: Router, app: &App) -> Router {
@@ -32,6 +47,8 @@ pub fn wrap(router: Router, app: &App) -> Router {
         .layer(middleware::from_fn(check_head))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(limit_time))
+        .layer(middleware::from_fn(rate::show))
+        .layer(compression())
         .layer(option_layer(cors(app.origins.listed())))
         .layer(middleware::from_fn_with_state(Arc::clone(app), observe))
 }
@@ -46,12 +63,16 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     let method = request.method().clone();
     // The query is left out everywhere: it may hold a ticket.
     let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map_or("none".to_owned(), |path| route(path.as_str()));
+    let route = request.extensions().get::<MatchedPath>().map_or(UNROUTED.to_owned(), |path| route(path.as_str()));
     let started = Instant::now();
     let mut response = next.run(request).await;
     let elapsed = started.elapsed();
     let status = response.status().as_u16();
     app.metrics.request(&route, &method, status, elapsed);
+    if route != UNROUTED {
+        let series = response.extensions().get().copied().unwrap_or(Series::None);
+        app.counting.analytics.request(series, status, elapsed, now().cast_signed());
+    }
     tracing::debug!(
         target: "tiltyard::access",
         id = id.to_str().unwrap_or_default(), %method, path, status, ms = elapsed.as_secs_f64() * 1e3,
@@ -84,11 +105,46 @@ fn cors(allowed: &[String]) -> Option<CorsLayer> {
     let origins: Vec<HeaderValue> = allowed.iter().filter_map(|origin| origin.parse().ok()).collect();
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, REQUEST_ID])
-        .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            IDEMPOTENCY_KEY,
+            REQUEST_ID,
+        ])
+        .expose_headers(
+            [header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID, IDEMPOTENT_REPLAYED]
+                .into_iter()
+                .chain(rate::HEADERS)
+                .collect::<Vec<_>>(),
+        )
         .max_age(Duration::from_mins(10));
     (!allowed.is_empty()).then_some(layer)
+}
+
+/// The fastest level of each encoding: answers are made anew each time, and what is worth more effort is small anyway.
+fn compression() -> CompressionLayer<Worthwhile> {
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Worthwhile)
+}
+
+/// Text of some length. What is short costs more than it saves; pictures and fonts are compressed already; a WebSocket's
+/// handshake has no body.
+#[derive(Debug, Clone, Copy)]
+struct Worthwhile;
+
+impl Predicate for Worthwhile {
+    fn should_compress<B: HttpBody>(&self, response: &axum::http::Response<B>) -> bool {
+        let head = response.headers();
+        let kind = head.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let is_text = kind.starts_with("text/") && kind != "text/event-stream"
+            || kind.ends_with("+json")
+            || matches!(kind, "application/json" | "application/yaml" | "image/svg+xml" | "application/wasm");
+        let long = response.body().size_hint().exact().is_none_or(|length| length >= limits::COMPRESS_BYTES);
+        is_text && long
+    }
 }
 
 async fn limit_time(request: Request, next: Next) -> Response {

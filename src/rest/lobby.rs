@@ -124,6 +124,7 @@ fn fight(kind: Kind, player: Uuid) -> NewFight {
         seats: kind.seats(),
         rules,
         settings: json!({ "arena": kind.name() }).to_string(),
+        metadata: String::new(),
     }
 }
 
@@ -131,6 +132,7 @@ fn fight(kind: Kind, player: Uuid) -> NewFight {
 mod tests {
     use super::{Kind, Lobby};
     use crate::hub::{Control, Hub};
+    use crate::records::Expected;
     use crate::shard::{self, ShardConfig};
     use std::collections::HashSet;
     use uuid::Uuid;
@@ -139,7 +141,8 @@ mod tests {
     async fn players_meet() {
         let folder = tempfile::tempdir().unwrap();
         let (shards, threads) =
-            shard::start(&ShardConfig { shards: 2, data: folder.path().to_owned(), sync: false }).unwrap();
+            shard::start(&ShardConfig { shards: 2, data: folder.path().to_owned(), sync: false, book: Arc::default() })
+                .unwrap();
         let (hub, lobby) = (Hub::new(shards), Lobby::default());
         let [ann, bob, cy, dee] = [(); 4].map(|()| Uuid::now_v7());
 
@@ -150,7 +153,7 @@ mod tests {
 
         let (second, slot) = lobby.seat(&hub, Kind::Duel, cy).await.unwrap();
         assert!(second != first.0 && slot == 0, "a full one takes nobody");
-        hub.control(second, Control::Terminate { force: true }).await.unwrap();
+        hub.control(second, Expected::default(), Control::Terminate { force: true }).await.unwrap();
         let (third, slot) = lobby.seat(&hub, Kind::Duel, cy).await.unwrap();
         assert!(third != second && slot == 0, "an ended one takes nobody");
 

@@ -1,25 +1,37 @@
 //! REST: JSON over HTTP, under three base paths. Whatever changes a session goes through the hub into the same inbox as
 //! what sockets say.
 //!
-//! In reading order: [`layers`] what every request passes, [`extract`] and [`fields`] requests taken apart, [`error`] the
-//! one error, [`shapes`] what answers look like; then the operations: [`health`], [`combat`], [`actions`], [`sessions`],
+//! In reading order: [`layers`] what every request passes, [`rate`] how many of them, [`extract`] and [`fields`] requests taken apart, [`error`] the
+//! one error, [`conditional`] what the client knows already, [`shapes`] what answers look like; then the operations: [`health`], [`combat`], [`actions`], [`sessions`],
 //! [`tickets`], [`guest`], [`arena`]; [`pages`] are the embedded web pages.
 
 pub mod actions;
+pub mod analytics;
 pub mod arena;
 pub mod combat;
+pub mod conditions;
+pub mod cursor;
+pub mod conditional;
 pub mod error;
 pub mod extract;
 pub mod fields;
+pub mod find;
 pub mod guest;
 pub mod health;
 pub mod id;
+pub mod idempotency;
 pub mod layers;
 pub mod lobby;
+pub mod logins;
+pub mod logs;
+pub mod members;
+pub mod new_session;
 pub mod origin;
 pub mod pages;
+pub mod rate;
 pub mod sessions;
 pub mod shapes;
+pub mod state;
 pub mod tickets;
 
 use std::sync::Arc;
@@ -27,16 +39,17 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::http::HeaderMap;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
-
 pub use error::ApiError;
 
-use crate::auth::{Operation, Principal, Relation, Tickets, TokenKey};
-use crate::hub::{FightInfo, Hub};
+use crate::analytics::witness::Counting;
+use crate::auth::{KeyRing, Principal, Tickets};
+use crate::hub::Hub;
 use crate::ops::Metrics;
+use crate::records::Records;
+use crate::records::keys::Keys;
 use crate::socket::upgrade;
 
 /// What every handler can reach. Cheap to clone.
@@ -46,12 +59,15 @@ pub type App = Arc<AppState>;
 #[derive(Debug)]
 pub struct AppState {
     pub hub: Hub,
-    pub key: TokenKey,
+    pub keys: KeyRing,
     pub tickets: Tickets,
     pub lobby: lobby::Lobby,
     pub origins: origin::Origins,
     pub metrics: Metrics,
-    pub updates: sessions::UpdateLocks,
+    pub rates: rate::RateLimits,
+    pub records: Records,
+    pub counting: Arc<Counting>,
+    pub idempotency: Keys,
     /// Whether `POST /guest` hands out tokens.
     pub guests: bool,
     /// `http://ADDR:PORT` or what the configuration advertises.
@@ -66,12 +82,10 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Reads a session the caller may do `operation` to. To others it does not exist.
-    pub async fn fight(&self, caller: &Principal, operation: Operation, session: Uuid) -> Result<FightInfo, ApiError> {
-        caller.may(operation)?;
-        let fight = self.hub.read(session).await?;
-        caller.may_to(operation, relation(caller, &fight))?;
-        Ok(fight)
+    /// Who a bearer token's bearer is: the token is good, and so is the login it belongs to, if it belongs to one.
+    pub fn authenticate(&self, token: &str) -> Option<Arc<Principal>> {
+        let principal = self.keys.verify(token)?;
+        principal.sid.is_none_or(|sid| self.records.admits(sid, principal.owner())).then_some(principal)
     }
 
     /// Where the request's sender reaches this server, by HTTP.
@@ -81,17 +95,6 @@ impl AppState {
             Some(host) => format!("http://{host}"),
             None => self.own_url.clone(),
         }
-    }
-}
-
-/// How a caller stands to a session.
-fn relation(caller: &Principal, fight: &FightInfo) -> Relation {
-    if fight.creator == caller.owner() {
-        Relation::Creator
-    } else if caller.player().is_some_and(|player| fight.participants.iter().any(|seat| seat.player == player)) {
-        Relation::Participant
-    } else {
-        Relation::Foreign
     }
 }
 
@@ -113,10 +116,20 @@ fn operations() -> Router<App> {
         .route("/metrics", get(health::metrics))
         .route("/guest", post(guest::create))
         .route("/arena/seats", post(arena::take))
-        .route("/combat/sessions", post(combat::create))
+        .route("/combat/sessions", get(combat::list).post(combat::create))
+        .route("/combat/sessions/{session_id}", get(combat::read))
         .route("/combat/sessions/{session_id}/state", get(combat::state))
         .route("/combat/sessions/{session_id}/actions", post(actions::act))
+        .route("/analytics/sessions", get(analytics::read))
+        .route("/sessions", get(sessions::list).post(sessions::create))
         .route("/sessions/{session_id}", get(sessions::read).put(sessions::update).delete(sessions::terminate))
+        .route("/sessions/{session_id}/heartbeat", post(logins::heartbeat))
+        .route("/sessions/{session_id}/logs", get(logs::list))
+        .route("/sessions/{session_id}/members", post(members::join))
+        .route("/sessions/{session_id}/members/{player_id}", delete(members::leave))
+        .route("/sessions/{session_id}/refresh", post(logins::refresh))
+        .route("/sessions/{session_id}/state", get(state::read).patch(state::patch))
         .route("/sessions/{session_id}/tickets", post(tickets::create))
+        .route("/tokens/revocations", post(logins::revoke))
         .route("/ws", get(upgrade::upgrade))
 }

@@ -1,189 +1,296 @@
-//! `/sessions/{session_id}`: a combat session in the generic view - read, paused, resumed, completed, terminated.
+//! `/sessions` and `/sessions/{session_id}`: sessions of every type in the generic view - created, listed, read, updated,
+//! terminated.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
-use tiltyard_combat::SessionStatus;
+use serde::Serialize;
 use tiltyard_protocol::Reason;
-use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::App;
+use super::conditional::not_modified;
+use super::conditions::{etag, expected};
 use super::error::ApiError;
-use super::extract::{Body, Caller, SessionId};
-use super::shapes::{Session, generic_status};
+use super::extract::{Base, Body, Caller, Parameters, SessionId};
+use super::find::Found;
+use super::idempotency::{self, Key};
+use super::new_session::{NewSession, new_session};
+use super::shapes::{Session, SessionLogEntry, SessionStats};
+use super::{AppState, combat, cursor, logins};
 use crate::auth::Operation;
-use crate::hub::{Control, FightInfo};
+use crate::hub::Control;
+use crate::limits;
+use crate::records::{self, Change, Kept, Update, now};
+use crate::store::{Filter, KeyAnswer, Kind, Status};
+
+/// Creates a session of any type.
+pub async fn create(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Base(base): Base,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    caller.may(Operation::CreateSession)?;
+    let fingerprint = body.fingerprint();
+    let asked = new_session(body, &caller, Uuid::now_v7(), now())?;
+    let key = Key::begin(&app, &caller, "createSession", &headers, fingerprint).await?;
+    let found = match (asked, key) {
+        (NewSession::Fight(asked), key) => {
+            let generic = |fight: &crate::hub::FightInfo, node: &str| json(&Session::of_fight(fight, node));
+            match combat::create_once(&app, *asked, key, generic).await? {
+                combat::Created::Now(fight) => Found::from(*fight),
+                combat::Created::Before(answer) => return idempotency::replayed(base, answer),
+            }
+        }
+        (NewSession::Record(mut asked), key) => {
+            let kind = match &asked.body {
+                records::Body::Player(_) => Kind::Player,
+                records::Body::Auth(_) => Kind::Auth,
+                records::Body::Custom(_) => Kind::Custom,
+            };
+            if let Some(Key(begun)) = &key {
+                if let Some(answer) = &begun.row.answer {
+                    return logins::replayed(&app, base, begun.row.session, answer.clone());
+                }
+                asked.key = Some((begun.row.clone(), answer_of));
+                asked.id = begun.row.session;
+            }
+            let changed = app.records.change(kind, Change::Create(asked)).await?;
+            Found::from(changed.record.ok_or(Reason::Internal)?)
+        }
+    };
+    let mut session = found.session(app.records.node());
+    if let Kept::Record(record) = &found.kept {
+        session.tokens = logins::tokens(&app, record);
+    }
+    let location = format!("{base}/sessions/{}", found_id(&found));
+    let tag = etag(found.version());
+    let response = (StatusCode::CREATED, [(header::LOCATION, location), (header::ETAG, tag)], Json(session));
+    Ok(counted(&found, response.into_response()))
+}
+
+/// What a creation with an idempotency key is answered with again. Tokens are not in it: they are made anew.
+fn answer_of(record: &records::Record, node: &str) -> KeyAnswer {
+    KeyAnswer { status: StatusCode::CREATED.as_u16(), body: json(&Session::of(record, node)) }
+}
+
+fn json(session: &Session<'_>) -> String {
+    serde_json::to_string(session).expect("a session has no value that JSON refuses")
+}
+
+/// `SessionListResponse`.
+#[derive(Debug, Serialize)]
+struct SessionListResponse<'a> {
+    sessions: Vec<Session<'a>>,
+    total_count: i64,
+    has_more: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// Lists sessions, newest first. A player lists its own.
+pub async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    mut query: Parameters,
+) -> Result<Response, ApiError> {
+    caller.may(Operation::ListSessions)?;
+    let mut filter = Filter {
+        kind: query.named("type", "combat, player, auth or custom", Kind::named),
+        status: query.named("status", "active, paused, completed or terminated", Status::named),
+        player: query.uuid("player_id"),
+        before: query.named("cursor", "a cursor that a list has returned", cursor::read),
+        limit: query.limit(100, 20),
+    };
+    query.finish()?;
+    if let Some(own) = caller.player() {
+        if filter.player.is_some_and(|player| player != own) {
+            return Err(ApiError::new(Reason::Forbidden).message("A player lists only its own sessions."));
+        }
+        filter.player = Some(own);
+    }
+    let page = app.records.store().list(&filter).await.map_err(crate::hub::Refusal::from)?;
+    let mut found = Vec::with_capacity(page.sessions.len());
+    let last = page.sessions.last().map(|row| row.id);
+    for row in page.sessions {
+        // What is resident knows more than its row: signs of life.
+        found.push(match app.records.live(row.id) {
+            Some(record) => Kept::Record(record),
+            None => Kept::of(row, now()).map_err(crate::hub::Refusal::from)?,
+        });
+    }
+    let node = app.records.node();
+    let sessions = found.iter().map(|kept| match kept {
+        Kept::Record(record) => Session::of(record, node),
+        Kept::Fight(fight) => Session::of_fight(fight, node),
+    });
+    let answer = SessionListResponse {
+        sessions: sessions.collect(),
+        total_count: page.total,
+        has_more: page.more,
+        next_cursor: last.filter(|_| page.more).map(cursor::write),
+    };
+    Ok(Json(answer).into_response())
+}
 
 /// Reads a session.
 pub async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(session): SessionId,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    SessionId(id): SessionId,
+    headers: HeaderMap,
+    mut query: Parameters,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|_| Reason::BadRequest)?;
-    let [logs, stats] = flags(&query, ["include_logs", "include_stats"])?;
-    let fight = app.fight(&caller, Operation::ReadSession, session).await?;
-    Ok(answer(&fight, Session::of(&fight).detailed(&fight, logs, stats)))
+    let (logs, stats) = (query.flag("include_logs"), query.flag("include_stats"));
+    query.finish()?;
+    let found = app.find(&caller, Operation::ReadSession, id).await?;
+    let tag = etag(found.version());
+    // Logs and statistics change without the version.
+    if !logs && !stats && not_modified(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+    }
+    let mut session = found.session(app.records.node());
+    if stats {
+        session.stats = Some(match &found.kept {
+            Kept::Record(record) => SessionStats::of(record, now()),
+            Kept::Fight(fight) => SessionStats::of_fight(fight),
+        });
+    }
+    if logs {
+        session.logs = Some(match &found.kept {
+            Kept::Record(record) => {
+                let newest = i64::from(record.logs) + 1;
+                let rows = app.records.store().logs(id, newest, limits::LOGS_WITH_SESSION).await;
+                rows.map_err(crate::hub::Refusal::from)?.into_iter().map(Into::into).collect()
+            }
+            Kept::Fight(fight) => SessionLogEntry::of_fight(fight),
+        });
+    }
+    Ok(counted(&found, ([(header::ETAG, tag)], Json(session)).into_response()))
 }
 
-/// Pauses, resumes, completes or terminates a session.
+/// Changes a session's status, metadata or settings.
 pub async fn update(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(session): SessionId,
+    SessionId(id): SessionId,
     headers: HeaderMap,
     Body(mut body): Body,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::UpdateSession)?;
-    let wanted = body.text("status", "active, paused, completed or terminated", status);
-    let version = body.whole("version", 0, u64::MAX);
-    for name in ["metadata", "settings"] {
-        if body.object(name).is_some() {
-            body.fault(name, "of a combat session cannot be changed");
-        }
+    let status = body.text("status", "active, paused, completed or terminated", Status::named);
+    let expected = expected(&headers, body.whole("version", 0, u64::MAX));
+    let metadata = body.document("metadata");
+    let given = body.object("settings");
+    let settings = given.clone().and_then(|members| body.kept("settings", members));
+    let found = app.find(&caller, Operation::UpdateSession, id).await;
+    if found.as_ref().is_ok_and(|found| found.kind() == Kind::Combat) {
+        combat::keep_fixed(&mut body, given.unwrap_or_default());
     }
     body.finish()?;
-    let _alone = app.updates.lock(session).await;
-    let fight = app.fight(&caller, Operation::UpdateSession, session).await?;
-    expect_version(&fight, &headers, version)?;
-    let fight = match wanted.map(|wanted| transition(&fight, wanted)).transpose()?.flatten() {
-        Some(control) => app.hub.control(session, control).await?,
-        None => fight,
+    let found = found?;
+    let update = Update { status, metadata, settings };
+    if found.status().is_end() || !found.resident {
+        expected.check(found.version())?;
+        return Err(Reason::InvalidTransition.into());
+    }
+    let changed = match found.kind() {
+        Kind::Combat => Found::from(app.hub.control(id, expected, Control::Update(update)).await.map_err(ended)?),
+        kind => changed(app.records.change(kind, Change::Update { id, expected, update }).await?)?,
     };
-    Ok(answer(&fight, Session::of(&fight)))
+    settled(&app, &changed).await;
+    Ok(answer(&app, &changed))
 }
 
 /// Terminates a session; a terminated one is left as it is.
 pub async fn terminate(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(session): SessionId,
+    SessionId(id): SessionId,
     headers: HeaderMap,
     body: Option<Body>,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::TerminateSession)?;
     let (mut reason, mut force) = (None, false);
     if let Some(Body(mut body)) = body {
-        reason = body.text("reason", "a string", |text| Some(text.to_owned()));
+        let short = |text: &str| (text.chars().count() <= limits::REASON_CHARS).then(|| Box::from(text));
+        reason = body.text("reason", &format!("a string of at most {} characters", limits::REASON_CHARS), short);
         force = body.boolean("force").unwrap_or_default();
         body.finish()?;
     }
-    let _alone = app.updates.lock(session).await;
-    let fight = app.fight(&caller, Operation::TerminateSession, session).await?;
-    expect_version(&fight, &headers, None)?;
-    match generic_status(&fight) {
-        // One that still shows its result can be told to stop that.
-        SessionStatus::Terminated if fight.status == SessionStatus::Terminated || !force => {
-            return Ok(answer(&fight, Session::of(&fight)));
+    let found = app.find(&caller, Operation::TerminateSession, id).await?;
+    let expected = expected(&headers, None);
+    if !found.resident || (found.status().is_end() && found.kind() != Kind::Combat) {
+        return already_ended(&app, &found, &expected);
+    }
+    tracing::info!(session = %id, by = ?caller.role, reason = reason.as_deref(), force, "session terminated");
+    let changed = match found.kind() {
+        Kind::Combat => {
+            let control = app.hub.control(id, expected, Control::Terminate { force });
+            Found::from(control.await.map_err(ended)?)
         }
-        SessionStatus::Completed => return Err(Reason::InvalidTransition.into()),
-        _ => {}
-    }
-    let fight = app.hub.control(session, Control::Terminate { force }).await?;
-    tracing::info!(%session, by = ?caller.role, reason = reason.as_deref(), force, "session terminated");
-    Ok(answer(&fight, Session::of(&fight)))
-}
-
-/// Makes one update of a session wait for the other: between reading its version and changing it nothing else may. Striped,
-/// so that it has a bound; two sessions on one stripe only wait for each other.
-#[derive(Debug)]
-pub struct UpdateLocks([Mutex<()>; 64]);
-
-impl Default for UpdateLocks {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
-    }
-}
-
-impl UpdateLocks {
-    async fn lock(&self, session: Uuid) -> MutexGuard<'_, ()> {
-        self.0[crate::hub::shard_of(session, self.0.len())].lock().await
-    }
-}
-
-/// The strong tag of a session's version.
-pub fn etag(version: u64) -> String {
-    format!("\"{version}\"")
-}
-
-fn answer(fight: &FightInfo, session: Session) -> Response {
-    ([(header::ETAG, etag(fight.version))], Json(session)).into_response()
-}
-
-fn status(name: &str) -> Option<SessionStatus> {
-    Some(match name {
-        "active" => SessionStatus::Active,
-        "paused" => SessionStatus::Paused,
-        "completed" => SessionStatus::Completed,
-        "terminated" => SessionStatus::Terminated,
-        _ => return None,
-    })
-}
-
-/// What leads to `wanted`; nothing where the session is like that already, a refusal where it has ended.
-fn transition(fight: &FightInfo, wanted: SessionStatus) -> Result<Option<Control>, Reason> {
-    let current = generic_status(fight);
-    if matches!(current, SessionStatus::Completed | SessionStatus::Terminated) {
-        return Err(Reason::InvalidTransition);
-    }
-    Ok(match wanted {
-        wanted if wanted == current => None,
-        SessionStatus::Paused => Some(Control::Pause),
-        SessionStatus::Initializing | SessionStatus::Active => Some(Control::Resume),
-        SessionStatus::Completed => Some(Control::Complete),
-        SessionStatus::Terminated => Some(Control::Terminate { force: false }),
-    })
-}
-
-/// `If-Match` that does not match is 412, a `version` of the body that does not is 409.
-fn expect_version(fight: &FightInfo, headers: &HeaderMap, version: Option<u64>) -> Result<(), ApiError> {
-    let conflict = || ApiError::new(Reason::VersionConflict).with("version", json!(fight.version));
-    let mut tags =
-        headers.get_all(header::IF_MATCH).iter().flat_map(|value| value.to_str().unwrap_or_default().split(','));
-    let own = etag(fight.version);
-    if headers.contains_key(header::IF_MATCH) && !tags.any(|tag| matches!(tag.trim(), "*") || tag.trim() == own) {
-        return Err(conflict().status(StatusCode::PRECONDITION_FAILED));
-    }
-    if version.is_some_and(|version| version != fight.version) {
-        return Err(conflict());
-    }
-    Ok(())
-}
-
-/// Boolean parameters of a query, false where they are absent.
-fn flags<const N: usize>(query: &[(String, String)], names: [&str; N]) -> Result<[bool; N], ApiError> {
-    let mut values = [false; N];
-    for (name, value) in query {
-        if let Some(index) = names.iter().position(|known| known == name) {
-            values[index] = match value.as_str() {
-                "true" => true,
-                "false" => false,
-                _ => return Err(ApiError::field(name.as_str(), "must be true or false")),
-            };
+        kind => {
+            let reason = reason.unwrap_or_else(|| "terminated".into());
+            let end = Change::End { id, expected: expected.clone(), reason };
+            match app.records.change(kind, end).await {
+                Ok(done) => changed(done)?,
+                // Somebody else was quicker.
+                Err(refusal) if refusal.reason == Reason::InvalidTransition => {
+                    let found = app.find(&caller, Operation::TerminateSession, id).await?;
+                    return already_ended(&app, &found, &expected);
+                }
+                Err(refusal) => return Err(refusal.into()),
+            }
         }
-    }
-    Ok(values)
+    };
+    settled(&app, &changed).await;
+    Ok(answer(&app, &changed))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::flags;
+fn already_ended(app: &AppState, found: &Found, expected: &records::Expected) -> Result<Response, ApiError> {
+    expected.check(found.version())?;
+    match found.status() {
+        Status::Terminated => Ok(answer(app, found)),
+        _ => Err(Reason::InvalidTransition.into()),
+    }
+}
 
-    #[test]
-    fn flags_are_true_or_false() {
-        let query = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-        };
-        assert_eq!(flags(&query(&[("a", "true"), ("b", "false"), ("c", "9")]), ["a", "b"]).unwrap(), [true, false]);
-        assert_eq!(flags(&[], ["a"]).unwrap(), [false]);
-        for bad in ["1", "", "True"] {
-            assert!(flags(&query(&[("a", bad)]), ["a"]).is_err(), "{bad}");
-        }
+/// A fight that has left its shard since it was found has ended.
+fn ended(refusal: crate::hub::Refusal) -> crate::hub::Refusal {
+    if refusal.reason == Reason::NoSession { Reason::InvalidTransition.into() } else { refusal }
+}
+
+/// The session a change has left.
+pub fn changed(changed: records::Changed) -> Result<Found, ApiError> {
+    Ok(Found::from(changed.record.ok_or(Reason::Internal)?))
+}
+
+/// Waits until lists show a fight as it is answered, as far as the store can.
+pub async fn settled(app: &AppState, found: &Found) {
+    if found.kind() == Kind::Combat {
+        app.records.book().settled(found_id(found)).await;
+    }
+}
+
+/// A session in the generic view, with its tag.
+pub fn answer(app: &AppState, found: &Found) -> Response {
+    let tag = [(header::ETAG, etag(found.version()))];
+    counted(found, (tag, Json(found.session(app.records.node()))).into_response())
+}
+
+/// Has the request counted as one about the session's type.
+pub fn counted(found: &Found, mut response: Response) -> Response {
+    response.extensions_mut().insert(found.series());
+    response
+}
+
+fn found_id(found: &Found) -> Uuid {
+    match &found.kept {
+        Kept::Record(record) => record.id,
+        Kept::Fight(fight) => fight.id,
     }
 }

@@ -1,15 +1,18 @@
 //! What answers look like: the contract's schemas, made from what the hub tells. A field with nothing to say is absent.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tiltyard_combat::{EndReason, Event, ParticipantStatus, PhaseName, SessionStatus};
+use tiltyard_combat::{Event, ParticipantStatus, PhaseName, SessionStatus};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::hub::{FightInfo, Mode};
+use crate::records::{Body, Member, PresenceName, Record, now};
+use crate::store::{Kind, LogRow};
 
 /// A time as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +84,7 @@ pub struct CombatEvent {
 /// `Session` and, with logs or stats, `SessionDetails`.
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names)] // The contract's names.
-pub struct Session {
+pub struct Session<'a> {
     session_id: Uuid,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -90,20 +93,59 @@ pub struct Session {
     created_at: Timestamp,
     updated_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
-    settings: Option<Value>,
+    ended_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    absolute_expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence: Option<PresenceName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Vec<SessionMember>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<&'a RawValue>,
     version: u64,
+    node: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    logs: Option<Vec<SessionLogEntry>>,
+    pub tokens: Option<Tokens>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stats: Option<SessionStats>,
+    pub logs: Option<Vec<SessionLogEntry>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stats: Option<SessionStats>,
+}
+
+/// A member of a custom session.
+#[derive(Debug, Serialize)]
+pub struct SessionMember {
+    player_id: Uuid,
+    joined_at: Timestamp,
+}
+
+/// What a login gives its player.
+#[derive(Debug, Serialize)]
+pub struct Tokens {
+    pub access_token: String,
+    pub token_type: &'static str,
+    /// Seconds for which the access token is good.
+    pub expires_in: u64,
+    pub refresh_token: String,
 }
 
 /// `SessionLogEntry`.
 #[derive(Debug, Serialize)]
 pub struct SessionLogEntry {
     timestamp: Timestamp,
-    event_type: &'static str,
-    data: Value,
+    event_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Box<RawValue>>,
 }
 
 /// `SessionStats`.
@@ -111,7 +153,9 @@ pub struct SessionLogEntry {
 pub struct SessionStats {
     duration_seconds: u64,
     events_count: u64,
-    errors_count: u64,
+    /// Actions refused, of a fight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors_count: Option<u64>,
 }
 
 impl Serialize for Timestamp {
@@ -169,52 +213,130 @@ impl From<&FightInfo> for CombatSessionState {
     }
 }
 
-impl Session {
-    /// A fight in the generic view, without logs and stats.
-    pub fn of(fight: &FightInfo) -> Self {
+impl<'a> Session<'a> {
+    /// A session that is no fight.
+    pub fn of(record: &'a Record, node: &'a str) -> Self {
+        let live = !record.status.is_end();
+        let (mut last_seen_at, mut absolute_expires_at, mut members) = (None, None, None);
+        match &record.body {
+            Body::Player(_) => last_seen_at = live.then(|| unix(record.seen_at())),
+            Body::Auth(login) => {
+                last_seen_at = live.then(|| unix(record.seen_at()));
+                absolute_expires_at = Some(unix(login.absolute_at));
+            }
+            Body::Custom(room) => {
+                let member = |member: &Member| SessionMember {
+                    player_id: member.player,
+                    joined_at: unix(member.joined_at),
+                };
+                members = Some(room.members.iter().map(member).collect());
+            }
+        }
         Self {
-            session_id: fight.id,
-            kind: "combat",
-            player_id: fight.creator,
-            status: status(generic_status(fight)),
-            created_at: Timestamp(fight.created_at),
-            updated_at: Timestamp(fight.updated_at),
-            settings: settings(fight),
-            version: fight.version,
+            session_id: record.id,
+            kind: record.kind().name(),
+            player_id: record.player,
+            status: record.status.name(),
+            created_at: unix(record.created_at),
+            updated_at: unix(record.updated_at),
+            ended_at: record.ended_at.map(unix),
+            end_reason: record.end_reason.as_deref(),
+            expires_at: record.expires_at().map(unix),
+            absolute_expires_at,
+            presence: record.presence(now()),
+            last_seen_at,
+            members,
+            metadata: record.metadata.as_deref().and_then(raw),
+            settings: record.settings.as_deref().and_then(raw),
+            version: record.version,
+            node,
+            tokens: None,
             logs: None,
             stats: None,
         }
     }
 
-    /// The same with what was asked for besides.
-    #[must_use]
-    pub fn detailed(mut self, fight: &FightInfo, logs: bool, stats: bool) -> Self {
-        self.logs = logs.then(|| {
-            let entry = |info: &crate::hub::EventInfo| SessionLogEntry {
-                timestamp: Timestamp(info.at),
-                event_type: kind(info.event),
-                data: data(fight, info.event),
-            };
-            fight.events.iter().map(entry).collect()
-        });
-        self.stats = stats.then(|| SessionStats {
-            duration_seconds: session_seconds(fight),
-            events_count: fight.seq,
-            errors_count: 0,
-        });
-        self
+    /// A fight in the generic view.
+    pub fn of_fight(fight: &'a FightInfo, node: &'a str) -> Self {
+        Self {
+            session_id: fight.id,
+            kind: Kind::Combat.name(),
+            player_id: fight.creator,
+            status: fight.generic_status().name(),
+            created_at: Timestamp(fight.created_at),
+            updated_at: Timestamp(fight.updated_at),
+            ended_at: fight.ended_at.map(Timestamp),
+            end_reason: fight.end_reason.map(tiltyard_combat::EndReason::name),
+            expires_at: None,
+            absolute_expires_at: None,
+            presence: None,
+            last_seen_at: None,
+            members: None,
+            metadata: raw(&fight.metadata),
+            settings: raw(&fight.settings),
+            version: fight.version,
+            node,
+            tokens: None,
+            logs: None,
+            stats: None,
+        }
     }
 }
 
-/// The status of the generic view: that a fight is being prepared, or still shows the result of having been ended by hand, is
-/// the fight's own affair.
-pub const fn generic_status(fight: &FightInfo) -> SessionStatus {
-    match (fight.status, fight.phase, fight.end_reason) {
-        (SessionStatus::Initializing, ..) => SessionStatus::Active,
-        (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Terminated)) => SessionStatus::Terminated,
-        (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Completed)) => SessionStatus::Completed,
-        (status, ..) => status,
+impl SessionStats {
+    /// Of a session that is no fight, at `now` in Unix milliseconds.
+    pub fn of(record: &Record, now: u64) -> Self {
+        let until = record.ended_at.unwrap_or(now);
+        Self {
+            duration_seconds: until.saturating_sub(record.created_at) / 1000,
+            events_count: record.logs.into(),
+            errors_count: None,
+        }
     }
+
+    /// Of a fight.
+    pub fn of_fight(fight: &FightInfo) -> Self {
+        let until = fight.ended_at.unwrap_or_else(SystemTime::now);
+        Self {
+            duration_seconds: until.duration_since(fight.created_at).map_or(0, |age| age.as_secs()),
+            events_count: fight.seq,
+            errors_count: Some(fight.refused),
+        }
+    }
+}
+
+impl From<LogRow> for SessionLogEntry {
+    fn from(row: LogRow) -> Self {
+        Self {
+            timestamp: unix(row.at.cast_unsigned()),
+            event_type: row.event,
+            message: row.message,
+            data: row.data.and_then(|data| RawValue::from_string(data).ok()),
+        }
+    }
+}
+
+impl SessionLogEntry {
+    /// The newest events of a fight, newest first.
+    pub fn of_fight(fight: &FightInfo) -> Vec<Self> {
+        let entry = |info: &crate::hub::EventInfo| Self {
+            timestamp: Timestamp(info.at),
+            event_type: kind(info.event).to_owned(),
+            message: None,
+            data: serde_json::value::to_raw_value(&data(fight, info.event)).ok(),
+        };
+        fight.events.iter().rev().map(entry).collect()
+    }
+}
+
+/// A time from Unix milliseconds.
+pub fn unix(ms: u64) -> Timestamp {
+    Timestamp(UNIX_EPOCH + Duration::from_millis(ms))
+}
+
+/// JSON text as it is; nothing where there is none.
+fn raw(text: &str) -> Option<&RawValue> {
+    serde_json::from_str(text).ok()
 }
 
 const fn status(status: SessionStatus) -> &'static str {
@@ -234,11 +356,6 @@ const fn phase(phase: PhaseName) -> &'static str {
         PhaseName::Cooldown => "cooldown",
         PhaseName::Finished => "finished",
     }
-}
-
-fn session_seconds(fight: &FightInfo) -> u64 {
-    let until = fight.ended_at.unwrap_or(fight.updated_at);
-    until.duration_since(fight.created_at).map_or(0, |age| age.as_secs())
 }
 
 fn participants(fight: &FightInfo) -> Vec<CombatParticipant> {

@@ -56,7 +56,9 @@ pub async fn create(
     if matches!(fight.status, SessionStatus::Completed | SessionStatus::Terminated) {
         return Err(Reason::SessionEnded.into());
     }
-    Ok((StatusCode::CREATED, Json(mint(&app, &headers, Admission { session, player })?)))
+    // The player's own auth session ends its sockets; that of a service that asks on its behalf does not.
+    let sid = caller.player().and(caller.sid);
+    Ok((StatusCode::CREATED, Json(mint(&app, &headers, Admission { session, player, sid })?)))
 }
 
 /// Mints a ticket without asking whether it may be.

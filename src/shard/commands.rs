@@ -1,14 +1,13 @@
 //! What comes through the inbox, and the answers that wait for the turn to be in the log.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
 
 use mio::Interest;
 use tiltyard_combat::{Answer, Event, Input, SessionStatus};
 use tiltyard_protocol::{CloseCode, Reason};
 use uuid::Uuid;
 
-use super::connection::{Connection, State};
+use super::connection::{BySid, Connection, State};
 use super::play::refusal;
 use super::session::{Session, SessionKey};
 use super::worker::{Timer, Worker};
@@ -16,9 +15,11 @@ use crate::hub::{
     ActionApplied, Attachment, Command, Control, Effect, FightInfo, NewFight, Refusal, Reply, RestAction, command,
 };
 use crate::limits;
-use crate::log::Entry;
+use crate::log::{Description, Entry};
+use crate::records::{Expected, News, Update};
 use crate::socket::outbox::Outbox;
 use crate::socket::reader::Reader;
+use crate::store::Status;
 
 /// An answer to another thread, held until the turn is in the log.
 #[derive(Debug)]
@@ -39,33 +40,12 @@ impl Pending {
     }
 }
 
-/// Sessions that have left the arena, the newest ones.
-#[derive(Debug, Default)]
-pub struct Ended {
-    infos: HashMap<Uuid, FightInfo>,
-    order: VecDeque<Uuid>,
-}
-
-impl Ended {
-    /// Keeps `info`, forgetting the oldest where there are too many.
-    pub fn keep(&mut self, info: FightInfo) {
-        if self.order.len() == limits::ENDED_SESSIONS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.infos.remove(&oldest);
-        }
-        self.order.push_back(info.id);
-        self.infos.insert(info.id, info);
-    }
-
-    fn get(&self, id: Uuid) -> Option<&FightInfo> {
-        self.infos.get(&id)
-    }
-}
-
 impl Worker {
     /// Handles what is in the inbox, at most as much as it can hold.
     pub(super) fn drain_inbox(&mut self) {
+        for sid in std::mem::take(&mut self.revoked) {
+            self.revoke(sid);
+        }
         for _ in 0..limits::INBOX_DEPTH {
             match self.inbox.commands.try_recv() {
                 Ok(command) => self.command(command),
@@ -92,11 +72,12 @@ impl Worker {
                 let answer = self.seat(session, player);
                 self.pending.push(Pending::Slot(reply, answer));
             }
-            Command::Control { session, control, reply } => {
-                let answer = self.control(session, control);
+            Command::Control { session, expected, control, reply } => {
+                let answer = self.control(session, &expected, control);
                 self.pending.push(Pending::Info(reply, Box::new(answer)));
             }
             Command::Attach(attachment) => self.attach(*attachment),
+            Command::Revoke(sid) => self.revoke(sid),
             Command::Drain => self.begin_drain(),
         }
     }
@@ -110,7 +91,7 @@ impl Worker {
 
     /// While the log cannot be written: refuses what waits in the inbox. `true` where the shard is asked to stop.
     pub(super) fn refuse_while_stalled(&mut self) -> bool {
-        let refusal = || Refusal { reason: Reason::LogUnavailable, retry_ms: Some(1_000) };
+        let refusal = || Refusal { retry_ms: Some(1_000), ..Refusal::from(Reason::LogUnavailable) };
         self.inbox.woken();
         while let Ok(command) = self.inbox.commands.try_recv() {
             let pending = match command {
@@ -121,6 +102,13 @@ impl Worker {
                 Command::Seat { reply, .. } => Pending::Slot(reply, Err(refusal())),
                 // The client connects again.
                 Command::Attach(_) => continue,
+                // Closing is a step of the sessions the connection is in, which the next turn takes.
+                Command::Revoke(sid) => {
+                    if !self.by_sid.of(sid).is_empty() {
+                        self.revoked.insert(sid);
+                    }
+                    continue;
+                }
                 Command::Drain => return true,
             };
             pending.send();
@@ -136,6 +124,7 @@ impl Worker {
         );
         self.pending.clear();
         self.connections.clear();
+        self.by_sid = BySid::default();
         self.draining = true;
     }
 
@@ -153,22 +142,17 @@ impl Worker {
         let record = Box::new(Cow::Owned(session.record()));
         self.journal.push(&Entry::Session { no: session.no, record });
         let info = session.info(self.clock.now);
-        self.insert(session);
+        let key = self.insert(session);
+        self.announced.push((key, News::Created));
         Ok(info)
     }
 
     fn find(&self, id: Uuid) -> Result<SessionKey, Refusal> {
-        self.index.get(&id).copied().ok_or_else(|| {
-            let ended = self.ended.get(id).is_some();
-            Refusal::from(if ended { Reason::SessionEnded } else { Reason::NoSession })
-        })
+        self.index.get(&id).copied().ok_or_else(|| Reason::NoSession.into())
     }
 
     fn find_info(&self, id: Uuid) -> Result<FightInfo, Refusal> {
-        match self.index.get(&id) {
-            Some(&key) => Ok(self.sessions[key].info(self.clock.now)),
-            None => self.ended.get(id).cloned().ok_or_else(|| Reason::NoSession.into()),
-        }
+        self.find(id).map(|key| self.sessions[key].info(self.clock.now))
     }
 
     fn act_over_rest(&mut self, id: Uuid, player: Uuid, action: RestAction) -> Result<ActionApplied, Refusal> {
@@ -204,22 +188,56 @@ impl Worker {
         self.sessions[key].fight.slot_of(player.as_u128()).ok_or_else(|| Reason::Internal.into())
     }
 
-    fn control(&mut self, id: Uuid, control: Control) -> Result<FightInfo, Refusal> {
-        let terminate = matches!(control, Control::Terminate { .. });
-        let known = self.find_info(id)?;
-        if terminate && known.status == SessionStatus::Terminated {
-            return Ok(known);
-        }
+    fn control(&mut self, id: Uuid, expected: &Expected, control: Control) -> Result<FightInfo, Refusal> {
         let key = self.find(id)?;
-        let input = match control {
-            Control::Pause => Input::Pause,
-            Control::Resume => Input::Resume,
-            Control::Complete => Input::Complete,
-            Control::Terminate { force } => Input::Terminate { force },
-        };
-        let answer = self.apply(key, input, None);
-        self.named(key, answer)?;
+        let known = self.sessions[key].info(self.clock.now);
+        expected.check(known.version)?;
+        match control {
+            Control::Terminate { force } => {
+                let status = known.generic_status();
+                match status {
+                    // One that still shows its result can be told to stop that.
+                    Status::Terminated if known.status == SessionStatus::Terminated || !force => return Ok(known),
+                    Status::Completed => return Err(Reason::InvalidTransition.into()),
+                    _ => {}
+                }
+                let answer = self.apply(key, Input::Terminate { force }, None);
+                self.named(key, answer)?;
+            }
+            Control::Update(update) => self.update(key, known.generic_status(), update)?,
+        }
         self.find_info(id)
+    }
+
+    fn update(&mut self, key: SessionKey, current: Status, update: Update) -> Result<(), Refusal> {
+        if current.is_end() {
+            return Err(Reason::InvalidTransition.into());
+        }
+        let input = match update.status {
+            Some(wanted) if wanted != current => Some(match wanted {
+                Status::Paused => Input::Pause,
+                Status::Active => Input::Resume,
+                Status::Completed => Input::Complete,
+                Status::Terminated => Input::Terminate { force: false },
+            }),
+            _ => None,
+        };
+        if let Some(input) = input {
+            let answer = self.apply(key, input, None);
+            self.named(key, answer)?;
+        }
+        if update.metadata.is_some() || update.settings.is_some() {
+            let Some(session) = self.sessions.get_mut(key) else { return Err(Reason::Internal.into()) };
+            let description = Description {
+                metadata: update.metadata.map(Into::into),
+                settings: update.settings.map(Into::into),
+                own_version: input.is_none(),
+            };
+            self.journal.push(&Entry::Describe { no: session.no, description: Cow::Borrowed(&description) });
+            session.describe(self.clock.wall, description);
+            self.announced.push((key, News::Changed));
+        }
+        Ok(())
     }
 
     /// A fight's answer with the name and the time the outside knows.
@@ -240,6 +258,7 @@ impl Worker {
                 reader: Reader::default(),
                 outbox: Outbox::default(),
                 player: attachment.player,
+                sid: attachment.sid,
                 encoding: attachment.encoding,
                 only: attachment.only.then_some(attachment.session),
                 joins: smallvec::SmallVec::new(),
@@ -253,12 +272,21 @@ impl Worker {
                 permit: attachment.permit,
             }
         });
+        if let Some(sid) = attachment.sid {
+            self.by_sid.add(sid, key);
+        }
         self.wheel.insert(self.clock.now + limits::PING_AFTER_MS, Timer::Connection(key));
         if self.draining {
             self.close(key, CloseCode::Restart);
         } else if !attachment.leftover.is_empty() {
             let mut leftover = attachment.leftover;
             self.received(key, &mut leftover);
+        }
+    }
+
+    fn revoke(&mut self, sid: Uuid) {
+        for key in self.by_sid.of(sid) {
+            self.close(key, CloseCode::Unauthorized);
         }
     }
 

@@ -1,5 +1,7 @@
 //! A client's connection in its shard's arena.
 
+use std::collections::HashMap;
+
 use mio::net::TcpStream;
 use slotmap::new_key_type;
 use smallvec::SmallVec;
@@ -25,6 +27,8 @@ pub struct Connection {
     pub reader: Reader,
     pub outbox: Outbox,
     pub player: Uuid,
+    /// The auth session the credentials were of.
+    pub sid: Option<Uuid>,
     pub encoding: Encoding,
     /// The session a ticket admits to; `None` where the credentials admit to any the player sits in.
     pub only: Option<Uuid>,
@@ -64,6 +68,32 @@ pub enum State {
     Closing,
     /// The close frame is out and our side is shut; the client has a moment to shut its own.
     Shut,
+}
+
+/// The connections of each auth session, so that its end costs no look at all the others.
+#[derive(Debug, Default)]
+pub struct BySid(HashMap<Uuid, SmallVec<[ConnKey; 1]>>);
+
+impl BySid {
+    /// Notes a connection.
+    pub fn add(&mut self, sid: Uuid, key: ConnKey) {
+        self.0.entry(sid).or_default().push(key);
+    }
+
+    /// Forgets a connection.
+    pub fn remove(&mut self, sid: Uuid, key: ConnKey) {
+        if let Some(keys) = self.0.get_mut(&sid) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.0.remove(&sid);
+            }
+        }
+    }
+
+    /// The connections of `sid`.
+    pub fn of(&self, sid: Uuid) -> SmallVec<[ConnKey; 1]> {
+        self.0.get(&sid).cloned().unwrap_or_default()
+    }
 }
 
 impl Connection {

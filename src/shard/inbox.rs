@@ -51,6 +51,14 @@ impl ShardHandle {
         Ok(())
     }
 
+    /// Queues `command`, waiting for room. Not to be dropped before its end: the command may be lost then.
+    pub async fn send_waiting(&self, command: Command) {
+        // An error means that the shard has stopped, and its sockets are closed.
+        if self.sender.send_async(command).await.is_ok() {
+            self.wake();
+        }
+    }
+
     /// Asks the shard to stop, waiting for room in the queue.
     pub fn drain(&self) {
         // An error means that it has stopped already.

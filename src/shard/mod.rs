@@ -19,6 +19,7 @@ mod worker;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use thiserror::Error;
@@ -29,6 +30,7 @@ pub use session::Session;
 pub use stats::Stats;
 
 use crate::log::recovery::{self, RecoveryError};
+use crate::records::FightBook;
 
 /// How many shards, and where their logs are.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub struct ShardConfig {
     pub data: PathBuf,
     /// Wait for the disk with every turn: what is acknowledged then survives a loss of power, not only of the process.
     pub sync: bool,
+    /// Where the store's news of fights go.
+    pub book: Arc<FightBook>,
 }
 
 /// Why the shards did not start.
@@ -62,11 +66,11 @@ pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<(
         elapsed_ms = started.elapsed().as_millis(),
         "log recovered"
     );
-    let lock = std::sync::Arc::new(recovered.lock);
+    let lock = Arc::new(recovered.lock);
     let (mut handles, mut threads) = (Vec::new(), Vec::new());
     let shards = recovered.shards.len();
     for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
-        let (handle, mut worker) = worker::Worker::new(number, shards, journal, records)?;
+        let (handle, mut worker) = worker::Worker::new(number, shards, journal, records, Arc::clone(&config.book))?;
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
             let ran = catch_unwind(AssertUnwindSafe(|| worker.run()));

@@ -15,6 +15,7 @@ use super::worker::{Timer, Worker};
 use crate::hub::{Refusal, command, shard_of};
 use crate::limits;
 use crate::log::Entry;
+use crate::records::News;
 
 /// Whose action an input is: the connection that waits for the answer, and the action's id.
 pub type Actor = (ConnKey, u64);
@@ -41,7 +42,7 @@ pub fn refusal(refused: Refused, now: u64) -> Refusal {
         Refused::Failed => (Reason::Internal, None),
     };
     let retry_ms = until.and_then(|until| u32::try_from(until.saturating_sub(now)).ok());
-    Refusal { reason, retry_ms }
+    Refusal { retry_ms, ..Refusal::from(reason) }
 }
 
 impl Worker {
@@ -87,6 +88,7 @@ impl Worker {
         let Some(session) = self.sessions.get_mut(key) else { return Err(Refused::Ended) };
         let at = session.host_time(self.clock.now);
         let was_ended = session.fight.lifecycle().is_ended();
+        let outline = session.outline();
         self.step.clear();
         let (step, wall) = (&mut self.step, self.clock.wall);
         // After a panic the session is dropped as it is, so nobody sees it broken.
@@ -110,7 +112,11 @@ impl Worker {
         if !self.step.is_empty() {
             self.publish(key, actor.filter(|_| answer.is_ok()).map(|(_, id)| (slot_of(input), id)));
         }
+        if self.sessions[key].outline() != outline {
+            self.announced.push((key, News::Changed));
+        }
         if !was_ended && self.sessions[key].fight.lifecycle().is_ended() {
+            self.announced.push((key, News::Ended));
             self.stats.live_sessions -= 1;
             self.wheel.insert(self.clock.now + limits::ENDED_LINGER_MS, Timer::Forget(key));
         }
@@ -152,7 +158,7 @@ impl Worker {
         match answer {
             Ok(q) => self.tell(conn, &ServerMessage::Ack(Ack { s, id, q })),
             Err(refused) => {
-                let Refusal { reason, retry_ms } = refusal(refused, now);
+                let Refusal { reason, retry_ms, .. } = refusal(refused, now);
                 self.tell(conn, &ServerMessage::Refused(RefusedNotice { s, id, reason, retry_ms }));
             }
         }
@@ -239,7 +245,7 @@ impl Worker {
             return;
         };
         if let Err(refused) = self.apply(join.session, Input::Ready { slot: join.slot }, None) {
-            let Refusal { reason, retry_ms } = refusal(refused, 0);
+            let Refusal { reason, retry_ms, .. } = refusal(refused, 0);
             self.tell(conn, &ServerMessage::Refused(RefusedNotice { s, id: 0, reason, retry_ms }));
         }
     }
@@ -346,12 +352,15 @@ impl Worker {
         }
     }
 
-    /// Takes an ended session out of the arena.
+    /// Takes an ended session out of the arena, once the store has it.
     pub(super) fn forget(&mut self, key: SessionKey) {
+        if self.sessions.get(key).is_some_and(|session| !self.book.is_settled(session.id)) {
+            self.wheel.insert(self.clock.now + limits::STORE_WAIT_MS, Timer::Forget(key));
+            return;
+        }
         let Some(session) = self.sessions.remove(key) else { return };
         self.index.remove(&session.id);
         self.journal.push(&Entry::Forget { no: session.no });
-        self.ended.keep(session.info(self.clock.now));
         self.dismiss(&session, key, CloseCode::SessionEnded);
     }
 
@@ -367,7 +376,8 @@ impl Worker {
         info.status = tiltyard_combat::SessionStatus::Terminated;
         info.phase = tiltyard_combat::PhaseName::Finished;
         info.end_reason = Some(tiltyard_combat::EndReason::Failed);
-        self.ended.keep(info);
+        info.ended_at = Some(self.clock.wall_time());
+        self.book.put(info, News::Ended);
         self.dismiss(&session, key, CloseCode::Internal);
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::connection::ConnKey;
 use crate::hub::{EventInfo, FightInfo, Mode, NewFight, ParticipantInfo};
 use crate::limits;
-use crate::log::SessionRecord;
+use crate::log::{Description, SessionRecord};
 
 new_key_type! {
     /// A session's place in its shard's arena.
@@ -63,6 +63,7 @@ struct Facts {
     mode: Mode,
     creator: Uuid,
     settings: String,
+    metadata: String,
     created_at: u64,
     started_at: Option<u64>,
     ended_at: Option<u64>,
@@ -94,6 +95,7 @@ impl Session {
                 mode: asked.mode,
                 creator: asked.creator,
                 settings: asked.settings,
+                metadata: asked.metadata,
                 created_at: wall,
                 started_at: None,
                 ended_at: None,
@@ -117,6 +119,7 @@ impl Session {
                 mode: record.mode,
                 creator: record.creator,
                 settings: record.settings,
+                metadata: record.metadata,
                 created_at: record.created_at,
                 started_at: record.started_at,
                 ended_at: record.ended_at,
@@ -134,6 +137,7 @@ impl Session {
             mode: self.facts.mode,
             creator: self.facts.creator,
             settings: self.facts.settings.clone(),
+            metadata: self.facts.metadata.clone(),
             created_at: self.facts.created_at,
             started_at: self.facts.started_at,
             ended_at: self.facts.ended_at,
@@ -189,6 +193,20 @@ impl Session {
         let _answered_before = self.handle_input(at, wall, input, &mut step);
     }
 
+    /// Changes what is said about the session. Everything that does so goes through here, live and from the log alike.
+    pub fn describe(&mut self, wall: u64, description: Description) {
+        let facts = &mut *self.facts;
+        facts.metadata = description.metadata.unwrap_or_else(|| std::mem::take(&mut facts.metadata));
+        facts.settings = description.settings.unwrap_or_else(|| std::mem::take(&mut facts.settings));
+        facts.version += u64::from(description.own_version);
+        facts.updated_at = wall;
+    }
+
+    /// What the store has to be told of when it changes: version, status, how many take part.
+    pub fn outline(&self) -> (u64, SessionStatus, usize) {
+        (self.facts.version, self.fight.lifecycle().status(), self.fight.participants().len())
+    }
+
     fn note(&mut self, wall: u64, step: &Step) {
         let facts = &mut *self.facts;
         facts.updated_at = wall;
@@ -227,10 +245,12 @@ impl Session {
             ended_at: facts.ended_at.map(system_time),
             updated_at: system_time(facts.updated_at),
             settings: facts.settings.clone(),
+            metadata: facts.metadata.clone(),
             seq: self.fight.seq(),
             version: facts.version,
             active_ms: life.active_ms(time),
             actions: self.fight.totals().actions,
+            refused: self.fight.totals().refused,
             damage: self.fight.totals().damage,
             eliminations: self.fight.totals().eliminations,
             winner: life.winner().map(|slot| self.player(slot)),

@@ -144,6 +144,9 @@ impl Worker {
     pub(super) fn gone(&mut self, key: ConnKey) {
         self.leave_all(key);
         if let Some(mut connection) = self.connections.remove(key) {
+            if let Some(sid) = connection.sid {
+                self.by_sid.remove(sid, key);
+            }
             // Dropping the stream closes the descriptor, which is all that deregistering would add to.
             let _ = self.poll.registry().deregister(&mut connection.stream);
         }

@@ -2,15 +2,18 @@
 //! socket that has something to say.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Events, Poll, Token, Waker};
 use slotmap::{Key, SlotMap};
 use tiltyard_combat::{Input, Step};
+use uuid::Uuid;
 
-use super::commands::{Ended, Pending};
-use super::connection::{ConnKey, Connection};
+use super::commands::Pending;
+use super::connection::{BySid, ConnKey, Connection};
 use super::inbox::{Inbox, ShardHandle, inbox};
 use super::publish::Publisher;
 use super::session::{Session, SessionIndex, SessionKey};
@@ -19,6 +22,7 @@ use super::wheel::Wheel;
 use crate::limits;
 use crate::log::{Entry, Journal, SessionRecord};
 use crate::ops::memory;
+use crate::records::{FightBook, News};
 use crate::socket::outbox::Pool;
 
 /// What the poll calls the waker; no connection has this number.
@@ -38,8 +42,10 @@ pub struct Worker {
     pub(super) journal: Journal,
     pub(super) sessions: SlotMap<SessionKey, Session>,
     pub(super) index: SessionIndex,
-    pub(super) ended: Ended,
+    /// Where the store's news of fights go.
+    pub(super) book: Arc<FightBook>,
     pub(super) connections: SlotMap<ConnKey, Connection>,
+    pub(super) by_sid: BySid,
     pub(super) wheel: Wheel<Timer>,
     pub(super) clock: Clock,
     pub(super) stats: Stats,
@@ -59,6 +65,10 @@ pub struct Worker {
     pub(super) overfull: Vec<ConnKey>,
     /// Connections whose write failed.
     pub(super) lost: Vec<ConnKey>,
+    /// Sessions of which the store has to be told.
+    pub(super) announced: Vec<(SessionKey, News)>,
+    /// Auth sessions with connections here that ended while the log could not be written.
+    pub(super) revoked: HashSet<Uuid>,
     /// Answers to other threads, held until the turn is in the log.
     pub(super) pending: Vec<Pending>,
     pub(super) receive: Vec<u8>,
@@ -109,6 +119,11 @@ impl Clock {
         self.wall = millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
     }
 
+    /// When this turn began, by the wall.
+    pub(super) fn wall_time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.wall)
+    }
+
     /// How long until the shard's time `at`.
     fn until(&self, at: u64) -> Duration {
         Duration::from_millis(at).saturating_sub(self.started.elapsed())
@@ -126,6 +141,7 @@ impl Worker {
         shards: usize,
         journal: Journal,
         records: Vec<SessionRecord>,
+        book: Arc<FightBook>,
     ) -> io::Result<(ShardHandle, Self)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -138,8 +154,9 @@ impl Worker {
             journal,
             sessions: SlotMap::with_key(),
             index: SessionIndex::default(),
-            ended: Ended::default(),
+            book,
             connections: SlotMap::with_key(),
+            by_sid: BySid::default(),
             wheel: Wheel::default(),
             clock: Clock::new(),
             stats: Stats::default(),
@@ -150,6 +167,8 @@ impl Worker {
             more: Vec::new(),
             overfull: Vec::new(),
             lost: Vec::new(),
+            announced: Vec::new(),
+            revoked: HashSet::new(),
             pending: Vec::new(),
             receive: vec![0; limits::READ_BYTES],
             replies: Vec::new(),
@@ -180,13 +199,15 @@ impl Worker {
             // A disconnect is never refused; there is nobody to tell of it yet.
             let _ = self.apply(key, Input::Disconnect { slot }, None);
         }
+        // The store may not have been told before the node stopped.
+        self.announced.push((key, News::Changed));
     }
 
     /// Runs until drained.
     pub fn run(&mut self) {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_drained() {
-            let idle = self.more.is_empty() && self.lost.is_empty() && self.dirty.is_empty();
+            let idle = self.more.is_empty() && self.lost.is_empty() && self.dirty.is_empty() && self.revoked.is_empty();
             let timeout = if idle { self.wheel.next().map(|at| self.clock.until(at)) } else { Some(Duration::ZERO) };
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => self.turn(&events),
@@ -236,6 +257,7 @@ impl Worker {
             self.abandon();
             return;
         }
+        self.announce();
         self.answer();
         self.flush();
         self.publish_stats();
@@ -285,6 +307,20 @@ impl Worker {
         true
     }
 
+    /// Tells the store of the sessions that the turn changed in a way it keeps. Before the turn's answers leave, so that who
+    /// gets one can wait for the store.
+    fn announce(&mut self) {
+        let mut announced = std::mem::take(&mut self.announced);
+        announced.sort_unstable();
+        announced.dedup();
+        for (key, news) in announced.drain(..) {
+            if let Some(session) = self.sessions.get(key) {
+                self.book.put(session.info(self.clock.now), news);
+            }
+        }
+        self.announced = announced;
+    }
+
     fn rotate(&mut self) {
         let started = Instant::now();
         let sessions = self.sessions.values();
@@ -331,18 +367,21 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread::JoinHandle;
+    use std::time::Duration;
 
     use tempfile::TempDir;
     use tiltyard_combat::Rules;
-    use tiltyard_protocol::{ActionKind, Reason};
+    use tiltyard_protocol::{ActionKind, CloseCode, Encoding, Reason};
     use tokio::sync::oneshot;
     use uuid::Uuid;
 
     use super::Worker;
-    use crate::hub::{Command, FightInfo, Mode, NewFight, Refusal, Reply, RestAction};
+    use crate::hub::{Attachment, Command, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction};
     use crate::log::recovery::recover;
     use crate::shard::ShardHandle;
 
@@ -361,7 +400,7 @@ mod tests {
             let mut recovered = recover(data.path(), 1, false).unwrap();
             let (journal, records) = recovered.shards.remove(0);
             let log_fails = journal.failing.clone();
-            let (handle, mut worker) = Worker::new(0, 1, journal, records).unwrap();
+            let (handle, mut worker) = Worker::new(0, 1, journal, records, Arc::default()).unwrap();
             let step_panics = worker.step_panics.clone();
             let thread = std::thread::spawn(move || worker.run());
             Self { handle, log_fails, step_panics, thread, _data: data }
@@ -382,6 +421,7 @@ mod tests {
                 seats: 2,
                 rules: Rules { preparation_ms: 0, ..Rules::default() },
                 settings: String::new(),
+                metadata: String::new(),
             };
             self.ask(|reply| Command::Create(Box::new(asked), reply)).blocking_recv().unwrap().unwrap()
         }
@@ -393,6 +433,28 @@ mod tests {
         fn attack(&self, session: Uuid) -> oneshot::Receiver<Result<crate::hub::ActionApplied, Refusal>> {
             let action = RestAction { kind: ActionKind::Attack, target: Some(Uuid::from_u128(2)) };
             self.ask(|reply| Command::Act { session, player: Uuid::from_u128(1), action, reply })
+        }
+
+        /// A client's end of a connection whose credentials were of `sid`.
+        fn attach(&self, sid: Option<Uuid>) -> TcpStream {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_nonblocking(true).unwrap();
+            self.handle
+                .send(Command::Attach(Box::new(Attachment {
+                    stream,
+                    leftover: Vec::new(),
+                    player: Uuid::from_u128(1),
+                    sid,
+                    encoding: Encoding::Json,
+                    session: Uuid::nil(),
+                    only: false,
+                    permit: None,
+                })))
+                .unwrap();
+            client
         }
 
         fn stop(self) {
@@ -422,6 +484,79 @@ mod tests {
         let applied = held.blocking_recv().unwrap().unwrap();
         assert!(applied.damage > 0);
         assert_eq!(shard.read(id).unwrap().actions, 1, "once, and not lost");
+        shard.stop();
+    }
+
+    /// The code of the close frame that comes, and nothing before it.
+    fn close_code(client: &mut TcpStream) -> u16 {
+        let mut frame = [0; 4];
+        client.read_exact(&mut frame).unwrap();
+        assert_eq!(frame[0], 0x88, "a close frame");
+        u16::from_be_bytes([frame[2], frame[3]])
+    }
+
+    #[test]
+    fn the_end_of_an_auth_session_closes_its_connections_and_no_others() {
+        let shard = Shard::start();
+        let (ended, other) = (Uuid::now_v7(), Uuid::now_v7());
+        let mut its = [shard.attach(Some(ended)), shard.attach(Some(ended))];
+        let mut others = [shard.attach(Some(other)), shard.attach(None)];
+        drop(shard.attach(Some(ended)));
+        shard.handle.send(Command::Revoke(ended)).unwrap();
+        for client in &mut its {
+            assert_eq!(close_code(client), CloseCode::Unauthorized.code());
+        }
+        shard.handle.drain();
+        for client in &mut others {
+            assert_eq!(close_code(client), CloseCode::Restart.code());
+        }
+        drop((its, others));
+        shard.thread.join().unwrap();
+    }
+
+    #[test]
+    fn an_auth_session_that_ends_while_the_log_cannot_be_written_is_not_forgotten() {
+        let shard = Shard::start();
+        let (id, sid) = (shard.create().id, Uuid::now_v7());
+        let mut client = shard.attach(Some(sid));
+        // Answered, and so attached.
+        shard.read(id).unwrap();
+        shard.log_fails.store(true, Ordering::SeqCst);
+        let held = shard.attack(id);
+        while shard.handle.stats().log_failures < 1 {
+            std::thread::yield_now();
+        }
+        shard.handle.send(Command::Revoke(sid)).unwrap();
+        let failures = shard.handle.stats().log_failures;
+        while shard.handle.stats().log_failures < failures + 3 {
+            std::thread::yield_now();
+        }
+        shard.log_fails.store(false, Ordering::SeqCst);
+        assert_eq!(close_code(&mut client), CloseCode::Unauthorized.code());
+        held.blocking_recv().unwrap().unwrap();
+        drop(client);
+        shard.stop();
+    }
+
+    #[test]
+    fn a_full_inbox_does_not_lose_the_end_of_an_auth_session() {
+        let shard = Shard::start();
+        let (id, sid) = (shard.create().id, Uuid::now_v7());
+        let mut client = shard.attach(Some(sid));
+        shard.read(id).unwrap();
+        shard.log_fails.store(true, Ordering::SeqCst);
+        let held = shard.attack(id);
+        // Where the log cannot be written the inbox is looked at every 50 ms only.
+        while shard.handle.send(Command::Revoke(Uuid::nil())).is_ok() {}
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        {
+            let _entered = runtime.enter();
+            Hub::new(vec![shard.handle.clone()]).revoke(sid);
+        }
+        shard.log_fails.store(false, Ordering::SeqCst);
+        assert_eq!(close_code(&mut client), CloseCode::Unauthorized.code());
+        held.blocking_recv().unwrap().unwrap();
+        drop(client);
         shard.stop();
     }
 

@@ -22,6 +22,7 @@ use tower::ServiceExt;
 use crate::limits;
 use crate::ops::descriptors;
 use crate::rest::App;
+use crate::rest::rate::Peer;
 
 /// One of the connections this node may have. Held by the task that serves the connection, until an upgrade takes it along
 /// to the shard.
@@ -63,8 +64,8 @@ pub async fn run(listener: TcpListener, router: Router, app: App) {
             () = app.draining.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             // The client was gone before it was accepted.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
                 continue;
@@ -84,19 +85,20 @@ pub async fn run(listener: TcpListener, router: Router, app: App) {
             app.metrics.connections_refused.increment(1);
             continue;
         };
-        let serving = serve(stream, Permit::new(permit), router.clone(), Arc::clone(&app));
+        let serving = serve(stream, Peer(peer.ip()), Permit::new(permit), router.clone(), Arc::clone(&app));
         app.tasks.spawn(serving);
     }
 }
 
 /// Serves one connection until it closes, is taken over by an upgrade, or the server drains and its request is answered.
-async fn serve(stream: TcpStream, permit: Permit, router: Router, app: App) {
+async fn serve(stream: TcpStream, peer: Peer, permit: Permit, router: Router, app: App) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(permit.clone());
+        request.extensions_mut().insert(peer);
         router.clone().oneshot(request)
     });
     let connection = http1::Builder::new()

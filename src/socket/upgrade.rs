@@ -25,6 +25,7 @@ use crate::hub::Attachment;
 use crate::rest::error::ApiError;
 use crate::rest::extract::bearer;
 use crate::rest::id::parse_uuid;
+use crate::rest::rate;
 use crate::rest::{App, AppState};
 
 /// `?ticket=` or `?session=`.
@@ -51,12 +52,13 @@ pub async fn upgrade(
     app.origins.check(request.headers())?;
     let (encoding, echoed) = choose_encoding(request.headers())?;
     let Query(parameters) = parameters.map_err(|_| Reason::BadRequest)?;
-    let credentials = authenticate(&app, request.headers(), &parameters)?;
+    let credentials = authenticate(&app, &request, &parameters)?;
     let admission = credentials.admission();
     check_seat(&app, admission).await?;
     if let Credentials::Ticket(ticket) = &credentials
         && !app.tickets.redeem(ticket)
     {
+        rate::count(&app, request.headers(), request.extensions(), None)?;
         return Err(Reason::Unauthorized.into());
     }
     let attach = Attach {
@@ -117,17 +119,24 @@ fn choose_encoding(headers: &HeaderMap) -> Result<(Encoding, bool), ApiError> {
     })
 }
 
-fn authenticate(app: &AppState, headers: &HeaderMap, parameters: &Parameters) -> Result<Credentials, ApiError> {
+fn authenticate(app: &AppState, request: &Request, parameters: &Parameters) -> Result<Credentials, ApiError> {
+    let headers = request.headers();
+    let count = |caller| rate::count(app, headers, request.extensions(), caller);
     if headers.contains_key(header::AUTHORIZATION) {
-        let caller = bearer(headers).and_then(|token| app.key.verify(token)).ok_or(Reason::Unauthorized)?;
+        let caller = bearer(headers).and_then(|token| app.authenticate(token));
+        count(caller.as_deref())?;
+        let caller = caller.ok_or(Reason::Unauthorized)?;
         caller.may(Operation::Connect)?;
         let player = caller.player().ok_or(Reason::Forbidden)?;
         let session: Option<Uuid> = parameters.session.as_deref().and_then(parse_uuid);
         let session = session.ok_or_else(|| ApiError::field("session", "must be a uuid"))?;
-        return Ok(Credentials::Token(Admission { session, player }));
+        return Ok(Credentials::Token(Admission { session, player, sid: caller.sid }));
     }
     let ticket = parameters.ticket.as_deref().and_then(|ticket| app.tickets.read(ticket));
-    Ok(Credentials::Ticket(ticket.ok_or(Reason::Unauthorized)?))
+    match ticket {
+        Some(ticket) => Ok(Credentials::Ticket(ticket)),
+        None => Err(count(None).err().unwrap_or_else(|| Reason::Unauthorized.into())),
+    }
 }
 
 /// The session is there and the player has a seat; no difference is made between the two.
@@ -179,6 +188,7 @@ impl Attach {
             stream: parts.io.into_inner().into_std().map_err(|error| error.to_string())?,
             leftover: parts.read_buf.to_vec(),
             player: self.admission.player,
+            sid: self.admission.sid,
             encoding: self.encoding,
             session: self.admission.session,
             only: self.only,

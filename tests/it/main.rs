@@ -8,9 +8,13 @@ mod contract;
 mod crash;
 mod encodings;
 mod fight;
+mod keys;
+mod limits;
 mod metrics;
 mod postgres;
 mod recovery;
+#[path = "../signer/mod.rs"]
+mod signer;
 mod slow_clients;
 mod support;
 mod tickets;

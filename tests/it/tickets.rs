@@ -1,10 +1,11 @@
 //! A ticket admits one player to one session, once.
 
-use tiltyard_client::{Client, Error};
+use reqwest::Method;
+use tiltyard_client::{Client, Error, Update};
 use tiltyard_protocol::Encoding;
 use uuid::Uuid;
 
-use crate::support::{Node, plain_rules};
+use crate::support::{Node, plain_rules, soon, until};
 
 #[tokio::test]
 async fn fifty_at_once_and_one_gets_in() {
@@ -24,6 +25,45 @@ async fn fifty_at_once_and_one_gets_in() {
         }
     }
     assert_eq!(admitted, 1);
+}
+
+#[tokio::test]
+async fn a_ticket_is_for_its_session_its_player_and_a_socket() {
+    let node = Node::start();
+    let rest = node.rest();
+    let one = node.fight(2, plain_rules()).await;
+    let service = node.service();
+    // The same players fight elsewhere, too.
+    let body = serde_json::json!({ "mode": "pvp", "participants": one.players });
+    let other = rest.call(Method::POST, "/combat/sessions", Some(&service), Some(&body)).await.unwrap();
+    let other: Uuid = other.body["session_id"].as_str().unwrap().parse().unwrap();
+    let of_two = rest.ticket(&service, one.id, one.players[1]).await.unwrap();
+
+    let mut client = Client::connect(&of_two.url, Encoding::Json).await.unwrap();
+    client.join(other).await.unwrap();
+    match soon(client.next()).await {
+        Err(Error::Notice { .. }) => {}
+        admitted => panic!("another session: {admitted:?}"),
+    }
+    client.join(one.id).await.unwrap();
+    until(&mut client, |update| matches!(update, Update::Snapshot)).await;
+    assert_eq!(client.slot(), Some(1), "the player's seat, not the service's choice");
+
+    // Neither is a ticket a token, nor a token a ticket, whoever's it is.
+    let ticket = rest.ticket(&service, one.id, one.players[0]).await.unwrap();
+    let state = format!("/combat/sessions/{}/state", one.id);
+    for path in ["/metrics", &state] {
+        assert_eq!(rest.call(Method::GET, path, Some(&ticket.ticket), None).await.unwrap().status, 401, "{path}");
+    }
+    let url = format!("{}/ws?session={}", node.url.replacen("http", "ws", 1), one.id);
+    let refused = |attempt: Result<Client, Error>| matches!(attempt, Err(Error::Upgrade(401)));
+    assert!(refused(Client::connect_with_token(&url, Encoding::Json, &ticket.ticket).await));
+    for token in [node.player(one.players[0]), service, node.token(&["--admin"])] {
+        let url = format!("{}/ws?ticket={token}", node.url.replacen("http", "ws", 1));
+        assert!(refused(Client::connect(&url, Encoding::Json).await));
+    }
+    Client::connect(&ticket.url, Encoding::Json).await.expect("none of this has used it up");
+    assert!(refused(Client::connect(&ticket.url, Encoding::Json).await));
 }
 
 #[tokio::test]
@@ -55,6 +95,6 @@ async fn guests_fight_in_the_arena_and_nowhere_else() {
     assert_eq!(first.session_id, second.session_id);
     assert_eq!((first.slot, second.slot), (0, 1));
     let create = serde_json::json!({ "mode": "pvp", "participants": [one.player_id] });
-    let refused = rest.call(reqwest::Method::POST, "/combat/sessions", Some(&one.token), Some(&create)).await.unwrap();
+    let refused = rest.call(Method::POST, "/combat/sessions", Some(&one.token), Some(&create)).await.unwrap();
     assert_eq!(refused.status, 403);
 }

@@ -1,0 +1,76 @@
+//! The figures of sessions that are no fights, and of the store.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics::{Key, KeyName, Label, Metadata, Recorder};
+use metrics_exporter_prometheus::PrometheusRecorder;
+
+use super::metrics::float;
+use crate::records::{Records, TypeFigures};
+
+const METADATA: Metadata<'static> = Metadata::new(module_path!(), metrics::Level::INFO, None);
+
+/// Reads a figure of one type.
+type OfType = fn(&TypeFigures) -> u64;
+
+/// Reads a figure of all types.
+type OfAll = fn(&Records) -> u64;
+
+/// Name, description, how it is read. Those whose names end in `_total` are counters, here and below.
+const BY_TYPE: [(&str, &str, OfType); 4] = [
+    ("tiltyard_records", "Resident sessions that are no fights, by type.", |figures| figures.live as u64),
+    ("tiltyard_changes_waiting", "Changes of sessions that wait for the store, by type.", |figures| {
+        figures.waiting as u64
+    }),
+    ("tiltyard_changes_total", "Changes of sessions that were committed, by type.", |figures| figures.changes),
+    ("tiltyard_changes_refused_total", "Changes of sessions that were refused, by type.", |figures| figures.refused),
+];
+
+const OF_ALL: [(&str, &str, OfAll); 9] = [
+    ("tiltyard_fights_unsettled", "Fights that the store does not know as they are.", |records| {
+        records.book().waiting() as u64
+    }),
+    ("tiltyard_store_commits_total", "Transactions the store has committed.", |r| load(&r.counters().commits)),
+    ("tiltyard_store_commit_failures_total", "Transactions the store has not committed.", |r| {
+        load(&r.counters().commit_failures)
+    }),
+    ("tiltyard_store_commit_microseconds_total", "Time spent in transactions.", |r| load(&r.counters().commit_us)),
+    ("tiltyard_store_sessions_written_total", "Sessions written by transactions.", |r| load(&r.counters().rows)),
+    ("tiltyard_store_sessions_deleted_total", "Sessions deleted because their retention was over.", |r| {
+        load(&r.counters().swept)
+    }),
+    ("tiltyard_sessions_expired_total", "Sessions ended because their time was over.", |r| load(&r.counters().expired)),
+    ("tiltyard_ended_cache_hits_total", "Reads of ended sessions answered from memory.", |r| {
+        r.cache_hits_and_misses().0
+    }),
+    ("tiltyard_ended_cache_misses_total", "Reads of ended sessions that the store was asked for.", |r| {
+        r.cache_hits_and_misses().1
+    }),
+];
+
+/// Brings the recorder's figures up to date.
+pub fn record(recorder: &PrometheusRecorder, records: &Records) {
+    for (name, text, read) in BY_TYPE {
+        for figures in records.figures() {
+            let key = Key::from_parts(name, vec![Label::new("type", figures.kind.name())]);
+            set(recorder, name, text, &key, read(&figures));
+        }
+    }
+    for (name, text, read) in OF_ALL {
+        set(recorder, name, text, &Key::from_static_name(name), read(records));
+    }
+}
+
+fn set(recorder: &PrometheusRecorder, name: &'static str, text: &'static str, key: &Key, value: u64) {
+    if name.ends_with("_total") {
+        recorder.describe_counter(KeyName::from(name), None, text.into());
+        recorder.register_counter(key, &METADATA).absolute(value);
+    } else {
+        recorder.describe_gauge(KeyName::from(name), None, text.into());
+        recorder.register_gauge(key, &METADATA).set(float(value));
+    }
+}
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}

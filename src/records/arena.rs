@@ -1,0 +1,106 @@
+//! The live sessions of one type: where each is, and whose.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+use slotmap::{SlotMap, new_key_type};
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use super::record::Record;
+use crate::shard::session::TailHasher;
+
+new_key_type! {
+    struct RecordKey;
+}
+
+/// The live sessions of one type.
+#[derive(Debug, Default)]
+pub struct Arena {
+    records: SlotMap<RecordKey, Arc<Record>>,
+    by_id: HashMap<Uuid, RecordKey, BuildHasherDefault<TailHasher>>,
+    /// Callers choose the players' ids: hashed so that nobody can make them collide.
+    by_owner: HashMap<Uuid, SmallVec<[RecordKey; 2]>>,
+}
+
+impl Arena {
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub fn get(&self, id: Uuid) -> Option<&Arc<Record>> {
+        self.by_id.get(&id).and_then(|&key| self.records.get(key))
+    }
+
+    /// Every session, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.records.values()
+    }
+
+    /// The sessions that `player` owns, in no order.
+    pub fn owned(&self, player: Uuid) -> impl Iterator<Item = &Arc<Record>> {
+        self.by_owner.get(&player).into_iter().flatten().filter_map(|&key| self.records.get(key))
+    }
+
+    /// Puts a session in, in place of an older state of it.
+    pub fn put(&mut self, record: Arc<Record>) {
+        if let Some(&key) = self.by_id.get(&record.id) {
+            self.records[key] = record;
+            return;
+        }
+        let (id, player) = (record.id, record.player);
+        let key = self.records.insert(record);
+        self.by_id.insert(id, key);
+        self.by_owner.entry(player).or_default().push(key);
+    }
+
+    /// Takes a session out.
+    pub fn remove(&mut self, id: Uuid) -> Option<Arc<Record>> {
+        let key = self.by_id.remove(&id)?;
+        let record = self.records.remove(key)?;
+        if let Some(keys) = self.by_owner.get_mut(&record.player) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.by_owner.remove(&record.player);
+            }
+        }
+        Some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Arena;
+    use crate::records::record::{Body, Presence, Record};
+    use std::sync::Arc;
+    use uuid::Uuid;
+
+    #[test]
+    fn finds_by_id_and_by_owner() {
+        let record = |owner: u128| {
+            let body = Body::Player(Presence { heartbeat_ms: 1, reconnect_ms: 1 });
+            Arc::new(Record::new(Uuid::now_v7(), Uuid::from_u128(owner), body, 0))
+        };
+        let mut arena = Arena::default();
+        let (a, b, c) = (record(1), record(1), record(2));
+        for record in [&a, &b, &c] {
+            arena.put(Arc::clone(record));
+        }
+        let owned = |arena: &Arena, owner| arena.owned(Uuid::from_u128(owner)).map(|r| r.id).collect::<Vec<_>>();
+        assert_eq!((arena.len(), owned(&arena, 1), owned(&arena, 2)), (3, vec![a.id, b.id], vec![c.id]));
+        let mut newer = a.copy();
+        newer.version = 2;
+        arena.put(Arc::new(newer));
+        assert_eq!((arena.len(), arena.get(a.id).unwrap().version), (3, 2));
+        assert_eq!(arena.remove(a.id).unwrap().version, 2);
+        assert!(arena.remove(a.id).is_none() && arena.get(a.id).is_none());
+        assert_eq!(owned(&arena, 1), [b.id]);
+        arena.remove(b.id);
+        assert!(owned(&arena, 1).is_empty() && arena.by_owner.len() == 1);
+    }
+}

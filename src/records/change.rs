@@ -1,0 +1,129 @@
+//! What can be asked of a session that is no fight. Closed enums: a change can be logged.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tiltyard_protocol::Reason;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::record::{Body, Record};
+use crate::hub::Refusal;
+use crate::store::{KeyAnswer, KeyRow, Status};
+
+/// A change and where its answer goes.
+#[derive(Debug)]
+pub struct Ask {
+    pub change: Change,
+    pub reply: oneshot::Sender<Result<Changed, Refusal>>,
+}
+
+/// A change.
+#[derive(Debug)]
+pub enum Change {
+    Create(Box<NewRecord>),
+    Update { id: Uuid, expected: Expected, update: Update },
+    /// Terminates; a terminated one stays as it is.
+    End { id: Uuid, expected: Expected, reason: Box<str> },
+    Join { id: Uuid, player: Uuid },
+    Leave { id: Uuid, player: Uuid },
+    /// Merges into the state of a custom session, as RFC 7386 says.
+    Patch { id: Uuid, expected: Expected, patch: Value },
+    /// Takes the refresh token of this generation for a new one. An older one ends the session: it has been stolen, or its
+    /// thief has used it first.
+    Refresh { id: Uuid, generation: u32 },
+    /// Ends every live login of a player.
+    Revoke { player: Uuid },
+    /// Its time is over.
+    Expire { id: Uuid },
+    /// The store is told of its last use.
+    Touch { id: Uuid },
+    /// Keeps what is known of an idempotency key.
+    Key(Box<KeyRow>),
+    /// Forgets an idempotency key: its request had no effect.
+    Forget([u8; 16]),
+}
+
+/// What a change led to.
+#[derive(Debug, Clone, Default)]
+pub struct Changed {
+    /// The session as it is now.
+    pub record: Option<Arc<Record>>,
+    /// Sessions that were ended by a [`Change::Revoke`].
+    pub ended: u32,
+}
+
+/// A session to be created.
+#[derive(Debug)]
+pub struct NewRecord {
+    pub id: Uuid,
+    pub player: Uuid,
+    pub body: Body,
+    pub metadata: Option<Box<str>>,
+    pub settings: Option<Box<str>>,
+    /// Whether a live player session of the same player gives way.
+    pub replace: bool,
+    /// The idempotency key it was asked for with, and what makes its answer of what is created on a node.
+    pub key: Option<(KeyRow, AnswerOf)>,
+}
+
+/// Makes the answer to a creation.
+pub type AnswerOf = fn(record: &Record, node: &str) -> KeyAnswer;
+
+/// What an update changes; `None` is left as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Update {
+    pub status: Option<Status>,
+    /// JSON objects.
+    pub metadata: Option<Box<str>>,
+    pub settings: Option<Box<str>>,
+}
+
+/// The version a caller believes the session to have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Versions of `If-Match`; `None` where there is none, or a `*`.
+    pub tags: Option<Vec<u64>>,
+    /// `version` of the body.
+    pub version: Option<u64>,
+}
+
+impl Expected {
+    /// Whether `current` is as expected.
+    pub fn check(&self, current: u64) -> Result<(), Refusal> {
+        let refused = |reason| Err(Refusal { version: Some(current), ..Refusal::from(reason) });
+        if self.tags.as_ref().is_some_and(|tags| !tags.contains(&current)) {
+            return refused(Reason::PreconditionFailed);
+        }
+        if self.version.is_some_and(|version| version != current) {
+            return refused(Reason::VersionConflict);
+        }
+        Ok(())
+    }
+}
+
+impl Update {
+    /// Whether it leaves everything as it is.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Expected;
+    use tiltyard_protocol::Reason;
+
+    #[test]
+    fn versions_are_compared() {
+        let reason = |tags: Option<&[u64]>, version| {
+            let expected = Expected { tags: tags.map(<[u64]>::to_vec), version };
+            expected.check(3).err().map(|refusal| (refusal.reason, refusal.version))
+        };
+        assert_eq!(reason(None, None), None);
+        assert_eq!(reason(Some(&[2, 3]), Some(3)), None);
+        assert_eq!(reason(Some(&[]), Some(3)), Some((Reason::PreconditionFailed, Some(3))));
+        assert_eq!(reason(Some(&[2]), Some(3)), Some((Reason::PreconditionFailed, Some(3))));
+        assert_eq!(reason(None, Some(2)), Some((Reason::VersionConflict, Some(3))));
+    }
+}

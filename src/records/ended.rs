@@ -1,0 +1,101 @@
+//! Sessions that are not resident: read from the store, the ended ones kept in a bounded cache, for nothing changes them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use moka::sync::Cache;
+use uuid::Uuid;
+
+use super::fights;
+use super::record::Record;
+use crate::hub::FightInfo;
+use crate::limits;
+use crate::store::{Kind, SessionRow, StoreError};
+
+/// A session that is not resident.
+#[derive(Debug, Clone)]
+pub enum Kept {
+    Record(Arc<Record>),
+    Fight(Arc<FightInfo>),
+}
+
+/// The cache, with how often it helped.
+#[derive(Debug)]
+pub struct EndedCache {
+    cache: Cache<Uuid, Kept>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl Kept {
+    /// What a row of the store says.
+    pub fn of(row: SessionRow, now: u64) -> Result<Self, StoreError> {
+        Ok(match row.kind {
+            Kind::Combat => Self::Fight(Arc::new(fights::of(&row)?)),
+            Kind::Player | Kind::Auth | Kind::Custom => Self::Record(Arc::new(Record::of(row, now)?)),
+        })
+    }
+
+    fn has_ended(&self) -> bool {
+        match self {
+            Self::Record(record) => record.status.is_end(),
+            Self::Fight(fight) => fight.generic_status().is_end(),
+        }
+    }
+
+    /// Bytes, about.
+    fn weight(&self) -> u32 {
+        let texts = match self {
+            Self::Record(record) => {
+                let text = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
+                let state = match &record.body {
+                    super::record::Body::Custom(room) => room.state.len() + std::mem::size_of_val(&*room.members),
+                    _ => 0,
+                };
+                std::mem::size_of::<Record>() + text(&record.metadata) + text(&record.settings) + state
+            }
+            Self::Fight(fight) => {
+                std::mem::size_of::<FightInfo>()
+                    + std::mem::size_of_val(&*fight.participants)
+                    + std::mem::size_of_val(&*fight.events)
+                    + fight.settings.len()
+                    + fight.metadata.len()
+            }
+        };
+        u32::try_from(texts + ENTRY_BYTES).unwrap_or(u32::MAX)
+    }
+}
+
+/// What the cache itself needs for an entry, about.
+const ENTRY_BYTES: usize = 200;
+
+impl Default for EndedCache {
+    fn default() -> Self {
+        let weigher = |_id: &Uuid, kept: &Kept| kept.weight();
+        Self {
+            cache: Cache::builder().max_capacity(limits::ENDED_CACHE_BYTES).weigher(weigher).build(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+}
+
+impl EndedCache {
+    /// Keeps a session if it has ended.
+    pub fn keep(&self, id: Uuid, kept: &Kept) {
+        if kept.has_ended() {
+            self.cache.insert(id, kept.clone());
+        }
+    }
+
+    pub fn get(&self, id: Uuid) -> Option<Kept> {
+        let kept = self.cache.get(&id);
+        (if kept.is_some() { &self.hits } else { &self.misses }).fetch_add(1, Ordering::Relaxed);
+        kept
+    }
+
+    /// Reads that it could answer, and those that it could not.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,214 @@
+//! Fights on their way into the store. The log has them already, so nobody waits for this: shards put in what has changed,
+//! the committer takes it out when the store can take it. Of each fight only the newest state is kept.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tiltyard_combat::{ParticipantStatus, SessionStatus};
+use tokio::sync::{Notify, oneshot};
+use uuid::Uuid;
+
+use super::Witness;
+use crate::hub::FightInfo;
+use crate::store::{FightStatus, Kind, PlayerRow, SessionRow, StoreError};
+
+/// Fights that the store does not know as they are. Bounded by the sessions there can be: an ended one stays in its shard
+/// until it is settled here.
+#[derive(Debug, Default)]
+pub struct FightBook {
+    pages: Mutex<Pages>,
+    /// Wakes the committer.
+    wake: Arc<Notify>,
+    witness: OnceLock<Arc<dyn Witness>>,
+}
+
+/// What has become of a fight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum News {
+    Created,
+    Changed,
+    Ended,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    waiting: HashMap<Uuid, Arc<FightInfo>>,
+    in_flight: HashMap<Uuid, Arc<FightInfo>>,
+    /// Who wants to know when a fight is settled.
+    waiters: HashMap<Uuid, Vec<oneshot::Sender<()>>>,
+}
+
+impl FightBook {
+    /// An empty one.
+    pub fn new(wake: Arc<Notify>) -> Self {
+        Self { wake, ..Self::default() }
+    }
+
+    /// Has `witness` told of what begins and ends from now on. The first one stays.
+    pub fn tell(&self, witness: Arc<dyn Witness>) {
+        let _ = self.witness.set(witness);
+    }
+
+    /// Puts in a fight as it is now.
+    pub fn put(&self, fight: FightInfo, news: News) {
+        match (news, self.witness.get()) {
+            (News::Created, Some(witness)) => witness.fight_created(&fight),
+            (News::Ended, Some(witness)) => witness.fight_ended(&fight),
+            _ => {}
+        }
+        self.lock().waiting.insert(fight.id, Arc::new(fight));
+        self.wake.notify_one();
+    }
+
+    /// A fight that the store does not know as it is.
+    pub fn get(&self, id: Uuid) -> Option<Arc<FightInfo>> {
+        let pages = self.lock();
+        pages.waiting.get(&id).or_else(|| pages.in_flight.get(&id)).cloned()
+    }
+
+    /// Whether the store knows the fight as it is.
+    pub fn is_settled(&self, id: Uuid) -> bool {
+        self.lock().is_settled(id)
+    }
+
+    /// Fights that wait.
+    pub fn waiting(&self) -> usize {
+        let pages = self.lock();
+        pages.waiting.len() + pages.in_flight.len()
+    }
+
+    /// Returns once the store knows the fight as it is now.
+    pub async fn settled(&self, id: Uuid) {
+        let receiver = {
+            let mut pages = self.lock();
+            if pages.is_settled(id) {
+                return;
+            }
+            let (sender, receiver) = oneshot::channel();
+            pages.waiters.entry(id).or_default().push(sender);
+            receiver
+        };
+        // An error says that the committer is gone: there is nothing to wait for.
+        let _ = receiver.await;
+    }
+
+    /// Takes out at most `limit` fights to be committed.
+    pub fn take(&self, limit: usize) -> Vec<Arc<FightInfo>> {
+        let mut pages = self.lock();
+        let ids: Vec<Uuid> = pages.waiting.keys().take(limit).copied().collect();
+        let fights: Vec<Arc<FightInfo>> = ids.iter().filter_map(|id| pages.waiting.remove(id)).collect();
+        pages.in_flight.extend(fights.iter().map(|fight| (fight.id, Arc::clone(fight))));
+        fights
+    }
+
+    /// The fights that were taken out are in the store.
+    pub fn committed(&self, fights: &[Arc<FightInfo>]) {
+        let mut pages = self.lock();
+        for fight in fights {
+            pages.in_flight.remove(&fight.id);
+            if pages.is_settled(fight.id) {
+                for waiter in pages.waiters.remove(&fight.id).into_iter().flatten() {
+                    // A waiter that is gone has stopped waiting.
+                    let _ = waiter.send(());
+                }
+            }
+        }
+    }
+
+    /// The fights that were taken out are not in the store: they wait again, unless there is something newer.
+    pub fn failed(&self, fights: Vec<Arc<FightInfo>>) {
+        let mut pages = self.lock();
+        for fight in fights {
+            pages.in_flight.remove(&fight.id);
+            pages.waiting.entry(fight.id).or_insert(fight);
+        }
+        // Whoever waits for the store has waited long enough: combat goes on without it.
+        pages.waiters.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pages> {
+        // Nothing panics while it is held.
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pages {
+    fn is_settled(&self, id: Uuid) -> bool {
+        !self.waiting.contains_key(&id) && !self.in_flight.contains_key(&id)
+    }
+}
+
+/// A fight's status in its own view.
+pub const fn fight_status(status: SessionStatus) -> FightStatus {
+    match status {
+        SessionStatus::Initializing => FightStatus::Initializing,
+        SessionStatus::Active => FightStatus::Active,
+        SessionStatus::Paused => FightStatus::Paused,
+        SessionStatus::Completed => FightStatus::Completed,
+        SessionStatus::Terminated => FightStatus::Terminated,
+    }
+}
+
+/// A fight as the store keeps it.
+pub fn row(fight: &FightInfo, node: &str) -> SessionRow {
+    SessionRow {
+        id: fight.id,
+        kind: Kind::Combat,
+        status: fight.generic_status(),
+        player: fight.creator,
+        created_at: millis(fight.created_at),
+        updated_at: millis(fight.updated_at),
+        ended_at: fight.ended_at.map(millis),
+        expires_at: None,
+        version: fight.version.cast_signed(),
+        node: node.to_owned(),
+        fight: Some((fight.mode, fight_status(fight.status))),
+        metadata: some(&fight.metadata),
+        settings: some(&fight.settings),
+        body: serde_json::to_string(fight).expect("a fight has no value that JSON refuses"),
+        end_reason: fight.end_reason.map(|reason| reason.name().to_owned()),
+        logs: 0,
+    }
+}
+
+/// Who takes part in a fight, and whose it is.
+pub fn player_rows(fight: &FightInfo) -> impl Iterator<Item = PlayerRow> {
+    let participants = fight.participants.iter().map(|seat| seat.player).filter(|&player| player != fight.creator);
+    std::iter::once(fight.creator).chain(participants).map(|player| PlayerRow {
+        session: fight.id,
+        player,
+        kind: Kind::Combat,
+        status: fight.generic_status(),
+        fight: Some((fight.mode, fight_status(fight.status))),
+    })
+}
+
+/// A fight as the store kept it.
+pub fn of(row: &SessionRow) -> Result<FightInfo, StoreError> {
+    serde_json::from_str(&row.body).map_err(|error| StoreError::Unreadable(format!("session {}: {error}", row.id)))
+}
+
+/// A fight whose log is gone: it cannot go on.
+pub fn lost(mut fight: FightInfo, now: std::time::SystemTime) -> FightInfo {
+    fight.status = SessionStatus::Terminated;
+    fight.phase = tiltyard_combat::PhaseName::Finished;
+    fight.end_reason = Some(tiltyard_combat::EndReason::Failed);
+    fight.ended_at = Some(now);
+    fight.updated_at = now;
+    fight.version += 1;
+    for seat in &mut fight.participants {
+        if seat.status == ParticipantStatus::Active {
+            seat.status = ParticipantStatus::Disconnected;
+        }
+    }
+    fight
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn millis(time: std::time::SystemTime) -> i64 {
+    let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

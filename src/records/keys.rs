@@ -1,0 +1,115 @@
+//! Idempotency keys: a repeated request is one request.
+//!
+//! The key of a request that creates a session which is no fight is kept in the same transaction as the session. A fight and its
+//! actions are in the log and not in the store: there the key is kept before, naming the session, and the answer after.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_lc_rs::digest::{self, SHA256};
+use tiltyard_protocol::Reason;
+use uuid::Uuid;
+
+use super::{Change, Records, now};
+use crate::hub::Refusal;
+use crate::limits;
+use crate::store::{KeyAnswer, KeyRow, Kind};
+
+/// The keys of requests that are running.
+#[derive(Debug, Clone, Default)]
+pub struct Keys(Arc<Mutex<HashSet<[u8; 16]>>>);
+
+/// A request with a key that is not known yet, or whose outcome is not.
+#[derive(Debug)]
+pub struct Begun {
+    /// What is known: the session that it was to create or to change, and its answer.
+    pub row: KeyRow,
+    /// Whether the store has had it before this request.
+    pub repeated: bool,
+    running: Running,
+}
+
+/// Lets go of the key when the request is over, however it ends.
+#[derive(Debug)]
+struct Running {
+    keys: Keys,
+    hash: [u8; 16],
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.hash);
+    }
+}
+
+impl Keys {
+    /// Begins a request of `caller` for `operation` with `key` and a body of this `fingerprint`; `session` is the one it is
+    /// about, or would create.
+    pub async fn begin(
+        &self,
+        records: &Records,
+        of: [&str; 3],
+        fingerprint: [u8; 16],
+        session: Uuid,
+    ) -> Result<Begun, Refusal> {
+        let hash = hash(&of);
+        let running = self.run(hash)?;
+        let known = records.store().key(hash).await?;
+        let oldest = now().saturating_sub(limits::KEY_MS).cast_signed();
+        match known.filter(|row| row.created_at >= oldest) {
+            Some(row) if row.fingerprint != fingerprint => Err(Reason::IdempotencyMismatch.into()),
+            Some(row) => Ok(Begun { row, repeated: true, running }),
+            None => {
+                let row = KeyRow { hash, fingerprint, created_at: now().cast_signed(), session, answer: None };
+                Ok(Begun { row, repeated: false, running })
+            }
+        }
+    }
+
+    fn run(&self, hash: [u8; 16]) -> Result<Running, Reason> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.len() >= limits::KEYS_RUNNING {
+            return Err(Reason::Overloaded);
+        }
+        if !running.insert(hash) {
+            return Err(Reason::IdempotencyRunning);
+        }
+        Ok(Running { keys: self.clone(), hash })
+    }
+}
+
+impl Begun {
+    /// Keeps the key before the request takes effect.
+    pub async fn reserve(&self, records: &Records) -> Result<(), Refusal> {
+        records.change(Kind::Combat, Change::Key(Box::new(self.row.clone()))).await.map(|_| ())
+    }
+
+    /// Forgets the key that was reserved: the request has had no effect.
+    pub async fn abandon(self, records: &Records) {
+        if let Err(refusal) = records.change(Kind::Combat, Change::Forget(self.row.hash)).await {
+            tracing::warn!(reason = %refusal.reason, "an idempotency key was not forgotten");
+        }
+        drop(self.running);
+    }
+
+    /// Keeps the answer, as far as the store can: the request has taken effect, and its answer leaves in any case.
+    pub async fn complete(self, records: &Records, answer: KeyAnswer) {
+        let row = KeyRow { answer: Some(answer), ..self.row };
+        if let Err(refusal) = records.change(Kind::Combat, Change::Key(Box::new(row))).await {
+            tracing::warn!(reason = %refusal.reason, "the answer to a request with an idempotency key was not kept");
+        }
+        drop(self.running);
+    }
+}
+
+/// Half of a SHA-256: enough that nobody finds two texts with the same one.
+pub fn hash(parts: &[&str]) -> [u8; 16] {
+    let mut context = digest::Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_le_bytes());
+        context.update(part.as_bytes());
+    }
+    let mut half = [0; 16];
+    half.copy_from_slice(&context.finish().as_ref()[..16]);
+    half
+}

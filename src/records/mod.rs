@@ -1,0 +1,234 @@
+//! Sessions of the types player, auth and custom, and the store's side of every session.
+//!
+//! A live session is resident in its type's [`arena`]; reading it asks nobody. A [`change`] waits in its type's queue for the
+//! [`committer`], which stages many of them at once ([`stage`] has what they do), has the store keep them in one transaction,
+//! and only then shows and answers them. [`fights`] are on their way into the store the same way, without anybody waiting.
+//! What has [`ended`] is read from the store. [`keys`] makes a repeated request one request.
+
+pub mod arena;
+pub mod change;
+pub mod committer;
+pub mod ended;
+pub mod fights;
+pub mod keys;
+pub mod record;
+pub mod stage;
+pub mod witness;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tiltyard_protocol::Reason;
+use tokio::sync::{Notify, mpsc, oneshot};
+use uuid::Uuid;
+
+pub use change::{Ask, Change, Changed, Expected, NewRecord, Update};
+pub use committer::Committer;
+pub use ended::Kept;
+pub use fights::{FightBook, News};
+pub use record::{Body, Login, Member, Presence, PresenceName, Record, Room};
+pub use witness::Witness;
+
+use crate::hub::Refusal;
+use crate::limits;
+use crate::store::{Kind, Status, Store, StoreError};
+use arena::Arena;
+use ended::EndedCache;
+use stage::place;
+
+/// The way to every session that is no fight, and to what the store knows. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Records(Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    arenas: [RwLock<Arena>; 3],
+    /// One for each type, combat's included: a flood of one leaves the others' free.
+    queues: [mpsc::Sender<Ask>; 4],
+    wake: Arc<Notify>,
+    book: Arc<FightBook>,
+    store: Box<dyn Store>,
+    ended: EndedCache,
+    node: String,
+    counters: Counters,
+}
+
+/// What has happened, for the metrics.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub commits: AtomicU64,
+    pub commit_failures: AtomicU64,
+    pub commit_us: AtomicU64,
+    pub rows: AtomicU64,
+    /// By type.
+    pub changes: [AtomicU64; 4],
+    pub refused: [AtomicU64; 4],
+    pub expired: AtomicU64,
+    pub swept: AtomicU64,
+}
+
+/// Figures of one type.
+#[derive(Debug, Clone, Copy)]
+pub struct TypeFigures {
+    pub kind: Kind,
+    /// Resident sessions; none of combat, whose shards count for themselves.
+    pub live: usize,
+    /// Changes that wait for the store.
+    pub waiting: usize,
+    pub changes: u64,
+    pub refused: u64,
+}
+
+impl Records {
+    /// Reads what lives on this node out of the store. The committer has to be run.
+    pub async fn open(store: Box<dyn Store>, node: &str) -> Result<(Self, Committer), StoreError> {
+        let wake = Arc::new(Notify::new());
+        let mut arenas: [Arena; 3] = Default::default();
+        let (mut after, now) = (Uuid::nil(), now());
+        loop {
+            let rows = store.live(after, limits::LOAD_ROWS).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.id;
+            for row in rows {
+                let record = Record::of(row, now)?;
+                if let Some(place) = place(record.kind()) {
+                    arenas[place].put(Arc::new(record));
+                }
+            }
+        }
+        let (senders, receivers): (Vec<_>, Vec<_>) = Kind::ALL.map(|_| mpsc::channel(limits::CHANGES_DEPTH)).into_iter().unzip();
+        let shared = Arc::new(Shared {
+            arenas: arenas.map(RwLock::new),
+            queues: senders.try_into().expect("a queue for every type"),
+            book: Arc::new(FightBook::new(Arc::clone(&wake))),
+            wake,
+            store,
+            ended: EndedCache::default(),
+            node: node.to_owned(),
+            counters: Counters::default(),
+        });
+        let committer = Committer::new(Arc::clone(&shared), receivers);
+        Ok((Self(shared), committer))
+    }
+
+    /// Where the shards put their fights.
+    pub fn book(&self) -> &Arc<FightBook> {
+        &self.0.book
+    }
+
+    /// The store itself, for reading.
+    pub fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
+    /// This node's name.
+    pub fn node(&self) -> &str {
+        &self.0.node
+    }
+
+    /// A live session that is no fight.
+    pub fn live(&self, id: Uuid) -> Option<Arc<Record>> {
+        [Kind::Custom, Kind::Player, Kind::Auth].into_iter().find_map(|kind| self.live_of(kind, id))
+    }
+
+    fn live_of(&self, kind: Kind, id: Uuid) -> Option<Arc<Record>> {
+        place(kind).and_then(|place| self.0.read(place).get(id).cloned())
+    }
+
+    /// A session that is not resident, here or in a shard.
+    pub async fn kept(&self, id: Uuid) -> Result<Option<Kept>, Refusal> {
+        // One that has just left its shard, or failed, may not be in the store yet.
+        if let Some(fight) = self.0.book.get(id) {
+            return Ok(Some(Kept::Fight(fight)));
+        }
+        if let Some(kept) = self.0.ended.get(id) {
+            return Ok(Some(kept));
+        }
+        let Some(row) = self.0.store.session(id).await? else { return Ok(None) };
+        let kept = Kept::of(row, now())?;
+        self.0.ended.keep(id, &kept);
+        Ok(Some(kept))
+    }
+
+    /// Makes a change; the answer comes after it has been committed.
+    pub async fn change(&self, kind: Kind, change: Change) -> Result<Changed, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.0.queues[kind as usize].try_send(Ask { change, reply }).map_err(|_full| Reason::Overloaded)?;
+        self.0.wake.notify_one();
+        // The store's calls are bounded in time, and so is this.
+        answer.await.unwrap_or_else(|_gone| Err(Reason::Draining.into()))
+    }
+
+    /// Whether the login that a token belongs to is alive; notes that it is used.
+    pub fn admits(&self, sid: Uuid, owner: Uuid) -> bool {
+        let Some(login) = self.live_of(Kind::Auth, sid) else { return false };
+        let now = now();
+        let alive = login.status == Status::Active
+            && owner == login.player
+            && login.expires_at().is_some_and(|expires_at| expires_at > now);
+        if alive {
+            login.see(now);
+        }
+        alive
+    }
+
+    /// Figures of every type.
+    pub fn figures(&self) -> [TypeFigures; 4] {
+        Kind::ALL.map(|kind| {
+            let (queue, counters) = (&self.0.queues[kind as usize], &self.0.counters);
+            TypeFigures {
+                kind,
+                live: place(kind).map_or(0, |place| self.0.read(place).len()),
+                waiting: queue.max_capacity() - queue.capacity(),
+                changes: counters.changes[kind as usize].load(Ordering::Relaxed),
+                refused: counters.refused[kind as usize].load(Ordering::Relaxed),
+            }
+        })
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    /// Reads that the cache of ended sessions could answer, and those that it could not.
+    pub fn cache_hits_and_misses(&self) -> (u64, u64) {
+        self.0.ended.hits_and_misses()
+    }
+}
+
+impl Shared {
+    fn read(&self, place: usize) -> RwLockReadGuard<'_, Arena> {
+        // What a panic may leave half done is one session's place in an index; the others are whole.
+        self.arenas[place].read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, place: usize) -> RwLockWriteGuard<'_, Arena> {
+        self.arenas[place].write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => {
+                tracing::warn!(%error, "the store did not answer");
+                Self { retry_ms: Some(1_000), ..Self::from(Reason::StoreUnavailable) }
+            }
+            StoreError::Full(_) => {
+                tracing::error!(%error, "the store is full");
+                Reason::StorageFull.into()
+            }
+            StoreError::Unreadable(_) => {
+                tracing::error!(%error, "the store holds something unreadable");
+                Reason::Internal.into()
+            }
+        }
+    }
+}
+
+/// Unix milliseconds.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,297 @@
+//! A session that is no fight: what is known of it while it lives, and as a row of the store. Times are Unix milliseconds.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::store::{Kind, PlayerRow, SessionRow, Status, StoreError};
+
+/// A session. What a change makes of it is another one, so whoever holds one holds one state of it; only when it was last
+/// used goes on beneath.
+#[derive(Debug)]
+pub struct Record {
+    pub id: Uuid,
+    pub status: Status,
+    /// Its owner.
+    pub player: Uuid,
+    pub created_at: u64,
+    pub updated_at: u64,
+    pub ended_at: Option<u64>,
+    pub version: u64,
+    /// Entries its activity log has had.
+    pub logs: u32,
+    /// JSON objects.
+    pub metadata: Option<Box<str>>,
+    pub settings: Option<Box<str>>,
+    pub end_reason: Option<Box<str>>,
+    pub body: Body,
+    seen_at: AtomicU64,
+}
+
+/// What only its type knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    Player(Presence),
+    Auth(Box<Login>),
+    Custom(Box<Room>),
+}
+
+/// A player's being there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// Milliseconds between two signs of life.
+    pub heartbeat_ms: u32,
+    /// Milliseconds a player who gave none for two heartbeats may still come back.
+    pub reconnect_ms: u32,
+}
+
+/// A login that tokens belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// Milliseconds without use after which it ends.
+    pub idle_ms: u64,
+    /// When it ends, used or not.
+    pub absolute_at: u64,
+    /// Of the tokens it gives, names separated by blanks.
+    pub scope: Box<str>,
+    /// Counts refreshes: only the newest refresh token is good.
+    pub generation: u32,
+    /// Last use that the store knows of.
+    pub seen_at: u64,
+}
+
+/// A session whose content is its members' own affair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// Milliseconds without a change after which it ends.
+    pub ttl_ms: u64,
+    pub max_members: u32,
+    pub members: SmallVec<[Member; 2]>,
+    /// JSON object.
+    pub state: Box<str>,
+}
+
+/// A member of a custom session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub player: Uuid,
+    pub joined_at: u64,
+}
+
+/// How much a player is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PresenceName {
+    Online,
+    Away,
+    Offline,
+}
+
+impl Record {
+    /// A new session, used just now.
+    pub fn new(id: Uuid, player: Uuid, body: Body, now: u64) -> Self {
+        Self {
+            id,
+            status: Status::Active,
+            player,
+            created_at: now,
+            updated_at: now,
+            ended_at: None,
+            version: 1,
+            logs: 0,
+            metadata: None,
+            settings: None,
+            end_reason: None,
+            body,
+            seen_at: AtomicU64::new(now),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn copy(&self) -> Self {
+        Self {
+            id: self.id,
+            status: self.status,
+            player: self.player,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            ended_at: self.ended_at,
+            version: self.version,
+            logs: self.logs,
+            metadata: self.metadata.clone(),
+            settings: self.settings.clone(),
+            end_reason: self.end_reason.clone(),
+            body: self.body.clone(),
+            seen_at: AtomicU64::new(self.seen_at()),
+        }
+    }
+
+    pub const fn kind(&self) -> Kind {
+        match self.body {
+            Body::Player(_) => Kind::Player,
+            Body::Auth(_) => Kind::Auth,
+            Body::Custom(_) => Kind::Custom,
+        }
+    }
+
+    /// Last sign of life.
+    pub fn seen_at(&self) -> u64 {
+        self.seen_at.load(Ordering::Relaxed)
+    }
+
+    /// Notes a sign of life.
+    pub fn see(&self, now: u64) {
+        self.seen_at.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// When it ends if nothing more happens; `None` once it has ended.
+    pub fn expires_at(&self) -> Option<u64> {
+        if self.status.is_end() {
+            return None;
+        }
+        Some(match &self.body {
+            Body::Player(presence) => {
+                self.seen_at() + 2 * u64::from(presence.heartbeat_ms) + u64::from(presence.reconnect_ms)
+            }
+            Body::Auth(login) => (self.seen_at() + login.idle_ms).min(login.absolute_at),
+            Body::Custom(room) => self.updated_at + room.ttl_ms,
+        })
+    }
+
+    /// How much the player of a player session is there.
+    pub fn presence(&self, now: u64) -> Option<PresenceName> {
+        let Body::Player(presence) = &self.body else { return None };
+        Some(if self.status.is_end() {
+            PresenceName::Offline
+        } else if now.saturating_sub(self.seen_at()) <= 2 * u64::from(presence.heartbeat_ms) {
+            PresenceName::Online
+        } else {
+            PresenceName::Away
+        })
+    }
+
+    /// Members of a custom session; its owner is one as long as it does not leave.
+    pub fn members(&self) -> &[Member] {
+        match &self.body {
+            Body::Custom(room) => &room.members,
+            Body::Player(_) | Body::Auth(_) => &[],
+        }
+    }
+
+    /// Whether it is the player's affair: as its owner or a member.
+    pub fn concerns(&self, player: Uuid) -> bool {
+        self.player == player || self.members().iter().any(|member| member.player == player)
+    }
+
+    /// As the store keeps it.
+    pub fn row(&self, node: &str) -> SessionRow {
+        SessionRow {
+            id: self.id,
+            kind: self.kind(),
+            status: self.status,
+            player: self.player,
+            created_at: self.created_at.cast_signed(),
+            updated_at: self.updated_at.cast_signed(),
+            ended_at: self.ended_at.map(u64::cast_signed),
+            expires_at: self.expires_at().map(u64::cast_signed),
+            version: self.version.cast_signed(),
+            node: node.to_owned(),
+            fight: None,
+            metadata: self.metadata.as_deref().map(str::to_owned),
+            settings: self.settings.as_deref().map(str::to_owned),
+            body: serde_json::to_string(&self.body).expect("a body has no value that JSON refuses"),
+            end_reason: self.end_reason.as_deref().map(str::to_owned),
+            logs: self.logs.into(),
+        }
+    }
+
+    /// Who takes part, as the store keeps it.
+    pub fn player_rows(&self) -> impl Iterator<Item = PlayerRow> {
+        let members = self.members().iter().map(|member| member.player).filter(|&player| player != self.player);
+        let row = |player| PlayerRow { session: self.id, player, kind: self.kind(), status: self.status, fight: None };
+        std::iter::once(self.player).chain(members).map(row)
+    }
+
+    /// As the store kept it, last seen at `now` where the store does not say.
+    pub fn of(row: SessionRow, now: u64) -> Result<Self, StoreError> {
+        let unreadable = |what: &dyn std::fmt::Display| StoreError::Unreadable(format!("session {}: {what}", row.id));
+        let body: Body = serde_json::from_str(&row.body).map_err(|error| unreadable(&error))?;
+        let seen_at = match &body {
+            Body::Auth(login) => login.seen_at,
+            Body::Player(_) | Body::Custom(_) => now,
+        };
+        Ok(Self {
+            id: row.id,
+            status: row.status,
+            player: row.player,
+            created_at: row.created_at.cast_unsigned(),
+            updated_at: row.updated_at.cast_unsigned(),
+            ended_at: row.ended_at.map(i64::cast_unsigned),
+            version: row.version.cast_unsigned(),
+            logs: u32::try_from(row.logs).map_err(|error| unreadable(&error))?,
+            metadata: row.metadata.map(Into::into),
+            settings: row.settings.map(Into::into),
+            end_reason: row.end_reason.map(Into::into),
+            body,
+            seen_at: AtomicU64::new(seen_at),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Body, Login, Member, Presence, PresenceName, Record, Room};
+    use smallvec::smallvec;
+    use uuid::Uuid;
+
+    fn bodies() -> [Body; 3] {
+        let member = Member { player: Uuid::from_u128(2), joined_at: 7 };
+        [
+            Body::Player(Presence { heartbeat_ms: 10, reconnect_ms: 100 }),
+            Body::Auth(Box::new(Login {
+                idle_ms: 50,
+                absolute_at: 1_080,
+                scope: "play".into(),
+                generation: 3,
+                seen_at: 1_000,
+            })),
+            Body::Custom(Box::new(Room {
+                ttl_ms: 60,
+                max_members: 4,
+                members: smallvec![member],
+                state: r#"{"a":1}"#.into(),
+            })),
+        ]
+    }
+
+    #[test]
+    fn a_row_comes_back_as_it_went() {
+        for body in bodies() {
+            let mut record = Record::new(Uuid::now_v7(), Uuid::from_u128(1), body, 1_000);
+            record.metadata = Some(r#"{"level":3}"#.into());
+            record.version = 5;
+            let row = record.row("a");
+            let back = Record::of(row.clone(), 1_000).unwrap();
+            assert_eq!(back.row("a"), row);
+            assert_eq!(back.body, record.body);
+            assert_eq!(back.expires_at(), record.expires_at());
+        }
+    }
+
+    #[test]
+    fn signs_of_life_put_the_end_off() {
+        let [player, auth, custom] = bodies().map(|body| Record::new(Uuid::nil(), Uuid::nil(), body, 1_000));
+        assert_eq!([&player, &auth, &custom].map(Record::expires_at), [Some(1_120), Some(1_050), Some(1_060)]);
+        player.see(1_010);
+        auth.see(1_040);
+        assert_eq!(player.expires_at(), Some(1_130));
+        assert_eq!(auth.expires_at(), Some(1_080), "but not beyond its absolute end");
+        assert_eq!(player.presence(1_030), Some(PresenceName::Online));
+        assert_eq!(player.presence(1_031), Some(PresenceName::Away));
+        player.see(1_000);
+        assert_eq!(player.seen_at(), 1_010, "time does not go back");
+    }
+}

@@ -1,0 +1,380 @@
+//! Changes on their way into the store: what they would make of the sessions, seen by later changes of the same batch and by
+//! nobody else until the batch is committed.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tiltyard_protocol::Reason;
+use uuid::Uuid;
+
+use super::arena::Arena;
+use super::change::{Change, Changed, Expected, NewRecord, Update};
+use super::record::{Body, Login, Member, Record, Room};
+use crate::hub::Refusal;
+use crate::limits;
+use crate::store::{Batch, KeyRow, Kind, LogRow, Status};
+
+/// A batch in the making.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    /// As [`place`] orders them.
+    arenas: [&'a Arena; 3],
+    now: u64,
+    /// This node's name, which goes into rows and answers.
+    node: &'a str,
+    records: HashMap<Uuid, Arc<Record>>,
+    /// Sessions that begin in this batch, by type and owner.
+    created: HashMap<(Kind, Uuid), Vec<Uuid>>,
+    created_of_kind: [usize; 3],
+    /// Sessions whose players' rows have to be written.
+    moved: HashSet<Uuid>,
+    left: Vec<(Uuid, Uuid)>,
+    batch: Batch,
+}
+
+/// What a stage leaves: the sessions' new states, and what the store is to keep.
+#[derive(Debug)]
+pub struct Staged {
+    /// With whether they begin in this batch.
+    pub records: Vec<(Arc<Record>, bool)>,
+    pub batch: Batch,
+}
+
+type Done = Result<Changed, Refusal>;
+
+/// A type's place among the arenas; fights have theirs in the shards.
+pub const fn place(kind: Kind) -> Option<usize> {
+    match kind {
+        Kind::Combat => None,
+        Kind::Player => Some(0),
+        Kind::Auth => Some(1),
+        Kind::Custom => Some(2),
+    }
+}
+
+impl<'a> Stage<'a> {
+    /// Nothing yet, at `now` in Unix milliseconds.
+    pub fn new(arenas: [&'a Arena; 3], now: u64, node: &'a str) -> Self {
+        Self {
+            arenas,
+            now,
+            node,
+            records: HashMap::new(),
+            created: HashMap::new(),
+            created_of_kind: [0; 3],
+            moved: HashSet::new(),
+            left: Vec::new(),
+            batch: Batch::default(),
+        }
+    }
+
+    /// Stages one change. The answer is true once the batch is committed.
+    pub fn apply(&mut self, change: Change) -> Done {
+        match change {
+            Change::Create(new) => self.create(*new),
+            Change::Update { id, expected, update } => self.update(id, &expected, update),
+            Change::End { id, expected, reason } => self.end_by_hand(id, &expected, &reason),
+            Change::Join { id, player } => self.join(id, player),
+            Change::Leave { id, player } => self.leave(id, player),
+            Change::Patch { id, expected, patch } => self.patch(id, &expected, &patch),
+            Change::Refresh { id, generation } => self.refresh(id, generation),
+            Change::Revoke { player } => Ok(self.revoke(player)),
+            Change::Expire { id } => self.expire(id),
+            Change::Touch { id } => self.touch(id),
+            Change::Key(row) => {
+                self.batch.keys.retain(|other| other.hash != row.hash);
+                self.batch.keys.push(*row);
+                Ok(Changed::default())
+            }
+            Change::Forget(hash) => {
+                self.batch.keys.retain(|other| other.hash != hash);
+                self.batch.undone_keys.push(hash);
+                Ok(Changed::default())
+            }
+        }
+    }
+
+    /// What has been staged.
+    pub fn finish(mut self) -> Staged {
+        for record in self.records.values() {
+            self.batch.sessions.push(record.row(self.node));
+            if self.moved.contains(&record.id) {
+                self.batch.players.extend(record.player_rows());
+            }
+        }
+        let records = &self.records;
+        self.left.retain(|(id, player)| records.get(id).is_none_or(|record| !record.concerns(*player)));
+        self.batch.left.append(&mut self.left);
+        let created: HashSet<Uuid> = self.created.into_values().flatten().collect();
+        let records = self.records.into_values().map(|record| (Arc::clone(&record), created.contains(&record.id)));
+        Staged { records: records.collect(), batch: self.batch }
+    }
+
+    fn create(&mut self, new: NewRecord) -> Done {
+        let mut record = Record::new(new.id, new.player, new.body, self.now);
+        let kind = record.kind();
+        let place = place(kind).expect("a record is of a type that has an arena");
+        if self.arenas[place].len() + self.created_of_kind[place] >= limits::RECORDS_PER_TYPE {
+            return Err(Reason::TooManySessions.into());
+        }
+        let live = self.live_of(kind, new.player);
+        match (kind, live.first()) {
+            (Kind::Player, Some(&other)) if !new.replace => {
+                return Err(Refusal { session: Some(other), ..Refusal::from(Reason::AlreadyActive) });
+            }
+            (Kind::Player, Some(&other)) => {
+                let record = self.live(other)?.copy();
+                self.finish_record(record, Status::Terminated, "replaced");
+            }
+            _ if live.len() >= limits::RECORDS_PER_PLAYER => return Err(Reason::QuotaExceeded.into()),
+            _ => {}
+        }
+        record.metadata = new.metadata;
+        record.settings = new.settings;
+        self.log(&mut record, "created", None, None);
+        self.created.entry((kind, record.player)).or_default().push(record.id);
+        self.created_of_kind[place] += 1;
+        self.moved.insert(record.id);
+        let record = self.put(record);
+        if let Some((key, answer)) = new.key {
+            self.batch.keys.push(KeyRow { answer: Some(answer(&record, self.node)), ..key });
+        }
+        Ok(changed(record))
+    }
+
+    fn update(&mut self, id: Uuid, expected: &Expected, update: Update) -> Done {
+        let current = self.live(id)?;
+        expected.check(current.version)?;
+        let status = update.status.filter(|status| *status != current.status);
+        if status.is_none() && update.metadata.is_none() && update.settings.is_none() {
+            return Ok(changed(current));
+        }
+        let mut record = current.copy();
+        let fields: Vec<&str> = [("metadata", update.metadata.is_some()), ("settings", update.settings.is_some())]
+            .into_iter()
+            .filter_map(|(name, given)| given.then_some(name))
+            .collect();
+        if !fields.is_empty() {
+            self.log(&mut record, "updated", None, Some(&json!({ "fields": fields })));
+        }
+        record.metadata = update.metadata.or(record.metadata);
+        record.settings = update.settings.or(record.settings);
+        match status {
+            Some(Status::Completed) => return Ok(changed(self.finish_record(record, Status::Completed, "completed"))),
+            Some(Status::Terminated) => return Ok(changed(self.finish_record(record, Status::Terminated, "terminated"))),
+            Some(status) => {
+                self.log(&mut record, if status == Status::Paused { "paused" } else { "resumed" }, None, None);
+                record.status = status;
+                self.moved.insert(id);
+            }
+            None => {}
+        }
+        Ok(changed(self.put_new_version(record)))
+    }
+
+    fn end_by_hand(&mut self, id: Uuid, expected: &Expected, reason: &str) -> Done {
+        let current = self.live(id)?;
+        expected.check(current.version)?;
+        Ok(changed(self.finish_record(current.copy(), Status::Terminated, reason)))
+    }
+
+    fn join(&mut self, id: Uuid, player: Uuid) -> Done {
+        let current = self.open_room(id)?;
+        if current.members().iter().any(|member| member.player == player) {
+            return Ok(changed(current));
+        }
+        let (mut record, now) = (current.copy(), self.now);
+        let room = room(&mut record)?;
+        if room.members.len() >= room.max_members as usize {
+            return Err(Reason::SessionFull.into());
+        }
+        room.members.push(Member { player, joined_at: now });
+        self.moved.insert(id);
+        self.log(&mut record, "joined", None, Some(&json!({ "player_id": player })));
+        Ok(changed(self.put_new_version(record)))
+    }
+
+    fn leave(&mut self, id: Uuid, player: Uuid) -> Done {
+        let mut record = self.open_room(id)?.copy();
+        let room = room(&mut record)?;
+        let before = room.members.len();
+        room.members.retain(|member| member.player != player);
+        if room.members.len() == before {
+            return Err(Reason::NotAParticipant.into());
+        }
+        self.moved.insert(id);
+        self.left.push((id, player));
+        self.log(&mut record, "left", None, Some(&json!({ "player_id": player })));
+        Ok(changed(self.put_new_version(record)))
+    }
+
+    fn patch(&mut self, id: Uuid, expected: &Expected, patch: &Value) -> Done {
+        let current = self.open_room(id)?;
+        expected.check(current.version)?;
+        let mut record = current.copy();
+        let room = room(&mut record)?;
+        let mut state: Value = serde_json::from_str(&room.state).map_err(|_| Reason::Internal)?;
+        merge(&mut state, patch);
+        let text = state.to_string();
+        if text.len() > limits::STATE_BYTES {
+            return Err(Reason::BodyTooLarge.into());
+        }
+        room.state = text.into();
+        self.log(&mut record, "state_changed", None, None);
+        Ok(changed(self.put_new_version(record)))
+    }
+
+    fn refresh(&mut self, id: Uuid, generation: u32) -> Done {
+        let current = self.live(id).map_err(|_| Reason::Unauthorized)?;
+        let mut record = current.copy();
+        let (newest, now) = (login(&mut record)?.generation, self.now);
+        if generation != newest || record.status != Status::Active {
+            if generation < newest {
+                self.finish_record(record, Status::Terminated, "refresh_token_reused");
+            }
+            return Err(Reason::Unauthorized.into());
+        }
+        let login = login(&mut record)?;
+        login.generation += 1;
+        login.seen_at = now;
+        record.see(now);
+        self.log(&mut record, "refreshed", None, None);
+        Ok(changed(self.put(record)))
+    }
+
+    fn revoke(&mut self, player: Uuid) -> Changed {
+        let mut ended = 0;
+        for id in self.live_of(Kind::Auth, player) {
+            if let Ok(record) = self.live(id) {
+                self.finish_record(record.copy(), Status::Terminated, "revoked");
+                ended += 1;
+            }
+        }
+        Changed { record: None, ended }
+    }
+
+    fn expire(&mut self, id: Uuid) -> Done {
+        let current = self.live(id)?;
+        if current.expires_at().is_none_or(|at| at > self.now) {
+            return Ok(changed(current));
+        }
+        Ok(changed(self.finish_record(current.copy(), Status::Terminated, "expired")))
+    }
+
+    fn touch(&mut self, id: Uuid) -> Done {
+        let mut record = self.live(id)?.copy();
+        let seen_at = record.seen_at();
+        login(&mut record)?.seen_at = seen_at;
+        Ok(changed(self.put(record)))
+    }
+
+    /// The session as this batch would have it, while it lives.
+    fn live(&self, id: Uuid) -> Result<Arc<Record>, Refusal> {
+        let record = match self.records.get(&id) {
+            Some(record) => Some(record),
+            None => self.arenas.iter().find_map(|arena| arena.get(id)),
+        };
+        match record {
+            Some(record) if record.status.is_end() => Err(Reason::InvalidTransition.into()),
+            Some(record) => Ok(Arc::clone(record)),
+            // It was there when the caller looked.
+            None => Err(Reason::InvalidTransition.into()),
+        }
+    }
+
+    /// A custom session that takes changes.
+    fn open_room(&self, id: Uuid) -> Result<Arc<Record>, Refusal> {
+        let record = self.live(id)?;
+        match (&record.body, record.status) {
+            (Body::Custom(_), Status::Active) => Ok(record),
+            (Body::Custom(_), _) => Err(Reason::Paused.into()),
+            _ => Err(Reason::WrongType.into()),
+        }
+    }
+
+    /// Ids of a player's live sessions of a type.
+    fn live_of(&self, kind: Kind, player: Uuid) -> Vec<Uuid> {
+        let Some(place) = place(kind) else { return Vec::new() };
+        let resident = self.arenas[place].owned(player).map(|record| record.id);
+        let created = self.created.get(&(kind, player)).into_iter().flatten().copied();
+        resident.chain(created).filter(|&id| self.live(id).is_ok()).collect()
+    }
+
+    /// Ends a session.
+    fn finish_record(&mut self, mut record: Record, status: Status, reason: &str) -> Arc<Record> {
+        let data = json!({ "reason": reason });
+        self.log(&mut record, status.name(), None, Some(&data));
+        record.status = status;
+        record.ended_at = Some(self.now);
+        record.end_reason = Some(reason.into());
+        self.moved.insert(record.id);
+        self.put_new_version(record)
+    }
+
+    fn put_new_version(&mut self, mut record: Record) -> Arc<Record> {
+        record.version += 1;
+        // A clock that was set back does not make a session older.
+        record.updated_at = self.now.max(record.updated_at);
+        self.put(record)
+    }
+
+    fn put(&mut self, record: Record) -> Arc<Record> {
+        let record = Arc::new(record);
+        self.records.insert(record.id, Arc::clone(&record));
+        record
+    }
+
+    fn log(&mut self, record: &mut Record, event: &str, message: Option<&str>, data: Option<&Value>) {
+        record.logs += 1;
+        let no = i64::from(record.logs);
+        self.batch.logs.push(LogRow {
+            session: record.id,
+            no,
+            at: self.now.cast_signed(),
+            event: event.to_owned(),
+            message: message.map(str::to_owned),
+            data: data.map(Value::to_string),
+        });
+        if no > limits::SESSION_LOGS {
+            self.batch.trims.push((record.id, no - limits::SESSION_LOGS));
+        }
+    }
+}
+
+fn changed(record: Arc<Record>) -> Changed {
+    Changed { record: Some(record), ended: 0 }
+}
+
+fn room(record: &mut Record) -> Result<&mut Room, Reason> {
+    match &mut record.body {
+        Body::Custom(room) => Ok(room),
+        Body::Player(_) | Body::Auth(_) => Err(Reason::WrongType),
+    }
+}
+
+fn login(record: &mut Record) -> Result<&mut Login, Reason> {
+    match &mut record.body {
+        Body::Auth(login) => Ok(login),
+        Body::Player(_) | Body::Custom(_) => Err(Reason::WrongType),
+    }
+}
+
+/// JSON merge patch, RFC 7386.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let Value::Object(members) = target else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            members.remove(name);
+        } else {
+            merge(members.entry(name.as_str()).or_insert(Value::Null), value);
+        }
+    }
+}

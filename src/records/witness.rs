@@ -1,0 +1,29 @@
+//! Who is told as sessions begin and end, and has figures to keep about it.
+
+use super::Record;
+use crate::hub::FightInfo;
+use crate::store::BucketRow;
+
+/// Told once of each beginning and each end, by whichever thread it happened on: it must not wait for anything.
+pub trait Witness: Send + Sync + std::fmt::Debug {
+    /// A session that is no fight has begun.
+    fn record_created(&self, record: &Record);
+
+    /// A session that is no fight has ended.
+    fn record_ended(&self, record: &Record);
+
+    /// A fight has begun.
+    fn fight_created(&self, fight: &FightInfo);
+
+    /// A fight has ended.
+    fn fight_ended(&self, fight: &FightInfo);
+
+    /// Figures to keep with the next commit.
+    fn buckets(&self) -> Vec<BucketRow>;
+
+    /// These figures were not kept: they have to be given again.
+    fn not_kept(&self, buckets: &[BucketRow]);
+
+    /// Widths of figures in seconds, and the Unix seconds before which they are of no use any more.
+    fn past_buckets(&self) -> [(i32, i64); 4];
+}

@@ -1,0 +1,69 @@
+//! `Idempotency-Key` of a request, and the first answer given again.
+
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use tiltyard_protocol::Reason;
+use uuid::Uuid;
+
+use super::AppState;
+use super::conditions::etag;
+use super::error::ApiError;
+use crate::auth::Principal;
+use crate::records::keys::Begun;
+use crate::store::KeyAnswer;
+
+/// The header of a request.
+pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The header of an answer that has been given before.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// A request with a key.
+#[derive(Debug)]
+pub struct Key(pub Begun);
+
+impl Key {
+    /// Begins a request, if it has a key. Keys of different callers and operations are different keys.
+    pub async fn begin(
+        app: &AppState,
+        caller: &Principal,
+        operation: &str,
+        headers: &HeaderMap,
+        fingerprint: [u8; 16],
+    ) -> Result<Option<Self>, ApiError> {
+        let mut keys = headers.get_all(KEY).iter();
+        let Some(key) = keys.next() else { return Ok(None) };
+        let sane = (1..=128).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
+        if !sane || keys.next().is_some() {
+            return Err(ApiError::field("Idempotency-Key", "must be 1 to 128 visible ASCII characters, given once"));
+        }
+        let owner = caller.owner().to_string();
+        let of = [owner.as_str(), operation, key.to_str().unwrap_or_default()];
+        let begun = app.idempotency.begin(&app.records, of, fingerprint, Uuid::now_v7()).await?;
+        Ok(Some(Self(begun)))
+    }
+}
+
+/// The first answer again.
+pub fn replayed(base: &str, answer: KeyAnswer) -> Result<Response, ApiError> {
+    let body: Value = serde_json::from_str(&answer.body).map_err(|_| Reason::Internal)?;
+    let status = StatusCode::from_u16(answer.status).map_err(|_| Reason::Internal)?;
+    let mut response =
+        (status, [(header::CONTENT_TYPE, "application/json"), (REPLAYED, "true")], answer.body).into_response();
+    let mut put = |name: HeaderName, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    if let Some(version) = body["version"].as_u64() {
+        put(header::ETAG, etag(version));
+    }
+    if status == StatusCode::CREATED
+        && let Some(id) = body["session_id"].as_str()
+    {
+        put(header::LOCATION, format!("{base}/sessions/{id}"));
+    }
+    Ok(response)
+}

@@ -1,0 +1,111 @@
+//! Auth sessions: the tokens they give, their refresh, their revocation; and signs of life.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tiltyard_protocol::Reason;
+use uuid::Uuid;
+
+use super::error::ApiError;
+use super::extract::{Body, Caller, SessionId};
+use super::find::Found;
+use super::shapes::Tokens;
+use super::{App, AppState, idempotency, sessions};
+use crate::auth::{Audience, Grantee, Operation, RefreshToken};
+use crate::limits;
+use crate::records::{self, Change, Record, now};
+use crate::store::{KeyAnswer, Kind, Status};
+
+/// The tokens of a login that lives; `None` for every other session.
+pub fn tokens(app: &AppState, record: &Record) -> Option<Tokens> {
+    let records::Body::Auth(login) = &record.body else { return None };
+    let left_ms = login.absolute_at.saturating_sub(now());
+    if record.status != Status::Active || left_ms == 0 {
+        return None;
+    }
+    let ttl = Duration::from_secs((left_ms / 1000).clamp(1, limits::ACCESS_TOKEN_SECONDS));
+    let grantee = Grantee {
+        audience: Audience::Player,
+        subject: record.player.to_string(),
+        scopes: login.scope.split(' ').filter_map(|name| name.parse().ok()).collect(),
+        guest: false,
+        sid: Some(record.id),
+    };
+    let (access_token, _) = app.keys.own().mint(&grantee, ttl);
+    let refresh = RefreshToken { session: record.id, player: record.player, generation: login.generation };
+    Some(Tokens {
+        access_token,
+        token_type: "Bearer",
+        expires_in: ttl.as_secs(),
+        refresh_token: refresh.sign(app.keys.own(), Duration::from_millis(left_ms)),
+    })
+}
+
+/// The first answer to a creation again; that of a login with tokens made anew, for none are kept.
+pub fn replayed(app: &AppState, base: &str, id: Uuid, mut answer: KeyAnswer) -> Result<Response, ApiError> {
+    if let Some(tokens) = app.records.live(id).and_then(|record| tokens(app, &record)) {
+        let mut body: Value = serde_json::from_str(&answer.body).map_err(|_| Reason::Internal)?;
+        body["tokens"] = serde_json::to_value(tokens).map_err(|_| Reason::Internal)?;
+        answer.body = body.to_string();
+    }
+    idempotency::replayed(base, answer)
+}
+
+/// A sign of life of a player or a login.
+pub async fn heartbeat(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    SessionId(id): SessionId,
+) -> Result<Response, ApiError> {
+    let found = app.find(&caller, Operation::Heartbeat, id).await?;
+    if found.status().is_end() {
+        return Err(Reason::SessionEnded.into());
+    }
+    let record = found.clone().record()?;
+    match record.body {
+        records::Body::Player(_) | records::Body::Auth(_) => record.see(now()),
+        records::Body::Custom(_) => return Err(Reason::WrongType.into()),
+    }
+    Ok(sessions::answer(&app, &found))
+}
+
+/// New tokens for a refresh token, which is spent. It is the credential: whatever is wrong with it, the answer is the same.
+pub async fn refresh(
+    State(app): State<App>,
+    SessionId(id): SessionId,
+    Body(mut body): Body,
+) -> Result<Response, ApiError> {
+    let token = body.text("refresh_token", "a string", |text| Some(text.to_owned()));
+    let token = body.need("refresh_token", token);
+    body.finish()?;
+    let token = token.and_then(|token| RefreshToken::read(app.keys.own(), &token));
+    let token = token.filter(|token| token.session == id).ok_or(Reason::Unauthorized)?;
+    let change = Change::Refresh { id, generation: token.generation };
+    let record: Arc<Record> = app.records.change(Kind::Auth, change).await?.record.ok_or(Reason::Internal)?;
+    let found = Found::from(Arc::clone(&record));
+    let mut session = found.session(app.records.node());
+    session.tokens = Some(tokens(&app, &record).ok_or(Reason::Unauthorized)?);
+    let tag = [(header::ETAG, super::conditions::etag(record.version))];
+    Ok(sessions::counted(&found, (tag, Json(session)).into_response()))
+}
+
+/// Ends every login of a player.
+pub async fn revoke(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Body(mut body): Body,
+) -> Result<Json<Value>, ApiError> {
+    caller.may(Operation::RevokeTokens)?;
+    let player = body.uuid("player_id");
+    let player = body.need("player_id", player);
+    body.finish()?;
+    let player = player.ok_or(Reason::ValidationFailed)?;
+    let changed = app.records.change(Kind::Auth, Change::Revoke { player }).await?;
+    tracing::info!(%player, by = ?caller.role, ended = changed.ended, "logins revoked");
+    Ok(Json(json!({ "revoked": changed.ended })))
+}

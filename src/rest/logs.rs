@@ -1,0 +1,60 @@
+//! `/sessions/{session_id}/logs`: a session's activity log, page by page.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::App;
+use super::error::ApiError;
+use super::extract::{Caller, Parameters, SessionId};
+use super::sessions::counted;
+use super::shapes::SessionLogEntry;
+use super::cursor;
+use crate::auth::Operation;
+use crate::hub::Refusal;
+use crate::records::Kept;
+
+/// A page of a log, newest first.
+#[derive(Debug, Serialize)]
+struct LogPage {
+    logs: Vec<SessionLogEntry>,
+    has_more: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// Reads a page of a session's log.
+pub async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    SessionId(id): SessionId,
+    mut query: Parameters,
+) -> Result<Response, ApiError> {
+    let before = query.named("cursor", "a cursor that this log has returned", cursor::read_no);
+    let limit = query.limit(100, 20);
+    query.finish()?;
+    let found = app.find(&caller, Operation::ReadSession, id).await?;
+    let page = match &found.kept {
+        Kept::Record(record) => {
+            // Nothing that an unanswered change may have left counts.
+            let newest = i64::from(record.logs) + 1;
+            let before = before.map_or(newest, |before| before.min(newest));
+            let mut rows = app.records.store().logs(id, before, limit + 1).await.map_err(Refusal::from)?;
+            let has_more = rows.len() > limit;
+            rows.truncate(limit);
+            let next_cursor = rows.last().filter(|_| has_more).map(|row| cursor::write_no(row.no));
+            LogPage { logs: rows.into_iter().map(Into::into).collect(), has_more, next_cursor }
+        }
+        Kept::Fight(fight) => {
+            let mut logs = SessionLogEntry::of_fight(fight);
+            let skipped = before.map_or(0, |before| usize::try_from(before).unwrap_or(usize::MAX));
+            logs.drain(..skipped.min(logs.len()));
+            let has_more = logs.len() > limit;
+            logs.truncate(limit);
+            let next = i64::try_from(skipped + limit).unwrap_or(i64::MAX);
+            LogPage { logs, has_more, next_cursor: has_more.then(|| cursor::write_no(next)) }
+        }
+    };
+    Ok(counted(&found, Json(page).into_response()))
+}

@@ -1,0 +1,82 @@
+//! Who takes part: joining and leaving a session.
+
+use axum::extract::{RawPathParams, State};
+use axum::response::Response;
+use tiltyard_protocol::Reason;
+use uuid::Uuid;
+
+use super::App;
+use super::error::ApiError;
+use super::extract::{Body, Caller, SessionId};
+use super::find::Found;
+use super::id::parse_uuid;
+use super::sessions::{self, changed, settled};
+use crate::auth::{Operation, Relation};
+use crate::records::Change;
+use crate::store::Kind;
+
+/// Joins a custom session, or takes a free seat in a fight: the player who asks, or the one a service names.
+pub async fn join(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    SessionId(id): SessionId,
+    body: Option<Body>,
+) -> Result<Response, ApiError> {
+    caller.may(Operation::JoinSession)?;
+    let mut named = None;
+    if let Some(Body(mut body)) = body {
+        named = body.uuid("player_id");
+        body.finish()?;
+    }
+    let found = app.find(&caller, Operation::JoinSession, id).await?;
+    // Of sessions that nobody joins only those know who have to do with them.
+    let joinable = matches!(found.kind(), Kind::Custom | Kind::Combat);
+    if !joinable && caller.player().is_some() && found.relation(&caller) == Relation::Foreign {
+        return Err(Reason::NoSession.into());
+    }
+    let player = match (caller.player(), named) {
+        (Some(own), Some(other)) if own != other => {
+            return Err(ApiError::new(Reason::Forbidden).message("A player joins only for itself."));
+        }
+        (Some(player), _) | (None, Some(player)) => player,
+        (None, None) => return Err(ApiError::field("player_id", "is needed")),
+    };
+    if found.status().is_end() || !found.resident {
+        return Err(Reason::SessionEnded.into());
+    }
+    let joined = match found.kind() {
+        Kind::Custom => changed(app.records.change(Kind::Custom, Change::Join { id, player }).await?)?,
+        Kind::Combat => {
+            app.hub.seat(id, player).await?;
+            Found::from(app.hub.read(id).await?)
+        }
+        Kind::Player | Kind::Auth => return Err(Reason::WrongType.into()),
+    };
+    settled(&app, &joined).await;
+    Ok(sessions::answer(&app, &joined))
+}
+
+/// Takes a member out of a custom session: players themselves, owners and services anybody.
+pub async fn leave(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    SessionId(id): SessionId,
+    params: RawPathParams,
+) -> Result<Response, ApiError> {
+    caller.may(Operation::LeaveSession)?;
+    let player: Option<Uuid> =
+        params.iter().find(|(name, _)| *name == "player_id").and_then(|(_, text)| parse_uuid(text));
+    let player = player.ok_or_else(|| ApiError::field("player_id", "must be a uuid"))?;
+    let found = app.find(&caller, Operation::LeaveSession, id).await?;
+    if caller.player().is_some_and(|own| own != player) && found.relation(&caller) != Relation::Creator {
+        return Err(ApiError::new(Reason::Forbidden).message("Only the owner takes others out of a session."));
+    }
+    if found.kind() != Kind::Custom {
+        return Err(Reason::WrongType.into());
+    }
+    if found.status().is_end() {
+        return Err(Reason::SessionEnded.into());
+    }
+    let left = changed(app.records.change(Kind::Custom, Change::Leave { id, player }).await?)?;
+    Ok(sessions::answer(&app, &left))
+}

@@ -1,0 +1,64 @@
+//! `/sessions/{session_id}/state`: what a custom session is about, as JSON that only its members understand.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use tiltyard_protocol::Reason;
+
+use super::App;
+use super::conditions::{etag, expected};
+use super::error::ApiError;
+use super::extract::{Caller, MergePatch, SessionId};
+use super::conditional::not_modified;
+use super::sessions::{changed, counted};
+use crate::auth::Operation;
+use crate::records::{Body, Change, Record};
+use crate::store::Kind;
+
+/// Reads the state.
+pub async fn read(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    SessionId(id): SessionId,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let found = app.find(&caller, Operation::ReadSession, id).await?;
+    let tag = etag(found.version());
+    let record = found.clone().record()?;
+    let response = answer(&record)?;
+    if not_modified(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+    }
+    Ok(counted(&found, response))
+}
+
+/// Merges a patch into the state, as RFC 7386 says.
+pub async fn patch(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    SessionId(id): SessionId,
+    headers: HeaderMap,
+    MergePatch(patch): MergePatch,
+) -> Result<Response, ApiError> {
+    let found = app.find(&caller, Operation::PatchState, id).await?;
+    if found.kind() != Kind::Custom {
+        return Err(Reason::WrongType.into());
+    }
+    if found.status().is_end() {
+        return Err(Reason::SessionEnded.into());
+    }
+    let expected = expected(&headers, None);
+    let change = Change::Patch { id, expected, patch: Value::Object(patch) };
+    let found = changed(app.records.change(Kind::Custom, change).await?)?;
+    let record = found.clone().record()?;
+    Ok(counted(&found, answer(&record)?))
+}
+
+fn answer(record: &Record) -> Result<Response, ApiError> {
+    let Body::Custom(room) = &record.body else { return Err(Reason::WrongType.into()) };
+    let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, etag(record.version))];
+    Ok((headers, room.state.to_string()).into_response())
+}

@@ -1,0 +1,114 @@
+//! The store: what outlives the process besides the log. Sessions of every type with their activity log, idempotency keys and
+//! analytics, in SQLite by default and PostgreSQL by setting, behind one contract.
+//!
+//! In reading order: [`row`] what is kept, [`Store`] the contract, [`sqlite`] and [`postgres`] the two that keep it.
+
+pub mod postgres;
+pub mod row;
+mod sql;
+pub mod sqlite;
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+
+use thiserror::Error;
+use uuid::Uuid;
+
+pub use postgres::PostgresStore;
+pub use row::{
+    Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, Kind, KeyAnswer, KeyRow, LogRow, Page, Past, PlayerRow,
+    SessionRow, Status,
+};
+pub use sqlite::SqliteStore;
+
+/// What a store's calls return.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Keeps rows. The one caller of [`Store::commit`] is the committer, which waits for each before the next; everything else may
+/// be called from anywhere at any time. Every call ends within [`crate::limits::STORE_MS`], with an error if need be. Reads see
+/// every commit that was answered before they began.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Keeps all of `batch` or nothing of it. After [`StoreError::Unavailable`] it is not known which; the next commit that
+    /// succeeds comes after whatever became of it.
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()>;
+
+    /// Sessions of this node that have not ended and are no fights, in order of their ids, from behind `after` on.
+    fn live(&self, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>>;
+
+    /// Ids of fights of this node that have not ended as far as the store knows, in order, from behind `after` on.
+    fn live_fights(&self, after: Uuid, limit: usize) -> Answer<'_, Vec<Uuid>>;
+
+    /// One session.
+    fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>>;
+
+    /// A page of sessions, newest first.
+    fn list<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Page>;
+
+    /// A page of fights, newest first.
+    fn list_combat<'a>(&'a self, filter: &'a CombatFilter) -> Answer<'a, Page>;
+
+    /// Entries of a session's activity log, newest first, those before number `before`.
+    fn logs(&self, session: Uuid, before: i64, limit: usize) -> Answer<'_, Vec<LogRow>>;
+
+    /// An idempotency key by its hash.
+    fn key(&self, hash: [u8; 16]) -> Answer<'_, Option<KeyRow>>;
+
+    /// How many sessions there are, by type and status.
+    fn counts(&self) -> Answer<'_, Vec<Count>>;
+
+    /// Analytics buckets of `width` seconds that begin at `since` or later, in Unix seconds: this node's own, or all others'.
+    fn buckets(&self, width: i32, since: i64, own: bool) -> Answer<'_, Vec<BucketRow>>;
+
+    /// Deletes what is past its time, at most `limit` sessions and as many keys. Returns how many sessions went.
+    fn sweep(&self, past: Past, limit: usize) -> Answer<'_, u64>;
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, Error)]
+pub enum StoreError {
+    /// It cannot be reached, or did not answer in time.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// There is no room for more.
+    #[error("the store's disk is full: {0}")]
+    Full(String),
+    /// It answered with something that cannot be.
+    #[error("the store holds what this version cannot read: {0}")]
+    Unreadable(String),
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error("the database {url}: {error}")]
+    Connect { url: String, error: sqlx::Error },
+    #[error("the database {url}: {error}")]
+    Migrate { url: String, error: sqlx::migrate::MigrateError },
+    #[error("the database {0}: another server of this node's name writes to it")]
+    Taken(String),
+    #[error("the database {0}: must be postgres://… or sqlite://…")]
+    Scheme(String),
+}
+
+/// Opens the store that `url` names, or the one in the data folder, brought up to this version's tables.
+pub async fn open(url: Option<&str>, data: &Path, node: &str, sync: bool) -> Result<Box<dyn Store>, OpenError> {
+    match url {
+        None => Ok(Box::new(SqliteStore::open(&data.join("tiltyard.db"), node, sync).await?)),
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            Ok(Box::new(PostgresStore::open(url, node).await?))
+        }
+        Some(url) => match url.strip_prefix("sqlite://") {
+            Some(path) => Ok(Box::new(SqliteStore::open(Path::new(path), node, sync).await?)),
+            None => Err(OpenError::Scheme(shown(url))),
+        },
+    }
+}
+
+/// A database's address without the password in it.
+pub fn shown(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://…@{place}"),
+        _ => url.to_owned(),
+    }
+}

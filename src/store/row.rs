@@ -1,0 +1,314 @@
+//! What a store keeps, row by row. Times are Unix milliseconds; texts that hold JSON are valid JSON.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::hub::Mode;
+
+/// Types of session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Kind {
+    Combat = 0,
+    Player = 1,
+    Auth = 2,
+    Custom = 3,
+}
+
+/// Statuses of a session in the generic view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Status {
+    Active = 0,
+    Paused = 1,
+    Completed = 2,
+    Terminated = 3,
+}
+
+/// Statuses of a fight in its own view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum FightStatus {
+    Initializing = 0,
+    Active = 1,
+    Paused = 2,
+    Completed = 3,
+    Terminated = 4,
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    pub id: Uuid,
+    pub kind: Kind,
+    pub status: Status,
+    pub player: Uuid,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub ended_at: Option<i64>,
+    pub expires_at: Option<i64>,
+    pub version: i64,
+    pub node: String,
+    /// Of a fight.
+    pub fight: Option<(Mode, FightStatus)>,
+    pub metadata: Option<String>,
+    pub settings: Option<String>,
+    /// What only its type knows, as JSON.
+    pub body: String,
+    pub end_reason: Option<String>,
+    /// Entries its activity log has had.
+    pub logs: i64,
+}
+
+/// That a player takes part in a session: its owner, its members, its participants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlayerRow {
+    pub session: Uuid,
+    pub player: Uuid,
+    pub kind: Kind,
+    pub status: Status,
+    /// Of a fight.
+    pub fight: Option<(Mode, FightStatus)>,
+}
+
+/// An entry of a session's activity log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRow {
+    pub session: Uuid,
+    /// Counts from 1 in each session.
+    pub no: i64,
+    pub at: i64,
+    pub event: String,
+    pub message: Option<String>,
+    /// JSON.
+    pub data: Option<String>,
+}
+
+/// An idempotency key: who used it for what, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// Of caller, operation and key.
+    pub hash: [u8; 16],
+    /// Of the request's body.
+    pub fingerprint: [u8; 16],
+    pub created_at: i64,
+    /// The session the request is about, or is to create.
+    pub session: Uuid,
+    /// `None` while it is not known what came of it.
+    pub answer: Option<KeyAnswer>,
+}
+
+/// The first answer to a request with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyAnswer {
+    pub status: u16,
+    /// JSON.
+    pub body: String,
+}
+
+/// Some figures of analytics, encoded; opaque here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketRow {
+    pub node: String,
+    /// Seconds that the bucket covers.
+    pub width: i32,
+    /// Unix seconds at which it begins.
+    pub start: i64,
+    pub series: i16,
+    pub data: Vec<u8>,
+}
+
+/// What is past its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// Sessions that ended before this, in Unix milliseconds.
+    pub ended: i64,
+    /// Keys from before this, in Unix milliseconds.
+    pub keys: i64,
+    /// Buckets of these many seconds that began before these Unix seconds. Of other widths there are none.
+    pub buckets: [(i32, i64); 4],
+}
+
+/// How many sessions of a type have a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    pub kind: Kind,
+    pub status: Status,
+    pub sessions: i64,
+}
+
+/// Everything that one commit keeps.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Put in place of what the store has of them; no session twice.
+    pub sessions: Vec<SessionRow>,
+    /// Put in place of what the store has of them; no pair twice.
+    pub players: Vec<PlayerRow>,
+    /// Pairs of session and player that are no more.
+    pub left: Vec<(Uuid, Uuid)>,
+    pub logs: Vec<LogRow>,
+    /// Entries of a session's log, by number, that are too old to be kept.
+    pub trims: Vec<(Uuid, i64)>,
+    /// Put in place of what the store has of them.
+    pub keys: Vec<KeyRow>,
+    pub buckets: Vec<BucketRow>,
+    /// Sessions and keys that must not be there: what an earlier commit of unknown outcome may have left.
+    pub undone: Vec<Uuid>,
+    pub undone_keys: Vec<[u8; 16]>,
+}
+
+/// Which sessions a list has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Filter {
+    pub kind: Option<Kind>,
+    pub status: Option<Status>,
+    /// Owner, member or participant.
+    pub player: Option<Uuid>,
+    /// Only those older than this one.
+    pub before: Option<Uuid>,
+    pub limit: usize,
+}
+
+/// Which fights a list has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CombatFilter {
+    pub status: FightStatus,
+    pub mode: Option<Mode>,
+    /// Only those the player takes part in.
+    pub player: Option<Uuid>,
+    pub before: Option<Uuid>,
+    pub limit: usize,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    pub sessions: Vec<SessionRow>,
+    /// Sessions of the filter on all pages.
+    pub total: i64,
+    pub more: bool,
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [Self::Combat, Self::Player, Self::Auth, Self::Custom];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Combat => "combat",
+            Self::Player => "player",
+            Self::Auth => "auth",
+            Self::Custom => "custom",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    pub(super) fn of(number: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as i16 == number)
+    }
+}
+
+impl Status {
+    pub const ALL: [Self; 4] = [Self::Active, Self::Paused, Self::Completed, Self::Terminated];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Completed => "completed",
+            Self::Terminated => "terminated",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Whether nothing can change it any more.
+    pub const fn is_end(self) -> bool {
+        matches!(self, Self::Completed | Self::Terminated)
+    }
+
+    pub(super) fn of(number: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| *status as i16 == number)
+    }
+}
+
+impl FightStatus {
+    pub const ALL: [Self; 5] = [Self::Initializing, Self::Active, Self::Paused, Self::Completed, Self::Terminated];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Initializing => "initializing",
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Completed => "completed",
+            Self::Terminated => "terminated",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    pub(super) fn of(number: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| *status as i16 == number)
+    }
+}
+
+/// A mode's number in the store.
+pub(super) const fn mode_number(mode: Mode) -> i16 {
+    match mode {
+        Mode::Pvp => 0,
+        Mode::Pve => 1,
+        Mode::Arena => 2,
+        Mode::Tournament => 3,
+    }
+}
+
+pub(super) fn mode_of(number: i16) -> Option<Mode> {
+    [Mode::Pvp, Mode::Pve, Mode::Arena, Mode::Tournament].into_iter().find(|mode| mode_number(*mode) == number)
+}
+
+/// Mode and status of a fight as they are stored, -1 where it is none.
+pub(super) fn fight_numbers(fight: Option<(Mode, FightStatus)>) -> (i16, i16) {
+    fight.map_or((-1, -1), |(mode, status)| (mode_number(mode), status as i16))
+}
+
+impl Batch {
+    /// Whether there is nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+            && self.players.is_empty()
+            && self.left.is_empty()
+            && self.logs.is_empty()
+            && self.keys.is_empty()
+            && self.buckets.is_empty()
+            && self.undone.is_empty()
+            && self.undone_keys.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FightStatus, Kind, Status};
+
+    #[test]
+    fn names_and_numbers_come_back() {
+        for kind in Kind::ALL {
+            assert_eq!((Kind::named(kind.name()), Kind::of(kind as i16)), (Some(kind), Some(kind)));
+        }
+        for status in Status::ALL {
+            assert_eq!((Status::named(status.name()), Status::of(status as i16)), (Some(status), Some(status)));
+        }
+        for status in FightStatus::ALL {
+            assert_eq!(FightStatus::named(status.name()), Some(status));
+            assert_eq!(FightStatus::of(status as i16), Some(status));
+        }
+        assert_eq!((Kind::named("all"), Kind::of(4), Status::of(-1)), (None, None, None));
+    }
+}

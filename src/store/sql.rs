@@ -1,0 +1,203 @@
+//! What the two stores say alike: the text of queries and how rows are read. Numbers of closed enums are written into the text,
+//! so that the planner sees which partial index fits; everything from outside is bound.
+
+use std::fmt::Write;
+use std::future::Future;
+use std::time::Duration;
+
+use super::StoreError;
+use super::row::{CombatFilter, Filter, mode_number};
+use crate::limits;
+
+/// The columns of [`super::SessionRow`], in the order in which [`session_row`] reads them.
+pub(super) const COLUMNS: &str = "s.id, s.kind, s.status, s.player_id, s.created_at, s.updated_at, s.ended_at, \
+     s.expires_at, s.version, s.node, s.mode, s.fight_status, s.metadata, s.settings, s.body, s.end_reason, s.logs";
+
+pub(super) const LOGS: &str = "SELECT session_id, no, at, event, message, data FROM session_logs \
+     WHERE session_id = $1 AND no < $2 ORDER BY no DESC LIMIT $3";
+
+pub(super) const KEY: &str =
+    "SELECT hash, fingerprint, created_at, session_id, status, answer FROM idempotency_keys WHERE hash = $1";
+
+pub(super) const BUCKETS: &str = "SELECT node, width, start, series, data FROM analytics_buckets \
+     WHERE width = $1 AND start >= $2 AND (node = $3) = $4";
+
+pub(super) const COUNTS: &str =
+    "SELECT kind, status, CAST(sum(n) AS BIGINT) FROM session_counts GROUP BY kind, status ORDER BY kind, status";
+
+/// `$1` the node, `$2` the id before, `$3` the limit.
+pub(super) const LIVE_FIGHTS: &str =
+    "SELECT id FROM sessions WHERE kind = 0 AND status < 2 AND node = $1 AND id > $2 ORDER BY id LIMIT $3";
+
+/// `$1` the node, `$2` the id before, `$3` the limit.
+pub(super) fn live() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM sessions s \
+         WHERE s.kind > 0 AND s.status < 2 AND s.node = $1 AND s.id > $2 ORDER BY s.id LIMIT $3"
+    )
+}
+
+pub(super) fn session() -> String {
+    format!("SELECT {COLUMNS} FROM sessions s WHERE s.id = $1")
+}
+
+/// A page and its total as one more column: `$1` the limit, `$2` the id before, `$3` the player, as far as there are these.
+pub(super) struct PageSql {
+    pub page: String,
+    /// The total alone, for a page that has no row to carry it; `$3` the player.
+    pub total: String,
+}
+
+pub(super) fn list(filter: &Filter) -> PageSql {
+    let mut terms = String::new();
+    if let Some(kind) = filter.kind {
+        let _ = write!(terms, " AND kind = {}", kind as u8);
+    }
+    if let Some(status) = filter.status {
+        let _ = write!(terms, " AND status = {}", status as u8);
+    }
+    page(&terms, filter.player.is_some(), filter.before.is_some())
+}
+
+pub(super) fn list_combat(filter: &CombatFilter) -> PageSql {
+    let mut terms = format!(" AND fight_status >= 0 AND fight_status = {}", filter.status as u8);
+    if let Some(mode) = filter.mode {
+        let _ = write!(terms, " AND mode = {}", mode_number(mode));
+    }
+    page(&terms, filter.player.is_some(), filter.before.is_some())
+}
+
+fn page(terms: &str, of_player: bool, before: bool) -> PageSql {
+    let on = |table: &str| terms.replace("AND ", &format!("AND {table}."));
+    let (counts, owner) = if of_player { ("player_counts", " AND c.player_id = $3") } else { ("session_counts", "") };
+    let total = format!("SELECT coalesce(CAST(sum(c.n) AS BIGINT), 0) FROM {counts} c WHERE true{}{owner}", on("c"));
+    let page = if of_player {
+        let before = if before { " AND p.session_id < $2" } else { "" };
+        format!(
+            "SELECT {COLUMNS}, ({total}) FROM session_players p JOIN sessions s ON s.id = p.session_id \
+             WHERE p.player_id = $3{}{before} ORDER BY p.session_id DESC LIMIT $1",
+            on("p")
+        )
+    } else {
+        let before = if before { " AND s.id < $2" } else { "" };
+        format!("SELECT {COLUMNS}, ({total}) FROM sessions s WHERE true{}{before} ORDER BY s.id DESC LIMIT $1", on("s"))
+    };
+    PageSql { page, total }
+}
+
+/// A limit as a database takes it.
+pub(super) fn number(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// `work` within the time a store has.
+pub(super) async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(Duration::from_millis(limits::STORE_MS), work)
+        .await
+        .unwrap_or_else(|_elapsed| Err(StoreError::Unavailable("no answer in time".to_owned())))
+}
+
+#[expect(clippy::needless_pass_by_value)] // Used as the argument of `map_err`.
+pub(super) fn unreadable(error: sqlx::Error) -> StoreError {
+    StoreError::Unreadable(error.to_string())
+}
+
+/// A row of [`COLUMNS`] as a [`super::SessionRow`].
+macro_rules! session_row {
+    ($row:expr) => {{
+        let row = $row;
+        let number = |index: usize| -> Result<i16, StoreError> { row.try_get(index).map_err(unreadable) };
+        let unknown = || StoreError::Unreadable("a number that stands for nothing".to_owned());
+        let fight = match (number(10)?, number(11)?) {
+            (-1, -1) => None,
+            (mode, status) => {
+                Some((row::mode_of(mode).ok_or_else(unknown)?, FightStatus::of(status).ok_or_else(unknown)?))
+            }
+        };
+        Ok(SessionRow {
+            id: row.try_get(0).map_err(unreadable)?,
+            kind: Kind::of(number(1)?).ok_or_else(unknown)?,
+            status: Status::of(number(2)?).ok_or_else(unknown)?,
+            player: row.try_get(3).map_err(unreadable)?,
+            created_at: row.try_get(4).map_err(unreadable)?,
+            updated_at: row.try_get(5).map_err(unreadable)?,
+            ended_at: row.try_get(6).map_err(unreadable)?,
+            expires_at: row.try_get(7).map_err(unreadable)?,
+            version: row.try_get(8).map_err(unreadable)?,
+            node: row.try_get(9).map_err(unreadable)?,
+            fight,
+            metadata: row.try_get(12).map_err(unreadable)?,
+            settings: row.try_get(13).map_err(unreadable)?,
+            body: row.try_get(14).map_err(unreadable)?,
+            end_reason: row.try_get(15).map_err(unreadable)?,
+            logs: row.try_get(16).map_err(unreadable)?,
+        })
+    }};
+}
+
+/// A row of [`LOGS`].
+macro_rules! log_row {
+    ($row:expr) => {{
+        let row = $row;
+        Ok(LogRow {
+            session: row.try_get(0).map_err(unreadable)?,
+            no: row.try_get(1).map_err(unreadable)?,
+            at: row.try_get(2).map_err(unreadable)?,
+            event: row.try_get(3).map_err(unreadable)?,
+            message: row.try_get(4).map_err(unreadable)?,
+            data: row.try_get(5).map_err(unreadable)?,
+        })
+    }};
+}
+
+/// A row of [`KEY`].
+macro_rules! key_row {
+    ($row:expr) => {{
+        let row = $row;
+        let half = |index: usize| -> Result<[u8; 16], StoreError> {
+            let bytes: Vec<u8> = row.try_get(index).map_err(unreadable)?;
+            bytes.try_into().map_err(|_| StoreError::Unreadable("a hash of another length".to_owned()))
+        };
+        let status: Option<i16> = row.try_get(4).map_err(unreadable)?;
+        let body: Option<String> = row.try_get(5).map_err(unreadable)?;
+        Ok(KeyRow {
+            hash: half(0)?,
+            fingerprint: half(1)?,
+            created_at: row.try_get(2).map_err(unreadable)?,
+            session: row.try_get(3).map_err(unreadable)?,
+            answer: status
+                .zip(body)
+                .map(|(status, body)| KeyAnswer { status: u16::try_from(status).unwrap_or_default(), body }),
+        })
+    }};
+}
+
+/// A row of [`BUCKETS`].
+macro_rules! bucket_row {
+    ($row:expr) => {{
+        let row = $row;
+        Ok(BucketRow {
+            node: row.try_get(0).map_err(unreadable)?,
+            width: row.try_get(1).map_err(unreadable)?,
+            start: row.try_get(2).map_err(unreadable)?,
+            series: row.try_get(3).map_err(unreadable)?,
+            data: row.try_get(4).map_err(unreadable)?,
+        })
+    }};
+}
+
+/// A row of [`COUNTS`].
+macro_rules! count_row {
+    ($row:expr) => {{
+        let row = $row;
+        let number = |index: usize| -> Result<i16, StoreError> { row.try_get(index).map_err(unreadable) };
+        let unknown = || StoreError::Unreadable("a number that stands for nothing".to_owned());
+        Ok(Count {
+            kind: Kind::of(number(0)?).ok_or_else(unknown)?,
+            status: Status::of(number(1)?).ok_or_else(unknown)?,
+            sessions: row.try_get(2).map_err(unreadable)?,
+        })
+    }};
+}
+
+pub(super) use {bucket_row, count_row, key_row, log_row, session_row};
