@@ -9,48 +9,50 @@ use super::case::{Case, Reply};
 /// A cell has a sign for a foreign session, one the caller takes part in, and its own: `+` admitted, whatever comes of it,
 /// `-` forbidden (403), `?` hidden (404), `x` as good as no token (401), `!` not well-formed when this caller says it (400), `.` not a case there is.
 const OF_SESSIONS: &str = "
-    operation            guest  player noscope read   write  ops    admin  nobody
-    combat GET           ?++    ?++    ---     +++    ---    ---    +++    xxx
-    combat GET:logs      ?++    ?++    ---     +++    ---    ---    +++    xxx
-    combat GET:combat    ?++    ?++    ---     +++    ---    ---    +++    xxx
-    combat GET:fight     ?++    ?++    ---     +++    ---    ---    +++    xxx
-    combat PUT           ---    ?-+    ---     ---    +++    ---    +++    xxx
-    combat DELETE        ---    ?-+    ---     ---    +++    ---    +++    xxx
-    combat POST:actions  ?++    ?++    ---     ---    +++    ---    +++    xxx
-    combat POST:tickets  ?++    ?++    ---     ---    +++    ---    +++    xxx
-    custom GET           ???    ?++    ---     +++    ---    ---    +++    xxx
-    custom GET:logs      ???    ?++    ---     +++    ---    ---    +++    xxx
-    custom PUT           ---    ?-+    ---     ---    +++    ---    +++    xxx
-    custom DELETE        ---    ?-+    ---     ---    +++    ---    +++    xxx
-    custom GET:state     ---    ?++    ---     +++    ---    ---    +++    xxx
-    custom PATCH:state   ---    ?++    ---     ---    +++    ---    +++    xxx
-    custom POST:members  ---    +++    ---     ---    +++    ---    +++    xxx
-    custom DELETE:leave  ---    ?++    ---     ---    +++    ---    +++    xxx
-    player GET           ?.+    ?.+    -.-     +.+    -.-    -.-    +.+    x.x
-    player PUT           -.-    ?.+    -.-     -.-    +.+    -.-    +.+    x.x
-    player DELETE        -.-    ?.+    -.-     -.-    +.+    -.-    +.+    x.x
-    player POST:heartbeat -.-   ?.+    -.-     -.-    +.+    -.-    +.+    x.x
-    auth GET             ?.+    ?.+    -.-     +.+    -.-    -.-    +.+    x.x
-    auth PUT             -.-    ?.+    -.-     -.-    +.+    -.-    +.+    x.x
-    auth DELETE          -.-    ?.+    -.-     -.-    +.+    -.-    +.+    x.x
-    auth POST:heartbeat  -.-    ?.+    -.-     -.-    +.+    -.-    +.+    x.x
+    operation             guest  player noscope read   write  ops    stats  admin  nobody
+    combat GET            ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    combat GET:logs       ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    combat GET:combat     ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    combat GET:fight      ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    combat PUT            ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
+    combat DELETE         ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
+    combat POST:actions   ?++    ?++    ---     ---    +++    ---    ---    +++    xxx
+    combat POST:tickets   ?++    ?++    ---     ---    +++    ---    ---    +++    xxx
+    custom GET            ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    custom GET:logs       ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    custom PUT            ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
+    custom DELETE         ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
+    custom GET:state      ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    custom PATCH:state    ---    ?++    ---     ---    +++    ---    ---    +++    xxx
+    custom POST:members   ---    +++    ---     ---    +++    ---    ---    +++    xxx
+    custom DELETE:members ---    ?++    ---     ---    +++    ---    ---    +++    xxx
+    player GET            ?.+    ?.+    -.-     +.+    -.-    -.-    -.-    +.+    x.x
+    player PUT            -.-    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    player DELETE         -.-    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    player POST:members   -.-    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    player POST:heartbeat ?.+    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    auth GET              ?.+    ?.+    -.-     +.+    -.-    -.-    -.-    +.+    x.x
+    auth PUT              -.-    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    auth DELETE           -.-    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    auth POST:heartbeat   ?.+    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
 ";
 
 /// What is about no session that is there already; making one is for another player, and for the caller.
 const OF_NONE: &str = "
-    operation            guest  player noscope read   write  ops    admin  nobody
-    create:combat        --     !+     --      --     ++     --     ++     xx
-    create:player        --     -+     --      --     ++     --     ++     xx
-    create:auth          --     --     --      --     ++     --     ++     xx
-    create:custom        --     -+     --      --     ++     --     ++     xx
-    fight                --     !+     --      --     ++     --     ++     xx
-    list                 +      +      -       +      -      -      +      x
-    fights               +      +      -       +      -      -      +      x
-    analytics            x      x      x       -      -      +      +      x
-    metrics              x      x      x       -      -      +      +      x
-    revoke               -      -      -       -      +      -      +      x
-    arena                +      +      -       x      x      x      x      x
-    health               +      +      +       +      +      +      +      +
+    operation             guest  player noscope read   write  ops    stats  admin  nobody
+    create:combat         --     !+     --      --     ++     --     --     ++     xx
+    create:player         --     -+     --      --     ++     --     --     ++     xx
+    create:auth           --     --     --      --     ++     --     --     ++     xx
+    create:custom         --     -+     --      --     ++     --     --     ++     xx
+    fight                 --     !+     --      --     ++     --     --     ++     xx
+    list                  +      +      -       +      -      -      -      +      x
+    fights                +      +      -       +      -      -      -      +      x
+    analytics             x      x      x       -      -      -      +      +      x
+    metrics               x      x      x       -      -      +      -      +      x
+    revoke                x      x      x       -      +      -      -      +      x
+    arena                 +      +      -       x      x      x      x      x      x
+    health                +      +      +       +      +      +      +      +      +
+    openapi               +      +      +       +      +      +      +      +      +
 ";
 
 /// A column: the player whose relation counts, and the token.
@@ -65,6 +67,7 @@ fn caller(case: &Case, column: &str) -> (Uuid, Option<String>) {
         "read" => &["--service", "shop", "--scope", "sessions:read", "--scope", "play"],
         "write" => &["--service", "shop", "--scope", "sessions:write"],
         "ops" => &["--service", "shop", "--scope", "ops:read"],
+        "stats" => &["--service", "shop", "--scope", "analytics:read"],
         "admin" => &["--admin"],
         "nobody" => return (player, None),
         other => panic!("{other}"),
@@ -164,7 +167,7 @@ async fn to_session(case: &Case, operation: &str, session: &Reply, player: Uuid,
         "POST:actions" => case.post(&format!("{fights}/actions"), &action),
         "POST:tickets" => case.post(&session.path("/tickets"), &named),
         "POST:members" => case.post(&session.path("/members"), &named),
-        "DELETE:leave" => case.delete(&session.path(&format!("/members/{player}"))),
+        "DELETE:members" => case.delete(&session.path(&format!("/members/{player}"))),
         "POST:heartbeat" => case.ask(Method::POST, &session.path("/heartbeat")),
         other => panic!("{other}"),
     };
@@ -187,6 +190,7 @@ async fn to_none(case: &Case, row: &str, whom: Uuid, token: Option<&str>) -> Rep
         ("revoke", _) => case.post("/tokens/revocations", &json!({ "player_id": whom })),
         ("arena", _) => case.post("/arena/seats", &json!({ "kind": "duel" })),
         ("health", _) => case.get("/health"),
+        ("openapi", _) => case.get("/openapi.json"),
         (other, _) => panic!("{other}"),
     };
     match token {

@@ -5,6 +5,8 @@ use std::pin::Pin;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::postgres::Postgres;
@@ -13,11 +15,16 @@ use crate::support::{Node, soon};
 /// The four types of session.
 pub const TYPES: [&str; 4] = ["combat", "player", "auth", "custom"];
 
+/// The one request that is not answered in JSON.
+const METRICS: &str = "GET /metrics";
+
 /// A server and whom it knows.
 pub struct Case {
     pub node: Node,
     /// A service that may read and write sessions; requests are its own where they do not say otherwise.
     pub service: String,
+    /// A service that may read analytics.
+    pub statistics: String,
     http: reqwest::Client,
 }
 
@@ -55,7 +62,8 @@ impl Case {
 
     fn of(node: Node) -> Self {
         let service = node.service();
-        Self { node, service, http: reqwest::Client::new() }
+        let statistics = node.token(&["--service", "statistics", "--scope", "analytics:read"]);
+        Self { node, service, statistics, http: reqwest::Client::new() }
     }
 
     /// A request by the service.
@@ -160,7 +168,8 @@ impl Ask {
         let response = soon(request.send()).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = soon(response.bytes()).await.unwrap();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("a body is JSON") };
+        let text = self.line == METRICS && status == 200;
+        let body = if bytes.is_empty() || text { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
         let reply = Reply { line: self.line, status, headers, body };
         reply.keeps_what_every_answer_promises();
         reply
@@ -184,8 +193,10 @@ impl Reply {
             assert!(body.is_null(), "{line}: a 304 has no body");
             return;
         }
-        assert_eq!(self.header("content-type").as_deref(), Some("application/json"), "{line}: {status}");
-        assert!(!has_null(body), "{line}: no answer has a null: {body}");
+        let text = line == METRICS && *status == 200;
+        let expected = if text { "text/plain; version=0.0.4; charset=utf-8" } else { "application/json" };
+        assert_eq!(self.header("content-type").as_deref(), Some(expected), "{line}: {status}");
+        assert!(text || !has_null(body), "{line}: no answer has a null: {body}");
         if *status >= 400 {
             assert_eq!(body["code"], *status, "{line}: {body}");
             assert!(
@@ -244,6 +255,10 @@ impl Reply {
         self.body[name].as_str().unwrap_or_else(|| panic!("{}: no {name}: {}", self.line, self.body))
     }
 
+    pub fn time(&self, name: &str) -> OffsetDateTime {
+        time(&self.body[name])
+    }
+
     /// The ids in a list of sessions.
     pub fn ids(&self) -> Vec<Uuid> {
         self.list("sessions").iter().map(|session| session["session_id"].as_str().unwrap().parse().unwrap()).collect()
@@ -252,6 +267,11 @@ impl Reply {
     pub fn list(&self, name: &str) -> &[Value] {
         self.body[name].as_array().unwrap_or_else(|| panic!("{}: no {name}: {}", self.line, self.body))
     }
+}
+
+/// A time in an answer.
+pub fn time(value: &Value) -> OffsetDateTime {
+    OffsetDateTime::parse(value.as_str().unwrap_or_default(), &Rfc3339).unwrap_or_else(|_| panic!("no time: {value}"))
 }
 
 /// Anywhere in it. What a custom session's own state holds in lists is its own affair, and no test puts a null there.

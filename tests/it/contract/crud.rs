@@ -69,7 +69,7 @@ async fn settings_have_their_defaults_and_keep_names_of_the_callers_own(case: Ca
     assert_eq!(case.read(&made).await.body["settings"]["map"], "dock");
     assert_eq!(case.read(&made).await.body["settings"]["max_members"], 3);
     let expiring = case.create_with("custom", Uuid::new_v4(), json!({ "ttl_seconds": 60 })).await;
-    assert!(expiring.text("expires_at") > expiring.text("created_at"));
+    assert!(expiring.time("expires_at") > expiring.time("created_at"));
     let fight = case.fight(&[Uuid::new_v4(), Uuid::new_v4()]).await;
     let view = case.get(&format!("/combat/sessions/{}", fight.id())).expect(200).await;
     assert_eq!(view.list("participants").len(), 2);

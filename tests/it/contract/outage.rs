@@ -50,6 +50,8 @@ async fn outage(database: &mut Postgres, go: impl Fn(&mut Postgres), come_back: 
     assert_eq!(case.read(&session).await.body["metadata"], json!({ "kept": 1 }));
     case.create("custom", player).await;
     attack(&mut goes_on.clients[1], 0).await.unwrap();
+    let analytics = case.get("/analytics/sessions?metric=errors").by(&case.statistics).expect(200).await;
+    assert!(analytics.body["error_rate"].as_f64().unwrap() > 0.0, "refusals of the server's own are errors");
     case.delete(&format!("/sessions/{}", ends.id)).json(&json!({ "force": true })).await;
     in_the_store(&case, &ends).await;
     case.node.crash_and_restart();

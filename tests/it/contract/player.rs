@@ -55,7 +55,7 @@ async fn heartbeats_keep_it_online(case: Case) {
     let session = case.create("player", player).await;
     let beat = case.post(&session.path("/heartbeat"), &json!({})).by(&token).expect(200).await;
     assert_eq!(beat.text("presence"), "online");
-    assert!(beat.text("last_seen_at") >= session.text("created_at"));
+    assert!(beat.time("last_seen_at") >= session.time("created_at"));
     case.ask(reqwest::Method::POST, &session.path("/heartbeat")).by(&token).expect(200).await;
     case.delete(&session.path("")).expect(200).await;
     case.post(&session.path("/heartbeat"), &json!({})).expect(409).await;
