@@ -28,7 +28,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the server (the default).
-    Serve(Flags),
+    Serve(Box<Flags>),
     /// Print a token signed with this node's key; makes the data folder and the key where there are none.
     Token(TokenArgs),
 }
@@ -131,7 +131,7 @@ pub struct TokenArgs {
 impl Cli {
     /// What to do.
     pub fn command_of(self) -> Command {
-        self.command.unwrap_or(Command::Serve(self.flags))
+        self.command.unwrap_or_else(|| Command::Serve(Box::new(self.flags)))
     }
 }
 

@@ -13,18 +13,19 @@ use tokio_util::task::TaskTracker;
 
 use crate::analytics::witness::Counting;
 use crate::auth::key::KeyError;
-use crate::auth::source::{Pace, Refresher, Source, SourceError};
+use crate::auth::refresh::{Pace, Refresher};
+use crate::auth::source::{Source, SourceError};
 use crate::auth::{KeyRing, Tickets, TokenKey};
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits;
 use crate::ops::{Metrics, memory};
+use crate::records::keys::Keys;
+use crate::records::{Records, Witness};
 use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
 use crate::rest::rate::RateLimits;
 use crate::rest::{self, App, AppState};
-use crate::records::keys::Keys;
-use crate::records::{Records, Witness};
 use crate::shard::{self, ShardConfig, StartError};
 use crate::socket::accept;
 use crate::store::{self, OpenError, StoreError};
@@ -71,8 +72,8 @@ pub enum ServerError {
 impl Server {
     /// Opens the data folder, recovers the sessions in it, listens and serves. Needs a tokio runtime.
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
-        let key = TokenKey::open(&config.data)?;
-        if key.made {
+        let own = TokenKey::open(&config.data)?;
+        if own.made {
             let data = config.data.display();
             tracing::info!("made a token key; `tiltyard token --data {data} --player UUID` prints a token");
         }
@@ -80,10 +81,10 @@ impl Server {
         let listener = accept::listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let metrics = Metrics::new(&config.node);
-        let keys = KeyRing::new(key.clone(), config.token_issuers.clone(), metrics.tokens.clone());
+        let key = KeyRing::new(own.clone(), config.token_issuers.clone(), metrics.tokens.clone());
         let refresher = match config.jwks.clone() {
             Some(from) => {
-                let started = Refresher::start(keys.clone(), from.clone(), Pace::default()).await;
+                let started = Refresher::start(key.clone(), from.clone(), Pace::default()).await;
                 Some(started.map_err(|error| ServerError::Jwks { from, error })?)
             }
             None => None,
@@ -102,8 +103,8 @@ impl Server {
         let committing = tokio::spawn(committer.run(hub.clone(), witness, retention_ms, stop_committing.clone()));
         let app = Arc::new(AppState {
             hub,
-            tickets: Tickets::new(key),
-            keys,
+            tickets: Tickets::new(own),
+            key,
             lobby: Lobby::default(),
             origins: Origins::new(config.allow_origin.clone()),
             metrics,

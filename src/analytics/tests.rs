@@ -153,6 +153,20 @@ fn a_write_that_failed_is_tried_again_with_what_came_since() {
 }
 
 #[test]
+fn what_is_restored_adds_to_what_was_counted_meanwhile() {
+    let before = Analytics::new(NOW);
+    before.created(Series::Auth, NOW);
+    let after = Analytics::new(NOW);
+    after.created(Series::Auth, NOW);
+    after.restore(&before.dirty());
+    after.created(Series::Auth, NOW);
+    assert_eq!(told(&after, Query::default(), &[])["total_sessions"], 3);
+    let third = Analytics::new(NOW);
+    third.restore(&after.dirty());
+    assert_eq!(told(&third, Query::default(), &[])["total_sessions"], 3, "and is written with it");
+}
+
+#[test]
 fn a_query_says_which_rows_it_needs() {
     let analytics = Analytics::new(NOW);
     analytics.created(Series::Custom, NOW - 23 * 60 * MINUTE);

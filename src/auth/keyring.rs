@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::jwks::KeySet;
 use super::token::{Head, Held, Verified, since_epoch};
-use super::{Principal, TokenKey};
+use super::{Grantee, Principal, TokenKey};
 use crate::limits;
 
 /// Every key that makes a token good. Cheap to clone.
@@ -91,8 +91,13 @@ impl KeyRing {
         }))
     }
 
-    /// The node's own secret, which signs whatever this server mints.
-    pub fn own(&self) -> &TokenKey {
+    /// Signs a token with the node's own secret; also says when it expires.
+    pub fn mint(&self, grantee: &Grantee, ttl: Duration) -> (String, SystemTime) {
+        self.0.own.mint(grantee, ttl)
+    }
+
+    /// The node's own secret.
+    pub(super) fn own(&self) -> &TokenKey {
         &self.0.own
     }
 
@@ -108,6 +113,11 @@ impl KeyRing {
             self.0.figures.refused.increment(1);
         }
         principal
+    }
+
+    /// As [`KeyRing::verify`], but looks at nothing that is remembered, remembers nothing and counts nothing.
+    pub fn verify_anew(&self, token: &str) -> Option<Principal> {
+        self.check(token, &self.external()).map(|verified| verified.principal)
     }
 
     /// Puts these keys in the place of all external ones, at once. `false` where they are those of before.
@@ -133,7 +143,7 @@ impl KeyRing {
     /// How many external keys are in use.
     #[cfg(test)]
     pub(super) fn external_keys(&self) -> usize {
-        self.0.external.read().unwrap().keys.len()
+        self.external().keys.len()
     }
 
     fn remembered_or_checked(&self, token: &str) -> Option<Arc<Principal>> {
@@ -150,7 +160,7 @@ impl KeyRing {
             ring.remembered.invalidate(&hash);
         }
         ring.figures.misses.increment(1);
-        let external = Arc::clone(&ring.external.read().unwrap_or_else(PoisonError::into_inner));
+        let external = self.external();
         let Verified { principal, until } = self.check(token, &external)?;
         let principal = Arc::new(principal);
         let remembered = Remembered { principal: Arc::clone(&principal), until, generation: external.generation };
@@ -158,24 +168,25 @@ impl KeyRing {
         Some(principal)
     }
 
+    fn external(&self) -> Arc<KeySet> {
+        Arc::clone(&self.0.external.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn check(&self, token: &str, external: &KeySet) -> Option<Verified> {
         let head = Head::of(token)?;
-        let key = match &head.kid {
-            Some(kid) => {
-                let key = external.named(kid);
-                if key.is_none() && head.algorithm != Algorithm::HS256 {
-                    self.0.unknown_kid.notify_one();
-                }
-                key?
+        let key = if let Some(kid) = &head.kid {
+            let key = external.named(kid);
+            if key.is_none() && head.algorithm != Algorithm::HS256 {
+                self.0.unknown_kid.notify_one();
             }
-            None => {
-                if head.algorithm == Algorithm::HS256
-                    && let Some(verified) = Verified::of(token, self.0.own.held())
-                {
-                    return Some(verified);
-                }
-                external.only(head.algorithm)?
+            key?
+        } else {
+            if head.algorithm == Algorithm::HS256
+                && let Some(verified) = Verified::of(token, self.0.own.held())
+            {
+                return Some(verified);
             }
+            external.only(head.algorithm)?
         };
         if key.algorithm != head.algorithm {
             return None;
@@ -229,7 +240,7 @@ mod tests {
         let subject = Uuid::now_v7().to_string();
         let grantee =
             Grantee { audience: Audience::Player, subject, scopes: vec![Scope::Play], guest: false, sid: None };
-        ring.own().mint(&grantee, Duration::from_mins(1)).0
+        ring.mint(&grantee, Duration::from_mins(1)).0
     }
 
     #[test]
@@ -246,6 +257,7 @@ mod tests {
             for token in [signer.sign(&claims), signer.raw(&without_kid, &claims.to_string())] {
                 let principal = ring.verify(&token).unwrap_or_else(|| panic!("{}", signer.alg()));
                 assert_eq!((principal.player(), principal.sid), (Some(player), Some(sid)));
+                assert_eq!(ring.verify_anew(&token).as_ref(), ring.verify(&token).as_deref());
             }
         }
         assert!(ring.verify(&own_token(&ring)).is_some(), "and the node's own beside them");
@@ -279,10 +291,10 @@ mod tests {
             assert_eq!(ring.verify(&ed.sign(&claims)).is_some(), good, "{iss}");
         }
         claims["iss"] = json!(ISSUER);
-        let by_own = ring.own().sign(&claims);
+        let by_own = ring.0.own.sign(&claims);
         assert_eq!(ring.verify(&by_own), None, "the own secret signs for nobody else");
         claims["iss"] = json!("tiltyard");
-        assert!(ring.verify(&ring.own().sign(&claims)).is_some());
+        assert!(ring.verify(&ring.0.own.sign(&claims)).is_some());
         let named = crate::auth::signer::hs256(&[1; 32], r#"{"alg":"HS256","kid":"ed"}"#, &claims.to_string());
         assert_eq!(ring.verify(&named), None, "the own secret has no id");
     }

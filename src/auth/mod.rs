@@ -1,13 +1,15 @@
 //! Who is calling and what they may do. Credentials are checked here and nowhere else.
 //!
 //! In reading order: [`key`] the node's secret, [`token`] bearer tokens to principals, [`keyring`] all keys that make a
-//! token good, [`jwks`] those of others, [`source`] where they come from, [`ticket`] single-use admission over the
-//! WebSocket, [`table`] which role may do what.
+//! token good, [`jwks`] those of others, [`source`] where they come from, [`refresh`] how they stay fresh, [`ticket`]
+//! single-use admission over the WebSocket, [`refresh_token`] the way to new tokens of an auth session, [`table`] which role
+//! may do what.
 
 pub mod jwks;
 pub mod key;
 pub mod keyring;
 pub mod refresh;
+pub mod refresh_token;
 pub mod source;
 pub mod table;
 pub mod ticket;
@@ -24,7 +26,7 @@ use uuid::{Builder, Uuid};
 
 pub use key::TokenKey;
 pub use keyring::KeyRing;
-pub use refresh::RefreshToken;
+pub use refresh_token::RefreshToken;
 pub use table::{Denial, Operation, Relation};
 pub use ticket::{Admission, Tickets};
 pub use token::{Audience, Grantee};
@@ -91,14 +93,8 @@ pub fn named(name: &str) -> Uuid {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] = [
-        Self::Play,
-        Self::PlayArena,
-        Self::SessionsRead,
-        Self::SessionsWrite,
-        Self::OpsRead,
-        Self::AnalyticsRead,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Play, Self::PlayArena, Self::SessionsRead, Self::SessionsWrite, Self::OpsRead, Self::AnalyticsRead];
 
     /// Its name in a token.
     pub const fn name(self) -> &'static str {

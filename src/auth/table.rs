@@ -145,7 +145,7 @@ impl Principal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Denial, Operation, Relation, TABLE};
+    use super::{Denial, Relation, TABLE};
     use crate::auth::{Principal, Role, Scope};
     use std::collections::HashSet;
     use uuid::Uuid;

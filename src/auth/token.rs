@@ -133,7 +133,7 @@ impl TokenKey {
 
     /// Who the token's bearer is, if the token is good and of this key.
     pub fn verify(&self, token: &str) -> Option<Principal> {
-        self.is_meant(token).then(|| Verified::of(token, self.held()))?.map(|verified| verified.principal)
+        Head::is_own(token).then(|| Verified::of(token, self.held()))?.map(|verified| verified.principal)
     }
 
     /// Signs any claims.
@@ -144,17 +144,12 @@ impl TokenKey {
 
     /// The claims of a token of this key for one of these audiences, if its length, head, signature and times are good.
     pub(super) fn check<T: DeserializeOwned>(&self, token: &str, audiences: &[&str]) -> Option<T> {
-        self.is_meant(token).then(|| self.held().check(token, audiences))?
+        Head::is_own(token).then(|| self.held().check(token, audiences))?
     }
 
     /// What tokens of this key are held to.
     pub(super) fn held(&self) -> Held<'_> {
         Held { key: &self.checking, algorithm: Algorithm::HS256, issuers: std::slice::from_ref(&self.issuer) }
-    }
-
-    /// Whether a token's head names this key, which has no id.
-    fn is_meant(&self, token: &str) -> bool {
-        Head::of(token).is_some_and(|head| head.algorithm == Algorithm::HS256 && head.kid.is_none())
     }
 }
 
@@ -217,6 +212,11 @@ impl Head {
         };
         let fits = typ.as_deref().is_none_or(is_typ) && kid.as_deref().is_none_or(is_kid);
         fits.then_some(Self { algorithm, kid })
+    }
+
+    /// Whether a token's head is one the node's own secret may have signed, which has no id.
+    fn is_own(token: &str) -> bool {
+        Self::of(token).is_some_and(|head| head.algorithm == Algorithm::HS256 && head.kid.is_none())
     }
 }
 

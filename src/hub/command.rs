@@ -156,12 +156,12 @@ impl FightInfo {
     /// hand, is the fight's own affair.
     pub const fn generic_status(&self) -> Status {
         match (self.status, self.phase, self.end_reason) {
-            (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Terminated)) => Status::Terminated,
-            (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Completed)) => Status::Completed,
+            (SessionStatus::Terminated, ..)
+            | (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Terminated)) => Status::Terminated,
+            (SessionStatus::Completed, ..)
+            | (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Completed)) => Status::Completed,
             (SessionStatus::Initializing | SessionStatus::Active, ..) => Status::Active,
             (SessionStatus::Paused, ..) => Status::Paused,
-            (SessionStatus::Completed, ..) => Status::Completed,
-            (SessionStatus::Terminated, ..) => Status::Terminated,
         }
     }
 }

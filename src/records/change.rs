@@ -22,22 +22,49 @@ pub struct Ask {
 #[derive(Debug)]
 pub enum Change {
     Create(Box<NewRecord>),
-    Update { id: Uuid, expected: Expected, update: Update },
+    Update {
+        id: Uuid,
+        expected: Expected,
+        update: Update,
+    },
     /// Terminates; a terminated one stays as it is.
-    End { id: Uuid, expected: Expected, reason: Box<str> },
-    Join { id: Uuid, player: Uuid },
-    Leave { id: Uuid, player: Uuid },
+    End {
+        id: Uuid,
+        expected: Expected,
+        reason: Box<str>,
+    },
+    Join {
+        id: Uuid,
+        player: Uuid,
+    },
+    Leave {
+        id: Uuid,
+        player: Uuid,
+    },
     /// Merges into the state of a custom session, as RFC 7386 says.
-    Patch { id: Uuid, expected: Expected, patch: Value },
+    Patch {
+        id: Uuid,
+        expected: Expected,
+        patch: Value,
+    },
     /// Takes the refresh token of this generation for a new one. An older one ends the session: it has been stolen, or its
     /// thief has used it first.
-    Refresh { id: Uuid, generation: u32 },
+    Refresh {
+        id: Uuid,
+        generation: u32,
+    },
     /// Ends every live login of a player.
-    Revoke { player: Uuid },
+    Revoke {
+        player: Uuid,
+    },
     /// Its time is over.
-    Expire { id: Uuid },
+    Expire {
+        id: Uuid,
+    },
     /// The store is told of its last use.
-    Touch { id: Uuid },
+    Touch {
+        id: Uuid,
+    },
     /// Keeps what is known of an idempotency key.
     Key(Box<KeyRow>),
     /// Forgets an idempotency key: its request had no effect.

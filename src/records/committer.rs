@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use super::change::{Ask, Change, Changed};
 use super::ended::Kept;
-use super::record::{Body, Record};
-use super::witness::Witness;
-use super::stage::{Stage, Staged, place};
 use super::fights::{self, News};
+use super::record::{Body, Record};
+use super::stage::{Stage, Staged, place};
+use super::witness::Witness;
 use super::{Shared, now};
 use crate::hub::{FightInfo, Hub, Refusal};
 use crate::limits;
@@ -209,6 +209,11 @@ impl Committer {
     /// Changes that are due by themselves.
     fn due(&mut self) -> Vec<Change> {
         let now = now();
+        for sid in self.shared.book.take_used_logins() {
+            if let Some(login) = self.shared.live_of(Kind::Auth, sid) {
+                login.see(now);
+            }
+        }
         let mut changes = Vec::new();
         while let Some(&Reverse((at, id))) = self.deadlines.peek()
             && at <= now
@@ -281,7 +286,8 @@ impl Committer {
             after = last;
             for id in ids {
                 let gone = hub.read(id).await.is_err_and(|refusal| refusal.reason == Reason::NoSession);
-                if gone && let Ok(Some(row)) = self.shared.store.session(id).await
+                if gone
+                    && let Ok(Some(row)) = self.shared.store.session(id).await
                     && let Ok(fight) = fights::of(&row)
                 {
                     tracing::warn!(session = %id, "a fight's log is gone; it is ended");

@@ -1,7 +1,7 @@
 //! Fights on their way into the store. The log has them already, so nobody waits for this: shards put in what has changed,
 //! the committer takes it out when the store can take it. Of each fight only the newest state is kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tiltyard_combat::{ParticipantStatus, SessionStatus};
@@ -34,6 +34,8 @@ pub enum News {
 struct Pages {
     waiting: HashMap<Uuid, Arc<FightInfo>>,
     in_flight: HashMap<Uuid, Arc<FightInfo>>,
+    /// Logins with open sockets, seen since the committer last asked.
+    used: HashSet<Uuid>,
     /// Who wants to know when a fight is settled.
     waiters: HashMap<Uuid, Vec<oneshot::Sender<()>>>,
 }
@@ -69,6 +71,16 @@ impl FightBook {
     /// Whether the store knows the fight as it is.
     pub fn is_settled(&self, id: Uuid) -> bool {
         self.lock().is_settled(id)
+    }
+
+    /// Notes that a login is in use: a socket of its is open.
+    pub fn login_used(&self, sid: Uuid) {
+        self.lock().used.insert(sid);
+    }
+
+    /// The logins noted since the last time.
+    pub fn take_used_logins(&self) -> HashSet<Uuid> {
+        std::mem::take(&mut self.lock().used)
     }
 
     /// Fights that wait.

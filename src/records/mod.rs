@@ -97,7 +97,8 @@ impl Records {
                 }
             }
         }
-        let (senders, receivers): (Vec<_>, Vec<_>) = Kind::ALL.map(|_| mpsc::channel(limits::CHANGES_DEPTH)).into_iter().unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            Kind::ALL.map(|_| mpsc::channel(limits::CHANGES_DEPTH)).into_iter().unzip();
         let shared = Arc::new(Shared {
             arenas: arenas.map(RwLock::new),
             queues: senders.try_into().expect("a queue for every type"),
@@ -129,11 +130,7 @@ impl Records {
 
     /// A live session that is no fight.
     pub fn live(&self, id: Uuid) -> Option<Arc<Record>> {
-        [Kind::Custom, Kind::Player, Kind::Auth].into_iter().find_map(|kind| self.live_of(kind, id))
-    }
-
-    fn live_of(&self, kind: Kind, id: Uuid) -> Option<Arc<Record>> {
-        place(kind).and_then(|place| self.0.read(place).get(id).cloned())
+        [Kind::Custom, Kind::Player, Kind::Auth].into_iter().find_map(|kind| self.0.live_of(kind, id))
     }
 
     /// A session that is not resident, here or in a shard.
@@ -162,7 +159,7 @@ impl Records {
 
     /// Whether the login that a token belongs to is alive; notes that it is used.
     pub fn admits(&self, sid: Uuid, owner: Uuid) -> bool {
-        let Some(login) = self.live_of(Kind::Auth, sid) else { return false };
+        let Some(login) = self.0.live_of(Kind::Auth, sid) else { return false };
         let now = now();
         let alive = login.status == Status::Active
             && owner == login.player
@@ -198,6 +195,10 @@ impl Records {
 }
 
 impl Shared {
+    fn live_of(&self, kind: Kind, id: Uuid) -> Option<Arc<Record>> {
+        place(kind).and_then(|place| self.read(place).get(id).cloned())
+    }
+
     fn read(&self, place: usize) -> RwLockReadGuard<'_, Arena> {
         // What a panic may leave half done is one session's place in an index; the others are whole.
         self.arenas[place].read().unwrap_or_else(PoisonError::into_inner)

@@ -111,6 +111,7 @@ impl Record {
     }
 
     /// The same, to be changed.
+    #[must_use]
     pub fn copy(&self) -> Self {
         Self {
             id: self.id,

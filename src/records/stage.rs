@@ -162,7 +162,9 @@ impl<'a> Stage<'a> {
         record.settings = update.settings.or(record.settings);
         match status {
             Some(Status::Completed) => return Ok(changed(self.finish_record(record, Status::Completed, "completed"))),
-            Some(Status::Terminated) => return Ok(changed(self.finish_record(record, Status::Terminated, "terminated"))),
+            Some(Status::Terminated) => {
+                return Ok(changed(self.finish_record(record, Status::Terminated, "terminated")));
+            }
             Some(status) => {
                 self.log(&mut record, if status == Status::Paused { "paused" } else { "resumed" }, None, None);
                 record.status = status;

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{self, HeaderMap};
 use axum::http::StatusCode;
+use axum::http::header::{self, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -137,11 +137,7 @@ struct CombatSessionListResponse {
 }
 
 /// Lists fights, newest first. A player lists those it takes part in.
-pub async fn list(
-    State(app): State<App>,
-    Caller(caller): Caller,
-    mut query: Parameters,
-) -> Result<Response, ApiError> {
+pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Parameters) -> Result<Response, ApiError> {
     caller.may(Operation::ListSessions)?;
     let statuses = "active, initializing, paused, completed or terminated";
     let status = query.named("status", statuses, FightStatus::named);
@@ -202,10 +198,8 @@ fn new_fight(mut body: Fields, caller: &Principal) -> Result<NewFight, ApiError>
 pub fn from_settings(read: &mut Fields, own: Option<Uuid>, player: Uuid) -> Option<NewFight> {
     let given = read.has("mode");
     let mode = read.text("mode", "pvp, pve, arena or tournament", mode).or((!given).then_some(Mode::Pvp));
-    let participants = match read.has("participants") {
-        true => read.uuids("participants", 1, limits::PARTICIPANTS),
-        false => Some(vec![player]),
-    };
+    let participants =
+        if read.has("participants") { read.uuids("participants", 1, limits::PARTICIPANTS) } else { Some(vec![player]) };
     let rules = rules(read, mode);
     check_own(read, own, participants.as_deref());
     Some(fight(mode?, participants?, rules))
@@ -226,7 +220,7 @@ fn check_own(body: &mut Fields, own: Option<Uuid>, participants: Option<&[Uuid]>
 }
 
 /// Notes as faults the settings that a fight is made from: they stay as they were when it was created.
-pub fn keep_fixed(body: &mut Fields, settings: Map<String, Value>) {
+pub fn keep_fixed(body: &mut Fields, settings: &Map<String, Value>) {
     for name in ["mode", "participants", "max_duration", "difficulty", "rules"] {
         if settings.contains_key(name) {
             body.fault(&format!("settings.{name}"), "of a fight is fixed when it is created");

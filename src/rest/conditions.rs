@@ -16,8 +16,7 @@ pub fn expected(headers: &HeaderMap, version: Option<u64>) -> Expected {
         return Expected { tags: None, version };
     }
     let all = headers.get_all(header::IF_MATCH).iter();
-    let tags: Vec<&str> =
-        all.flat_map(|value| value.to_str().unwrap_or_default().split(',')).map(str::trim).collect();
+    let tags: Vec<&str> = all.flat_map(|value| value.to_str().unwrap_or_default().split(',')).map(str::trim).collect();
     if tags.contains(&"*") {
         return Expected { tags: None, version };
     }

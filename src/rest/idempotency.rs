@@ -1,7 +1,7 @@
 //! `Idempotency-Key` of a request, and the first answer given again.
 
-use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::StatusCode;
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tiltyard_protocol::Reason;

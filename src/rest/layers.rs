@@ -1,6 +1,5 @@
 //! What every request passes, outermost first: its id, its line in the access log and its figures; CORS; compression of
-//! its answer; what is left of its caller's quota; a bound on its
-//! time; a catch for panics; checks of its head.
+//! its answer; what is left of its caller's quota; a bound on its time; a catch for panics; checks of its head.
 
 use std::any::Any;
 use std::sync::Arc;

@@ -135,6 +135,7 @@ mod tests {
     use crate::records::Expected;
     use crate::shard::{self, ShardConfig};
     use std::collections::HashSet;
+    use std::sync::Arc;
     use uuid::Uuid;
 
     #[tokio::test]

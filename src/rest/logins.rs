@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::extract::{Body, Caller, SessionId};
 use super::find::Found;
+use super::rate::Anybody;
 use super::shapes::Tokens;
 use super::{App, AppState, idempotency, sessions};
 use crate::auth::{Audience, Grantee, Operation, RefreshToken};
@@ -36,13 +37,13 @@ pub fn tokens(app: &AppState, record: &Record) -> Option<Tokens> {
         guest: false,
         sid: Some(record.id),
     };
-    let (access_token, _) = app.keys.own().mint(&grantee, ttl);
+    let (access_token, _) = app.key.mint(&grantee, ttl);
     let refresh = RefreshToken { session: record.id, player: record.player, generation: login.generation };
     Some(Tokens {
         access_token,
         token_type: "Bearer",
         expires_in: ttl.as_secs(),
-        refresh_token: refresh.sign(app.keys.own(), Duration::from_millis(left_ms)),
+        refresh_token: refresh.sign(&app.key, Duration::from_millis(left_ms)),
     })
 }
 
@@ -77,13 +78,14 @@ pub async fn heartbeat(
 /// New tokens for a refresh token, which is spent. It is the credential: whatever is wrong with it, the answer is the same.
 pub async fn refresh(
     State(app): State<App>,
+    _counted: Anybody,
     SessionId(id): SessionId,
     Body(mut body): Body,
 ) -> Result<Response, ApiError> {
     let token = body.text("refresh_token", "a string", |text| Some(text.to_owned()));
     let token = body.need("refresh_token", token);
     body.finish()?;
-    let token = token.and_then(|token| RefreshToken::read(app.keys.own(), &token));
+    let token = token.and_then(|token| RefreshToken::read(&app.key, &token));
     let token = token.filter(|token| token.session == id).ok_or(Reason::Unauthorized)?;
     let change = Change::Refresh { id, generation: token.generation };
     let record: Arc<Record> = app.records.change(Kind::Auth, change).await?.record.ok_or(Reason::Internal)?;

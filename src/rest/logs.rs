@@ -6,11 +6,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::App;
+use super::cursor;
 use super::error::ApiError;
 use super::extract::{Caller, Parameters, SessionId};
 use super::sessions::counted;
 use super::shapes::SessionLogEntry;
-use super::cursor;
 use crate::auth::Operation;
 use crate::hub::Refusal;
 use crate::records::Kept;

@@ -1,17 +1,18 @@
 //! REST: JSON over HTTP, under three base paths. Whatever changes a session goes through the hub into the same inbox as
 //! what sockets say.
 //!
-//! In reading order: [`layers`] what every request passes, [`rate`] how many of them, [`extract`] and [`fields`] requests taken apart, [`error`] the
-//! one error, [`conditional`] what the client knows already, [`shapes`] what answers look like; then the operations: [`health`], [`combat`], [`actions`], [`sessions`],
-//! [`tickets`], [`guest`], [`arena`]; [`pages`] are the embedded web pages.
+//! In reading order: [`layers`] what every request passes, [`rate`] how many of them one caller may send, [`extract`] and
+//! [`fields`] requests taken apart, [`error`] the one error, [`conditional`] what the client knows already, [`shapes`] what
+//! answers look like; then the operations: [`health`], [`combat`], [`actions`], [`sessions`], [`tickets`], [`guest`],
+//! [`arena`]; [`pages`] are the embedded web pages.
 
 pub mod actions;
 pub mod analytics;
 pub mod arena;
 pub mod combat;
+pub mod conditional;
 pub mod conditions;
 pub mod cursor;
-pub mod conditional;
 pub mod error;
 pub mod extract;
 pub mod fields;
@@ -40,9 +41,9 @@ use std::time::Instant;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::{delete, get, post};
+pub use error::ApiError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-pub use error::ApiError;
 
 use crate::analytics::witness::Counting;
 use crate::auth::{KeyRing, Principal, Tickets};
@@ -59,7 +60,7 @@ pub type App = Arc<AppState>;
 #[derive(Debug)]
 pub struct AppState {
     pub hub: Hub,
-    pub keys: KeyRing,
+    pub key: KeyRing,
     pub tickets: Tickets,
     pub lobby: lobby::Lobby,
     pub origins: origin::Origins,
@@ -84,7 +85,7 @@ pub struct AppState {
 impl AppState {
     /// Who a bearer token's bearer is: the token is good, and so is the login it belongs to, if it belongs to one.
     pub fn authenticate(&self, token: &str) -> Option<Arc<Principal>> {
-        let principal = self.keys.verify(token)?;
+        let principal = self.key.verify(token)?;
         principal.sid.is_none_or(|sid| self.records.admits(sid, principal.owner())).then_some(principal)
     }
 

@@ -112,8 +112,7 @@ fn room(read: &mut Fields, owner: Uuid, now: u64) -> Room {
     if players.len() as u64 > max_members {
         read.fault("members", format!("must have at most {max_members} members, the owner among them"));
     }
-    let members: SmallVec<[Member; 2]> =
-        players.into_iter().map(|player| Member { player, joined_at: now }).collect();
+    let members: SmallVec<[Member; 2]> = players.into_iter().map(|player| Member { player, joined_at: now }).collect();
     let max_members = u32::try_from(max_members).expect("within range");
     Room { ttl_ms: ttl * SECOND_MS, max_members, members, state: "{}".into() }
 }
@@ -170,7 +169,10 @@ mod tests {
         assert_eq!((login.absolute_at, &*login.scope), (61_000, "play play:arena"));
         let created = player(json!({"type": "combat", "player_id": PLAYER, "metadata": {"a": null}})).unwrap();
         let NewSession::Fight(fight) = created else { panic!() };
-        assert_eq!((fight.creator, fight.participants.as_slice(), fight.metadata.as_str()), (PLAYER, &[PLAYER][..], "{}"));
+        assert_eq!(
+            (fight.creator, fight.participants.as_slice(), fight.metadata.as_str()),
+            (PLAYER, &[PLAYER][..], "{}")
+        );
     }
 
     #[test]
@@ -179,10 +181,13 @@ mod tests {
         let of = |kind: &str| json!({"type": kind, "player_id": PLAYER});
         for kind in ["combat", "player", "custom"] {
             assert_eq!(reason(player(of(kind))), None, "{kind}");
-            assert_eq!(reason(read(Role::Player(Uuid::from_u128(2)), of(kind))), Some(match kind {
-                "combat" => Reason::ValidationFailed,
-                _ => Reason::Forbidden,
-            }));
+            assert_eq!(
+                reason(read(Role::Player(Uuid::from_u128(2)), of(kind))),
+                Some(match kind {
+                    "combat" => Reason::ValidationFailed,
+                    _ => Reason::Forbidden,
+                })
+            );
             assert_eq!(reason(service(of(kind))), None, "{kind}");
         }
         assert_eq!(reason(player(of("auth"))), Some(Reason::Forbidden));

@@ -93,11 +93,7 @@ struct SessionListResponse<'a> {
 }
 
 /// Lists sessions, newest first. A player lists its own.
-pub async fn list(
-    State(app): State<App>,
-    Caller(caller): Caller,
-    mut query: Parameters,
-) -> Result<Response, ApiError> {
+pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Parameters) -> Result<Response, ApiError> {
     caller.may(Operation::ListSessions)?;
     let mut filter = Filter {
         kind: query.named("type", "combat, player, auth or custom", Kind::named),
@@ -189,7 +185,7 @@ pub async fn update(
     let settings = given.clone().and_then(|members| body.kept("settings", members));
     let found = app.find(&caller, Operation::UpdateSession, id).await;
     if found.as_ref().is_ok_and(|found| found.kind() == Kind::Combat) {
-        combat::keep_fixed(&mut body, given.unwrap_or_default());
+        combat::keep_fixed(&mut body, &given.unwrap_or_default());
     }
     body.finish()?;
     let found = found?;

@@ -225,10 +225,8 @@ impl<'a> Session<'a> {
                 absolute_expires_at = Some(unix(login.absolute_at));
             }
             Body::Custom(room) => {
-                let member = |member: &Member| SessionMember {
-                    player_id: member.player,
-                    joined_at: unix(member.joined_at),
-                };
+                let member =
+                    |member: &Member| SessionMember { player_id: member.player, joined_at: unix(member.joined_at) };
                 members = Some(room.members.iter().map(member).collect());
             }
         }

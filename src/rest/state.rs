@@ -9,10 +9,10 @@ use serde_json::Value;
 use tiltyard_protocol::Reason;
 
 use super::App;
+use super::conditional::not_modified;
 use super::conditions::{etag, expected};
 use super::error::ApiError;
 use super::extract::{Caller, MergePatch, SessionId};
-use super::conditional::not_modified;
 use super::sessions::{changed, counted};
 use crate::auth::Operation;
 use crate::records::{Body, Change, Record};

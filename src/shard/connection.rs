@@ -90,6 +90,11 @@ impl BySid {
         }
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The connections of `sid`.
     pub fn of(&self, sid: Uuid) -> SmallVec<[ConnKey; 1]> {
         self.0.get(&sid).cloned().unwrap_or_default()

@@ -181,6 +181,9 @@ impl Worker {
             self.close(key, CloseCode::Idle);
             return;
         }
+        if let Some(sid) = connection.sid {
+            self.book.login_used(sid);
+        }
         let next = if silent >= limits::PING_AFTER_MS {
             let mut ping = Vec::new();
             frame::ping(&mut ping);

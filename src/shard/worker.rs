@@ -218,6 +218,7 @@ impl Worker {
                 }
             }
         }
+        debug_assert!(self.by_sid.is_empty() || !self.connections.is_empty(), "forgotten with their connections");
         if let Err(error) = self.journal.sync() {
             tracing::error!(shard = self.number, %error, "the log could not be synced at the end");
         }
@@ -383,6 +384,7 @@ mod tests {
     use super::Worker;
     use crate::hub::{Attachment, Command, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction};
     use crate::log::recovery::recover;
+    use crate::records::FightBook;
     use crate::shard::ShardHandle;
 
     /// A shard on its thread, with switches for what can go wrong.
@@ -390,6 +392,7 @@ mod tests {
         handle: ShardHandle,
         log_fails: Arc<AtomicBool>,
         step_panics: Arc<AtomicBool>,
+        book: Arc<FightBook>,
         thread: JoinHandle<()>,
         _data: TempDir,
     }
@@ -400,10 +403,11 @@ mod tests {
             let mut recovered = recover(data.path(), 1, false).unwrap();
             let (journal, records) = recovered.shards.remove(0);
             let log_fails = journal.failing.clone();
-            let (handle, mut worker) = Worker::new(0, 1, journal, records, Arc::default()).unwrap();
+            let book = Arc::new(FightBook::default());
+            let (handle, mut worker) = Worker::new(0, 1, journal, records, Arc::clone(&book)).unwrap();
             let step_panics = worker.step_panics.clone();
             let thread = std::thread::spawn(move || worker.run());
-            Self { handle, log_fails, step_panics, thread, _data: data }
+            Self { handle, log_fails, step_panics, book, thread, _data: data }
         }
 
         fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> oneshot::Receiver<Result<T, Refusal>> {
@@ -567,7 +571,8 @@ mod tests {
         shard.step_panics.store(true, Ordering::SeqCst);
         let refused = shard.attack(bad).blocking_recv().unwrap().unwrap_err();
         assert_eq!(refused.reason, Reason::Internal);
-        let ended = shard.read(bad).unwrap();
+        assert_eq!(shard.read(bad).unwrap_err().reason, Reason::NoSession);
+        let ended = shard.book.get(bad).unwrap();
         assert_eq!(ended.end_reason, Some(tiltyard_combat::EndReason::Failed));
         shard.attack(good).blocking_recv().unwrap().unwrap();
         assert_eq!(shard.handle.stats().panics, 1);

@@ -22,6 +22,7 @@ use super::accept::Permit;
 use crate::auth::ticket::Presented;
 use crate::auth::{Admission, Operation};
 use crate::hub::Attachment;
+use crate::records::Kept;
 use crate::rest::error::ApiError;
 use crate::rest::extract::bearer;
 use crate::rest::id::parse_uuid;
@@ -54,6 +55,9 @@ pub async fn upgrade(
     let Query(parameters) = parameters.map_err(|_| Reason::BadRequest)?;
     let credentials = authenticate(&app, &request, &parameters)?;
     let admission = credentials.admission();
+    if !admission.sid.is_none_or(|sid| app.records.admits(sid, admission.player)) {
+        return Err(Reason::Unauthorized.into());
+    }
     check_seat(&app, admission).await?;
     if let Credentials::Ticket(ticket) = &credentials
         && !app.tickets.redeem(ticket)
@@ -141,9 +145,13 @@ fn authenticate(app: &AppState, request: &Request, parameters: &Parameters) -> R
 
 /// The session is there and the player has a seat; no difference is made between the two.
 async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError> {
-    let fight = app.hub.read(admission.session).await?;
-    let seated = fight.participants.iter().any(|seat| seat.player == admission.player);
-    if seated { Ok(()) } else { Err(Reason::NoSession.into()) }
+    let found = app.look_up(admission.session).await?;
+    let Kept::Fight(fight) = found.kept else { return Err(Reason::NoSession.into()) };
+    match fight.participants.iter().any(|seat| seat.player == admission.player) {
+        false => Err(Reason::NoSession.into()),
+        true if !found.resident => Err(Reason::SessionEnded.into()),
+        true => Ok(()),
+    }
 }
 
 impl Credentials {
@@ -167,14 +175,20 @@ struct Attach {
 impl Attach {
     /// Waits for the 101 to be sent and hands the socket over. Whatever fails, the socket is dropped and with it closed.
     async fn run(self, upgraded: OnUpgrade, app: &AppState) {
-        let session = self.admission.session;
+        let Admission { session, player, sid } = self.admission;
         let attachment = match upgraded.await {
             Ok(upgraded) => self.attachment(upgraded),
             Err(error) => return tracing::debug!(%session, %error, "gone before the upgrade"),
         };
         match attachment {
             Ok(attachment) => match app.hub.attach(attachment) {
-                Ok(()) => app.metrics.upgrades.increment(1),
+                Ok(()) => {
+                    app.metrics.upgrades.increment(1);
+                    // Its login may have ended while the socket was on its way to the shard, and so out of reach.
+                    if let Some(sid) = sid.filter(|sid| !app.records.admits(*sid, player)) {
+                        app.hub.revoke(sid);
+                    }
+                }
                 Err(refusal) => tracing::debug!(%session, reason = %refusal.reason, "socket not taken"),
             },
             Err(error) => tracing::warn!(%session, error, "socket not taken from the runtime"),

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 pub use postgres::PostgresStore;
 pub use row::{
-    Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, Kind, KeyAnswer, KeyRow, LogRow, Page, Past, PlayerRow,
+    Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, Page, Past, PlayerRow,
     SessionRow, Status,
 };
 pub use sqlite::SqliteStore;

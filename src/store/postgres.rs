@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::row::{self, fight_numbers};
 use super::sql::{self, PageSql, bounded, number, unreadable};
 use super::{
-    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError, Page, Past,
-    SessionRow, Status, Store, StoreError, shown,
+    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError,
+    Page, Past, SessionRow, Status, Store, StoreError, shown,
 };
 use crate::limits;
 
@@ -204,11 +204,15 @@ impl PostgresStore {
         }
     }
 
-    async fn page(&self, sql: PageSql, limit: usize, before: Option<Uuid>, player: Option<Uuid>) -> Result<Page, StoreError> {
+    async fn page(
+        &self,
+        sql: PageSql,
+        limit: usize,
+        before: Option<Uuid>,
+        player: Option<Uuid>,
+    ) -> Result<Page, StoreError> {
         let page = sqlx::query(AssertSqlSafe(sql.page)).bind(number(limit + 1)).bind(before).bind(player);
-        let rows = self
-            .all(page, |row| Ok((session(row)?, row.try_get::<i64, _>(17).map_err(unreadable)?)))
-            .await?;
+        let rows = self.all(page, |row| Ok((session(row)?, row.try_get::<i64, _>(17).map_err(unreadable)?))).await?;
         let total = match rows.first() {
             Some((_, total)) => *total,
             None if before.is_none() => 0,
@@ -291,54 +295,54 @@ fn commit(batch: &Batch) -> Prepared<'static> {
             $rows.iter().map($value).collect::<Vec<_>>()
         };
     }
-    let (s, p, l, k, b) = (&batch.sessions, &batch.players, &batch.logs, &batch.keys, &batch.buckets);
+    let Batch { sessions, players, logs, keys, buckets, .. } = batch;
     sqlx::query(COMMIT)
         .bind(batch.undone.clone())
         .bind(column!(batch.undone_keys, |hash| hash.to_vec()))
-        .bind(column!(s, |s| s.id))
-        .bind(column!(s, |s| s.kind as i16))
-        .bind(column!(s, |s| s.status as i16))
-        .bind(column!(s, |s| s.player))
-        .bind(column!(s, |s| s.created_at))
-        .bind(column!(s, |s| s.updated_at))
-        .bind(column!(s, |s| s.ended_at))
-        .bind(column!(s, |s| s.expires_at))
-        .bind(column!(s, |s| s.version))
-        .bind(column!(s, |s| s.node.clone()))
-        .bind(column!(s, |s| fight_numbers(s.fight).0))
-        .bind(column!(s, |s| fight_numbers(s.fight).1))
-        .bind(column!(s, |s| s.metadata.clone()))
-        .bind(column!(s, |s| s.settings.clone()))
-        .bind(column!(s, |s| s.body.clone()))
-        .bind(column!(s, |s| s.end_reason.clone()))
-        .bind(column!(s, |s| s.logs))
-        .bind(column!(p, |p| p.session))
-        .bind(column!(p, |p| p.player))
-        .bind(column!(p, |p| p.kind as i16))
-        .bind(column!(p, |p| p.status as i16))
-        .bind(column!(p, |p| fight_numbers(p.fight).0))
-        .bind(column!(p, |p| fight_numbers(p.fight).1))
+        .bind(column!(sessions, |s| s.id))
+        .bind(column!(sessions, |s| s.kind as i16))
+        .bind(column!(sessions, |s| s.status as i16))
+        .bind(column!(sessions, |s| s.player))
+        .bind(column!(sessions, |s| s.created_at))
+        .bind(column!(sessions, |s| s.updated_at))
+        .bind(column!(sessions, |s| s.ended_at))
+        .bind(column!(sessions, |s| s.expires_at))
+        .bind(column!(sessions, |s| s.version))
+        .bind(column!(sessions, |s| s.node.clone()))
+        .bind(column!(sessions, |s| fight_numbers(s.fight).0))
+        .bind(column!(sessions, |s| fight_numbers(s.fight).1))
+        .bind(column!(sessions, |s| s.metadata.clone()))
+        .bind(column!(sessions, |s| s.settings.clone()))
+        .bind(column!(sessions, |s| s.body.clone()))
+        .bind(column!(sessions, |s| s.end_reason.clone()))
+        .bind(column!(sessions, |s| s.logs))
+        .bind(column!(players, |p| p.session))
+        .bind(column!(players, |p| p.player))
+        .bind(column!(players, |p| p.kind as i16))
+        .bind(column!(players, |p| p.status as i16))
+        .bind(column!(players, |p| fight_numbers(p.fight).0))
+        .bind(column!(players, |p| fight_numbers(p.fight).1))
         .bind(column!(batch.left, |pair| pair.0))
         .bind(column!(batch.left, |pair| pair.1))
-        .bind(column!(l, |l| l.session))
-        .bind(column!(l, |l| l.no))
-        .bind(column!(l, |l| l.at))
-        .bind(column!(l, |l| l.event.clone()))
-        .bind(column!(l, |l| l.message.clone()))
-        .bind(column!(l, |l| l.data.clone()))
+        .bind(column!(logs, |l| l.session))
+        .bind(column!(logs, |l| l.no))
+        .bind(column!(logs, |l| l.at))
+        .bind(column!(logs, |l| l.event.clone()))
+        .bind(column!(logs, |l| l.message.clone()))
+        .bind(column!(logs, |l| l.data.clone()))
         .bind(column!(batch.trims, |trim| trim.0))
         .bind(column!(batch.trims, |trim| trim.1))
-        .bind(column!(k, |k| k.hash.to_vec()))
-        .bind(column!(k, |k| k.fingerprint.to_vec()))
-        .bind(column!(k, |k| k.created_at))
-        .bind(column!(k, |k| k.session))
-        .bind(column!(k, |k| k.answer.as_ref().map(|answer| answer.status.cast_signed())))
-        .bind(column!(k, |k| k.answer.as_ref().map(|answer| answer.body.clone())))
-        .bind(column!(b, |b| b.node.clone()))
-        .bind(column!(b, |b| b.width))
-        .bind(column!(b, |b| b.start))
-        .bind(column!(b, |b| b.series))
-        .bind(column!(b, |b| b.data.clone()))
+        .bind(column!(keys, |k| k.hash.to_vec()))
+        .bind(column!(keys, |k| k.fingerprint.to_vec()))
+        .bind(column!(keys, |k| k.created_at))
+        .bind(column!(keys, |k| k.session))
+        .bind(column!(keys, |k| k.answer.as_ref().map(|answer| answer.status.cast_signed())))
+        .bind(column!(keys, |k| k.answer.as_ref().map(|answer| answer.body.clone())))
+        .bind(column!(buckets, |b| b.node.clone()))
+        .bind(column!(buckets, |b| b.width))
+        .bind(column!(buckets, |b| b.start))
+        .bind(column!(buckets, |b| b.series))
+        .bind(column!(buckets, |b| b.data.clone()))
 }
 
 /// Waits for the lock of the node's name, `false` where another holds it for longer than `patience`.
@@ -364,7 +368,7 @@ async fn backend(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
 
 /// PostgreSQL's codes of class 53 are about resources; 53100 is a full disk.
 fn failure(error: &sqlx::Error) -> StoreError {
-    match error.as_database_error().and_then(|error| error.code()) {
+    match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
         Some(code) if code == "53100" => StoreError::Full(error.to_string()),
         _ => StoreError::Unavailable(error.to_string()),
     }

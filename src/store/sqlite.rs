@@ -7,9 +7,7 @@ use serde::Serialize;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::query::Query;
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -18,8 +16,8 @@ use uuid::fmt::Simple;
 use super::row::{self, fight_numbers};
 use super::sql::{self, PageSql, bounded, number, unreadable};
 use super::{
-    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError, Page, Past,
-    SessionRow, Status, Store, StoreError,
+    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError,
+    Page, Past, SessionRow, Status, Store, StoreError,
 };
 use crate::limits;
 
@@ -76,6 +74,7 @@ DELETE FROM idempotency_keys WHERE hash IN
 DELETE FROM analytics_buckets WHERE (width = $3 AND start < $4) OR (width = $5 AND start < $6)
     OR (width = $7 AND start < $8) OR (width = $9 AND start < $10);
 DELETE FROM sessions WHERE id IN (SELECT id FROM swept);
+SELECT count(*) FROM swept;
 COMMIT;
 ";
 
@@ -143,7 +142,11 @@ impl SqliteStore {
     }
 
     /// Runs a transaction's text on the connection that writes.
-    async fn write(&self, sql: &'static str, bind: impl FnOnce(Prepared<'static>) -> Prepared<'static>) -> Result<u64, StoreError> {
+    async fn write(
+        &self,
+        sql: &'static str,
+        bind: impl FnOnce(Prepared<'static>) -> Prepared<'static>,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
         let work = async {
             let mut writer = self.writer.lock().await;
             let writer = &mut *writer;
@@ -152,14 +155,21 @@ impl SqliteStore {
                 let _ = (&mut writer.connection).execute("ROLLBACK").await;
             }
             writer.unsettled = true;
-            let done = bind(sqlx::query(sql)).execute(&mut writer.connection).await.map_err(|error| failure(&error))?;
+            let rows =
+                bind(sqlx::query(sql)).fetch_all(&mut writer.connection).await.map_err(|error| failure(&error))?;
             writer.unsettled = false;
-            Ok(done.rows_affected())
+            Ok(rows)
         };
         bounded(work).await
     }
 
-    async fn page(&self, sql: PageSql, limit: usize, before: Option<Uuid>, player: Option<Uuid>) -> Result<Page, StoreError> {
+    async fn page(
+        &self,
+        sql: PageSql,
+        limit: usize,
+        before: Option<Uuid>,
+        player: Option<Uuid>,
+    ) -> Result<Page, StoreError> {
         let page = AssertSqlSafe(sql.page);
         let rows = sqlx::query(page).bind(number(limit + 1)).bind(before).bind(player).fetch_all(&self.readers);
         let rows = bounded(async { rows.await.map_err(|error| failure(&error)) }).await?;
@@ -168,7 +178,8 @@ impl SqliteStore {
             None if before.is_none() => 0,
             None => {
                 let total = sqlx::query(AssertSqlSafe(sql.total)).bind(0).bind(before).bind(player);
-                let row = bounded(async { total.fetch_one(&self.readers).await.map_err(|error| failure(&error)) }).await?;
+                let row =
+                    bounded(async { total.fetch_one(&self.readers).await.map_err(|error| failure(&error)) }).await?;
                 row.try_get(0).map_err(unreadable)?
             }
         };
@@ -197,9 +208,9 @@ impl Drop for SqliteStore {
 impl Store for SqliteStore {
     fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()> {
         let texts = texts(batch);
-        Box::pin(async move {
-            self.write(COMMIT, |query| texts.into_iter().fold(query, Query::bind)).await.map(|_rows| ())
-        })
+        Box::pin(
+            async move { self.write(COMMIT, |query| texts.into_iter().fold(query, Query::bind)).await.map(|_rows| ()) },
+        )
     }
 
     fn live(&self, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
@@ -250,7 +261,11 @@ impl Store for SqliteStore {
             let query = past.buckets.into_iter().fold(query, |query, (width, start)| query.bind(width).bind(start));
             query.bind(number(limit))
         };
-        Box::pin(self.write(SWEEP, bind))
+        Box::pin(async move {
+            let rows = self.write(SWEEP, bind).await?;
+            let swept: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0).map_err(unreadable))?;
+            Ok(swept.unsigned_abs())
+        })
     }
 }
 
@@ -362,7 +377,7 @@ async fn checkpoint(mut connection: SqliteConnection) {
 /// SQLite's codes for a file that cannot grow.
 fn failure(error: &sqlx::Error) -> StoreError {
     const FULL: &str = "13";
-    match error.as_database_error().and_then(|error| error.code()) {
+    match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
         Some(code) if code == FULL => StoreError::Full(error.to_string()),
         _ => StoreError::Unavailable(error.to_string()),
     }

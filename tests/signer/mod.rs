@@ -212,12 +212,12 @@ pub fn attacks(signer: &Signer, canary: &str) -> Vec<(String, String)> {
         }
     }
     let good = signer.sign(&claims());
-    let (signed, signature) = good.rsplit_once('.').unwrap();
-    all.push(("no signature".to_owned(), format!("{signed}.")));
-    all.push(("zeros as the signature".to_owned(), format!("{signed}.{}", URL_SAFE_NO_PAD.encode([0; 64]))));
+    let (message, signature) = good.rsplit_once('.').unwrap();
+    all.push(("no signature".to_owned(), format!("{message}.")));
+    all.push(("zeros as the signature".to_owned(), format!("{message}.{}", URL_SAFE_NO_PAD.encode([0; 64]))));
     all.push(("another token's signature".to_owned(), {
-        let (other, _) = signer.sign(&claims()).rsplit_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-        format!("{other}.{signature}")
+        let other = signer.sign(&claims());
+        format!("{}.{signature}", other.rsplit_once('.').unwrap().0)
     }));
     all.push(("four parts".to_owned(), format!("{good}.{signature}")));
     all.push(("64 KiB".to_owned(), signer.sign(&json!({"pad": "x".repeat(48 * 1024), "iss": ISSUER}))));

@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn caller(role: Role) -> Principal {
-        Principal { role, scopes: vec![], guest: false }
+        Principal { role, scopes: vec![], guest: false, sid: None }
     }
 
     fn by(limits: &RateLimits<FakeRelativeClock>, caller: &Principal) -> Charge {
