@@ -29,6 +29,10 @@ pub enum Command {
     Bare(BareArgs),
     /// Measure a server against the bare loop, in turns, on one core each
     Compare(CompareArgs),
+    /// Fill a server with sessions over REST, restart it, and measure a mix of requests at a steady rate
+    Crud(CrudArgs),
+    /// Be the smallest HTTP server that could read and create sessions: no authentication, no store
+    BareHttp(BareHttpArgs),
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +160,70 @@ pub struct CompareArgs {
     pub output: Output,
 }
 
+#[derive(Debug, Args)]
+pub struct CrudArgs {
+    /// The server's executable
+    #[arg(long, value_name = "PATH")]
+    pub server_bin: PathBuf,
+    /// The server's database, empty; without it the one in its data folder
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+    /// Sessions the server is filled with
+    #[arg(long, default_value_t = 500_000)]
+    pub sessions: usize,
+    /// Requests a second, on a schedule that does not wait for the server
+    #[arg(long, default_value_t = 2000.0, value_parser = request_rate)]
+    pub rate: f64,
+    /// Seconds measured; with --compare, each time
+    #[arg(long, default_value_t = 20.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Seconds of the same load before
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    pub warmup: f64,
+    /// Seconds the server is left alone before its memory is read: what it gives back, it gives back in that time
+    #[arg(long, default_value_t = 8.0, value_parser = seconds)]
+    pub rest: f64,
+    /// Connections
+    #[arg(long, default_value_t = 128, value_parser = connections)]
+    pub connections: usize,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Fail where a P95 is over the figure a session service is held to
+    #[arg(long)]
+    pub hold: bool,
+    /// Instead: requests per second on one core, GET and POST of a session, against the bare HTTP server, in turns
+    #[arg(long)]
+    pub compare: bool,
+    /// With --compare: repetitions, each of both
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100), requires = "compare")]
+    pub reps: u32,
+    /// With --compare: core of the server
+    #[arg(long, default_value_t = 0, requires = "compare")]
+    pub server_core: usize,
+    /// With --compare: core of the harness
+    #[arg(long, default_value_t = 1, requires = "compare")]
+    pub harness_core: usize,
+    /// With --compare: fail below this ratio of the median requests per second of GET
+    #[arg(long, value_name = "RATIO", requires = "compare")]
+    pub min_get_ratio: Option<f64>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct BareHttpArgs {
+    /// Where to listen; port 0 for any
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Seconds after which it stops by itself
+    #[arg(long, default_value_t = 120.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// What every GET is answered by
+    #[arg(long, value_name = "FILE")]
+    pub session: Option<PathBuf>,
+}
+
 /// Whom to measure.
 #[derive(Debug, Args)]
 pub struct Target {
@@ -187,6 +255,15 @@ fn rate(text: &str) -> Result<f64, String> {
     number_between(text, 0.001, 1000.0)
 }
 
+fn request_rate(text: &str) -> Result<f64, String> {
+    number_between(text, 1.0, 1_000_000.0)
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    let count = text.parse().map_err(|_| format!("{text} is no number"))?;
+    if (1..=10_000).contains(&count) { Ok(count) } else { Err("must be between 1 and 10000".to_owned()) }
+}
+
 fn number_between(text: &str, low: f64, high: f64) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| format!("{text} is no number"))?;
     if (low..=high).contains(&value) { Ok(value) } else { Err(format!("must be between {low} and {high}")) }
@@ -216,5 +293,10 @@ mod tests {
         refused(&["x", "run", "--bare", "--saturate", "--seconds", "inf"]);
         refused(&["x", "run", "--bare", "--saturate", "--max-cpu-us-per-delta", "9"]);
         refused(&["x", "idle", "--bare"]);
+        taken(&["x", "crud", "--server-bin", "y", "--rate", "2000"]);
+        taken(&["x", "crud", "--server-bin", "y", "--compare", "--reps", "3"]);
+        refused(&["x", "crud"]);
+        refused(&["x", "crud", "--server-bin", "y", "--reps", "3"]);
+        refused(&["x", "crud", "--server-bin", "y", "--connections", "0"]);
     }
 }

@@ -4,14 +4,14 @@
 use std::fmt::{self, Display, Formatter};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
-use tempfile::TempDir;
 
 use crate::bounds::Bounds;
 use crate::child::Server;
 use crate::cli::CompareArgs;
 use crate::fleet::Load;
+use crate::hub::Hub;
 use crate::lobby::Peer;
 use crate::number::{grouped, median, whole};
 use crate::report::{Quantiles, Report};
@@ -72,30 +72,21 @@ fn bare(args: &CompareArgs) -> Result<Report> {
     let folder = tempfile::tempdir()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["bare", "--seconds", &(args.warmup + args.seconds + BARE_SPARE).to_string()]);
-    let server = start(args, command, &folder)?;
+    let log = folder.path().join("log");
+    let server = pinned(args, || Server::start(command, &log))?;
     load(args, &server, Peer::Bare)
 }
 
 fn tiltyard(args: &CompareArgs) -> Result<Report> {
-    let folder = tempfile::tempdir()?;
-    let data = folder.path().join("data");
-    let mut command = Command::new(&args.server_bin);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
-    let server = start(args, command, &folder)?;
-    let mut command = Command::new(&args.server_bin);
-    command.arg("token").arg("--data").arg(&data).args(["--service", "loadtest", "--scope", "sessions:write"]);
-    let output = command.output().context("ask for a token")?;
-    if !output.status.success() {
-        bail!("no token: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    let token = String::from_utf8(output.stdout).context("the token is not text")?.trim().to_owned();
-    load(args, &server, Peer::Tiltyard { token })
+    let hub = Hub::new(&args.server_bin, None)?;
+    let server = pinned(args, || hub.start())?;
+    load(args, &server, Peer::Tiltyard { token: hub.token()? })
 }
 
 /// Starts a server on its core. What a process starts runs where it runs itself, so the harness goes there for a moment.
-fn start(args: &CompareArgs, command: Command, folder: &TempDir) -> Result<Server> {
+fn pinned(args: &CompareArgs, start: impl FnOnce() -> Result<Server>) -> Result<Server> {
     sys::pin(args.server_core).with_context(|| format!("run on core {}", args.server_core))?;
-    let server = Server::start(command, &folder.path().join("log"));
+    let server = start();
     sys::pin(args.harness_core).with_context(|| format!("run on core {}", args.harness_core))?;
     server
 }

@@ -1,7 +1,8 @@
 //! `tiltyard-loadtest`: plays many fights at once against a server, rebuilds every player's view, and says how fast,
 //! how costly and how truthful the server was. In reading order:
-//! - [`cli`]: the four commands. [`run`] measures under load, [`idle`] measures memory, [`bare`] is the smallest server that
-//!   could do the same work, [`compare`] measures a server against it.
+//! - [`cli`]: the commands. [`run`] measures under load, [`idle`] measures memory, [`bare`] is the smallest server that
+//!   could do the same work, [`compare`] measures a server against it; [`crud`] measures REST, [`bare_http`] is the smallest
+//!   server for that. A [`hub`] is a server started for a measurement.
 //! - [`lobby`] creates the sessions over [`rest`]; [`connect`] opens the sockets; [`frame`] is WebSocket's framing.
 //! - [`fleet`] is the one loop; the [`crowd`] are all players with their sockets; a [`player`] checks what it is sent, with
 //!   a [`memo`] of what others were sent and [`quick`] ways for the usual messages; a [`session`] is what its players know
@@ -9,6 +10,7 @@
 //! - [`tally`] counts, [`report`] shows it, [`bounds`] decides the exit code, [`procfs`] reads what a process used.
 
 mod bare;
+mod bare_http;
 mod bounds;
 mod child;
 mod cli;
@@ -16,8 +18,10 @@ mod clock;
 mod compare;
 mod connect;
 mod crowd;
+mod crud;
 mod fleet;
 mod frame;
+mod hub;
 mod idle;
 mod lobby;
 mod memo;
@@ -53,6 +57,8 @@ fn main() -> ExitCode {
         Command::Idle(args) => idle::command(&args),
         Command::Bare(args) => bare::command(&args),
         Command::Compare(args) => compare::command(&args),
+        Command::Crud(args) => crud::command(&args),
+        Command::BareHttp(args) => bare_http::command(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -27,9 +27,14 @@ impl Usage {
         Self::of(process::id())
     }
 
+    /// CPU time since `earlier`.
+    pub fn cpu_since(&self, earlier: &Self) -> Duration {
+        self.cpu.saturating_sub(earlier.cpu)
+    }
+
     /// CPU time since `earlier` as a percentage of one core over `time`.
     pub fn cpu_percent_since(&self, earlier: &Self, time: Duration) -> f64 {
-        100.0 * self.cpu.saturating_sub(earlier.cpu).as_secs_f64() / time.as_secs_f64()
+        100.0 * self.cpu_since(earlier).as_secs_f64() / time.as_secs_f64()
     }
 }
 

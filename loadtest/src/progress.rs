@@ -78,6 +78,19 @@ impl Progress {
         ));
     }
 
+    /// Shows a line of somebody else's figures, if it is time to.
+    pub fn line(&mut self, now: u64, text: impl FnOnce() -> String) {
+        let every = match self.look {
+            Look::Quiet => return,
+            Look::Plain => PLAIN_EVERY,
+            Look::Live(_) => LIVE_EVERY,
+        };
+        if now >= self.last.0 + every {
+            self.last.0 = now;
+            self.step(&text());
+        }
+    }
+
     pub fn done(&self) {
         if let Look::Live(bar) = &self.look {
             bar.finish_and_clear();

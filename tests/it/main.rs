@@ -4,15 +4,19 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod contract;
+mod crash;
 mod encodings;
 mod fight;
 mod keys;
 mod limits;
 mod metrics;
 mod openapi;
+mod postgres;
 mod recovery;
 #[path = "../signer/mod.rs"]
 mod signer;
 mod slow_clients;
 mod support;
 mod tickets;
+mod wire;

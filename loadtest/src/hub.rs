@@ -1,0 +1,55 @@
+//! A Tiltyard server with a data folder of its own, which can be started again on what it kept.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::child::Server;
+
+/// The executable, its folder and its database.
+#[derive(Debug)]
+pub struct Hub {
+    executable: PathBuf,
+    database: Option<String>,
+    folder: TempDir,
+}
+
+impl Hub {
+    pub fn new(executable: &Path, database: Option<&str>) -> Result<Self> {
+        Ok(Self {
+            executable: executable.to_owned(),
+            database: database.map(str::to_owned),
+            folder: tempfile::tempdir()?,
+        })
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts it. Dropping what is returned is a kill -9.
+    pub fn start(&self) -> Result<Server> {
+        let mut command = Command::new(&self.executable);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data"]).arg(self.data());
+        // Requests are counted as always, and not refused: all of them come from one service.
+        command.args(["--rate-service", "1000000/s"]);
+        if let Some(database) = &self.database {
+            command.args(["--database", database]);
+        }
+        Server::start(command, &self.folder.path().join("log"))
+    }
+
+    /// A service's token for all that is done to sessions.
+    pub fn token(&self) -> Result<String> {
+        let mut command = Command::new(&self.executable);
+        command.arg("token").arg("--data").arg(self.data()).args(["--service", "loadtest"]);
+        command.args(["--scope", "sessions:read", "--scope", "sessions:write"]);
+        let output = command.output().context("ask for a token")?;
+        if !output.status.success() {
+            bail!("no token: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8(output.stdout).context("the token is not text")?.trim().to_owned())
+    }
+}

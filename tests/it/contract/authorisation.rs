@@ -1,0 +1,202 @@
+//! Every cell of the table of who may do what, over HTTP: route by route, role by role, to foreign and own sessions.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::case::{Case, Reply};
+
+/// A cell has a sign for a foreign session, one the caller takes part in, and its own: `+` admitted, whatever comes of it,
+/// `-` forbidden (403), `?` hidden (404), `x` as good as no token (401), `!` not well-formed when this caller says it (400), `.` not a case there is.
+const OF_SESSIONS: &str = "
+    operation             guest  player noscope read   write  ops    stats  admin  nobody
+    combat GET            ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    combat GET:logs       ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    combat GET:combat     ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    combat GET:fight      ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    combat PUT            ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
+    combat DELETE         ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
+    combat POST:actions   ?++    ?++    ---     ---    +++    ---    ---    +++    xxx
+    combat POST:tickets   ?++    ?++    ---     ---    +++    ---    ---    +++    xxx
+    custom GET            ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    custom GET:logs       ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    custom PUT            ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
+    custom DELETE         ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
+    custom GET:state      ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    custom PATCH:state    ---    ?++    ---     ---    +++    ---    ---    +++    xxx
+    custom POST:members   ---    +++    ---     ---    +++    ---    ---    +++    xxx
+    custom DELETE:members ---    ?++    ---     ---    +++    ---    ---    +++    xxx
+    player GET            ?.+    ?.+    -.-     +.+    -.-    -.-    -.-    +.+    x.x
+    player PUT            -.-    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    player DELETE         -.-    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    player POST:members   -.-    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    player POST:heartbeat ?.+    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    auth GET              ?.+    ?.+    -.-     +.+    -.-    -.-    -.-    +.+    x.x
+    auth PUT              -.-    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    auth DELETE           -.-    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+    auth POST:heartbeat   ?.+    ?.+    -.-     -.-    +.+    -.-    -.-    +.+    x.x
+";
+
+/// What is about no session that is there already; making one is for another player, and for the caller.
+const OF_NONE: &str = "
+    operation             guest  player noscope read   write  ops    stats  admin  nobody
+    create:combat         --     !+     --      --     ++     --     --     ++     xx
+    create:player         --     -+     --      --     ++     --     --     ++     xx
+    create:auth           --     --     --      --     ++     --     --     ++     xx
+    create:custom         --     -+     --      --     ++     --     --     ++     xx
+    fight                 --     !+     --      --     ++     --     --     ++     xx
+    list                  +      +      -       +      -      -      -      +      x
+    fights                +      +      -       +      -      -      -      +      x
+    analytics             x      x      x       -      -      -      +      +      x
+    metrics               x      x      x       -      -      +      -      +      x
+    revoke                x      x      x       -      +      -      -      +      x
+    arena                 +      +      -       x      x      x      x      x      x
+    health                +      +      +       +      +      +      +      +      +
+    openapi               +      +      +       +      +      +      +      +      +
+";
+
+/// A column: the player whose relation counts, and the token.
+fn caller(case: &Case, column: &str) -> (Uuid, Option<String>) {
+    let player = Uuid::new_v4();
+    let id = player.to_string();
+    let grant: &[&str] = match column {
+        "guest" => &["--player", &id, "--scope", "play:arena"],
+        "player" => &["--player", &id],
+        // Scopes of another role do nothing.
+        "noscope" => &["--player", &id, "--scope", "sessions:read", "--scope", "sessions:write", "--scope", "ops:read"],
+        "read" => &["--service", "shop", "--scope", "sessions:read", "--scope", "play"],
+        "write" => &["--service", "shop", "--scope", "sessions:write"],
+        "ops" => &["--service", "shop", "--scope", "ops:read"],
+        "stats" => &["--service", "shop", "--scope", "analytics:read"],
+        "admin" => &["--admin"],
+        "nobody" => return (player, None),
+        other => panic!("{other}"),
+    };
+    (player, Some(case.node.token(grant)))
+}
+
+async fn every_cell_about_a_session(case: Case) {
+    let mut wrong = Vec::new();
+    for Cell { row, column, expected } in cells(OF_SESSIONS) {
+        let (kind, operation) = row.split_once(' ').unwrap();
+        let (player, token) = caller(&case, &column);
+        for (index, sign) in expected.chars().enumerate().filter(|(_, sign)| *sign != '.') {
+            let session = session(&case, kind, player, index).await;
+            let got = sign_of(&to_session(&case, operation, &session, player, token.as_deref()).await);
+            if got != sign {
+                wrong.push(format!("{row} by {column}, relation {index}: {got}, not {sign}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+async fn every_cell_about_none(case: Case) {
+    let mut wrong = Vec::new();
+    for Cell { row, column, expected } in cells(OF_NONE) {
+        for (index, sign) in expected.chars().enumerate() {
+            let (player, token) = caller(&case, &column);
+            let whom = if index == 0 && expected.len() == 2 { Uuid::new_v4() } else { player };
+            let got = sign_of(&to_none(&case, &row, whom, token.as_deref()).await);
+            if got != sign {
+                wrong.push(format!("{row} by {column}, relation {index}: {got}, not {sign}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// One cell of a table.
+struct Cell {
+    row: String,
+    column: String,
+    expected: String,
+}
+
+fn cells(table: &str) -> Vec<Cell> {
+    let mut lines = table.trim().lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let columns: Vec<&str> = lines.next().unwrap().split_off(1);
+    let mut cells = Vec::new();
+    for mut line in lines {
+        let row = line.drain(..line.len() - columns.len()).collect::<Vec<_>>().join(" ");
+        for (column, expected) in columns.iter().zip(line) {
+            cells.push(Cell { row: row.clone(), column: (*column).to_owned(), expected: expected.to_owned() });
+        }
+    }
+    cells
+}
+
+fn sign_of(reply: &Reply) -> char {
+    match reply.status {
+        400 => '!',
+        401 => 'x',
+        403 => '-',
+        404 => '?',
+        status if status < 500 && status != 429 => '+',
+        _ => panic!("{}: {}", reply.line, reply.body),
+    }
+}
+
+/// A session that `player` stands to as the index says: foreign, taken part in, own.
+async fn session(case: &Case, kind: &str, player: Uuid, relation: usize) -> Reply {
+    let other = Uuid::new_v4();
+    let owner = if relation == 2 { player } else { other };
+    let second = if relation == 1 { player } else { Uuid::new_v4() };
+    let settings = match kind {
+        "combat" => json!({ "participants": [owner, second] }),
+        "custom" => json!({ "members": [second] }),
+        _ => json!({}),
+    };
+    case.create_with(kind, owner, settings).await
+}
+
+async fn to_session(case: &Case, operation: &str, session: &Reply, player: Uuid, token: Option<&str>) -> Reply {
+    let id = session.id();
+    let fights = format!("/combat/sessions/{id}");
+    let named = json!({ "player_id": player });
+    let action = json!({ "action_type": "defend", "player_id": player });
+    let ask = match operation {
+        "GET" => case.get(&session.path("")),
+        "GET:logs" => case.get(&session.path("/logs")),
+        "GET:state" => case.get(&session.path("/state")),
+        "GET:combat" => case.get(&fights),
+        "GET:fight" => case.get(&format!("{fights}/state")),
+        "PUT" => case.put(&session.path(""), &json!({ "metadata": { "n": 1 } })),
+        "DELETE" => case.delete(&session.path("")),
+        "PATCH:state" => case.patch(session, &json!({ "n": 1 })),
+        "POST:actions" => case.post(&format!("{fights}/actions"), &action),
+        "POST:tickets" => case.post(&session.path("/tickets"), &named),
+        "POST:members" => case.post(&session.path("/members"), &named),
+        "DELETE:members" => case.delete(&session.path(&format!("/members/{player}"))),
+        "POST:heartbeat" => case.ask(Method::POST, &session.path("/heartbeat")),
+        other => panic!("{other}"),
+    };
+    match token {
+        Some(token) => ask.by(token).await,
+        None => ask.anonymous().await,
+    }
+}
+
+async fn to_none(case: &Case, row: &str, whom: Uuid, token: Option<&str>) -> Reply {
+    let create = |kind: &str| case.post("/sessions", &json!({ "type": kind, "player_id": whom }));
+    let fight: Value = json!({ "mode": "pvp", "participants": [whom] });
+    let ask = match row.split_once(':').unwrap_or((row, "")) {
+        ("create", kind) => create(kind),
+        ("fight", _) => case.post("/combat/sessions", &fight),
+        ("list", _) => case.get("/sessions"),
+        ("fights", _) => case.get("/combat/sessions"),
+        ("analytics", _) => case.get("/analytics/sessions"),
+        ("metrics", _) => case.get("/metrics"),
+        ("revoke", _) => case.post("/tokens/revocations", &json!({ "player_id": whom })),
+        ("arena", _) => case.post("/arena/seats", &json!({ "kind": "duel" })),
+        ("health", _) => case.get("/health"),
+        ("openapi", _) => case.get("/openapi.json"),
+        (other, _) => panic!("{other}"),
+    };
+    match token {
+        Some(token) => ask.by(token).await,
+        None => ask.anonymous().await,
+    }
+}
+
+on_both_stores!(every_cell_about_a_session, every_cell_about_none);

@@ -1,0 +1,137 @@
+//! `Idempotency-Key`: a repeat has the first one's effect and its answer, nothing more.
+
+use std::future::IntoFuture;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::case::{Ask, Case, Reply, all, new};
+
+/// How many repeat at once.
+const REPEATS: usize = 32;
+
+fn keyed(ask: Ask, key: &str) -> Ask {
+    ask.header("idempotency-key", key)
+}
+
+async fn total(case: &Case, player: Uuid) -> Value {
+    case.get(&format!("/sessions?player_id={player}")).expect(200).await.body["total_count"].clone()
+}
+
+/// That `again` is `first` again.
+fn replayed(first: &Reply, again: &Reply) {
+    assert_eq!(again.status, first.status, "{}", first.line);
+    // Tokens are not kept: they are made anew.
+    let without_tokens = |reply: &Reply| {
+        let mut body = reply.body.clone();
+        body.as_object_mut().unwrap().remove("tokens");
+        body
+    };
+    assert_eq!(without_tokens(again), without_tokens(first), "{}", first.line);
+    assert_eq!(again.body["tokens"].is_object(), first.body["tokens"].is_object(), "{}", first.line);
+    assert_eq!(again.header("idempotent-replayed").as_deref(), Some("true"), "{}", first.line);
+    for name in ["etag", "location"] {
+        assert_eq!(again.header(name), first.header(name), "{}: {name}", first.line);
+    }
+}
+
+async fn a_repeat_is_answered_as_the_first_was(case: Case) {
+    let player = Uuid::new_v4();
+    let body = new("custom", player, json!({}));
+    let first = keyed(case.post("/sessions", &body), "k-1").expect(201).await;
+    assert_eq!(first.header("idempotent-replayed"), None);
+    // What happened to the session since does not change what was answered.
+    case.put(&first.path(""), &json!({ "metadata": { "later": 1 } })).expect(200).await;
+    replayed(&first, &keyed(case.post("/sessions", &body), "k-1").await);
+    let other = new("custom", player, json!({ "max_members": 2 }));
+    keyed(case.post("/sessions", &other), "k-1").refused(422, "idempotency_mismatch").await;
+    assert_eq!(total(&case, player).await, 1);
+    let second = keyed(case.post("/sessions", &body), "k-2").expect(201).await;
+    assert_ne!(second.id(), first.id());
+}
+
+async fn a_key_is_its_callers_own(case: Case) {
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let player = Uuid::new_v4();
+        let token = case.node.player(player);
+        let made =
+            keyed(case.post("/sessions", &new("custom", player, json!({}))).by(&token), "same").expect(201).await;
+        assert_eq!(made.header("idempotent-replayed"), None);
+        ids.push(made.id());
+    }
+    assert_ne!(ids[0], ids[1]);
+}
+
+async fn keys_have_a_form(case: Case) {
+    let player = Uuid::new_v4();
+    let body = new("custom", player, json!({}));
+    for bad in ["", "with space", "caf\u{e9}", &"k".repeat(129)] {
+        keyed(case.post("/sessions", &body), bad).expect(400).await;
+    }
+    keyed(case.post("/sessions", &body), &"~".repeat(128)).expect(201).await;
+    assert_eq!(total(&case, player).await, 1);
+}
+
+async fn thirty_two_at_once_have_one_effect(case: Case) {
+    let player = Uuid::new_v4();
+    let fight = json!({ "mode": "pvp", "participants": [player] });
+    for (path, body) in [("/sessions", new("custom", player, json!({}))), ("/combat/sessions", fight)] {
+        let replies = all((0..REPEATS).map(|_| keyed(case.post(path, &body), path).into_future())).await;
+        one_effect(&replies, 201);
+    }
+    assert_eq!(total(&case, player).await, 2);
+}
+
+async fn thirty_two_at_once_hit_once(case: Case) {
+    let mut fight = case.node.fight(2, crate::support::plain_rules()).await;
+    fight.begin().await;
+    let body = json!({ "action_type": "attack", "player_id": fight.players[0], "target_id": fight.players[1] });
+    let path = format!("/combat/sessions/{}/actions", fight.id);
+    let replies = all((0..REPEATS).map(|_| keyed(case.post(&path, &body), "hit").into_future())).await;
+    one_effect(&replies, 200);
+    let state = case.get(&format!("/combat/sessions/{}/state", fight.id)).expect(200).await;
+    assert_eq!(state.body["participants"][1]["hp"], 90, "{}", state.body);
+}
+
+/// That one of `replies` came of doing it, and the others say what it said or that it still runs.
+fn one_effect(replies: &[Reply], status: u16) {
+    let is_first = |reply: &&Reply| reply.status == status && reply.header("idempotent-replayed").is_none();
+    let firsts: Vec<&Reply> = replies.iter().filter(is_first).collect();
+    assert_eq!(firsts.len(), 1, "one of them did it");
+    for reply in replies {
+        match reply.status {
+            409 => assert_eq!(reply.reason(), "idempotency_running", "{}", reply.body),
+            _ => assert_eq!((reply.status, &reply.body), (status, &firsts[0].body)),
+        }
+    }
+}
+
+async fn a_repeat_after_a_crash_is_known(mut case: Case) {
+    let player = Uuid::new_v4();
+    let (custom, login) = (new("custom", player, json!({})), new("auth", player, json!({})));
+    let fight = json!({ "mode": "pvp", "participants": [player] });
+    let requests = [("/sessions", custom), ("/sessions", login), ("/combat/sessions", fight)];
+    let mut firsts = Vec::new();
+    for (index, (path, body)) in requests.iter().enumerate() {
+        firsts.push(keyed(case.post(path, body), &format!("key-{index}")).expect(201).await);
+    }
+    case.node.crash_and_restart();
+    for (index, (path, body)) in requests.iter().enumerate() {
+        let again = keyed(case.post(path, body), &format!("key-{index}")).await;
+        replayed(&firsts[index], &again);
+        let mut other = body.clone();
+        other["settings"] = json!({ "other": true });
+        keyed(case.post(path, &other), &format!("key-{index}")).refused(422, "idempotency_mismatch").await;
+    }
+    assert_eq!(total(&case, player).await, 3);
+}
+
+on_both_stores!(
+    a_repeat_is_answered_as_the_first_was,
+    a_key_is_its_callers_own,
+    keys_have_a_form,
+    thirty_two_at_once_have_one_effect,
+    thirty_two_at_once_hit_once,
+    a_repeat_after_a_crash_is_known,
+);
