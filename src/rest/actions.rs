@@ -58,7 +58,9 @@ pub async fn act(
     caller.may(Operation::Act)?;
     let fingerprint = body.fingerprint();
     let (player, action) = request(body)?;
-    let fight = app.fight(&caller, Operation::Act, session).await?;
+    let Kept::Fight(fight) = app.find(&caller, Operation::Act, session).await?.kept else {
+        return Err(Reason::WrongType.into());
+    };
     if caller.player().is_some_and(|own| own != player) {
         return Err(ApiError::new(Reason::Forbidden).message("A player acts only as itself."));
     }

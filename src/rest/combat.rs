@@ -219,15 +219,6 @@ fn check_own(body: &mut Fields, own: Option<Uuid>, participants: Option<&[Uuid]>
     }
 }
 
-/// Notes as faults the settings that a fight is made from: they stay as they were when it was created.
-pub fn keep_fixed(body: &mut Fields, settings: &Map<String, Value>) {
-    for name in ["mode", "participants", "max_duration", "difficulty", "rules"] {
-        if settings.contains_key(name) {
-            body.fault(&format!("settings.{name}"), "of a fight is fixed when it is created");
-        }
-    }
-}
-
 /// What a mode changes about the rules before the request's own settings do.
 fn defaults_of(mode: Mode) -> Rules {
     let rules = Rules::default();

@@ -33,6 +33,7 @@ pub mod pages;
 pub mod rate;
 pub mod routes;
 pub mod sessions;
+pub mod settings;
 pub mod shapes;
 pub mod state;
 pub mod tickets;

@@ -19,7 +19,7 @@ use super::find::Found;
 use super::idempotency::{self, Key};
 use super::new_session::{NewSession, new_session};
 use super::shapes::{Session, SessionLogEntry, SessionStats};
-use super::{AppState, combat, cursor, logins};
+use super::{AppState, combat, cursor, logins, settings};
 use crate::auth::Operation;
 use crate::hub::Control;
 use crate::limits;
@@ -182,11 +182,11 @@ pub async fn update(
     let expected = expected(&headers, body.whole("version", 0, u64::MAX));
     let metadata = body.document("metadata");
     let given = body.object("settings");
-    let settings = given.clone().and_then(|members| body.kept("settings", members));
     let found = app.find(&caller, Operation::UpdateSession, id).await;
-    if found.as_ref().is_ok_and(|found| found.kind() == Kind::Combat) {
-        combat::keep_fixed(&mut body, &given.unwrap_or_default());
-    }
+    let settings = match (&found, given) {
+        (Ok(found), Some(given)) => settings::changed(&mut body, given, found),
+        _ => None,
+    };
     body.finish()?;
     let found = found?;
     let update = Update { status, metadata, settings };

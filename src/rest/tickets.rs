@@ -16,6 +16,7 @@ use super::error::ApiError;
 use super::extract::{Body, Caller, SessionId};
 use super::shapes::Timestamp;
 use crate::auth::{Admission, Operation};
+use crate::records::Kept;
 
 /// A ticket and where to show it.
 #[derive(Debug, Serialize)]
@@ -42,7 +43,9 @@ pub async fn create(
         named = body.uuid("player_id");
         body.finish()?;
     }
-    let fight = app.fight(&caller, Operation::MintTicket, session).await?;
+    let Kept::Fight(fight) = app.find(&caller, Operation::MintTicket, session).await?.kept else {
+        return Err(Reason::WrongType.into());
+    };
     let player = match (caller.player(), named) {
         (Some(own), Some(other)) if own != other => {
             return Err(ApiError::new(Reason::Forbidden).message("A player gets tickets only for itself."));

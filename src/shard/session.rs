@@ -184,6 +184,10 @@ impl Session {
         if control && answer.is_ok() {
             self.facts.version += 1;
         }
+        if matches!(input, Input::Complete | Input::Terminate { .. }) && answer.is_ok() {
+            // Its result is still shown for a while, but for whoever ended it this is the end.
+            self.facts.ended_at.get_or_insert(wall);
+        }
         answer
     }
 
