@@ -13,6 +13,7 @@ mod limits;
 mod metrics;
 mod postgres;
 mod recovery;
+mod repeats;
 #[path = "../signer/mod.rs"]
 mod signer;
 mod slow_clients;
