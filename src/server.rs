@@ -90,7 +90,7 @@ impl Server {
             None => None,
         };
         let store = store::open(config.database.as_deref(), &config.data, &config.node, config.sync).await?;
-        let counting = Arc::new(Counting::restored(&*store, &config.node).await?);
+        let counting = Arc::new(Counting::restored(&*store, &config.node, metrics.commits.clone()).await?);
         let started = Instant::now();
         let (records, committer) = Records::open(store, &config.node).await?;
         let live: usize = records.figures().iter().map(|figures| figures.live).sum();

@@ -1,5 +1,9 @@
 //! What the committer and the shards tell of, counted; and figures on their way into the store.
 
+use std::time::Duration;
+
+use metrics::Histogram;
+
 use crate::hub::FightInfo;
 use crate::records::{Body, Record, Witness, now};
 use crate::store::{self, Status, Store, StoreError};
@@ -11,12 +15,14 @@ use super::{Analytics, BucketRow, Ended, Series, Width};
 pub struct Counting {
     pub analytics: Analytics,
     pub node: String,
+    /// Times of the store's transactions, for the metrics.
+    commits: Histogram,
 }
 
 impl Counting {
     /// Goes on from what the store has of this node.
-    pub async fn restored(store: &dyn Store, node: &str) -> Result<Self, StoreError> {
-        let counting = Self { analytics: Analytics::new(now().cast_signed()), node: node.to_owned() };
+    pub async fn restored(store: &dyn Store, node: &str, commits: Histogram) -> Result<Self, StoreError> {
+        let counting = Self { analytics: Analytics::new(now().cast_signed()), node: node.to_owned(), commits };
         for (width, since) in counting.past_buckets() {
             let rows: Vec<BucketRow> = store.buckets(width, since, true).await?.iter().filter_map(counted).collect();
             counting.analytics.restore(&rows);
@@ -72,6 +78,10 @@ impl Witness for Counting {
             refused_actions: fight.refused,
         };
         self.analytics.ended(fight.mode.into(), ended, now().cast_signed());
+    }
+
+    fn committed(&self, elapsed: Duration) {
+        self.commits.record(elapsed.as_secs_f64());
     }
 
     fn buckets(&self) -> Vec<store::BucketRow> {

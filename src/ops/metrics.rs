@@ -19,6 +19,7 @@ const BUCKETS: [f64; 12] = [0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 
 
 const REQUESTS: &str = "tiltyard_http_requests_total";
 const DURATION: &str = "tiltyard_http_request_duration_seconds";
+const COMMITS: &str = "tiltyard_store_commit_duration_seconds";
 
 /// Every figure of one server.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Metrics {
     pub accept_errors: Counter,
     /// Sockets handed to their shards.
     pub upgrades: Counter,
+    /// Times of the store's transactions.
+    pub commits: Histogram,
     /// Bearer tokens and their keys.
     pub tokens: TokenFigures,
     /// Requests refused because their caller had sent too many.
@@ -96,6 +99,7 @@ impl Metrics {
     pub fn new(node: &str) -> Self {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &BUCKETS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(COMMITS.to_owned()), &BUCKETS))
             .expect("there are buckets")
             .build_recorder();
         let figure = |(name, text, read): (&'static str, &'static str, Read)| {
@@ -130,6 +134,7 @@ impl Metrics {
             connections_refused,
             accept_errors,
             upgrades,
+            commits: commits(&recorder),
             tokens: tokens(&recorder),
             limited,
             by_route: RwLock::default(),
@@ -196,6 +201,15 @@ impl Metrics {
         let duration = Key::from_parts(DURATION, vec![route, method]);
         (recorder.register_counter(&requests, &METADATA), recorder.register_histogram(&duration, &METADATA))
     }
+}
+
+fn commits(recorder: &PrometheusRecorder) -> Histogram {
+    recorder.describe_histogram(
+        KeyName::from(COMMITS),
+        Some(Unit::Seconds),
+        "Time of the store's transactions.".into(),
+    );
+    recorder.register_histogram(&Key::from_static_name(COMMITS), &METADATA)
 }
 
 fn counter(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Counter {

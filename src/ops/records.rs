@@ -26,7 +26,7 @@ const BY_TYPE: [(&str, &str, OfType); 4] = [
     ("tiltyard_changes_refused_total", "Changes of sessions that were refused, by type.", |figures| figures.refused),
 ];
 
-const OF_ALL: [(&str, &str, OfAll); 9] = [
+const OF_ALL: [(&str, &str, OfAll); 8] = [
     ("tiltyard_fights_unsettled", "Fights that the store does not know as they are.", |records| {
         records.book().waiting() as u64
     }),
@@ -34,7 +34,6 @@ const OF_ALL: [(&str, &str, OfAll); 9] = [
     ("tiltyard_store_commit_failures_total", "Transactions the store has not committed.", |r| {
         load(&r.counters().commit_failures)
     }),
-    ("tiltyard_store_commit_microseconds_total", "Time spent in transactions.", |r| load(&r.counters().commit_us)),
     ("tiltyard_store_sessions_written_total", "Sessions written by transactions.", |r| load(&r.counters().rows)),
     ("tiltyard_store_sessions_deleted_total", "Sessions deleted because their retention was over.", |r| {
         load(&r.counters().swept)

@@ -111,7 +111,7 @@ impl Committer {
         }
         staged.batch.buckets = buckets;
         self.add_doubtful(&mut staged.batch);
-        let done = self.commit(&staged.batch).await;
+        let done = self.commit(&staged.batch, witness).await;
         match done {
             Ok(()) => {
                 self.doubt = Doubt::default();
@@ -161,15 +161,14 @@ impl Committer {
         (stage.finish(), answers)
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    async fn commit(&self, batch: &Batch, witness: &dyn Witness) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
         let started = Instant::now();
         let done = self.shared.store.commit(batch).await;
         let counters = &self.shared.counters;
-        let us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        counters.commit_us.fetch_add(us, Ordering::Relaxed);
+        witness.committed(started.elapsed());
         (if done.is_ok() { &counters.commits } else { &counters.commit_failures }).fetch_add(1, Ordering::Relaxed);
         counters.rows.fetch_add(batch.sessions.len() as u64, Ordering::Relaxed);
         done

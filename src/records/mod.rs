@@ -59,7 +59,6 @@ pub(crate) struct Shared {
 pub struct Counters {
     pub commits: AtomicU64,
     pub commit_failures: AtomicU64,
-    pub commit_us: AtomicU64,
     pub rows: AtomicU64,
     /// By type.
     pub changes: [AtomicU64; 4],

@@ -1,5 +1,7 @@
 //! Who is told as sessions begin and end, and has figures to keep about it.
 
+use std::time::Duration;
+
 use super::Record;
 use crate::hub::FightInfo;
 use crate::store::BucketRow;
@@ -17,6 +19,9 @@ pub trait Witness: Send + Sync + std::fmt::Debug {
 
     /// A fight has ended.
     fn fight_ended(&self, fight: &FightInfo);
+
+    /// The store has taken this long for a transaction.
+    fn committed(&self, elapsed: Duration);
 
     /// Figures to keep with the next commit.
     fn buckets(&self) -> Vec<BucketRow>;
