@@ -12,11 +12,11 @@ use uuid::Uuid;
 use crate::contract::case::Case;
 use crate::postgres::Postgres;
 use crate::support::{Node, PATIENCE, soon};
-use crate::wire::Wire;
+use crate::wire::{Request, Wire};
 
 /// Connections, and requests in flight on each.
-const CLIENTS: usize = 8;
-const WINDOW: usize = 32;
+const CLIENTS: usize = 64;
+const WINDOW: usize = 4;
 
 /// Answered creates before the kill.
 const ENOUGH: usize = 3_000;
@@ -46,7 +46,7 @@ async fn create_into(created: &mut Vec<Created>, url: &str, token: &str, seen: &
     while !seen.stop.load(Ordering::Relaxed) {
         let body =
             |n: usize| json!({ "type": kinds[n % 3], "player_id": Uuid::new_v4(), "metadata": { "n": n } }).to_string();
-        wire.send((0..WINDOW).map(|n| ("POST", "/sessions".to_owned(), body(n)))).await?;
+        wire.send((0..WINDOW).map(|n| Request::new("POST", "/sessions", &body(n)))).await?;
         for _ in 0..WINDOW {
             let (status, body) = wire.answer().await?;
             if status == 201 {
@@ -98,7 +98,7 @@ impl Clients {
 async fn all_there(node: &Node, token: &str, created: &[Created]) {
     let mut wire = Wire::connect(&node.url, token).await.unwrap();
     for some in created.chunks(WINDOW) {
-        wire.send(some.iter().map(|(id, _)| ("GET", format!("/sessions/{id}"), String::new()))).await.unwrap();
+        wire.send(some.iter().map(|(id, _)| Request::new("GET", &format!("/sessions/{id}"), ""))).await.unwrap();
         for (id, version) in some {
             let (status, body) = soon(wire.answer()).await.unwrap();
             assert_eq!((status, &body["version"]), (200, &Value::from(*version)), "{id} was answered: {body}");

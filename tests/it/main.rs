@@ -14,6 +14,7 @@ mod metrics;
 mod openapi;
 mod postgres;
 mod recovery;
+mod repeats;
 #[path = "../signer/mod.rs"]
 mod signer;
 mod slow_clients;

@@ -151,14 +151,12 @@ impl Postgres {
 
     fn signal(&mut self, signal: &str) {
         let server = self.pid.to_string();
-        // The server first, so that it starts nothing in the meantime.
-        self.tell(&format!("kill {signal} {server}"));
+        // Stopped first, so that it starts nothing in the meantime; once it is dead, its children are no longer its own.
+        self.tell(&format!("kill STOP {server}"));
         let of_it = |process: &String| parent(process).as_deref() == Some(&server);
         let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let children: Vec<String> = all.filter(of_it).collect();
-        if !children.is_empty() {
-            self.tell(&format!("kill {signal} {}", children.join(" ")));
-        }
+        self.tell(&format!("kill {signal} {server} {}", children.join(" ")));
     }
 
     fn tell(&mut self, command: &str) -> String {

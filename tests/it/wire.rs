@@ -7,6 +7,21 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// A request.
+pub struct Request {
+    pub method: &'static str,
+    pub path: String,
+    pub body: String,
+    /// Its `Idempotency-Key`.
+    pub key: Option<String>,
+}
+
+impl Request {
+    pub fn new(method: &'static str, path: &str, body: &str) -> Self {
+        Self { method, path: path.to_owned(), body: body.to_owned(), key: None }
+    }
+}
+
 /// A connection.
 pub struct Wire {
     stream: TcpStream,
@@ -23,15 +38,16 @@ impl Wire {
         Ok(Self { stream, host, token: token.to_owned(), received: Vec::new() })
     }
 
-    /// Sends all of these at once: method, path, body.
-    pub async fn send(&mut self, requests: impl IntoIterator<Item = (&str, String, String)>) -> io::Result<()> {
+    /// Sends all of these at once.
+    pub async fn send(&mut self, requests: impl IntoIterator<Item = Request>) -> io::Result<()> {
         let mut bytes = String::new();
-        for (method, path, body) in requests {
+        for Request { method, path, body, key } in requests {
+            let key = key.map(|key| format!("Idempotency-Key: {key}\r\n")).unwrap_or_default();
             // Writing to a string cannot fail.
             let (host, token, length) = (&self.host, &self.token, body.len());
             let _ = write!(
                 bytes,
-                "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+                "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n{key}\
                  Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
             );
         }
