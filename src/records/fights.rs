@@ -36,6 +36,8 @@ struct Pages {
     in_flight: HashMap<Uuid, Arc<FightInfo>>,
     /// Logins with open sockets, seen since the committer last asked.
     used: HashSet<Uuid>,
+    /// The last commit failed.
+    store_is_away: bool,
     /// Who wants to know when a fight is settled.
     waiters: HashMap<Uuid, Vec<oneshot::Sender<()>>>,
 }
@@ -89,11 +91,11 @@ impl FightBook {
         pages.waiting.len() + pages.in_flight.len()
     }
 
-    /// Returns once the store knows the fight as it is now.
+    /// Returns once the store knows the fight as it is now, at once where the store is away: combat goes on without it.
     pub async fn settled(&self, id: Uuid) {
         let receiver = {
             let mut pages = self.lock();
-            if pages.is_settled(id) {
+            if pages.is_settled(id) || pages.store_is_away {
                 return;
             }
             let (sender, receiver) = oneshot::channel();
@@ -113,9 +115,15 @@ impl FightBook {
         fights
     }
 
-    /// The fights that were taken out are in the store.
+    /// Whether the last commit failed.
+    pub fn store_is_away(&self) -> bool {
+        self.lock().store_is_away
+    }
+
+    /// The store has committed, and has the fights that were taken out.
     pub fn committed(&self, fights: &[Arc<FightInfo>]) {
         let mut pages = self.lock();
+        pages.store_is_away = false;
         for fight in fights {
             pages.in_flight.remove(&fight.id);
             if pages.is_settled(fight.id) {
@@ -127,9 +135,11 @@ impl FightBook {
         }
     }
 
-    /// The fights that were taken out are not in the store: they wait again, unless there is something newer.
+    /// The store has not committed, and has not the fights that were taken out: they wait again, unless there is something
+    /// newer.
     pub fn failed(&self, fights: Vec<Arc<FightInfo>>) {
         let mut pages = self.lock();
+        pages.store_is_away = true;
         for fight in fights {
             pages.in_flight.remove(&fight.id);
             pages.waiting.entry(fight.id).or_insert(fight);

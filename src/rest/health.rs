@@ -27,10 +27,13 @@ pub struct HealthResponse {
     active_connections: u64,
 }
 
-/// How the server is. 503 while it stops.
+/// How the server is: degraded while the store is away, 503 while it stops.
 pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthResponse>) {
     let (code, status) = if app.draining.is_cancelled() {
         (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
+    } else if app.records.book().store_is_away() {
+        // Fights go on, and so do reads of what lives; nothing else can be kept.
+        (StatusCode::OK, "degraded")
     } else {
         (StatusCode::OK, "healthy")
     };
