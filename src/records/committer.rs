@@ -18,10 +18,10 @@ use super::fights::{self, News};
 use super::record::{Body, Record};
 use super::stage::{Stage, Staged, place};
 use super::witness::Witness;
-use super::{Shared, now};
+use super::{Pages, Shared, now};
 use crate::hub::{FightInfo, Hub, Refusal};
 use crate::limits;
-use crate::store::{Batch, BucketRow, Kind, Past, StoreError};
+use crate::store::{Batch, BucketRow, Kind, Past, Status, StoreError};
 
 /// Commits what is asked of [`super::Records`].
 #[derive(Debug)]
@@ -272,25 +272,22 @@ impl Committer {
 
     /// Fights that the store believes alive and no shard has: their log was lost. They end.
     async fn end_lost_fights(&self, hub: &Hub) {
-        let mut after = Uuid::nil();
-        loop {
-            let ids = match self.shared.store.live_fights(after, limits::LOAD_ROWS).await {
-                Ok(ids) => ids,
-                Err(error) => {
-                    tracing::warn!(%error, "fights without a log could not be looked for");
-                    return;
-                }
-            };
-            let Some(&last) = ids.last() else { return };
-            after = last;
-            for id in ids {
-                let gone = hub.read(id).await.is_err_and(|refusal| refusal.reason == Reason::NoSession);
-                if gone
-                    && let Ok(Some(row)) = self.shared.store.session(id).await
-                    && let Ok(fight) = fights::of(&row)
-                {
-                    tracing::warn!(session = %id, "a fight's log is gone; it is ended");
-                    self.shared.book.put(fights::lost(fight, SystemTime::now()), News::Ended);
+        for status in [Status::Active, Status::Paused] {
+            let mut rows = Pages::new(Kind::Combat, status);
+            loop {
+                let row = match rows.next(&*self.shared.store).await {
+                    Ok(Some(row)) => row,
+                    Ok(None) => break,
+                    Err(error) => return tracing::warn!(%error, "fights without a log could not be looked for"),
+                };
+                let known = !hub.read(row.id).await.is_err_and(|refusal| refusal.reason == Reason::NoSession);
+                match fights::of(&row) {
+                    _ if known => {}
+                    Ok(fight) => {
+                        tracing::warn!(session = %row.id, "a fight's log is gone; it is ended");
+                        self.shared.book.put(fights::lost(fight, SystemTime::now()), News::Ended);
+                    }
+                    Err(error) => tracing::error!(%error, "a fight's log is gone, and its row cannot be read"),
                 }
             }
         }

@@ -44,12 +44,8 @@ impl Store for Wired {
         })
     }
 
-    fn live(&self, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
-        self.store.live(after, limit)
-    }
-
-    fn live_fights(&self, after: Uuid, limit: usize) -> Answer<'_, Vec<Uuid>> {
-        self.store.live_fights(after, limit)
+    fn of_node(&self, kind: Kind, status: Status, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
+        self.store.of_node(kind, status, after, limit)
     }
 
     fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>> {
@@ -160,6 +156,19 @@ impl World {
     }
 }
 
+fn fight() -> NewFight {
+    NewFight {
+        id: Uuid::now_v7(),
+        mode: Mode::Pve,
+        creator: Uuid::from_u128(1),
+        participants: vec![Uuid::from_u128(1)],
+        seats: 1,
+        rules: tiltyard_combat::Rules::default(),
+        settings: String::new(),
+        metadata: String::new(),
+    }
+}
+
 #[tokio::test]
 async fn what_was_not_acknowledged_is_not_there_once_the_store_is_back() {
     for wire in [AWAY, UNSURE] {
@@ -238,17 +247,7 @@ async fn a_key_is_known_only_with_its_effect() {
 async fn fights_go_on_without_the_store_and_reach_it_later() {
     let world = World::start(TempDir::new().unwrap()).await;
     world.wire.store(AWAY, Ordering::SeqCst);
-    let fight = NewFight {
-        id: Uuid::now_v7(),
-        mode: Mode::Pve,
-        creator: Uuid::from_u128(1),
-        participants: vec![Uuid::from_u128(1)],
-        seats: 1,
-        rules: tiltyard_combat::Rules::default(),
-        settings: String::new(),
-        metadata: String::new(),
-    };
-    let id = world.hub.create(fight).await.unwrap().id;
+    let id = world.hub.create(fight()).await.unwrap().id;
     tokio::time::timeout(Duration::from_secs(2), world.records.book().settled(id)).await.expect("nobody waits long");
     assert!(world.store.session(id).await.unwrap().is_none());
     assert!(matches!(world.records.kept(id).await.unwrap(), Some(Kept::Fight(_))), "it is not lost sight of");
@@ -260,6 +259,27 @@ async fn fights_go_on_without_the_store_and_reach_it_later() {
         tokio::task::yield_now().await;
     };
     assert_eq!((row.kind, row.status), (Kind::Combat, Status::Active));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_fight_whose_log_is_gone_ends() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    let id = world.hub.create(fight()).await.unwrap().id;
+    world.records.book().settled(id).await;
+    let world = World::start(world.stop().await).await;
+    assert_eq!(world.store.session(id).await.unwrap().unwrap().status, Status::Active, "its log is there");
+    let folder = world.stop().await;
+    std::fs::remove_dir_all(folder.path().join("log")).unwrap();
+    let world = World::start(folder).await;
+    let row = loop {
+        let row = world.store.session(id).await.unwrap().unwrap();
+        if row.status.is_end() {
+            break row;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!((row.status, row.end_reason.as_deref()), (Status::Terminated, Some("failed")));
     world.stop().await;
 }
 

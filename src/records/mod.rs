@@ -36,7 +36,7 @@ pub use witness::Witness;
 
 use crate::hub::Refusal;
 use crate::limits;
-use crate::store::{Kind, Status, Store, StoreError};
+use crate::store::{Kind, SessionRow, Status, Store, StoreError};
 use arena::Arena;
 use ended::EndedCache;
 use stage::place;
@@ -88,15 +88,13 @@ impl Records {
     pub async fn open(store: Box<dyn Store>, node: &str) -> Result<(Self, Committer), StoreError> {
         let wake = Arc::new(Notify::new());
         let mut arenas: [Arena; 3] = Default::default();
-        let (mut after, now) = (Uuid::nil(), now());
-        loop {
-            let rows = store.live(after, limits::LOAD_ROWS).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.id;
-            for row in rows {
-                let record = Record::of(row, now)?;
-                if let Some(place) = place(record.kind()) {
-                    arenas[place].put(Arc::new(record));
+        let now = now();
+        for kind in Kind::ALL {
+            let Some(place) = place(kind) else { continue };
+            for status in [Status::Active, Status::Paused] {
+                let mut rows = Pages::new(kind, status);
+                while let Some(row) = rows.next(&*store).await? {
+                    arenas[place].put(Arc::new(Record::of(row, now)?));
                 }
             }
         }
@@ -228,6 +226,31 @@ impl From<StoreError> for Refusal {
                 Reason::Internal.into()
             }
         }
+    }
+}
+
+/// This node's sessions of one type and status, read page by page.
+#[derive(Debug)]
+struct Pages {
+    kind: Kind,
+    status: Status,
+    after: Uuid,
+    page: std::vec::IntoIter<SessionRow>,
+}
+
+impl Pages {
+    fn new(kind: Kind, status: Status) -> Self {
+        Self { kind, status, after: Uuid::nil(), page: Vec::new().into_iter() }
+    }
+
+    async fn next(&mut self, store: &dyn Store) -> Result<Option<SessionRow>, StoreError> {
+        if self.page.len() == 0 {
+            let rows = store.of_node(self.kind, self.status, self.after, limits::LOAD_ROWS).await?;
+            self.page = rows.into_iter();
+        }
+        let row = self.page.next();
+        self.after = row.as_ref().map_or(self.after, |row| row.id);
+        Ok(row)
     }
 }
 

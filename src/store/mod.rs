@@ -33,11 +33,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// succeeds comes after whatever became of it.
     fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()>;
 
-    /// Sessions of this node that have not ended and are no fights, in order of their ids, from behind `after` on.
-    fn live(&self, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>>;
-
-    /// Ids of fights of this node that have not ended as far as the store knows, in order, from behind `after` on.
-    fn live_fights(&self, after: Uuid, limit: usize) -> Answer<'_, Vec<Uuid>>;
+    /// Sessions of this node that have this type and status, in order of their ids, from behind `after` on.
+    fn of_node(&self, kind: Kind, status: Status, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>>;
 
     /// One session.
     fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>>;

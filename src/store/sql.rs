@@ -6,7 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::StoreError;
-use super::row::{CombatFilter, Filter, mode_number};
+use super::row::{CombatFilter, Filter, Kind, Status, mode_number};
 use crate::limits;
 
 /// The columns of [`super::SessionRow`], in the order in which [`session_row`] reads them.
@@ -26,14 +26,11 @@ pub(super) const COUNTS: &str =
     "SELECT kind, status, CAST(sum(n) AS BIGINT) FROM session_counts GROUP BY kind, status ORDER BY kind, status";
 
 /// `$1` the node, `$2` the id before, `$3` the limit.
-pub(super) const LIVE_FIGHTS: &str =
-    "SELECT id FROM sessions WHERE kind = 0 AND status < 2 AND node = $1 AND id > $2 ORDER BY id LIMIT $3";
-
-/// `$1` the node, `$2` the id before, `$3` the limit.
-pub(super) fn live() -> String {
+pub(super) fn of_node(kind: Kind, status: Status) -> String {
     format!(
-        "SELECT {COLUMNS} FROM sessions s \
-         WHERE s.kind > 0 AND s.status < 2 AND s.node = $1 AND s.id > $2 ORDER BY s.id LIMIT $3"
+        "SELECT {COLUMNS} FROM sessions s WHERE s.kind = {} AND s.status = {} AND s.node = $1 AND s.id > $2 \
+         ORDER BY s.id LIMIT $3",
+        kind as u8, status as u8
     )
 }
 

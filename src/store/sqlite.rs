@@ -213,14 +213,9 @@ impl Store for SqliteStore {
         )
     }
 
-    fn live(&self, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
-        let query = sqlx::query(AssertSqlSafe(sql::live())).bind(self.node.clone()).bind(after).bind(number(limit));
-        Box::pin(self.all(query, session))
-    }
-
-    fn live_fights(&self, after: Uuid, limit: usize) -> Answer<'_, Vec<Uuid>> {
-        let query = sqlx::query(sql::LIVE_FIGHTS).bind(self.node.clone()).bind(after).bind(number(limit));
-        Box::pin(self.all(query, |row| row.try_get(0).map_err(unreadable)))
+    fn of_node(&self, kind: Kind, status: Status, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
+        let query = sqlx::query(AssertSqlSafe(sql::of_node(kind, status)));
+        Box::pin(self.all(query.bind(self.node.clone()).bind(after).bind(number(limit)), session))
     }
 
     fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>> {
