@@ -2,6 +2,7 @@
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -47,8 +48,10 @@ impl Case {
 
     fn of(node: Node) -> Self {
         let service = node.service();
+        // The server closes connections that are quiet for five seconds: a request must not meet that.
+        let http = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(2)).build().unwrap();
         let statistics = node.token(&["--service", "statistics", "--scope", "analytics:read"]);
-        Self { node, service, statistics, http: reqwest::Client::new() }
+        Self { node, service, statistics, http }
     }
 
     /// A request by the service.
