@@ -267,7 +267,10 @@ impl Committer {
             players.sort_unstable();
             players.dedup();
         }
-        self.doubt.keys.extend(staged.batch.keys.iter().map(|key| key.hash));
+        // The answer to what has taken effect is true whether it was kept or not: only a key without its effect is in doubt.
+        let created = |session| staged.records.iter().any(|(record, _)| record.id == session);
+        let keys = staged.batch.keys.iter().filter(|key| key.answer.is_none() || created(key.session));
+        self.doubt.keys.extend(keys.map(|key| key.hash));
     }
 
     /// Fights that the store believes alive and no shard has: their log was lost. They end.

@@ -82,7 +82,9 @@ pub async fn create_once(
             Err(error) if error.reason() == Reason::NoSession => None,
             Err(error) => return Err(error),
         };
-    } else {
+    }
+    if before.is_none() {
+        // Of a repeat too: that the store had the key may have been undone since.
         begun.reserve(&app.records).await?;
     }
     asked.id = begun.row.session;

@@ -106,6 +106,25 @@ async fn all_there(node: &Node, token: &str, created: &[Created]) {
     }
 }
 
+/// That a list says of each type how many there are, and has as many.
+async fn counts_are_right(node: &Node, token: &str) {
+    let mut wire = Wire::connect(&node.url, token).await.unwrap();
+    for kind in ["custom", "player", "auth"] {
+        let (mut walked, mut cursor) = (0, String::new());
+        loop {
+            let path = format!("/sessions?type={kind}&limit=100{cursor}");
+            wire.send([Request::new("GET", &path, "")]).await.unwrap();
+            let (_, page) = soon(wire.answer()).await.unwrap();
+            walked += page["sessions"].as_array().unwrap().len();
+            let Some(next) = page["next_cursor"].as_str() else {
+                assert_eq!(page["total_count"], walked, "{kind}");
+                break;
+            };
+            cursor = format!("&cursor={next}");
+        }
+    }
+}
+
 async fn the_server_dies_amid_creates(mut case: Case) {
     for round in 1..=2 {
         let clients = Clients::start(&case);
@@ -119,6 +138,7 @@ async fn the_server_dies_amid_creates(mut case: Case) {
         let created = clients.end().await;
         case.node.crash_and_restart();
         all_there(&case.node, &case.service, &created).await;
+        counts_are_right(&case.node, &case.service).await;
     }
 }
 
@@ -147,4 +167,5 @@ async fn postgres_dies_amid_creates() {
     // By a process that remembers nothing.
     case.node.crash_and_restart();
     all_there(&case.node, &case.service, &created).await;
+    counts_are_right(&case.node, &case.service).await;
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use crate::contract::case::Case;
 use crate::postgres::Postgres;
-use crate::support::{Node, soon};
+use crate::support::{plain_rules, soon};
 use crate::wire::{Request, Wire};
 
 /// Keys, and how many requests are in flight at a time on each of the connections.
@@ -21,8 +22,14 @@ const WINDOW: usize = 2;
 /// Answers before the crash.
 const ENOUGH: usize = 200;
 
-/// What the key `n` is for: a session for the player `n`, by the service.
-fn request(n: u128) -> Request {
+/// What the key `n` is for.
+type Asked = Arc<dyn Fn(u128) -> Request + Send + Sync>;
+
+/// An answer to the request with a key.
+type Answered = (u128, u16, Value);
+
+/// A session for the player `n`, by the service.
+fn creation(n: u128) -> Request {
     let player = Uuid::from_u128(n + 1);
     let (path, body) = match n % 5 {
         0 => ("/combat/sessions", json!({ "mode": "pvp", "participants": [player] })),
@@ -31,28 +38,37 @@ fn request(n: u128) -> Request {
         3 => ("/sessions", json!({ "type": "auth", "player_id": player })),
         _ => ("/sessions", json!({ "type": "custom", "player_id": player })),
     };
+    keyed(n, path, &body)
+}
+
+fn keyed(n: u128, path: &str, body: &Value) -> Request {
     Request { key: Some(format!("key-{n}")), ..Request::new("POST", path, &body.to_string()) }
 }
 
-/// An answer to the request with a key.
-type Answered = (u128, u16, Value);
-
 /// Sends the requests of `keys` and tells every answer, until there is no more or the server is gone.
-fn ask(node: &Node, token: &str, keys: &[u128], told: mpsc::UnboundedSender<Answered>) {
-    let (url, token) = (node.url.clone(), token.to_owned());
+fn ask(case: &Case, asked: &Asked, keys: &[u128]) -> mpsc::UnboundedReceiver<Answered> {
+    let (told, answers) = mpsc::unbounded_channel();
     for some in keys.chunks(keys.len().div_ceil(CLIENTS)).map(<[u128]>::to_vec) {
-        let (url, token, told) = (url.clone(), token.clone(), told.clone());
+        let (url, token) = (case.node.url.clone(), case.service.clone());
+        let (asked, told) = (Arc::clone(asked), told.clone());
         tokio::spawn(async move {
             // The server's death is an end like any other.
-            let _ = ask_some(&url, &token, &some, &told).await;
+            let _ = ask_some(&url, &token, &asked, &some, &told).await;
         });
     }
+    answers
 }
 
-async fn ask_some(url: &str, token: &str, keys: &[u128], told: &mpsc::UnboundedSender<Answered>) -> io::Result<()> {
+async fn ask_some(
+    url: &str,
+    token: &str,
+    asked: &Asked,
+    keys: &[u128],
+    told: &mpsc::UnboundedSender<Answered>,
+) -> io::Result<()> {
     let mut wire = Wire::connect(url, token).await?;
     for window in keys.chunks(WINDOW) {
-        wire.send(window.iter().map(|n| request(*n))).await?;
+        wire.send(window.iter().map(|n| asked(*n))).await?;
         for n in window {
             let (status, body) = wire.answer().await?;
             if told.send((*n, status, body)).is_err() {
@@ -64,10 +80,10 @@ async fn ask_some(url: &str, token: &str, keys: &[u128], told: &mpsc::UnboundedS
     Ok(())
 }
 
-/// The session of each key, as far as it is known.
+/// What each key led to, as far as it is known: a session, or an action.
 #[derive(Default)]
 struct Known {
-    sessions: HashMap<u128, Uuid>,
+    ids: HashMap<u128, Uuid>,
     /// Whether it took effect cannot be told, which is said so.
     unknown: Vec<u128>,
 }
@@ -75,10 +91,10 @@ struct Known {
 impl Known {
     fn note(&mut self, (n, status, body): Answered) {
         match (status, body["details"]["reason"].as_str()) {
-            (201, _) => {
-                let session = body["session_id"].as_str().unwrap().parse().unwrap();
-                let before = self.sessions.insert(n, session);
-                assert!(before.is_none_or(|before| before == session), "key {n}: another session, {body}");
+            (200 | 201, _) => {
+                let id = body["action_id"].as_str().or(body["session_id"].as_str()).unwrap().parse().unwrap();
+                let before = self.ids.insert(n, id);
+                assert!(before.is_none_or(|before| before == id), "key {n}: not as before, {body}");
             }
             (409, Some("outcome_unknown")) => self.unknown.push(n),
             (409, Some("idempotency_running")) | (503, _) => {}
@@ -87,91 +103,126 @@ impl Known {
     }
 
     fn open(&self) -> Vec<u128> {
-        (0..KEYS).filter(|n| !self.sessions.contains_key(n) && !self.unknown.contains(n)).collect()
+        (0..KEYS).filter(|n| !self.ids.contains_key(n) && !self.unknown.contains(n)).collect()
     }
-}
 
-/// Sends all, and has `crash` happen amid them.
-async fn until_the_crash(case: &mut Case, crash: impl FnOnce(&mut Case)) -> Known {
-    let mut known = Known::default();
-    let (told, mut answers) = mpsc::unbounded_channel();
-    ask(&case.node, &case.service, &(0..KEYS).collect::<Vec<_>>(), told);
-    soon(async {
-        while known.sessions.len() < ENOUGH {
-            known.note(answers.recv().await.unwrap());
-        }
-    })
-    .await;
-    crash(case);
-    answers.close();
-    while let Some(answered) = answers.recv().await {
-        known.note(answered);
-    }
-    known
-}
-
-/// Repeats every one, also those that were answered, until there is no open question.
-async fn repeat_and_count(case: &Case, mut known: Known) {
-    let answered = known.sessions.len();
-    let mut keys: Vec<u128> = (0..KEYS).collect();
-    soon(async {
-        while !keys.is_empty() {
-            let (told, mut answers) = mpsc::unbounded_channel();
-            ask(&case.node, &case.service, &keys, told);
-            while let Some(answered) = answers.recv().await {
-                known.note(answered);
+    /// Sends all, and has `crash` happen amid them.
+    async fn until_the_crash(case: &mut Case, asked: &Asked, crash: impl FnOnce(&mut Case)) -> Self {
+        let mut known = Self::default();
+        let mut answers = ask(case, asked, &known.open());
+        soon(async {
+            while known.ids.len() < ENOUGH {
+                known.note(answers.recv().await.unwrap());
             }
-            keys = known.open();
+        })
+        .await;
+        crash(case);
+        answers.close();
+        while let Some(answered) = answers.recv().await {
+            known.note(answered);
         }
-    })
-    .await;
-    println!("{answered} answered before, {} of unknown outcome", known.unknown.len());
+        known
+    }
+
+    /// Repeats every one, also those that were answered, until there is no open question.
+    async fn repeat(&mut self, case: &Case, asked: &Asked) {
+        let answered = self.ids.len();
+        let mut keys: Vec<u128> = (0..KEYS).collect();
+        soon(async {
+            while !keys.is_empty() {
+                let mut answers = ask(case, asked, &keys);
+                while let Some(answered) = answers.recv().await {
+                    self.note(answered);
+                }
+                keys = self.open();
+            }
+        })
+        .await;
+        println!("{answered} answered before, {} of unknown outcome", self.unknown.len());
+        assert!(self.unknown.len() <= CLIENTS, "only of those that were just running: {:?}", self.unknown);
+    }
+}
+
+/// That each player has the session its key led to, and no other.
+async fn one_session_each(case: &Case, known: &Known) {
     assert!(known.unknown.iter().all(|n| n % 5 < 2), "only a fight's outcome may be unknown: {:?}", known.unknown);
-    assert!(known.unknown.len() <= CLIENTS, "and only of those that were just running: {:?}", known.unknown);
     let mut wire = Wire::connect(&case.node.url, &case.service).await.unwrap();
     for n in 0..KEYS {
         let path = format!("/sessions?player_id={}", Uuid::from_u128(n + 1));
         wire.send([Request::new("GET", &path, "")]).await.unwrap();
         let (status, body) = soon(wire.answer()).await.unwrap();
-        let listed: Vec<&str> =
-            body["sessions"].as_array().unwrap().iter().map(|s| s["session_id"].as_str().unwrap()).collect();
-        match known.sessions.get(&n) {
-            Some(session) => assert_eq!((status, listed), (200, vec![session.to_string().as_str()]), "key {n}"),
+        let sessions = body["sessions"].as_array().unwrap().iter();
+        let listed: Vec<&str> = sessions.map(|session| session["session_id"].as_str().unwrap()).collect();
+        match known.ids.get(&n) {
+            Some(id) => assert_eq!((status, listed), (200, vec![id.to_string().as_str()]), "key {n}"),
             None => assert!(listed.len() <= 1, "key {n}: {body}"),
         }
     }
 }
 
-async fn the_server_dies(mut case: Case) {
-    let known = until_the_crash(&mut case, |case| case.node.kill()).await;
-    case.node.crash_and_restart();
-    repeat_and_count(&case, known).await;
+async fn creations(mut case: Case, crash: impl FnOnce(&mut Case), recover: impl FnOnce(&mut Case)) {
+    let asked: Asked = Arc::new(creation);
+    let mut known = Known::until_the_crash(&mut case, &asked, crash).await;
+    recover(&mut case);
+    known.repeat(&case, &asked).await;
+    one_session_each(&case, &known).await;
+}
+
+/// Every key is for a hit of 10, and health says how many there were.
+async fn hits(mut case: Case, crash: impl FnOnce(&mut Case), recover: impl FnOnce(&mut Case)) {
+    let mut rules = plain_rules();
+    rules["health"] = json!(1_000_000);
+    let mut fight = case.node.fight(2, rules).await;
+    fight.begin().await;
+    let (id, players) = (fight.id, fight.players.clone());
+    let path = format!("/combat/sessions/{id}/actions");
+    let body = json!({ "action_type": "attack", "player_id": players[0], "target_id": players[1] });
+    let asked: Asked = Arc::new(move |n| keyed(n, &path, &body));
+    let mut known = Known::until_the_crash(&mut case, &asked, crash).await;
+    recover(&mut case);
+    known.repeat(&case, &asked).await;
+    let state = case.get(&format!("/combat/sessions/{id}/state")).expect(200).await;
+    let hits = (1_000_000 - usize::try_from(state.body["participants"][1]["hp"].as_u64().unwrap()).unwrap()) / 10;
+    let (answered, unknown) = (known.ids.len(), known.unknown.len());
+    assert!((answered..=answered + unknown).contains(&hits), "{hits} hits, {answered} answered, {unknown} unknown");
 }
 
 #[tokio::test]
-async fn the_server_dies_on_sqlite() {
-    the_server_dies(Case::sqlite()).await;
+async fn creations_when_the_server_dies_on_sqlite() {
+    creations(Case::sqlite(), |case| case.node.kill(), |case| case.node.crash_and_restart()).await;
 }
 
 #[tokio::test]
-async fn the_server_dies_on_postgres() {
-    the_server_dies(Case::postgres().await).await;
+async fn creations_when_the_server_dies_on_postgres() {
+    let case = Case::postgres().await;
+    creations(case, |case| case.node.kill(), |case| case.node.crash_and_restart()).await;
 }
 
 #[tokio::test]
-async fn postgres_dies() {
-    let mut database = Postgres::start();
-    let mut case = Case::on(&database.database().await);
-    let known = until_the_crash(&mut case, |_| database.kill9()).await;
-    database.restart();
-    repeat_and_count(&case, known).await;
+async fn creations_when_postgres_dies() {
+    let database = Postgres::start();
+    let case = Case::on(&database.database().await);
+    let database = std::cell::RefCell::new(database);
+    creations(case, |_| database.borrow_mut().kill9(), |_| database.borrow_mut().restart()).await;
 }
 
 #[tokio::test]
-async fn postgres_hangs() {
-    let mut database = Postgres::start();
-    let mut case = Case::on(&database.database().await);
-    let known = until_the_crash(&mut case, |_| database.hang()).await;
-    database.resume();
-    repeat_and_count(&case, known).await;
+async fn creations_when_postgres_hangs() {
+    let database = Postgres::start();
+    let case = Case::on(&database.database().await);
+    let database = std::cell::RefCell::new(database);
+    creations(case, |_| database.borrow_mut().hang(), |_| database.borrow_mut().resume()).await;
+}
+
+#[tokio::test]
+async fn hits_when_the_server_dies() {
+    hits(Case::sqlite(), |case| case.node.kill(), |case| case.node.crash_and_restart()).await;
+}
+
+#[tokio::test]
+async fn hits_when_postgres_dies() {
+    let database = Postgres::start();
+    let case = Case::on(&database.database().await);
+    let database = std::cell::RefCell::new(database);
+    hits(case, |_| database.borrow_mut().kill9(), |_| database.borrow_mut().restart()).await;
 }

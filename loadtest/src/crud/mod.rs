@@ -2,7 +2,8 @@
 //! how fast a mix of requests is answered at a steady rate.
 //!
 //! In reading order: [`request`] what is asked, [`pipe`] one connection, [`pool`] all of them, [`population`] the sessions
-//! there are, [`mix`] the open loop, [`figures`] what is said about it; [`contest`] is `crud --compare`.
+//! there are, [`mix`] the open loop, [`figures`] what is said about it; [`contest`] is `crud --compare`, with
+//! its [`ratios`].
 
 mod contest;
 mod figures;
@@ -10,6 +11,7 @@ mod mix;
 mod pipe;
 mod pool;
 mod population;
+mod ratios;
 mod request;
 
 use std::process::ExitCode;

@@ -5,7 +5,8 @@ use tiltyard_client::Client;
 use tiltyard_protocol::Encoding;
 use uuid::Uuid;
 
-use super::case::{Case, Reply};
+use super::case::Case;
+use super::reply::Reply;
 use crate::support::close_code;
 
 struct Tokens {

@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::case::{Case, Reply};
+use super::case::Case;
+use super::reply::Reply;
 
 /// A cell has a sign for a foreign session, one the caller takes part in, and its own: `+` admitted, whatever comes of it,
 /// `-` forbidden (403), `?` hidden (404), `x` as good as no token (401), `!` not well-formed when this caller says it (400), `.` not a case there is.

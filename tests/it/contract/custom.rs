@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::case::{Case, Reply, all};
+use super::case::{Case, all};
+use super::reply::Reply;
 
 async fn state(case: &Case, session: &Reply) -> Reply {
     case.get(&session.path("/state")).expect(200).await

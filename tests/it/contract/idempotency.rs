@@ -5,7 +5,8 @@ use std::future::IntoFuture;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::case::{Ask, Case, Reply, all, new};
+use super::case::{Ask, Case, all, new};
+use super::reply::Reply;
 
 /// How many repeat at once.
 const REPEATS: usize = 32;

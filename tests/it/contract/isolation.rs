@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::case::{Case, Reply, TYPES};
+use super::case::{Case, TYPES};
+use super::reply::Reply;
 
 /// What only the owner's answers may hold.
 const CANARY: &str = "canary-5d1f";

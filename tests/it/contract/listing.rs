@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::case::{Case, Reply, TYPES, new};
+use super::case::{Case, TYPES, new};
+use super::reply::Reply;
 
 async fn filters(case: Case) {
     let [ann, bob] = [Uuid::new_v4(), Uuid::new_v4()];

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::case::{Case, Reply, TYPES, time};
+use super::case::{Case, TYPES};
 use super::listing::walk;
+use super::reply::{Reply, time};
 
 fn entries(reply: &Reply) -> Vec<Value> {
     reply.list("logs").to_vec()

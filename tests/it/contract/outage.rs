@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::case::{Case, Reply, new};
+use super::case::{Case, new};
+use super::reply::Reply;
 use crate::postgres::Postgres;
 use crate::support::{Fight, attack, plain_rules, result, soon};
 

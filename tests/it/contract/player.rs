@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::case::{Case, Reply, all, new};
+use super::case::{Case, all, new};
+use super::reply::Reply;
 use crate::support::soon;
 
 async fn a_player_has_one(case: Case) {

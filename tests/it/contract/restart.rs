@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::case::{Case, Reply, TYPES};
+use super::case::{Case, TYPES};
+use super::reply::Reply;
 
 /// What of a session time alone does not change.
 fn lasting(reply: &Reply) -> HashMap<String, Value> {

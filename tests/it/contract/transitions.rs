@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::case::{Case, Reply, TYPES};
+use super::case::{Case, TYPES};
+use super::reply::Reply;
 
 async fn go(case: &Case, session: &Reply, status: &str) -> Reply {
     case.put(&session.path(""), &json!({ "status": status })).await
