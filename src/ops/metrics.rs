@@ -44,7 +44,7 @@ pub struct Metrics {
 }
 
 /// Route, method, status.
-type RouteKey = (String, Method, u16);
+type RouteKey = (&'static str, Method, u16);
 
 /// Reads one figure.
 type Read = fn(&Stats) -> u64;
@@ -143,7 +143,7 @@ impl Metrics {
     }
 
     /// Counts one answered request. `route` is a pattern, so there are few of them; a method nobody knows is `OTHER`.
-    pub fn request(&self, route: &str, method: &Method, status: u16, elapsed: Duration) {
+    pub fn request(&self, route: &'static str, method: &Method, status: u16, elapsed: Duration) {
         let method = match *method {
             Method::GET
             | Method::POST
@@ -154,7 +154,7 @@ impl Metrics {
             | Method::PATCH => method.clone(),
             _ => Method::from_bytes(b"OTHER").expect("a token"),
         };
-        let key = (route.to_owned(), method, status);
+        let key = (route, method, status);
         let known = self.by_route.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         let (requests, duration) = known.unwrap_or_else(|| {
             let handles = self.register_route(&key);
@@ -193,7 +193,7 @@ impl Metrics {
     }
 
     fn register_route(&self, (route, method, status): &RouteKey) -> (Counter, Histogram) {
-        let route = Label::new("route", route.clone());
+        let route = Label::new("route", *route);
         let method = Label::new("method", method.as_str().to_owned());
         let status = Label::new("status", status.to_string());
         let recorder = &self.recorder.0;

@@ -1,24 +1,31 @@
-//! What every request passes, outermost first: its id, its line in the access log and its figures; CORS; compression of
-//! its answer; what is left of its caller's quota; a bound on its time; a catch for panics; checks of its head.
+//! What every request passes, outermost first: its id, its line in the access log and its figures; what is left of its
+//! caller's quota; CORS and compression where the client asks for them; a bound on its time; a catch for panics; checks of its
+//! head.
+//!
+//! One plain function around the router: as layers of the router each of these would be boxed, and cloned with everything
+//! beneath it, for every request.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::Request;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use tiltyard_protocol::Reason;
 use tower::util::option_layer;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::{Layer, ServiceExt};
 use tower_http::compression::predicate::Predicate;
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use super::App;
 use super::error::ApiError;
@@ -40,47 +47,99 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Marks the answer to a request that was carried out before.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Puts the layers around a router.
-pub fn wrap(router: Router, app: &App) -> Router {
-    router
-        .layer(middleware::from_fn(check_head))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(limit_time))
-        .layer(middleware::from_fn(rate::show))
-        .layer(compression())
-        .layer(option_layer(cors(app.origins.listed())))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), observe))
+/// The HTTP service: the router, and what every request passes before it and after. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Front(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    app: App,
+    router: Router,
+    /// The routes' names in the figures.
+    names: matchit::Router<&'static str>,
+    cors: Option<CorsLayer>,
+}
+
+impl Front {
+    /// In front of `router`, whose operations are at `paths`.
+    pub fn new(app: &App, router: Router, paths: &[&'static str]) -> Self {
+        let mut names = matchit::Router::new();
+        for path in paths {
+            names.insert(*path, *path).expect("the router took the same paths");
+        }
+        Self(Arc::new(Parts { app: Arc::clone(app), router, names, cors: cors(app.origins.listed()) }))
+    }
+
+    /// Answers a request.
+    pub async fn answer(self, mut request: Request) -> Response {
+        let app = &self.0.app;
+        let id = request_id(request.headers());
+        let method = request.method().clone();
+        let route = self.route(request.uri().path());
+        // The query is left out everywhere: it may hold a ticket.
+        let path = tracing::enabled!(target: "tiltyard::access", tracing::Level::DEBUG)
+            .then(|| request.uri().path().to_owned());
+        let slip = rate::Slip::default();
+        request.extensions_mut().insert(slip.clone());
+        let started = Instant::now();
+        let passed = AssertUnwindSafe(self.pass(request)).catch_unwind();
+        let mut response = match tokio::time::timeout(Duration::from_millis(limits::REQUEST_MS), passed).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(panic)) => panicked(&*panic),
+            Err(_elapsed) => ApiError::new(Reason::Timeout).into_response(),
+        };
+        let elapsed = started.elapsed();
+        let status = response.status().as_u16();
+        app.metrics.request(route, &method, status, elapsed);
+        if route != UNROUTED {
+            let series = response.extensions().get().copied().unwrap_or(Series::None);
+            app.counting.analytics.request(series, status, elapsed, now().cast_signed());
+        }
+        if let Some(path) = path {
+            tracing::debug!(
+                target: "tiltyard::access",
+                id = id.to_str().unwrap_or_default(), %method, path, status, ms = elapsed.as_secs_f64() * 1e3,
+            );
+        }
+        let headers = response.headers_mut();
+        slip.show(headers);
+        headers.insert(REQUEST_ID, id);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        response
+    }
+
+    async fn pass(&self, request: Request) -> Response {
+        if let Some(refusal) = check_head(request.headers()) {
+            return refusal.into_response();
+        }
+        let router = self.0.router.clone();
+        let headers = request.headers();
+        if !headers.contains_key(header::ACCEPT_ENCODING) && !headers.contains_key(header::ORIGIN) {
+            return never_fails(router.oneshot(request).await);
+        }
+        let dressed = compression().layer(option_layer(self.0.cors.clone()).layer(router));
+        Box::pin(async move { never_fails(dressed.oneshot(request).await.map(|response| response.map(Body::new))) })
+            .await
+    }
+
+    /// A path's name in the figures: the same under every base path.
+    fn route(&self, path: &str) -> &'static str {
+        let path = BASES.into_iter().find_map(|base| path.strip_prefix(base)).unwrap_or(path);
+        self.0.names.at(path).map_or(UNROUTED, |found| found.value)
+    }
+}
+
+fn never_fails(answer: Result<Response, std::convert::Infallible>) -> Response {
+    match answer {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
 }
 
 /// Answers a method a path does not take; the router adds `Allow`.
 pub async fn method_not_allowed() -> ApiError {
     Reason::MethodNotAllowed.into()
-}
-
-async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
-    let id = request_id(request.headers());
-    let method = request.method().clone();
-    // The query is left out everywhere: it may hold a ticket.
-    let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map_or(UNROUTED.to_owned(), |path| route(path.as_str()));
-    let started = Instant::now();
-    let mut response = next.run(request).await;
-    let elapsed = started.elapsed();
-    let status = response.status().as_u16();
-    app.metrics.request(&route, &method, status, elapsed);
-    if route != UNROUTED {
-        let series = response.extensions().get().copied().unwrap_or(Series::None);
-        app.counting.analytics.request(series, status, elapsed, now().cast_signed());
-    }
-    tracing::debug!(
-        target: "tiltyard::access",
-        id = id.to_str().unwrap_or_default(), %method, path, status, ms = elapsed.as_secs_f64() * 1e3,
-    );
-    let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }
 
 /// The caller's own id where it is sane, else a new one.
@@ -91,12 +150,19 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         .get(REQUEST_ID)
         .filter(sane)
         .cloned()
-        .unwrap_or_else(|| HeaderValue::from_str(&Uuid::now_v7().to_string()).expect("a uuid is visible ASCII"))
+        .unwrap_or_else(|| HeaderValue::from_str(&new_id()).expect("a uuid is visible ASCII"))
 }
 
-/// A route's name in the figures: the same under every base path.
-fn route(matched: &str) -> String {
-    BASES.into_iter().find_map(|base| matched.strip_prefix(base)).unwrap_or(matched).to_owned()
+/// An id that no other request has: random for the process, and counted. Drawing a random one for each would ask the
+/// system each time.
+fn new_id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| Uuid::new_v4().as_u64_pair().0);
+    let (process, count) = (*PROCESS, COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&process.to_be_bytes());
+    bytes[8..].copy_from_slice(&count.to_be_bytes());
+    Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
 /// Nothing where nobody is allowed.
@@ -146,39 +212,30 @@ impl Predicate for Worthwhile {
     }
 }
 
-async fn limit_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(Duration::from_millis(limits::REQUEST_MS), next.run(request)).await {
-        Ok(response) => response,
-        Err(_elapsed) => ApiError::new(Reason::Timeout).into_response(),
-    }
-}
-
-#[expect(clippy::needless_pass_by_value)] // The layer's signature.
-fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
+fn panicked(panic: &(dyn Any + Send)) -> Response {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("of another type"), "a request panicked");
     ApiError::new(Reason::Internal).into_response()
 }
 
-async fn check_head(request: Request, next: Next) -> Response {
-    if request.headers().len() > limits::HEADERS {
+/// What is wrong with a request's head.
+fn check_head(headers: &HeaderMap) -> Option<ApiError> {
+    if headers.len() > limits::HEADERS {
         let error = ApiError::new(Reason::BadRequest).status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-        return error.message(format!("A request has at most {} header fields.", limits::HEADERS)).into_response();
+        return Some(error.message(format!("A request has at most {} header fields.", limits::HEADERS)));
     }
     // hyper takes Content-Length away where there is Transfer-Encoding too, so that the two cannot be told apart from here;
     // refusing both leaves nothing to smuggle. Clients of the contract know the length of what they send.
-    if request.headers().contains_key(header::TRANSFER_ENCODING) {
-        return ApiError::new(Reason::BadRequest)
+    headers.contains_key(header::TRANSFER_ENCODING).then(|| {
+        ApiError::new(Reason::BadRequest)
             .message("A body comes with Content-Length, without Transfer-Encoding.")
             .header(header::CONNECTION, HeaderValue::from_static("close"))
-            .into_response();
-    }
-    next.run(request).await
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{request_id, route};
+    use super::request_id;
     use axum::http::{HeaderMap, HeaderValue};
 
     #[test]
@@ -198,9 +255,8 @@ mod tests {
     }
 
     #[test]
-    fn a_route_has_one_name() {
-        assert_eq!(route("/api/v1/session/health"), "/health");
-        assert_eq!(route("/v1/session/sessions/{session_id}"), "/sessions/{session_id}");
-        assert_eq!(route("/health"), "/health");
+    fn new_ids_differ() {
+        let ids: std::collections::HashSet<String> = (0..100).map(|_| super::new_id()).collect();
+        assert_eq!(ids.len(), 100);
     }
 }

@@ -41,10 +41,10 @@ pub mod tickets;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::{delete, get, post};
 pub use error::ApiError;
+pub use layers::Front;
 pub use routes::Routes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -104,13 +104,13 @@ impl AppState {
 }
 
 /// The whole HTTP service.
-pub fn router(app: &App) -> Router {
-    let api = operations().router();
+pub fn service(app: &App) -> Front {
+    let operations = operations();
+    let paths = operations.paths().to_vec();
+    let api = operations.router();
     let all = extract::BASES.into_iter().fold(api.clone(), |router, base| router.nest(base, api.clone()));
-    layers::wrap(
-        all.fallback(pages::serve).method_not_allowed_fallback(layers::method_not_allowed).with_state(Arc::clone(app)),
-        app,
-    )
+    let all = all.fallback(pages::serve).method_not_allowed_fallback(layers::method_not_allowed);
+    Front::new(app, all.with_state(Arc::clone(app)), &paths)
 }
 
 /// Every operation, under no base path. What is here is in the document too, and the other way round.

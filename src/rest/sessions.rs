@@ -41,7 +41,7 @@ pub async fn create(
     let found = match (asked, key) {
         (NewSession::Fight(asked), key) => {
             let generic = |fight: &crate::hub::FightInfo, node: &str| json(&Session::of_fight(fight, node));
-            match combat::create_once(&app, *asked, key, generic).await? {
+            match Box::pin(combat::create_once(&app, *asked, key, generic)).await? {
                 combat::Created::Now(fight) => Found::from(*fight),
                 combat::Created::Before(answer) => return idempotency::replayed(base, answer),
             }

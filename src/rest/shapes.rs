@@ -6,8 +6,6 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tiltyard_combat::{Event, ParticipantStatus, PhaseName, SessionStatus};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::hub::{FightInfo, Mode};
@@ -159,11 +157,9 @@ pub struct SessionStats {
 }
 
 impl Serialize for Timestamp {
+    /// With milliseconds, which is what logs and store keep; always three digits of them, so that times sort as text too.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Milliseconds are what the log keeps.
-        let time = OffsetDateTime::from(self.0);
-        let time = time.replace_millisecond(time.millisecond()).unwrap_or(time);
-        serializer.serialize_str(&time.format(&Rfc3339).map_err(serde::ser::Error::custom)?)
+        serializer.collect_str(&humantime::format_rfc3339_millis(self.0))
     }
 }
 

@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use hyper::body::Incoming;
@@ -17,11 +16,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::ServiceExt;
 
 use crate::limits;
 use crate::ops::descriptors;
-use crate::rest::App;
+use crate::rest::{App, Front};
 use crate::rest::rate::Peer;
 
 /// One of the connections this node may have. Held by the task that serves the connection, until an upgrade takes it along
@@ -55,7 +53,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections until the server drains.
-pub async fn run(listener: TcpListener, router: Router, app: App) {
+pub async fn run(listener: TcpListener, front: Front, app: App) {
     let permits = Arc::new(Semaphore::new(descriptors::connections()));
     let mut failing = false;
     loop {
@@ -85,13 +83,13 @@ pub async fn run(listener: TcpListener, router: Router, app: App) {
             app.metrics.connections_refused.increment(1);
             continue;
         };
-        let serving = serve(stream, Peer(peer.ip()), Permit::new(permit), router.clone(), Arc::clone(&app));
+        let serving = serve(stream, Peer(peer.ip()), Permit::new(permit), front.clone(), Arc::clone(&app));
         app.tasks.spawn(serving);
     }
 }
 
 /// Serves one connection until it closes, is taken over by an upgrade, or the server drains and its request is answered.
-async fn serve(stream: TcpStream, peer: Peer, permit: Permit, router: Router, app: App) {
+async fn serve(stream: TcpStream, peer: Peer, permit: Permit, front: Front, app: App) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
@@ -99,7 +97,8 @@ async fn serve(stream: TcpStream, peer: Peer, permit: Permit, router: Router, ap
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(permit.clone());
         request.extensions_mut().insert(peer);
-        router.clone().oneshot(request)
+        let answered = front.clone().answer(request);
+        async move { Ok::<_, std::convert::Infallible>(answered.await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -14,12 +14,10 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
-use axum::middleware::Next;
-use axum::response::Response;
 use governor::RateLimiter;
 use governor::clock::{Clock, DefaultClock};
 use serde_json::json;
@@ -69,9 +67,9 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub struct Anybody;
 
-/// Where [`count`] leaves the charge for [`show`].
+/// Where [`count`] leaves the charge for the answer's head; in the request's extensions.
 #[derive(Debug, Clone, Default)]
-struct Slip(Arc<OnceLock<Charge>>);
+pub struct Slip(Arc<OnceLock<Charge>>);
 
 impl RateLimits {
     /// What the configuration says.
@@ -153,15 +151,13 @@ pub fn count(
     }
 }
 
-/// The layer: says in the answer's head what is left of the caller's quota, where the request was counted.
-pub async fn show(mut request: Request, next: Next) -> Response {
-    let slip = Slip::default();
-    request.extensions_mut().insert(slip.clone());
-    let mut response = next.run(request).await;
-    if let Some(charge) = slip.0.get() {
-        charge.write(response.headers_mut());
+impl Slip {
+    /// Says in the answer's head what is left of the caller's quota, where the request was counted.
+    pub fn show(&self, headers: &mut HeaderMap) {
+        if let Some(charge) = self.0.get() {
+            charge.write(headers);
+        }
     }
-    response
 }
 
 impl FromRequestParts<App> for Anybody {
