@@ -196,9 +196,18 @@ pub const SHARDS: usize = 256;
 /// Participants of one fight.
 pub const PARTICIPANTS: usize = 100;
 
-/// Live sessions of one type that is not combat: at half a KiB each they need 250 MiB for every type. Over: `too_many_sessions`
-/// (503).
+/// Live sessions of one type that is not combat; at half a KiB each they need 500 MiB. Over: `too_many_sessions` (503).
 pub const RECORDS_PER_TYPE: usize = 1_000_000;
+
+/// Bytes of the live sessions of one type, whatever they hold. Over: what makes one larger is refused as
+/// `too_many_sessions` (503).
+pub const RECORD_BYTES_PER_TYPE: usize = 2 * 1024 * 1024 * 1024;
+
+/// Bytes of one player's live sessions of one type. Over: what makes one larger is refused as `quota_exceeded` (409).
+pub const RECORD_BYTES_PER_PLAYER: usize = 4 * 1024 * 1024;
+
+/// Bytes by which a session may grow without that being looked at.
+pub const RECORD_BYTES_SMALL: usize = 4 * 1024;
 
 /// Live sessions of one type that one player may own. Over: `quota_exceeded` (409).
 pub const RECORDS_PER_PLAYER: usize = 256;
@@ -230,11 +239,23 @@ pub const EXPIRY_MS: u64 = 250;
 /// Milliseconds after which the store is told again that a login is in use: what a crash can take from its idle time.
 pub const TOUCH_MS: u64 = 60_000;
 
+/// Changes that one look finds due. More wait for the next.
+pub const CHANGES_DUE: usize = 8_192;
+
+/// Milliseconds after which a session is looked at again at the latest.
+pub const LOOK_MS: u64 = 60 * 60 * 1000;
+
 /// Milliseconds between two writes of analytics: what a crash can take from them.
 pub const ANALYTICS_MS: u64 = 1_000;
 
-/// Rows read at once when a node starts.
-pub const LOAD_ROWS: usize = 10_000;
+/// Sessions read at once when a node starts: each may have 80 KiB.
+pub const LOAD_ROWS: usize = 1_000;
+
+/// Milliseconds for such a page: its rows may be large, and nobody waits for an answer yet.
+pub const LOAD_MS: u64 = 30_000;
+
+/// Milliseconds after which fights without a log are looked for again, where that failed.
+pub const LOST_FIGHTS_RETRY_MS: u64 = 5_000;
 
 /// Bytes of ended sessions kept in memory for reading. Over: the least used ones are read from the store again.
 pub const ENDED_CACHE_BYTES: u64 = 64 * 1024 * 1024;
@@ -242,7 +263,7 @@ pub const ENDED_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Milliseconds between two rounds of deleting what is past its time.
 pub const SWEEP_MS: u64 = 10_000;
 
-/// Rows of each kind deleted in one round, so that changes do not wait long behind it.
+/// Sessions, and keys, deleted in one round; fewer after a round that took too long. Changes wait behind it.
 pub const SWEEP_ROWS: usize = 2_000;
 
 /// Days for which ended sessions can be kept. Over: the configuration is refused.
@@ -286,8 +307,8 @@ pub const WRITER_LOCK_RETRY_MS: u64 = 20;
 /// Milliseconds between two copies of the embedded store's write-ahead log into its file.
 pub const CHECKPOINT_MS: u64 = 1_000;
 
-/// Pages of 4 KiB in that log from which the next copy waits for readers, so that the log starts over.
-pub const WAL_PAGES: i64 = 16_384;
+/// Pages of 4 KiB in that log from which what is left of it is copied between two commits, so that the log starts over.
+pub const WAL_PAGES: i64 = 4_096;
 
 const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_BYTES);
 const _: () = assert!(PING_AFTER_MS * 2 < IDLE_CLOSE_MS);

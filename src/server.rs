@@ -21,6 +21,7 @@ use crate::hub::Hub;
 use crate::limits;
 use crate::ops::{Metrics, memory};
 use crate::records::keys::Keys;
+use crate::records::lost::end_lost_fights;
 use crate::records::{Records, Witness};
 use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
@@ -100,6 +101,7 @@ impl Server {
         let stop_committing = CancellationToken::new();
         let retention_ms = config.retention_days * 24 * 60 * 60 * 1000;
         let witness = Arc::clone(&counting) as Arc<dyn Witness>;
+        tokio::spawn(end_lost_fights(records.clone(), hub.clone()));
         let committing = tokio::spawn(committer.run(hub.clone(), witness, retention_ms, stop_committing.clone()));
         let app = Arc::new(AppState {
             hub,

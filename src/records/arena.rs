@@ -22,15 +22,19 @@ pub struct Arena {
     by_id: HashMap<Uuid, RecordKey, BuildHasherDefault<TailHasher>>,
     /// Callers choose the players' ids: hashed so that nobody can make them collide.
     by_owner: HashMap<Uuid, SmallVec<[RecordKey; 2]>>,
+    /// Of all records, about.
+    bytes: usize,
 }
 
 impl Arena {
-    pub fn len(&self) -> usize {
+    /// How many there are.
+    pub fn count(&self) -> usize {
         self.records.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+    /// Bytes its sessions take, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub fn get(&self, id: Uuid) -> Option<&Arc<Record>> {
@@ -49,8 +53,12 @@ impl Arena {
 
     /// Puts a session in, in place of an older state of it.
     pub fn put(&mut self, record: Arc<Record>) {
+        self.bytes += record.bytes();
         if let Some(&key) = self.by_id.get(&record.id) {
-            self.records[key] = record;
+            let older = std::mem::replace(&mut self.records[key], record);
+            // A sign of life that came while the newer one was being committed.
+            self.records[key].see(older.seen_at());
+            self.bytes -= older.bytes();
             return;
         }
         let (id, player) = (record.id, record.player);
@@ -63,6 +71,7 @@ impl Arena {
     pub fn remove(&mut self, id: Uuid) -> Option<Arc<Record>> {
         let key = self.by_id.remove(&id)?;
         let record = self.records.remove(key)?;
+        self.bytes -= record.bytes();
         if let Some(keys) = self.by_owner.get_mut(&record.player) {
             keys.retain(|other| *other != key);
             if keys.is_empty() {
@@ -92,15 +101,16 @@ mod tests {
             arena.put(Arc::clone(record));
         }
         let owned = |arena: &Arena, owner| arena.owned(Uuid::from_u128(owner)).map(|r| r.id).collect::<Vec<_>>();
-        assert_eq!((arena.len(), owned(&arena, 1), owned(&arena, 2)), (3, vec![a.id, b.id], vec![c.id]));
+        assert_eq!((arena.count(), owned(&arena, 1), owned(&arena, 2)), (3, vec![a.id, b.id], vec![c.id]));
         let mut newer = a.copy();
         newer.version = 2;
         arena.put(Arc::new(newer));
-        assert_eq!((arena.len(), arena.get(a.id).unwrap().version), (3, 2));
+        assert_eq!((arena.count(), arena.get(a.id).unwrap().version), (3, 2));
         assert_eq!(arena.remove(a.id).unwrap().version, 2);
         assert!(arena.remove(a.id).is_none() && arena.get(a.id).is_none());
         assert_eq!(owned(&arena, 1), [b.id]);
         arena.remove(b.id);
         assert!(owned(&arena, 1).is_empty() && arena.by_owner.len() == 1);
+        assert_eq!(arena.bytes(), c.bytes());
     }
 }

@@ -7,6 +7,7 @@ use tiltyard_protocol::Reason;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::keys::Running;
 use super::record::{Body, Record};
 use crate::hub::Refusal;
 use crate::store::{KeyAnswer, KeyRow, Status};
@@ -16,6 +17,8 @@ use crate::store::{KeyAnswer, KeyRow, Status};
 pub struct Ask {
     pub change: Change,
     pub reply: oneshot::Sender<Result<Changed, Refusal>>,
+    /// The idempotency key it is made with.
+    pub running: Option<Running>,
 }
 
 /// A change.

@@ -1,11 +1,11 @@
 //! The one that writes to the store: many changes in one transaction, shown and answered after it.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tiltyard_protocol::Reason;
 use tokio::sync::{mpsc, oneshot};
@@ -13,12 +13,15 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::change::{Ask, Change, Changed};
+use super::chores::Chores;
+use super::doubt::Doubt;
 use super::ended::Kept;
-use super::fights::{self, News};
+use super::fights;
+use super::keys::Running;
 use super::record::{Body, Record};
 use super::stage::{Stage, Staged, place};
 use super::witness::Witness;
-use super::{Pages, Shared, now};
+use super::{Shared, now};
 use crate::hub::{FightInfo, Hub, Refusal};
 use crate::limits;
 use crate::store::{Batch, BucketRow, Kind, Past, Status, StoreError};
@@ -31,21 +34,19 @@ pub struct Committer {
     queues: Vec<mpsc::Receiver<Ask>>,
     /// When to look at a session again: when its time may be over, or when its use is to be kept. One entry for each.
     deadlines: BinaryHeap<Reverse<(u64, Uuid)>>,
-    doubt: Doubt,
-    /// Nothing is committed before this.
+    /// Nothing is committed before this. Set while the last commit failed.
     paused_until: Option<Instant>,
 }
 
-/// What an earlier commit of unknown outcome may have left in the store.
-#[derive(Debug, Default)]
-struct Doubt {
-    /// Sessions, and players who may stand with them.
-    sessions: HashMap<Uuid, Vec<Uuid>>,
-    keys: HashSet<[u8; 16]>,
+/// An answer that waits for the commit.
+#[derive(Debug)]
+struct Answered {
+    reply: oneshot::Sender<Result<Changed, Refusal>>,
+    kind: Kind,
+    answer: Result<Changed, Refusal>,
+    /// Let go of once the store has the key, or it is known to be in doubt.
+    _running: Option<Running>,
 }
-
-/// Who waits, and what for.
-type Answers = Vec<(oneshot::Sender<Result<Changed, Refusal>>, Kind, Result<Changed, Refusal>)>;
 
 impl Committer {
     pub(super) fn new(shared: Arc<Shared>, queues: Vec<mpsc::Receiver<Ask>>) -> Self {
@@ -55,39 +56,39 @@ impl Committer {
             let arena = shared.read(place);
             deadlines.extend(arena.all().filter_map(|record| next_look(record, now)).map(Reverse));
         }
-        Self { shared, queues, deadlines, doubt: Doubt::default(), paused_until: None }
+        Self { shared, queues, deadlines, paused_until: None }
     }
 
     /// Runs until `stop`, then commits what is left.
     pub async fn run(mut self, hub: Hub, witness: Arc<dyn Witness>, retention_ms: u64, stop: CancellationToken) {
-        self.end_lost_fights(&hub).await;
-        let mut looks = tokio::time::interval(Duration::from_millis(limits::EXPIRY_MS));
-        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut kept_at, mut swept_at) = (Instant::now(), Instant::now());
-        let wake = Arc::clone(&self.shared.wake);
+        let (wake, mut chores) = (Arc::clone(&self.shared.wake), Chores::default());
         loop {
-            let mut own = Vec::new();
             let stopping = tokio::select! {
                 biased;
                 () = stop.cancelled() => true,
                 () = wake.notified() => false,
-                _ = looks.tick() => {
-                    own = self.due();
-                    false
-                }
+                () = tokio::time::sleep(chores.until_next()) => false,
             };
-            let write_buckets = stopping || kept_at.elapsed() >= Duration::from_millis(limits::ANALYTICS_MS);
-            if write_buckets {
-                kept_at = Instant::now();
+            // What is due is decided by the clock and not by what woke this: under load there is always another change.
+            let mut own = if chores.looks() { self.due() } else { VecDeque::new() };
+            let mut buckets = if stopping || chores.keeps() { witness.buckets() } else { Vec::new() };
+            loop {
+                let some: Vec<Change> = own.drain(..own.len().min(limits::CHANGES_PER_COMMIT)).collect();
+                let committed = self.round(&hub, &*witness, some, std::mem::take(&mut buckets)).await;
+                let interrupted = !stopping && own.is_empty() && (chores.until_next().is_zero() || stop.is_cancelled());
+                if !committed || interrupted {
+                    break;
+                }
             }
-            let mut buckets = if write_buckets { witness.buckets() } else { Vec::new() };
-            while self.round(&hub, &*witness, std::mem::take(&mut own), std::mem::take(&mut buckets)).await {}
             if stopping {
                 return;
             }
-            if swept_at.elapsed() >= Duration::from_millis(limits::SWEEP_MS) {
-                swept_at = Instant::now();
-                self.sweep(retention_ms, witness.past_buckets()).await;
+            if self.paused_until.is_none() && chores.sweeps() {
+                chores.swept(self.sweep(retention_ms, witness.past_buckets(), chores.sweep_rows).await);
+            }
+            if self.queues.iter().any(|queue| !queue.is_empty()) {
+                // Their wake-ups may have been used up.
+                wake.notify_one();
             }
         }
     }
@@ -97,7 +98,7 @@ impl Committer {
         let asks = self.gather(own);
         if self.paused_until.is_some_and(|until| until > Instant::now()) {
             witness.not_kept(&buckets);
-            refuse(asks, &StoreError::Unavailable("it did not answer the last time".to_owned()));
+            refuse(asks);
             return false;
         }
         let fights = self.shared.book.take(limits::CHANGES_PER_COMMIT);
@@ -110,23 +111,28 @@ impl Committer {
             staged.batch.players.extend(fights::player_rows(fight));
         }
         staged.batch.buckets = buckets;
-        self.add_doubtful(&mut staged.batch);
-        let done = self.commit(&staged.batch, witness).await;
-        match done {
+        self.add_doubtful(&mut staged);
+        match self.commit(&staged.batch, witness).await {
             Ok(()) => {
-                self.doubt = Doubt::default();
+                if self.paused_until.take().is_some() {
+                    tracing::info!("the store commits again");
+                }
+                *self.shared.doubt() = Doubt::default();
                 self.show(staged.records, hub, witness);
                 self.settle(&fights);
                 answer(&self.shared, answers);
                 true
             }
             Err(error) => {
+                if self.paused_until.is_none() {
+                    tracing::error!(%error, "the store does not commit; changes are refused until it does");
+                }
                 self.remember_doubt(&staged);
                 witness.not_kept(&staged.batch.buckets);
                 self.paused_until = Some(Instant::now() + Duration::from_millis(limits::STORE_PAUSE_MS));
                 self.shared.book.failed(fights);
                 let refusal = Refusal::from(error);
-                for (reply, kind, _) in answers {
+                for Answered { reply, kind, .. } in answers {
                     self.shared.counters.refused[kind as usize].fetch_add(1, Ordering::Relaxed);
                     let _ = reply.send(Err(refusal.clone()));
                 }
@@ -137,8 +143,10 @@ impl Committer {
 
     /// Some of every type, so that no type waits for another's queue.
     fn gather(&mut self, own: Vec<Change>) -> Vec<(Kind, Ask)> {
-        let mut asks: Vec<(Kind, Ask)> =
-            own.into_iter().map(|change| (Kind::Auth, Ask { change, reply: oneshot::channel().0 })).collect();
+        let mut asks: Vec<(Kind, Ask)> = own
+            .into_iter()
+            .map(|change| (Kind::Auth, Ask { change, reply: oneshot::channel().0, running: None }))
+            .collect();
         for (kind, queue) in Kind::ALL.into_iter().zip(&mut self.queues) {
             let taken = std::iter::from_fn(|| queue.try_recv().ok()).take(limits::CHANGES_PER_COMMIT);
             asks.extend(taken.map(|ask| (kind, ask)));
@@ -146,17 +154,17 @@ impl Committer {
         asks
     }
 
-    fn stage(&self, asks: Vec<(Kind, Ask)>) -> (Staged, Answers) {
+    fn stage(&self, asks: Vec<(Kind, Ask)>) -> (Staged, Vec<Answered>) {
         let arenas = [self.shared.read(0), self.shared.read(1), self.shared.read(2)];
         let mut stage = Stage::new([&*arenas[0], &*arenas[1], &*arenas[2]], now(), &self.shared.node);
         let mut answers = Vec::with_capacity(asks.len());
-        for (kind, Ask { change, reply }) in asks {
+        for (kind, Ask { change, reply, running }) in asks {
             // A change that panics has put nothing into the stage but perhaps an entry of a log.
-            let staged = catch_unwind(AssertUnwindSafe(|| stage.apply(change))).unwrap_or_else(|_panic| {
+            let answer = catch_unwind(AssertUnwindSafe(|| stage.apply(change))).unwrap_or_else(|_panic| {
                 tracing::error!(kind = kind.name(), "a change panicked");
                 Err(Reason::Internal.into())
             });
-            answers.push((reply, kind, staged));
+            answers.push(Answered { reply, kind, answer, _running: running });
         }
         (stage.finish(), answers)
     }
@@ -184,16 +192,23 @@ impl Committer {
                 self.deadlines.extend(next_look(&record, now).map(Reverse));
             }
             if !record.status.is_end() {
+                let closes = matches!(record.body, Body::Auth(_)) && record.status != Status::Active;
+                let id = record.id;
                 self.shared.write(place).put(record);
+                if closes {
+                    // A paused login admits nobody, and so keeps nobody.
+                    hub.revoke(id);
+                }
                 continue;
             }
             witness.record_ended(&record);
-            if let Body::Auth(_) = record.body {
-                hub.revoke(record.id);
-            }
             // In the cache before it is out of the arena: a reader finds it in one of them.
             self.shared.ended.keep(record.id, &Kept::Record(Arc::clone(&record)));
             self.shared.write(place).remove(record.id);
+            // Last: whoever attaches a socket looks into the arena after that, and finds the login gone or is told here.
+            if let Body::Auth(_) = record.body {
+                hub.revoke(record.id);
+            }
         }
     }
 
@@ -206,23 +221,23 @@ impl Committer {
     }
 
     /// Changes that are due by themselves.
-    fn due(&mut self) -> Vec<Change> {
+    fn due(&mut self) -> VecDeque<Change> {
         let now = now();
         for sid in self.shared.book.take_used_logins() {
             if let Some(login) = self.shared.live_of(Kind::Auth, sid) {
                 login.see(now);
             }
         }
-        let mut changes = Vec::new();
+        let mut changes = VecDeque::new();
         while let Some(&Reverse((at, id))) = self.deadlines.peek()
             && at <= now
-            && changes.len() < limits::CHANGES_PER_COMMIT
+            && changes.len() < limits::CHANGES_DUE
         {
             self.deadlines.pop();
             let Some(record) = (0..3).find_map(|place| self.shared.read(place).get(id).cloned()) else { continue };
             if record.expires_at().is_some_and(|expires_at| expires_at <= now) {
                 self.shared.counters.expired.fetch_add(1, Ordering::Relaxed);
-                changes.push(Change::Expire { id });
+                changes.push_back(Change::Expire { id });
                 // Looked at again in case that this is not committed.
                 self.deadlines.push(Reverse((now + limits::STORE_WAIT_MS, id)));
                 continue;
@@ -230,7 +245,7 @@ impl Committer {
             if let Body::Auth(login) = &record.body
                 && record.seen_at() > login.seen_at
             {
-                changes.push(Change::Touch { id });
+                changes.push_back(Change::Touch { id });
             }
             self.deadlines.extend(next_look(&record, now).map(Reverse));
         }
@@ -238,31 +253,44 @@ impl Committer {
     }
 
     /// Adds what makes sure that the store has nothing of earlier commits that were not answered.
-    fn add_doubtful(&self, batch: &mut Batch) {
-        let staged: HashSet<Uuid> = batch.sessions.iter().map(|row| row.id).collect();
+    fn add_doubtful(&self, staged: &mut Staged) {
+        let doubt = self.shared.doubt();
+        if doubt.is_empty() {
+            return;
+        }
+        let batch = &mut staged.batch;
+        // What only the content of a session was to be changed of may stand with another status.
+        let (doubtful, sound): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut batch.contents).into_iter().partition(|row| doubt.sessions.contains_key(&row.id));
+        batch.sessions.extend(doubtful);
+        batch.contents = sound;
         let with_players: HashSet<Uuid> = batch.players.iter().map(|row| row.session).collect();
-        for (&id, players) in &self.doubt.sessions {
-            let record = (0..3).find_map(|place| self.shared.read(place).get(id).cloned());
-            match record {
-                Some(record) => {
-                    batch.left.extend(players.iter().filter(|player| !record.concerns(**player)).map(|&p| (id, p)));
-                    if !staged.contains(&id) {
-                        batch.sessions.push(record.row(&self.shared.node));
-                        batch.players.extend(record.player_rows());
-                    } else if !with_players.contains(&id) {
-                        batch.players.extend(record.player_rows());
-                    }
-                }
-                None => batch.undone.push(id),
+        for (&id, players) in &doubt.sessions {
+            let new_state =
+                staged.records.iter().find(|(record, _)| record.id == id).map(|(record, _)| Arc::clone(record));
+            let is_staged = new_state.is_some();
+            let resident = || (0..3).find_map(|place| self.shared.read(place).get(id).cloned());
+            let Some(record) = new_state.or_else(resident) else {
+                batch.undone.push(id);
+                continue;
+            };
+            batch.left.extend(players.iter().filter(|player| !record.concerns(**player)).map(|&player| (id, player)));
+            if !is_staged {
+                batch.sessions.push(record.row(&self.shared.node));
+            }
+            if !with_players.contains(&id) {
+                batch.players.extend(record.player_rows());
             }
         }
         let kept: HashSet<[u8; 16]> = batch.keys.iter().map(|key| key.hash).collect();
-        batch.undone_keys.extend(self.doubt.keys.iter().filter(|hash| !kept.contains(*hash)));
+        batch.undone_keys.extend(doubt.keys.iter().filter(|hash| !kept.contains(*hash)));
     }
 
-    fn remember_doubt(&mut self, staged: &Staged) {
+    /// Before anybody is told that the commit failed: who asks again must not find what will be taken back.
+    fn remember_doubt(&self, staged: &Staged) {
+        let mut doubt = self.shared.doubt();
         for (record, _) in &staged.records {
-            let players = self.doubt.sessions.entry(record.id).or_default();
+            let players = doubt.sessions.entry(record.id).or_default();
             players.extend(record.player_rows().map(|row| row.player));
             players.sort_unstable();
             players.dedup();
@@ -270,41 +298,23 @@ impl Committer {
         // The answer to what has taken effect is true whether it was kept or not: only a key without its effect is in doubt.
         let created = |session| staged.records.iter().any(|(record, _)| record.id == session);
         let keys = staged.batch.keys.iter().filter(|key| key.answer.is_none() || created(key.session));
-        self.doubt.keys.extend(keys.map(|key| key.hash));
+        doubt.keys.extend(keys.map(|key| key.hash));
     }
 
-    /// Fights that the store believes alive and no shard has: their log was lost. They end.
-    async fn end_lost_fights(&self, hub: &Hub) {
-        for status in [Status::Active, Status::Paused] {
-            let mut rows = Pages::new(Kind::Combat, status);
-            loop {
-                let row = match rows.next(&*self.shared.store).await {
-                    Ok(Some(row)) => row,
-                    Ok(None) => break,
-                    Err(error) => return tracing::warn!(%error, "fights without a log could not be looked for"),
-                };
-                let known = !hub.read(row.id).await.is_err_and(|refusal| refusal.reason == Reason::NoSession);
-                match fights::of(&row) {
-                    _ if known => {}
-                    Ok(fight) => {
-                        tracing::warn!(session = %row.id, "a fight's log is gone; it is ended");
-                        self.shared.book.put(fights::lost(fight, SystemTime::now()), News::Ended);
-                    }
-                    Err(error) => tracing::error!(%error, "a fight's log is gone, and its row cannot be read"),
-                }
-            }
-        }
-    }
-
-    async fn sweep(&self, retention_ms: u64, buckets: [(i32, i64); 4]) {
+    /// Deletes what is past its time; `false` where that took too long.
+    async fn sweep(&self, retention_ms: u64, buckets: [(i32, i64); 4], rows: usize) -> bool {
         let now = now();
         let before = |age: u64| now.saturating_sub(age).cast_signed();
         let past = Past { ended: before(retention_ms), keys: before(limits::KEY_MS), buckets };
-        match self.shared.store.sweep(past, limits::SWEEP_ROWS).await {
+        match self.shared.store.sweep(past, rows).await {
             Ok(swept) => {
                 self.shared.counters.swept.fetch_add(swept, Ordering::Relaxed);
+                true
             }
-            Err(error) => tracing::warn!(%error, "what is past its time could not be deleted"),
+            Err(error) => {
+                tracing::warn!(%error, rows, "what is past its time could not be deleted");
+                false
+            }
         }
     }
 }
@@ -314,19 +324,21 @@ fn next_look(record: &Record, now: u64) -> Option<(u64, Uuid)> {
     let expires_at = record.expires_at()?;
     let at = match record.body {
         Body::Auth(_) => expires_at.min(now + limits::TOUCH_MS),
-        Body::Player(_) | Body::Custom(_) => expires_at,
+        // Not later, so that the entries of what ends earlier go within that time.
+        Body::Player(_) | Body::Custom(_) => expires_at.min(now + limits::LOOK_MS),
     };
     Some((at, record.id))
 }
 
-fn refuse(asks: Vec<(Kind, Ask)>, error: &StoreError) {
+fn refuse(asks: Vec<(Kind, Ask)>) {
     for (_, ask) in asks {
-        let _ = ask.reply.send(Err(Refusal::from(error.clone())));
+        let away = StoreError::Unavailable("it did not answer the last time".to_owned());
+        let _ = ask.reply.send(Err(Refusal::from(away)));
     }
 }
 
-fn answer(shared: &Shared, answers: Answers) {
-    for (reply, kind, answer) in answers {
+fn answer(shared: &Shared, answers: Vec<Answered>) {
+    for Answered { reply, kind, answer, .. } in answers {
         let counters = &shared.counters;
         let counted = if answer.is_ok() { &counters.changes } else { &counters.refused };
         counted[kind as usize].fetch_add(1, Ordering::Relaxed);

@@ -104,6 +104,7 @@ impl World {
         let config = ShardConfig { shards: 1, data: folder.path().to_owned(), sync: false, book };
         let (handles, threads) = shard::start(&config).unwrap();
         let (hub, stop) = (Hub::new(handles), CancellationToken::new());
+        tokio::spawn(super::lost::end_lost_fights(records.clone(), hub.clone()));
         let running = committer.run(hub.clone(), counting as Arc<dyn Witness>, 1_000_000, stop.clone());
         Self { records, hub, store, wire, stop, committing: tokio::spawn(running), threads, folder }
     }
@@ -118,14 +119,19 @@ impl World {
         self.folder
     }
 
-    async fn create(&self, key: Option<KeyRow>) -> Result<Uuid, Reason> {
-        let (id, player) = (Uuid::now_v7(), Uuid::from_u128(1));
+    fn new_record(key: Option<KeyRow>) -> Box<NewRecord> {
+        let (id, player) = (key.as_ref().map_or_else(Uuid::now_v7, |key| key.session), Uuid::from_u128(1));
         let members = smallvec::smallvec![Member { player, joined_at: 0 }];
         let body = Body::Custom(Box::new(Room { ttl_ms: 1 << 40, max_members: 9, members, state: "{}".into() }));
         let answer: super::change::AnswerOf = |_, _| KeyAnswer { status: 201, body: "{}".into() };
         let key = key.map(|key| (key, answer));
-        let new = NewRecord { id, player, body, metadata: None, settings: None, replace: false, key };
-        let made = self.records.change(Kind::Custom, Change::Create(Box::new(new))).await;
+        Box::new(NewRecord { id, player, body, metadata: None, settings: None, replace: false, key })
+    }
+
+    async fn create(&self, key: Option<KeyRow>) -> Result<Uuid, Reason> {
+        let new = Self::new_record(key);
+        let id = new.id;
+        let made = self.records.change(Kind::Custom, Change::Create(new)).await;
         made.map(|_| id).map_err(|refusal| refusal.reason)
     }
 
@@ -221,6 +227,63 @@ async fn a_join_and_an_end_of_unknown_outcome_are_taken_back() {
 }
 
 #[tokio::test]
+async fn a_join_that_is_asked_for_again_right_after_is_a_join() {
+    for wire in [AWAY, UNSURE] {
+        let world = World::start(TempDir::new().unwrap()).await;
+        let (id, bob) = (world.create(None).await.unwrap(), Uuid::from_u128(2));
+        world.wire.store(wire, Ordering::SeqCst);
+        assert!(world.records.change(Kind::Custom, Change::Join { id, player: bob }).await.is_err());
+        world.wire.store(GOOD, Ordering::SeqCst);
+        while world.records.change(Kind::Custom, Change::Join { id, player: bob }).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let page = world.store.list(&Filter { player: Some(bob), limit: 9, ..Filter::default() }).await.unwrap();
+        assert_eq!((page.total, page.sessions.len()), (1, 1));
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_client_went_away_keeps_its_key_until_it_is_over() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    let keys = Keys::default();
+    let ask = || keys.begin(&world.records, ["ann", "create", "k"], [1; 16], Uuid::now_v7());
+    let begun = ask().await.unwrap();
+    let (row, running) = (begun.row, begun.running);
+    let new = World::new_record(Some(row));
+    let mut change = Box::pin(world.records.change_for(Kind::Custom, Change::Create(new), Some(running)));
+    // Sent, and then nobody waits for it any more.
+    assert!(futures_util::poll!(&mut change).is_pending());
+    drop(change);
+    let begun = loop {
+        match ask().await {
+            Ok(begun) => break begun,
+            Err(refusal) => assert_eq!(refusal.reason, Reason::IdempotencyRunning),
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(begun.row.answer.is_some(), "the first request was carried out, and is the only one");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn chores_are_done_however_busy_it_is() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    let body = Body::Player(super::Presence { heartbeat_ms: 50, reconnect_ms: 100 });
+    let new = NewRecord { body, ..*World::new_record(None) };
+    let change = Change::Create(Box::new(new));
+    let id = world.records.change(Kind::Player, change).await.unwrap().record.unwrap().id;
+    let busy = world.create(None).await.unwrap();
+    let until_expired = async {
+        while world.records.live(id).is_some() {
+            tokio::join!(world.rename(busy), world.rename(busy), world.rename(busy)).0.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), until_expired).await.expect("its time was over long ago");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_key_is_known_only_with_its_effect() {
     let world = World::start(TempDir::new().unwrap()).await;
     let keys = Keys::default();
@@ -230,6 +293,8 @@ async fn a_key_is_known_only_with_its_effect() {
     world.wire.store(UNSURE, Ordering::SeqCst);
     assert_eq!(world.create(Some(begun.row.clone())).await, Err(Reason::StoreUnavailable));
     drop(begun);
+    let doubtful = ask().await.unwrap_err().reason;
+    assert_eq!(doubtful, Reason::StoreUnavailable, "what the store says of it is going to be taken back");
     world.mend().await;
     let begun = ask().await.unwrap();
     assert!(!begun.repeated, "the first try had no effect");

@@ -46,14 +46,7 @@ impl Kept {
     /// Bytes, about.
     fn weight(&self) -> u32 {
         let texts = match self {
-            Self::Record(record) => {
-                let text = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
-                let state = match &record.body {
-                    super::record::Body::Custom(room) => room.state.len() + std::mem::size_of_val(&*room.members),
-                    _ => 0,
-                };
-                std::mem::size_of::<Record>() + text(&record.metadata) + text(&record.settings) + state
-            }
+            Self::Record(record) => record.bytes(),
             Self::Fight(fight) => {
                 std::mem::size_of::<FightInfo>()
                     + std::mem::size_of_val(&*fight.participants)

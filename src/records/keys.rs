@@ -26,12 +26,12 @@ pub struct Begun {
     pub row: KeyRow,
     /// Whether the store has had it before this request.
     pub repeated: bool,
-    running: Running,
+    pub running: Running,
 }
 
 /// Lets go of the key when the request is over, however it ends.
 #[derive(Debug)]
-struct Running {
+pub struct Running {
     keys: Keys,
     hash: [u8; 16],
 }
@@ -54,6 +54,10 @@ impl Keys {
     ) -> Result<Begun, Refusal> {
         let hash = hash(&of);
         let running = self.run(hash)?;
+        if records.is_doubtful_key(hash) {
+            // What the store says of it is going to be taken back.
+            return Err(Reason::StoreUnavailable.into());
+        }
         let known = records.store().key(hash).await?;
         let oldest = now().saturating_sub(limits::KEY_MS).cast_signed();
         match known.filter(|row| row.created_at >= oldest) {

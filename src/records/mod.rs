@@ -7,12 +7,15 @@
 
 pub mod arena;
 pub mod change;
+mod chores;
 pub mod committer;
 #[cfg(test)]
 mod committer_tests;
+mod doubt;
 pub mod ended;
 pub mod fights;
 pub mod keys;
+pub mod lost;
 pub mod record;
 pub mod stage;
 #[cfg(test)]
@@ -20,7 +23,7 @@ mod stage_tests;
 pub mod witness;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tiltyard_protocol::Reason;
@@ -38,7 +41,9 @@ use crate::hub::Refusal;
 use crate::limits;
 use crate::store::{Kind, SessionRow, Status, Store, StoreError};
 use arena::Arena;
+use doubt::Doubt;
 use ended::EndedCache;
+use keys::Running;
 use stage::place;
 
 /// The way to every session that is no fight, and to what the store knows. Cheap to clone.
@@ -56,6 +61,7 @@ pub(crate) struct Shared {
     ended: EndedCache,
     node: String,
     counters: Counters,
+    doubt: Mutex<Doubt>,
 }
 
 /// What has happened, for the metrics.
@@ -109,6 +115,7 @@ impl Records {
             ended: EndedCache::default(),
             node: node.to_owned(),
             counters: Counters::default(),
+            doubt: Mutex::default(),
         });
         let committer = Committer::new(Arc::clone(&shared), receivers);
         Ok((Self(shared), committer))
@@ -144,15 +151,33 @@ impl Records {
             return Ok(Some(kept));
         }
         let Some(row) = self.0.store.session(id).await? else { return Ok(None) };
+        if row.kind != Kind::Combat && !row.status.is_end() && self.is_doubtful(id) {
+            return Ok(None);
+        }
         let kept = Kept::of(row, now())?;
         self.0.ended.keep(id, &kept);
         Ok(Some(kept))
     }
 
+    /// Whether an earlier commit may have left something that was never acknowledged, and is going to be taken back.
+    pub fn is_doubtful(&self, id: Uuid) -> bool {
+        self.0.doubt().sessions.contains_key(&id)
+    }
+
+    /// The same of an idempotency key.
+    pub fn is_doubtful_key(&self, hash: [u8; 16]) -> bool {
+        self.0.doubt().keys.contains(&hash)
+    }
+
     /// Makes a change; the answer comes after it has been committed.
     pub async fn change(&self, kind: Kind, change: Change) -> Result<Changed, Refusal> {
+        self.change_for(kind, change, None).await
+    }
+
+    /// The same for a request with an idempotency key, which runs until the outcome is known even if nobody waits for it.
+    pub async fn change_for(&self, kind: Kind, change: Change, running: Option<Running>) -> Result<Changed, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.0.queues[kind as usize].try_send(Ask { change, reply }).map_err(|_full| Reason::Overloaded)?;
+        self.0.queues[kind as usize].try_send(Ask { change, reply, running }).map_err(|_full| Reason::Overloaded)?;
         self.0.wake.notify_one();
         // The store's calls are bounded in time, and so is this.
         answer.await.unwrap_or_else(|_gone| Err(Reason::Draining.into()))
@@ -177,7 +202,7 @@ impl Records {
             let (queue, counters) = (&self.0.queues[kind as usize], &self.0.counters);
             TypeFigures {
                 kind,
-                live: place(kind).map_or(0, |place| self.0.read(place).len()),
+                live: place(kind).map_or(0, |place| self.0.read(place).count()),
                 waiting: queue.max_capacity() - queue.capacity(),
                 changes: counters.changes[kind as usize].load(Ordering::Relaxed),
                 refused: counters.refused[kind as usize].load(Ordering::Relaxed),
@@ -196,6 +221,11 @@ impl Records {
 }
 
 impl Shared {
+    fn doubt(&self) -> MutexGuard<'_, Doubt> {
+        // Nothing panics while it is held.
+        self.doubt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn live_of(&self, kind: Kind, id: Uuid) -> Option<Arc<Record>> {
         place(kind).and_then(|place| self.read(place).get(id).cloned())
     }
@@ -214,7 +244,7 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => {
-                tracing::warn!(%error, "the store did not answer");
+                tracing::debug!(%error, "the store did not answer");
                 Self { retry_ms: Some(1_000), ..Self::from(Reason::StoreUnavailable) }
             }
             StoreError::Full(_) => {

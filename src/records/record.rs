@@ -182,6 +182,19 @@ impl Record {
         }
     }
 
+    /// Bytes it takes in memory, about.
+    pub fn bytes(&self) -> usize {
+        let text = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
+        let body = match &self.body {
+            Body::Player(_) => 0,
+            Body::Auth(login) => std::mem::size_of::<Login>() + login.scope.len(),
+            Body::Custom(room) => {
+                std::mem::size_of::<Room>() + room.state.len() + std::mem::size_of_val(&*room.members)
+            }
+        };
+        std::mem::size_of::<Self>() + text(&self.metadata) + text(&self.settings) + text(&self.end_reason) + body
+    }
+
     /// Whether it is the player's affair: as its owner or a member.
     pub fn concerns(&self, player: Uuid) -> bool {
         self.player == player || self.members().iter().any(|member| member.player == player)

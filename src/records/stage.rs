@@ -98,9 +98,11 @@ impl<'a> Stage<'a> {
     /// What has been staged.
     pub fn finish(mut self) -> Staged {
         for record in self.records.values() {
-            self.batch.sessions.push(record.row(self.node));
             if self.moved.contains(&record.id) {
+                self.batch.sessions.push(record.row(self.node));
                 self.batch.players.extend(record.player_rows());
+            } else {
+                self.batch.contents.push(record.row(self.node));
             }
         }
         let records = &self.records;
@@ -115,7 +117,7 @@ impl<'a> Stage<'a> {
         let mut record = Record::new(new.id, new.player, new.body, self.now);
         let kind = record.kind();
         let place = place(kind).expect("a record is of a type that has an arena");
-        if self.arenas[place].len() + self.created_of_kind[place] >= limits::RECORDS_PER_TYPE {
+        if self.arenas[place].count() + self.created_of_kind[place] >= limits::RECORDS_PER_TYPE {
             return Err(Reason::TooManySessions.into());
         }
         let live = self.live_of(kind, new.player);
@@ -132,7 +134,8 @@ impl<'a> Stage<'a> {
         }
         record.metadata = new.metadata;
         record.settings = new.settings;
-        self.log(&mut record, "created", None, None);
+        self.check_room(&record, record.bytes())?;
+        self.log(&mut record, "created", None);
         self.created.entry((kind, record.player)).or_default().push(record.id);
         self.created_of_kind[place] += 1;
         self.moved.insert(record.id);
@@ -146,6 +149,8 @@ impl<'a> Stage<'a> {
     fn update(&mut self, id: Uuid, expected: &Expected, update: Update) -> Done {
         let current = self.live(id)?;
         expected.check(current.version)?;
+        let length = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
+        self.check_room(&current, length(&update.metadata) + length(&update.settings))?;
         let status = update.status.filter(|status| *status != current.status);
         if status.is_none() && update.metadata.is_none() && update.settings.is_none() {
             return Ok(changed(current));
@@ -156,7 +161,7 @@ impl<'a> Stage<'a> {
             .filter_map(|(name, given)| given.then_some(name))
             .collect();
         if !fields.is_empty() {
-            self.log(&mut record, "updated", None, Some(&json!({ "fields": fields })));
+            self.log(&mut record, "updated", Some(&json!({ "fields": fields })));
         }
         record.metadata = update.metadata.or(record.metadata);
         record.settings = update.settings.or(record.settings);
@@ -166,7 +171,7 @@ impl<'a> Stage<'a> {
                 return Ok(changed(self.finish_record(record, Status::Terminated, "terminated")));
             }
             Some(status) => {
-                self.log(&mut record, if status == Status::Paused { "paused" } else { "resumed" }, None, None);
+                self.log(&mut record, if status == Status::Paused { "paused" } else { "resumed" }, None);
                 record.status = status;
                 self.moved.insert(id);
             }
@@ -193,7 +198,7 @@ impl<'a> Stage<'a> {
         }
         room.members.push(Member { player, joined_at: now });
         self.moved.insert(id);
-        self.log(&mut record, "joined", None, Some(&json!({ "player_id": player })));
+        self.log(&mut record, "joined", Some(&json!({ "player_id": player })));
         Ok(changed(self.put_new_version(record)))
     }
 
@@ -207,7 +212,7 @@ impl<'a> Stage<'a> {
         }
         self.moved.insert(id);
         self.left.push((id, player));
-        self.log(&mut record, "left", None, Some(&json!({ "player_id": player })));
+        self.log(&mut record, "left", Some(&json!({ "player_id": player })));
         Ok(changed(self.put_new_version(record)))
     }
 
@@ -222,8 +227,10 @@ impl<'a> Stage<'a> {
         if text.len() > limits::STATE_BYTES {
             return Err(Reason::BodyTooLarge.into());
         }
+        let growth = text.len().saturating_sub(room.state.len());
+        self.check_room(&current, growth)?;
         room.state = text.into();
-        self.log(&mut record, "state_changed", None, None);
+        self.log(&mut record, "state_changed", None);
         Ok(changed(self.put_new_version(record)))
     }
 
@@ -231,7 +238,8 @@ impl<'a> Stage<'a> {
         let current = self.live(id).map_err(|_| Reason::Unauthorized)?;
         let mut record = current.copy();
         let (newest, now) = (login(&mut record)?.generation, self.now);
-        if generation != newest || record.status != Status::Active {
+        let expired = record.expires_at().is_some_and(|expires_at| expires_at <= now);
+        if generation != newest || expired || record.status != Status::Active {
             if generation < newest {
                 self.finish_record(record, Status::Terminated, "refresh_token_reused");
             }
@@ -241,7 +249,7 @@ impl<'a> Stage<'a> {
         login.generation += 1;
         login.seen_at = now;
         record.see(now);
-        self.log(&mut record, "refreshed", None, None);
+        self.log(&mut record, "refreshed", None);
         Ok(changed(self.put(record)))
     }
 
@@ -295,6 +303,23 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Whether the type has room for `growth` more bytes of a session, and its owner too. What is staged is not counted: a
+    /// batch is small beside the limits.
+    fn check_room(&self, record: &Record, growth: usize) -> Result<(), Refusal> {
+        let Some(place) = place(record.kind()) else { return Ok(()) };
+        if self.arenas[place].bytes() + growth > limits::RECORD_BYTES_PER_TYPE {
+            return Err(Reason::TooManySessions.into());
+        }
+        // What is small is bounded by the number of sessions.
+        if growth > limits::RECORD_BYTES_SMALL {
+            let owned: usize = self.arenas[place].owned(record.player).map(|record| record.bytes()).sum();
+            if owned + growth > limits::RECORD_BYTES_PER_PLAYER {
+                return Err(Reason::QuotaExceeded.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Ids of a player's live sessions of a type.
     fn live_of(&self, kind: Kind, player: Uuid) -> Vec<Uuid> {
         let Some(place) = place(kind) else { return Vec::new() };
@@ -306,7 +331,7 @@ impl<'a> Stage<'a> {
     /// Ends a session.
     fn finish_record(&mut self, mut record: Record, status: Status, reason: &str) -> Arc<Record> {
         let data = json!({ "reason": reason });
-        self.log(&mut record, status.name(), None, Some(&data));
+        self.log(&mut record, status.name(), Some(&data));
         record.status = status;
         record.ended_at = Some(self.now);
         record.end_reason = Some(reason.into());
@@ -327,7 +352,7 @@ impl<'a> Stage<'a> {
         record
     }
 
-    fn log(&mut self, record: &mut Record, event: &str, message: Option<&str>, data: Option<&Value>) {
+    fn log(&mut self, record: &mut Record, event: &str, data: Option<&Value>) {
         record.logs += 1;
         let no = i64::from(record.logs);
         self.batch.logs.push(LogRow {
@@ -335,7 +360,7 @@ impl<'a> Stage<'a> {
             no,
             at: self.now.cast_signed(),
             event: event.to_owned(),
-            message: message.map(str::to_owned),
+            message: None,
             data: data.map(Value::to_string),
         });
         if no > limits::SESSION_LOGS {

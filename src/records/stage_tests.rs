@@ -120,7 +120,7 @@ fn of_many_that_expect_a_version_one_gets_it() {
     let (answers, staged) = world.batch((0..32).map(tagged).collect());
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     assert_eq!(answers.iter().filter(|answer| matches!(answer, Err(Reason::PreconditionFailed))).count(), 31);
-    assert_eq!((staged.batch.sessions.len(), staged.batch.sessions[0].version), (1, 2));
+    assert_eq!((staged.batch.contents.len(), staged.batch.contents[0].version), (1, 2));
     assert_eq!(world.one(update(id, Some(Status::Paused), Some(1))).unwrap_err(), Reason::VersionConflict);
 }
 

@@ -52,14 +52,16 @@ pub async fn create(
                 records::Body::Auth(_) => Kind::Auth,
                 records::Body::Custom(_) => Kind::Custom,
             };
-            if let Some(Key(begun)) = &key {
-                if let Some(answer) = &begun.row.answer {
-                    return logins::replayed(&app, base, begun.row.session, answer.clone());
+            let mut running = None;
+            if let Some(Key(begun)) = key {
+                if let Some(answer) = begun.row.answer {
+                    return logins::replayed(&app, base, begun.row.session, answer);
                 }
-                asked.key = Some((begun.row.clone(), answer_of));
                 asked.id = begun.row.session;
+                asked.key = Some((begun.row, answer_of));
+                running = Some(begun.running);
             }
-            let changed = app.records.change(kind, Change::Create(asked)).await?;
+            let changed = app.records.change_for(kind, Change::Create(asked), running).await?;
             Found::from(changed.record.ok_or(Reason::Internal)?)
         }
     };
@@ -113,6 +115,9 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
     let mut found = Vec::with_capacity(page.sessions.len());
     let last = page.sessions.last().map(|row| row.id);
     for row in page.sessions {
+        if app.records.is_doubtful(row.id) && app.records.live(row.id).is_none() {
+            continue;
+        }
         // What is resident knows more than its row: signs of life.
         found.push(match app.records.live(row.id) {
             Some(record) => Kept::Record(record),
@@ -146,7 +151,9 @@ pub async fn read(
     let found = app.find(&caller, Operation::ReadSession, id).await?;
     let tag = etag(found.version());
     // Logs and statistics change without the version.
-    if !logs && !stats && not_modified(&headers, &tag) {
+    // So do presence and expiry, and what a fight does by itself.
+    let said_by_version = found.kind() == Kind::Custom || !found.resident;
+    if said_by_version && !logs && !stats && not_modified(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     let mut session = found.session(app.records.node());
@@ -213,8 +220,13 @@ pub async fn terminate(
     caller.may(Operation::TerminateSession)?;
     let (mut reason, mut force) = (None, false);
     if let Some(Body(mut body)) = body {
-        let short = |text: &str| (text.chars().count() <= limits::REASON_CHARS).then(|| Box::from(text));
-        reason = body.text("reason", &format!("a string of at most {} characters", limits::REASON_CHARS), short);
+        let short = |text: &str| {
+            let fits = text.chars().count() <= limits::REASON_CHARS && !text.chars().any(char::is_control);
+            fits.then(|| Box::from(text))
+        };
+        let expected =
+            format!("a string of at most {} characters, none of them a control character", limits::REASON_CHARS);
+        reason = body.text("reason", &expected, short);
         force = body.boolean("force").unwrap_or_default();
         body.finish()?;
     }

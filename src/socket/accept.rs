@@ -19,8 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits;
 use crate::ops::descriptors;
-use crate::rest::{App, Front};
 use crate::rest::rate::Peer;
+use crate::rest::{App, Front};
 
 /// One of the connections this node may have. Held by the task that serves the connection, until an upgrade takes it along
 /// to the shard.

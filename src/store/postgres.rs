@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::pool::PoolOptions;
+use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Postgres, Row, SqlSafeStr};
@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::row::{self, fight_numbers};
-use super::sql::{self, PageSql, bounded, number, unreadable};
+use super::sql::{self, PageSql, bounded, number, unreadable, within};
 use super::{
     Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError,
     Page, Past, SessionRow, Status, Store, StoreError, shown,
@@ -135,7 +135,8 @@ impl PostgresStore {
         let readers = PoolOptions::new()
             .max_connections(limits::POSTGRES_CONNECTIONS - 1)
             .acquire_timeout(Duration::from_millis(limits::STORE_MS))
-            .test_before_acquire(false)
+            // After the database was away nobody is given a connection from before.
+            .test_before_acquire(true)
             .connect_with(options.clone())
             .await
             .map_err(failed)?;
@@ -192,13 +193,25 @@ impl PostgresStore {
         query: Prepared<'_>,
         read: impl Fn(&PgRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut connection = bounded(async { self.readers.acquire().await.map_err(|error| failure(&error)) }).await?;
-        let rows = bounded(async { query.fetch_all(&mut *connection).await.map_err(|error| failure(&error)) }).await;
-        match rows {
+        self.all_within(limits::STORE_MS, query, read).await
+    }
+
+    async fn all_within<T>(
+        &self,
+        ms: u64,
+        query: Prepared<'_>,
+        read: impl Fn(&PgRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut connection = None;
+        let work = async {
+            let acquired = self.readers.acquire().await.map_err(|error| failure(&error))?;
+            query.fetch_all(&mut **connection.insert(acquired)).await.map_err(|error| failure(&error))
+        };
+        match within(ms, work).await {
             Ok(rows) => rows.iter().map(read).collect(),
             Err(error) => {
                 // It may be in the middle of an answer, or dead: closing it politely would wait for it.
-                drop(connection.detach());
+                drop(connection.map(PoolConnection::detach));
                 Err(error)
             }
         }
@@ -233,7 +246,11 @@ impl Store for PostgresStore {
 
     fn of_node(&self, kind: Kind, status: Status, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
         let query = sqlx::query(AssertSqlSafe(sql::of_node(kind, status)));
-        Box::pin(self.all(query.bind(self.node.clone()).bind(after).bind(number(limit)), session))
+        Box::pin(self.all_within(
+            limits::LOAD_MS,
+            query.bind(self.node.clone()).bind(after).bind(number(limit)),
+            session,
+        ))
     }
 
     fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>> {
@@ -242,11 +259,11 @@ impl Store for PostgresStore {
     }
 
     fn list<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Page> {
-        Box::pin(self.page(sql::list(filter), filter.limit, filter.before, filter.player))
+        Box::pin(bounded(self.page(sql::list(filter), filter.limit, filter.before, filter.player)))
     }
 
     fn list_combat<'a>(&'a self, filter: &'a CombatFilter) -> Answer<'a, Page> {
-        Box::pin(self.page(sql::list_combat(filter), filter.limit, filter.before, filter.player))
+        Box::pin(bounded(self.page(sql::list_combat(filter), filter.limit, filter.before, filter.player)))
     }
 
     fn logs(&self, session: Uuid, before: i64, limit: usize) -> Answer<'_, Vec<LogRow>> {
@@ -290,7 +307,9 @@ fn commit(batch: &Batch) -> Prepared<'static> {
             $rows.iter().map($value).collect::<Vec<_>>()
         };
     }
-    let Batch { sessions, players, logs, keys, buckets, .. } = batch;
+    let Batch { players, logs, keys, buckets, .. } = batch;
+    // PostgreSQL sees by itself where no index changes.
+    let sessions: Vec<&SessionRow> = batch.sessions.iter().chain(&batch.contents).collect();
     sqlx::query(COMMIT)
         .bind(batch.undone.clone())
         .bind(column!(batch.undone_keys, |hash| hash.to_vec()))

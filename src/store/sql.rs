@@ -46,6 +46,9 @@ pub(super) struct PageSql {
 }
 
 pub(super) fn list(filter: &Filter) -> PageSql {
+    if filter.player.is_none() && (filter.kind.is_some() || filter.status.is_some()) {
+        return merged(filter);
+    }
     let mut terms = String::new();
     if let Some(kind) = filter.kind {
         let _ = write!(terms, " AND kind = {}", kind as u8);
@@ -66,8 +69,7 @@ pub(super) fn list_combat(filter: &CombatFilter) -> PageSql {
 
 fn page(terms: &str, of_player: bool, before: bool) -> PageSql {
     let on = |table: &str| terms.replace("AND ", &format!("AND {table}."));
-    let (counts, owner) = if of_player { ("player_counts", " AND c.player_id = $3") } else { ("session_counts", "") };
-    let total = format!("SELECT coalesce(CAST(sum(c.n) AS BIGINT), 0) FROM {counts} c WHERE true{}{owner}", on("c"));
+    let total = total(&on("c"), of_player);
     let page = if of_player {
         let before = if before { " AND p.session_id < $2" } else { "" };
         format!(
@@ -82,6 +84,43 @@ fn page(terms: &str, of_player: bool, before: bool) -> PageSql {
     PageSql { page, total }
 }
 
+/// One index, by type and status, is enough for every filter of these: the newest of each pair that is asked for, and of those
+/// the newest. An index for each filter would have to be written with every change.
+fn merged(filter: &Filter) -> PageSql {
+    let kinds = filter.kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
+    let statuses = filter.status.map_or_else(|| Status::ALL.to_vec(), |status| vec![status]);
+    let before = if filter.before.is_some() { " AND id < $2" } else { "" };
+    let mut newest = Vec::new();
+    for &kind in &kinds {
+        for &status in &statuses {
+            let (kind, status) = (kind as u8, status as u8);
+            newest.push(format!(
+                "SELECT id FROM (SELECT id FROM sessions WHERE kind = {kind} AND status = {status}{before} \
+                 ORDER BY id DESC LIMIT $1) AS n{kind}{status}"
+            ));
+        }
+    }
+    let mut terms = String::new();
+    if let Some(kind) = filter.kind {
+        let _ = write!(terms, " AND c.kind = {}", kind as u8);
+    }
+    if let Some(status) = filter.status {
+        let _ = write!(terms, " AND c.status = {}", status as u8);
+    }
+    let total = total(&terms, false);
+    let page = format!(
+        "SELECT {COLUMNS}, ({total}) FROM sessions s WHERE s.id IN (SELECT id FROM ({}) AS n ORDER BY id DESC LIMIT $1) \
+         ORDER BY s.id DESC",
+        newest.join(" UNION ALL ")
+    );
+    PageSql { page, total }
+}
+
+fn total(terms: &str, of_player: bool) -> String {
+    let (counts, owner) = if of_player { ("player_counts", " AND c.player_id = $3") } else { ("session_counts", "") };
+    format!("SELECT coalesce(CAST(sum(c.n) AS BIGINT), 0) FROM {counts} c WHERE true{terms}{owner}")
+}
+
 /// A limit as a database takes it.
 pub(super) fn number(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
@@ -89,7 +128,12 @@ pub(super) fn number(limit: usize) -> i64 {
 
 /// `work` within the time a store has.
 pub(super) async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(Duration::from_millis(limits::STORE_MS), work)
+    within(limits::STORE_MS, work).await
+}
+
+/// `work` within `ms` milliseconds.
+pub(super) async fn within<T>(ms: u64, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(Duration::from_millis(ms), work)
         .await
         .unwrap_or_else(|_elapsed| Err(StoreError::Unavailable("no answer in time".to_owned())))
 }

@@ -1,6 +1,8 @@
 //! The embedded store: one file, one connection that writes, a few that read.
 
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -14,7 +16,7 @@ use uuid::Uuid;
 use uuid::fmt::Simple;
 
 use super::row::{self, fight_numbers};
-use super::sql::{self, PageSql, bounded, number, unreadable};
+use super::sql::{self, PageSql, bounded, number, unreadable, within};
 use super::{
     Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError,
     Page, Past, SessionRow, Status, Store, StoreError,
@@ -37,6 +39,9 @@ INSERT INTO sessions
         ended_at = excluded.ended_at, expires_at = excluded.expires_at, version = excluded.version,
         node = excluded.node, fight_status = excluded.fight_status, metadata = excluded.metadata,
         settings = excluded.settings, body = excluded.body, end_reason = excluded.end_reason, logs = excluded.logs;
+UPDATE sessions SET updated_at = n.value ->> 5, expires_at = n.value ->> 7, version = n.value ->> 8,
+        metadata = n.value ->> 12, settings = n.value ->> 13, body = n.value ->> 14, logs = n.value ->> 16
+    FROM json_each($10) AS n WHERE sessions.id = unhex(n.value ->> 0);
 INSERT INTO session_players
     SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5
     FROM json_each($4) WHERE true
@@ -82,10 +87,12 @@ COMMIT;
 #[derive(Debug)]
 pub struct SqliteStore {
     node: String,
-    writer: Mutex<Writer>,
+    writer: Arc<Mutex<Writer>>,
     readers: SqlitePool,
     /// Copies the write-ahead log into the file, so that no commit has to.
     checkpoints: tokio::task::JoinHandle<()>,
+    /// Held as long as the store is open: no other server writes to the file.
+    _lock: File,
 }
 
 #[derive(Debug)]
@@ -99,6 +106,8 @@ impl SqliteStore {
     /// Opens the file at `path`, made where there is none. With `sync` a commit waits for the disk.
     pub async fn open(path: &Path, node: &str, sync: bool) -> Result<Self, OpenError> {
         let failed = |error| OpenError::Connect { url: path.display().to_string(), error };
+        let lock = File::create(path.with_extension("lock")).map_err(|error| failed(sqlx::Error::Io(error)))?;
+        lock.try_lock().map_err(|_taken| OpenError::Taken(path.display().to_string()))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -133,11 +142,13 @@ impl SqliteStore {
             .await
             .map_err(failed)?;
         let checkpointer = options.connect().await.map_err(failed)?;
+        let writer = Arc::new(Mutex::new(Writer { connection, unsettled: false }));
         Ok(Self {
             node: node.to_owned(),
-            writer: Mutex::new(Writer { connection, unsettled: false }),
+            checkpoints: tokio::spawn(checkpoint(checkpointer, Arc::clone(&writer))),
+            writer,
             readers,
-            checkpoints: tokio::spawn(checkpoint(checkpointer)),
+            _lock: lock,
         })
     }
 
@@ -215,7 +226,11 @@ impl Store for SqliteStore {
 
     fn of_node(&self, kind: Kind, status: Status, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
         let query = sqlx::query(AssertSqlSafe(sql::of_node(kind, status)));
-        Box::pin(self.all(query.bind(self.node.clone()).bind(after).bind(number(limit)), session))
+        let query = query.bind(self.node.clone()).bind(after).bind(number(limit));
+        Box::pin(async move {
+            let rows = within(limits::LOAD_MS, async { query.fetch_all(&self.readers).await.map_err(|e| failure(&e)) });
+            rows.await?.iter().map(session).collect()
+        })
     }
 
     fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>> {
@@ -269,7 +284,7 @@ fn session(row: &SqliteRow) -> Result<SessionRow, StoreError> {
 }
 
 /// What [`COMMIT`] binds, in its order.
-fn texts(batch: &Batch) -> [String; 9] {
+fn texts(batch: &Batch) -> [String; 10] {
     [
         json(batch.undone.iter().map(|id| id.simple())),
         json(batch.undone_keys.iter().map(hash)),
@@ -285,7 +300,8 @@ fn texts(batch: &Batch) -> [String; 9] {
             let (status, body) = k.answer.as_ref().map(|answer| (answer.status, &answer.body)).unzip();
             (hash(&k.hash), hash(&k.fingerprint), k.created_at, k.session.simple(), status, body)
         })),
-        json(batch.buckets.iter().map(|b| (&b.node, b.width, b.start, &b.series, hex(&b.data)))),
+        json(batch.buckets.iter().map(|b| (&b.node, b.width, b.start, b.series, hex(&b.data)))),
+        json(batch.contents.iter().map(SessionText::of)),
     ]
 }
 
@@ -351,20 +367,29 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
-/// Copies the write-ahead log into the file each second; where that leaves it long, waits for readers to start it over.
-async fn checkpoint(mut connection: SqliteConnection) {
+/// Copies the write-ahead log into the file each second, beside the commits. Where that leaves it long, because commits went on
+/// meanwhile, the little that is left is copied between two commits, and the log starts over.
+async fn checkpoint(mut connection: SqliteConnection, writer: Arc<Mutex<Writer>>) {
+    const COPY: &str = "PRAGMA wal_checkpoint(PASSIVE)";
     let mut ticks = tokio::time::interval(Duration::from_millis(limits::CHECKPOINT_MS));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut mode = "PRAGMA wal_checkpoint(PASSIVE)";
     loop {
         ticks.tick().await;
-        match sqlx::query(mode).fetch_one(&mut connection).await {
-            Ok(row) => {
-                let pages: i64 = row.try_get(1).unwrap_or_default();
-                let long = pages > limits::WAL_PAGES;
-                mode = if long { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
+        let copied = match sqlx::query(COPY).fetch_one(&mut connection).await {
+            Ok(row) => row,
+            Err(error) => {
+                tracing::warn!(%error, "the store's log could not be copied into its file");
+                continue;
             }
-            Err(error) => tracing::warn!(%error, "the store's log could not be copied into its file"),
+        };
+        let pages: i64 = copied.try_get(1).unwrap_or_default();
+        if pages > limits::WAL_PAGES {
+            let mut writer = writer.lock().await;
+            if !writer.unsettled
+                && let Err(error) = sqlx::query(COPY).fetch_one(&mut writer.connection).await
+            {
+                tracing::warn!(%error, "the store's log could not be started over");
+            }
         }
     }
 }

@@ -18,8 +18,6 @@ CREATE TABLE sessions (
     end_reason TEXT,
     logs BIGINT NOT NULL
 );
-CREATE INDEX sessions_by_kind ON sessions (kind, id);
-CREATE INDEX sessions_by_status ON sessions (status, id);
 CREATE INDEX sessions_by_kind_and_status ON sessions (kind, status, id);
 CREATE INDEX sessions_by_fight ON sessions (fight_status, id) WHERE fight_status >= 0;
 CREATE INDEX sessions_by_fight_and_mode ON sessions (fight_status, mode, id) WHERE fight_status >= 0;
@@ -138,6 +136,9 @@ CREATE FUNCTION count_changed_players() RETURNS trigger LANGUAGE plpgsql AS $$ B
             UNION ALL SELECT player_id, kind, status, mode, fight_status, -1 FROM removed
         ) AS changes GROUP BY 1, 2, 3, 4, 5 HAVING sum(d) <> 0 ORDER BY 1, 2, 3, 4, 5
         ON CONFLICT (player_id, kind, status, mode, fight_status) DO UPDATE SET n = c.n + excluded.n;
+    DELETE FROM player_counts AS c USING removed AS r
+        WHERE c.player_id = r.player_id AND c.kind = r.kind AND c.status = r.status
+        AND c.mode = r.mode AND c.fight_status = r.fight_status AND c.n = 0;
     RETURN NULL;
 END $$;
 CREATE TRIGGER session_players_added AFTER INSERT ON session_players

@@ -18,8 +18,6 @@ CREATE TABLE sessions (
     end_reason TEXT,
     logs INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX sessions_by_kind ON sessions (kind, id);
-CREATE INDEX sessions_by_status ON sessions (status, id);
 CREATE INDEX sessions_by_kind_and_status ON sessions (kind, status, id);
 CREATE INDEX sessions_by_fight ON sessions (fight_status, id) WHERE fight_status >= 0;
 CREATE INDEX sessions_by_fight_and_mode ON sessions (fight_status, mode, id) WHERE fight_status >= 0;
@@ -112,6 +110,9 @@ CREATE TRIGGER session_players_changed AFTER UPDATE ON session_players
     UPDATE player_counts SET n = n - 1
         WHERE player_id = old.player_id AND kind = old.kind AND status = old.status AND mode = old.mode
         AND fight_status = old.fight_status;
+    DELETE FROM player_counts
+        WHERE player_id = old.player_id AND kind = old.kind AND status = old.status AND mode = old.mode
+        AND fight_status = old.fight_status AND n = 0;
     INSERT INTO player_counts VALUES (new.player_id, new.kind, new.status, new.mode, new.fight_status, 1)
         ON CONFLICT DO UPDATE SET n = n + 1;
 END;
