@@ -367,7 +367,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
-/// Copies the write-ahead log into the file each second, beside the commits. Where that leaves it long, because commits went on
+/// Copies the write-ahead log into the file every few seconds, beside the commits. Where that leaves it long, because commits went on
 /// meanwhile, the little that is left is copied between two commits, and the log starts over.
 async fn checkpoint(mut connection: SqliteConnection, writer: Arc<Mutex<Writer>>) {
     const COPY: &str = "PRAGMA wal_checkpoint(PASSIVE)";

@@ -28,7 +28,7 @@ const OPERATIONS: &str = "
     post   /combat/sessions/{session_id}/actions      executeCombatAction    200 400 401 404 409     bs
     get    /combat/sessions/{session_id}/state        getCombatSessionState  200 401 404             bs
     get    /analytics/sessions                        getSessionAnalytics    200 400 401             bs
-    get    /combat/sessions/{session_id}              getCombatSession       200 304 401 404         bs
+    get    /combat/sessions/{session_id}              getCombatSession       200 401 404             bs
     get    /sessions/{session_id}/logs                listSessionLogs        200 400 401 404         bs
     post   /sessions/{session_id}/members             joinSession            200 400 401 404 409     bs
     delete /sessions/{session_id}/members/{player_id} leaveSession           200 400 401 404 409     bs

@@ -146,7 +146,7 @@ async fn damage_is_told_and_a_torn_end_is_cut_off() {
 async fn two_nodes_cannot_share_a_data_folder() {
     let node = Node::start();
     let said = refuse_to_start(&node);
-    assert!(said.contains("in use by another process"), "{said}");
+    assert!(said.contains("another server of this node's name writes to it"), "{said}");
 }
 
 #[tokio::test]
