@@ -367,31 +367,38 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
-/// Copies the write-ahead log into the file every few seconds, beside the commits. Where that leaves it long, because commits went on
-/// meanwhile, the little that is left is copied between two commits, and the log starts over.
+/// Copies the write-ahead log into the file, beside the commits. Where that leaves it long, because commits went on meanwhile, it
+/// copies again what came since, and the little that is left after that between two commits: then the log starts over.
 async fn checkpoint(mut connection: SqliteConnection, writer: Arc<Mutex<Writer>>) {
-    const COPY: &str = "PRAGMA wal_checkpoint(PASSIVE)";
     let mut ticks = tokio::time::interval(Duration::from_millis(limits::CHECKPOINT_MS));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let copied = match sqlx::query(COPY).fetch_one(&mut connection).await {
-            Ok(row) => row,
-            Err(error) => {
-                tracing::warn!(%error, "the store's log could not be copied into its file");
-                continue;
-            }
+        let copied = match copy(&mut connection).await {
+            Ok(pages) if pages > limits::WAL_PAGES => match copy(&mut connection).await {
+                Ok(_) => start_over(&writer).await,
+                Err(error) => Err(error),
+            },
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
         };
-        let pages: i64 = copied.try_get(1).unwrap_or_default();
-        if pages > limits::WAL_PAGES {
-            let mut writer = writer.lock().await;
-            if !writer.unsettled
-                && let Err(error) = sqlx::query(COPY).fetch_one(&mut writer.connection).await
-            {
-                tracing::warn!(%error, "the store's log could not be started over");
-            }
+        if let Err(error) = copied {
+            tracing::warn!(%error, "the store's log could not be copied into its file");
         }
     }
+}
+
+/// Copies what the log holds, without waiting for anybody, and says how many pages it holds.
+async fn copy(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await?.try_get(1)
+}
+
+async fn start_over(writer: &Mutex<Writer>) -> Result<(), sqlx::Error> {
+    let mut writer = writer.lock().await;
+    if !writer.unsettled {
+        copy(&mut writer.connection).await?;
+    }
+    Ok(())
 }
 
 /// SQLite's codes for a file that cannot grow.
