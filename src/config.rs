@@ -160,6 +160,12 @@ impl Config {
             let problem = "must be postgres://USER@HOST/NAME or sqlite://PATH".to_owned();
             return Err(ConfigError::Value { setting: "database", problem });
         }
+        let is_name =
+            (1..=limits::NODE_NAME_BYTES).contains(&self.node.len()) && self.node.bytes().all(|b| b.is_ascii_graphic());
+        if !is_name {
+            let problem = format!("must be 1 to {} visible ASCII characters", limits::NODE_NAME_BYTES);
+            return Err(ConfigError::Value { setting: "node", problem });
+        }
         if !(1..=limits::RETENTION_DAYS).contains(&self.retention_days) {
             let problem = format!("must be from 1 to {}", limits::RETENTION_DAYS);
             return Err(ConfigError::Value { setting: "retention_days", problem });
@@ -311,6 +317,7 @@ mod tests {
             ("SHARDS", "0"),
             ("DATABASE", "mysql://x"),
             ("RETENTION_DAYS", "0"),
+            ("NODE", "a b"),
             ("LISTEN", "localhost"),
             ("ADVERTISE", "ftp://x"),
             ("ADVERTISE", "https://x/?a=b"),

@@ -266,6 +266,9 @@ pub const SWEEP_MS: u64 = 10_000;
 /// Sessions, and keys, deleted in one round; fewer after a round that took too long. Changes wait behind it.
 pub const SWEEP_ROWS: usize = 2_000;
 
+/// Bytes of a node's name: it goes into the database's name of a connection, which has 63. Over: the configuration is refused.
+pub const NODE_NAME_BYTES: usize = 40;
+
 /// Days for which ended sessions can be kept. Over: the configuration is refused.
 pub const RETENTION_DAYS: u64 = 3_650;
 

@@ -115,6 +115,9 @@ impl PostgresStore {
             .application_name(&format!("tiltyard {node}"))
             .statement_cache_capacity(limits::STORE_STATEMENTS)
             .options([("statement_timeout", (limits::STORE_MS * 4).to_string())])
+            // Every query has its index. Before the tables have statistics the planner takes them for small, and keeps a plan
+            // made then: measured, lists of a database that was filled within a minute took seconds.
+            .options([("enable_seqscan", "off")])
             .disable_statement_logging();
         let mut connection = options.connect().await.map_err(failed)?;
         let migration = Migration::new(
@@ -137,7 +140,9 @@ impl PostgresStore {
             .acquire_timeout(Duration::from_millis(limits::STORE_MS))
             // After the database was away nobody is given a connection from before.
             .test_before_acquire(true)
-            .connect_with(options.clone())
+            .connect_with(
+                options.clone().options([("plan_cache_mode", "force_custom_plan"), ("enable_bitmapscan", "off")]),
+            )
             .await
             .map_err(failed)?;
         let writer = Mutex::new(Writer { connection: Some(connection), backend });
