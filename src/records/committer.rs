@@ -332,8 +332,8 @@ fn next_look(record: &Record, now: u64) -> Option<(u64, Uuid)> {
 
 fn refuse(asks: Vec<(Kind, Ask)>) {
     for (_, ask) in asks {
-        let away = StoreError::Unavailable("it did not answer the last time".to_owned());
-        let _ = ask.reply.send(Err(Refusal::from(away)));
+        let away = Refusal { retry_ms: Some(1_000), ..Refusal::from(Reason::StoreUnavailable) };
+        let _ = ask.reply.send(Err(away));
     }
 }
 

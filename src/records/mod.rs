@@ -244,7 +244,7 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => {
-                tracing::debug!(%error, "the store did not answer");
+                tracing::warn!(%error, "the store did not answer");
                 Self { retry_ms: Some(1_000), ..Self::from(Reason::StoreUnavailable) }
             }
             StoreError::Full(_) => {
