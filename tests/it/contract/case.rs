@@ -136,19 +136,7 @@ impl Ask {
 
     /// Sends it and fails the test where the status is another.
     pub async fn expect(self, status: u16) -> Reply {
-        // A read that the database was too busy for is asked once more, as its answer says: the store's bound is less than a
-        // second, and a machine that runs several servers and tests can be slower. It is said, not hidden.
-        let again = self.request.try_clone().filter(|_| self.line.starts_with("GET ") && status == 200);
-        let again = again.map(|request| Self { request, token: self.token.clone(), line: self.line.clone() });
-        let mut reply = self.await;
-        if let Some(again) = again
-            && reply.status == 503
-            && reply.reason() == "store_unavailable"
-        {
-            eprintln!("asked again: {}: {}", reply.line, reply.body);
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            reply = again.await;
-        }
+        let reply = self.await;
         assert_eq!(reply.status, status, "{}: {}", reply.line, reply.body);
         reply
     }
