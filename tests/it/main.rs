@@ -12,6 +12,7 @@ mod keys;
 mod limits;
 mod metrics;
 mod openapi;
+mod plans;
 mod postgres;
 mod recovery;
 mod repeats;
