@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::geometry::Point;
+use crate::ruleset::{AbilityId, Resource};
 use crate::{Millis, PlayerId, Slot};
 
 /// Everything that can change a fight. The log is a list of these with their times.
@@ -35,13 +37,114 @@ pub enum Input {
 pub enum Action {
     Attack {
         target: Option<Slot>,
+        part: BodyPart,
+    },
+    /// An attack on a cover or a hazard.
+    Break {
+        thing: Thing,
     },
     Defend,
+    /// Of the kind ability or item.
+    Use {
+        ability: AbilityId,
+        item: bool,
+        aim: Target,
+    },
+    /// The participant is there now.
+    Move {
+        to: Point,
+    },
     /// An action the ruleset does not have.
     Unavailable,
 }
 
-/// Why an input was refused. Nothing but the memory of the answer has changed.
+/// Where a hit is aimed at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum BodyPart {
+    Head,
+    #[default]
+    Torso,
+    Limb,
+}
+
+/// A thing of the environment, by its place in the ruleset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Thing {
+    Cover(u8),
+    Hazard(u8),
+}
+
+/// What an ability is aimed at; what it needs of these is the ability's affair.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Target {
+    pub slot: Option<Slot>,
+    pub at: Option<Point>,
+}
+
+/// The kinds of action, as the contract names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ActionKind {
+    Attack,
+    Defend,
+    Ability,
+    Move,
+    ItemUse,
+}
+
+impl ActionKind {
+    pub const ALL: [Self; 5] = [Self::Attack, Self::Defend, Self::Ability, Self::Move, Self::ItemUse];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Attack => "attack",
+            Self::Defend => "defend",
+            Self::Ability => "ability",
+            Self::Move => "move",
+            Self::ItemUse => "item_use",
+        }
+    }
+}
+
+impl Action {
+    /// `None` for one that the ruleset does not have.
+    pub const fn kind(self) -> Option<ActionKind> {
+        match self {
+            Self::Attack { .. } | Self::Break { .. } => Some(ActionKind::Attack),
+            Self::Defend => Some(ActionKind::Defend),
+            Self::Use { item: false, .. } => Some(ActionKind::Ability),
+            Self::Use { item: true, .. } => Some(ActionKind::ItemUse),
+            Self::Move { .. } => Some(ActionKind::Move),
+            Self::Unavailable => None,
+        }
+    }
+}
+
+/// A set of [`ActionKind`]s.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct ActionSet(u8);
+
+impl ActionSet {
+    pub const fn has(self, kind: ActionKind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl FromIterator<ActionKind> for ActionSet {
+    fn from_iter<I: IntoIterator<Item = ActionKind>>(kinds: I) -> Self {
+        Self(kinds.into_iter().fold(0, |set, kind| set | 1 << kind as u8))
+    }
+}
+
+/// Why an input was refused. Nothing but the memory of the answer, and what fair play counts, has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize, Deserialize)]
 pub enum Refusal {
     #[error("the session has ended")]
@@ -78,4 +181,30 @@ pub enum Refusal {
     Failed,
     #[error("too many actions until {until} ms of session time")]
     RateLimited { until: Millis },
+    #[error("not enough of what it costs until {until} ms of session time")]
+    NotEnough { of: Resource, until: Millis },
+    #[error("reloading until {until} ms of session time")]
+    Reloading { until: Millis },
+    #[error("it has been used as often as it can be")]
+    UsedUp,
+    #[error("the action needs a place")]
+    NeedsPlace,
+    #[error("the target is out of range")]
+    OutOfRange,
+    #[error("the target is out of sight")]
+    NoSight,
+    #[error("farther than can be moved in that time")]
+    TooFast,
+    #[error("outside the arena")]
+    OutOfBounds,
+    #[error("something is in the way")]
+    Blocked,
+    #[error("stunned")]
+    Stunned,
+    #[error("an effect forbids it")]
+    Denied,
+    #[error("busy with something else")]
+    Busy,
+    #[error("it is another participant's turn")]
+    NotYourTurn,
 }

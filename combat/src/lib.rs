@@ -1,33 +1,44 @@
 //! The combat engine: a fight as a pure state machine. No clock, no I/O, no runtime, no float, no hash map.
 //!
-//! A [`Fight`] is given session time in milliseconds, a seed and inputs; it answers each input and notes in a [`Step`]
-//! what changed. The same seed and inputs give the same state and the same [`Fight::state_digest`], on every machine
-//! and build, so that the log of inputs is the fight.
+//! A [`Fight`] is given a [`Ruleset`], session time in milliseconds, a seed and inputs; it answers each input and notes in a
+//! [`Step`] what changed. The same ruleset, seed and inputs give the same state and the same [`Fight::state_digest`], on
+//! every machine and build, so that the log of inputs is the fight.
 //!
-//! In reading order: [`rules`] the numbers, [`lifecycle`] the course of a fight, [`participant`] one seat, [`fight`] inputs
-//! to changes, [`step`] what an input changed, [`digest`] the state in one number.
+//! In reading order: [`ruleset`] the rules as data, [`lifecycle`] the course of a fight, [`participant`] one seat, [`fight`]
+//! inputs to changes, [`step`] what an input changed, [`audience`] who may see what of it, [`digest`] the state in one
+//! number.
 
 pub mod action;
 pub mod answers;
+pub mod audience;
 pub mod digest;
+pub mod fair_play;
+pub mod field;
 pub mod fight;
+pub mod geometry;
 pub mod lifecycle;
 pub mod participant;
-pub mod rules;
+pub mod ruleset;
+pub mod setup;
+pub mod status;
 pub mod step;
 
-pub use action::{Action, Input, Refusal};
+pub use action::{Action, ActionKind, ActionSet, BodyPart, Input, Refusal, Target, Thing};
 pub use answers::{Answer, Remembered};
+pub use audience::Audience;
+pub use fair_play::Flag;
 pub use fight::Fight;
+pub use geometry::Point;
 pub use lifecycle::{EndReason, Lifecycle, PhaseName, SessionStatus};
 pub use participant::{Participant, ParticipantStatus};
-pub use rules::{RuleError, Rules};
+pub use ruleset::{RuleError, Rules, Ruleset};
+pub use setup::{Difficulty, Mode, Setup};
 pub use step::{Event, Fields, Step};
 
 /// A player's id: the 128 bits of a uuid.
 pub type PlayerId = u128;
 
-/// A seat of a fight, from 0.
+/// A seat of a fight, from 0; the server's enemies come after the seats.
 pub type Slot = u8;
 
 /// Session time: milliseconds since the session was created, as its host counts them.

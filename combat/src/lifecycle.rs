@@ -1,19 +1,12 @@
-//! The course of a fight: status x phase, one state at a time.
+//! The course of a fight: one state of the ruleset's machine at a time, and whether it is paused.
 //!
-//! ```text
-//!            all ready or countdown over      decided or time up         results shown
-//! Preparation ----------------------> Active ------------------> Cooldown -----------> Finished
-//!      |  ^                            |  ^                        |  ^                (completed)
-//!      v  | pause / resume             v  |                        v  |
-//!     Paused                          Paused                      Paused
-//!                          terminate, from any of these ------------------------------> Terminated
-//! ```
-//!
-//! One method per input; an input a state does not take is a typed refusal and changes nothing. Entering Active sets the
-//! fight's start, entering Cooldown its result; both happen here, so no state can be entered without them.
+//! What leads where is data ([`crate::ruleset::Machine`], published by `tiltyard rules show`); what holds for every ruleset
+//! is here. Pausing keeps the state and stops the clocks. A fight can be terminated from anywhere. A state of phase
+//! `finished` takes nothing any more.
 
 use serde::{Deserialize, Serialize};
 
+use crate::ruleset::{Deed, Machine, Stage, Trigger};
 use crate::{Millis, Refusal, Rules, Slot};
 
 /// A session's status, as the contract names it.
@@ -35,342 +28,275 @@ pub enum PhaseName {
     Finished,
 }
 
-/// Why a fight ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum EndReason {
-    LastStanding,
-    TimeLimit,
-    Forfeit,
-    Terminated,
-    Completed,
-    Abandoned,
-    Failed,
+macro_rules! end_reasons {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// Why a fight, or a round, ended.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum EndReason { $($(#[$doc])* $variant,)* }
+
+        impl EndReason {
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Its stable name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
 }
 
-impl EndReason {
-    /// Its stable name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LastStanding => "last_standing",
-            Self::TimeLimit => "time_limit",
-            Self::Forfeit => "forfeit",
-            Self::Terminated => "terminated",
-            Self::Completed => "completed",
-            Self::Abandoned => "abandoned",
-            Self::Failed => "failed",
-        }
+end_reasons! {
+    /// One participant, or one team, was left.
+    LastStanding = "last_standing",
+    /// The time was up.
+    TimeLimit = "time_limit",
+    /// All others gave up or did not come back.
+    Forfeit = "forfeit",
+    /// Somebody with the right to do so ended it.
+    Terminated = "terminated",
+    /// It was set to completed by hand.
+    Completed = "completed",
+    /// Nobody was left to fight it.
+    Abandoned = "abandoned",
+    /// Stepping it failed.
+    Failed = "failed",
+    /// A score was reached.
+    ScoreLimit = "score_limit",
+    /// Most of the rounds were won.
+    RoundsWon = "rounds_won",
+    /// Every wave of the server's enemies was beaten.
+    Cleared = "cleared",
+    /// The players held out until the time was up.
+    Survived = "survived",
+    /// The server's enemies beat all players.
+    Defeated = "defeated",
+    /// Not everybody was ready when the countdown was over.
+    NotReady = "not_ready",
+}
+
+/// Where the fight is. Times are session time, which stands still while the fight is paused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Lifecycle {
+    /// A place in the states of the machine.
+    state: u8,
+    phase: PhaseName,
+    /// When the state ends by itself; also while paused.
+    until: Millis,
+    paused: bool,
+    /// Set when it has ended; whether that is as terminated.
+    ended: Option<bool>,
+    /// Set at the first start.
+    started_at: Option<Millis>,
+    /// Set while in phase active.
+    active_since: Option<Millis>,
+    /// Time spent in phase active before.
+    active_before: Millis,
+    outcome: Option<Outcome>,
+}
+
+/// Who won, and why it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Outcome {
+    pub reason: EndReason,
+    /// `None` for a draw, or where nobody could win.
+    pub winner: Option<Slot>,
+    /// `None` for a draw, or where nobody could win.
+    pub team: Option<u8>,
+}
+
+impl Outcome {
+    pub(crate) const fn nobody(reason: EndReason) -> Self {
+        Self { reason, winner: None, team: None }
     }
 }
 
-/// The state machine. Times are session time, which stands still while the fight is paused.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Lifecycle {
-    state: State,
-    /// Set on entering Active.
-    started_at: Option<Millis>,
-    /// Set on leaving Active.
-    fought_until: Option<Millis>,
-    winner: Option<Slot>,
-    end: Option<EndReason>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-enum State {
-    Running { phase: Timed, until: Millis },
-    Paused { phase: Timed, until: Millis },
-    Completed,
-    Terminated,
-}
-
-/// The phases that end by themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-enum Timed {
-    Preparation,
-    Active,
-    Cooldown,
-}
+/// The machine of [`crate::Ruleset::lifecycle`].
+type Course = Machine<Trigger, Deed, Stage>;
 
 impl Lifecycle {
-    /// A new fight, in preparation until `until`.
-    pub(crate) const fn new(until: Millis) -> Self {
+    /// A new fight in the machine's first state, until `until`.
+    pub(crate) fn new(course: &Course, until: Millis) -> Self {
         Self {
-            state: State::Running { phase: Timed::Preparation, until },
+            state: course.start,
+            phase: course.state(course.start).is,
+            until,
+            paused: false,
+            ended: None,
             started_at: None,
-            fought_until: None,
-            winner: None,
-            end: None,
+            active_since: None,
+            active_before: 0,
+            outcome: None,
         }
     }
 
     pub const fn status(&self) -> SessionStatus {
-        match self.state {
-            State::Running { phase: Timed::Preparation, .. } => SessionStatus::Initializing,
-            State::Running { .. } => SessionStatus::Active,
-            State::Paused { .. } => SessionStatus::Paused,
-            State::Completed => SessionStatus::Completed,
-            State::Terminated => SessionStatus::Terminated,
+        match (self.ended, self.paused, self.started_at) {
+            (Some(true), ..) => SessionStatus::Terminated,
+            (Some(false), ..) => SessionStatus::Completed,
+            (None, true, _) => SessionStatus::Paused,
+            (None, false, None) if matches!(self.phase, PhaseName::Preparation) => SessionStatus::Initializing,
+            (None, false, _) => SessionStatus::Active,
         }
     }
 
     pub const fn phase(&self) -> PhaseName {
-        match self.state {
-            State::Running { phase, .. } | State::Paused { phase, .. } => match phase {
-                Timed::Preparation => PhaseName::Preparation,
-                Timed::Active => PhaseName::Active,
-                Timed::Cooldown => PhaseName::Cooldown,
-            },
-            State::Completed | State::Terminated => PhaseName::Finished,
-        }
+        if self.ended.is_some() { PhaseName::Finished } else { self.phase }
     }
 
-    /// When the phase ends by itself; `None` while paused and when ended.
+    /// The state: a place in the states of [`crate::Ruleset::lifecycle`].
+    pub const fn state(&self) -> u8 {
+        self.state
+    }
+
+    /// When the state ends by itself; `None` while paused and when ended.
     pub const fn until(&self) -> Option<Millis> {
-        match self.state {
-            State::Running { until, .. } => Some(until),
-            _ => None,
-        }
+        if self.paused || self.ended.is_some() { None } else { Some(self.until) }
     }
 
-    /// Milliseconds left of the phase, also while paused; 0 when ended.
+    /// Milliseconds left of the state, also while paused; 0 when ended.
     pub const fn remaining(&self, now: Millis) -> Millis {
-        match self.state {
-            State::Running { until, .. } | State::Paused { until, .. } => until.saturating_sub(now),
-            State::Completed | State::Terminated => 0,
-        }
+        if self.ended.is_some() { 0 } else { self.until.saturating_sub(now) }
     }
 
     pub const fn is_ended(&self) -> bool {
-        matches!(self.state, State::Completed | State::Terminated)
+        self.ended.is_some()
     }
 
     pub const fn is_paused(&self) -> bool {
-        matches!(self.state, State::Paused { .. })
+        self.paused
+    }
+
+    /// Whether it is in phase active, paused or not.
+    pub const fn is_fighting(&self) -> bool {
+        matches!(self.phase(), PhaseName::Active)
+    }
+
+    /// Whether it has begun: false in the first preparation.
+    pub const fn has_started(&self) -> bool {
+        self.started_at.is_some()
     }
 
     /// Slot of the winner, once decided; `None` also for a draw.
-    pub const fn winner(&self) -> Option<Slot> {
-        self.winner
+    pub fn winner(&self) -> Option<Slot> {
+        self.outcome.and_then(|outcome| outcome.winner)
+    }
+
+    /// The team that won, once decided; `None` also for a draw.
+    pub fn winning_team(&self) -> Option<u8> {
+        self.outcome.and_then(|outcome| outcome.team)
     }
 
     /// Why it ended; set when it is decided, before the results phase.
-    pub const fn end(&self) -> Option<EndReason> {
-        self.end
+    pub fn end(&self) -> Option<EndReason> {
+        self.outcome.map(|outcome| outcome.reason)
     }
 
     /// Milliseconds the fight has been active.
     pub fn active_ms(&self, now: Millis) -> Millis {
-        self.started_at.map_or(0, |started| self.fought_until.unwrap_or(now).saturating_sub(started))
+        self.active_before + self.active_since.map_or(0, |since| now.saturating_sub(since))
     }
 
     /// Refuses what only a fight in progress takes, naming what is in the way.
     pub(crate) const fn expect_fighting(&self) -> Result<(), Refusal> {
-        self.expect(Timed::Active)
+        self.expect(PhaseName::Active)
     }
 
     /// Refuses what only a fight in preparation takes.
     pub(crate) const fn expect_preparing(&self) -> Result<(), Refusal> {
-        self.expect(Timed::Preparation)
+        self.expect(PhaseName::Preparation)
     }
 
-    const fn expect(&self, wanted: Timed) -> Result<(), Refusal> {
-        match (self.state, wanted) {
-            (State::Running { phase: Timed::Active, .. }, Timed::Active)
-            | (State::Running { phase: Timed::Preparation, .. }, Timed::Preparation) => Ok(()),
-            (State::Running { .. }, _) => Err(Refusal::WrongPhase),
-            (State::Paused { .. }, _) => Err(Refusal::Paused),
-            (State::Completed | State::Terminated, _) => Err(Refusal::Ended),
+    const fn expect(&self, wanted: PhaseName) -> Result<(), Refusal> {
+        if self.ended.is_some() {
+            Err(Refusal::Ended)
+        } else if self.paused {
+            Err(Refusal::Paused)
+        } else if self.phase as u8 == wanted as u8 {
+            Ok(())
+        } else {
+            Err(Refusal::WrongPhase)
         }
     }
 
-    /// Preparation: moves the end of the countdown.
-    pub(crate) fn prepare_until(&mut self, until: Millis) -> Result<(), Refusal> {
-        self.expect_preparing()?;
-        self.state = State::Running { phase: Timed::Preparation, until };
+    /// Moves the end of the state.
+    pub(crate) const fn prepare_until(&mut self, until: Millis) {
+        self.until = until;
+    }
+
+    /// Where `trigger` leads, if the state takes it. A decision is also taken while paused.
+    pub(crate) fn next(&self, course: &Course, trigger: Trigger) -> Result<u8, Refusal> {
+        if self.ended.is_some() {
+            return Err(Refusal::Ended);
+        }
+        if self.paused && trigger != Trigger::Decided {
+            return Err(Refusal::Paused);
+        }
+        let refusal = if trigger == Trigger::Decided { Refusal::InvalidTransition } else { Refusal::WrongPhase };
+        course.next(self.state, trigger).ok_or(refusal)
+    }
+
+    /// Enters a state, with all that holds for every ruleset; what the ruleset wants done is the fight's affair.
+    pub(crate) fn enter(&mut self, to: u8, course: &Course, now: Millis, rules: &Rules) {
+        let state = course.state(to);
+        self.leave_active(now);
+        self.state = to;
+        self.phase = state.is;
+        self.paused = false;
+        self.until = state.after.map_or(Millis::MAX, |(wait, _)| now.saturating_add(wait.ms(rules)));
+        match state.is {
+            PhaseName::Active => {
+                self.started_at.get_or_insert(now);
+                self.active_since = Some(now);
+            }
+            PhaseName::Finished => self.ended = Some(self.end() == Some(EndReason::Terminated)),
+            PhaseName::Preparation | PhaseName::Cooldown => {}
+        }
+    }
+
+    /// The result; a first one stays.
+    pub(crate) fn conclude(&mut self, outcome: Outcome) -> bool {
+        let first = self.outcome.is_none();
+        self.outcome.get_or_insert(outcome);
+        first
+    }
+
+    /// Running -> paused, keeping the state.
+    pub(crate) const fn pause(&mut self) -> Result<(), Refusal> {
+        self.set_paused(true)
+    }
+
+    /// Paused -> running, where it stood.
+    pub(crate) const fn resume(&mut self) -> Result<(), Refusal> {
+        self.set_paused(false)
+    }
+
+    const fn set_paused(&mut self, paused: bool) -> Result<(), Refusal> {
+        if self.ended.is_some() {
+            return Err(Refusal::Ended);
+        }
+        if self.paused == paused {
+            return Err(Refusal::InvalidTransition);
+        }
+        self.paused = paused;
         Ok(())
     }
 
-    /// Preparation -> Active.
-    pub(crate) fn start(&mut self, now: Millis, rules: &Rules) -> Result<(), Refusal> {
-        self.expect_preparing()?;
-        self.started_at = Some(now);
-        self.state = State::Running { phase: Timed::Active, until: now + u64::from(rules.max_duration_ms) };
-        Ok(())
-    }
-
-    /// Preparation or Active, running or paused -> Cooldown, with the result.
-    pub(crate) fn decide(
-        &mut self,
-        now: Millis,
-        rules: &Rules,
-        end: EndReason,
-        winner: Option<Slot>,
-    ) -> Result<(), Refusal> {
-        match self.state {
-            State::Running { phase: Timed::Cooldown, .. } | State::Paused { phase: Timed::Cooldown, .. } => {
-                Err(Refusal::InvalidTransition)
-            }
-            State::Completed | State::Terminated => Err(Refusal::Ended),
-            State::Running { .. } | State::Paused { .. } => {
-                self.leave_active(now);
-                self.end = Some(end);
-                self.winner = winner;
-                self.state = State::Running { phase: Timed::Cooldown, until: now + u64::from(rules.cooldown_ms) };
-                Ok(())
-            }
-        }
-    }
-
-    /// Cooldown -> Completed, or Terminated where that is what ended the fight.
-    pub(crate) fn finish(&mut self) -> Result<(), Refusal> {
-        match self.state {
-            State::Running { phase: Timed::Cooldown, .. } => {
-                let terminated = self.end == Some(EndReason::Terminated);
-                self.state = if terminated { State::Terminated } else { State::Completed };
-                Ok(())
-            }
-            State::Running { .. } | State::Paused { .. } => Err(Refusal::InvalidTransition),
-            State::Completed | State::Terminated => Err(Refusal::Ended),
-        }
-    }
-
-    /// Running -> Paused, keeping the phase.
-    pub(crate) fn pause(&mut self) -> Result<(), Refusal> {
-        match self.state {
-            State::Running { phase, until } => {
-                self.state = State::Paused { phase, until };
-                Ok(())
-            }
-            State::Paused { .. } => Err(Refusal::InvalidTransition),
-            State::Completed | State::Terminated => Err(Refusal::Ended),
-        }
-    }
-
-    /// Paused -> Running, where it stood.
-    pub(crate) fn resume(&mut self) -> Result<(), Refusal> {
-        match self.state {
-            State::Paused { phase, until } => {
-                self.state = State::Running { phase, until };
-                Ok(())
-            }
-            State::Running { .. } => Err(Refusal::InvalidTransition),
-            State::Completed | State::Terminated => Err(Refusal::Ended),
-        }
-    }
-
-    /// Anything that has not ended -> Terminated. A result that was already decided stays.
-    pub(crate) fn terminate(&mut self, now: Millis, end: EndReason) -> Result<(), Refusal> {
-        if self.is_ended() {
+    /// Anything that has not ended -> terminated. A result that was already there stays.
+    pub(crate) fn terminate(&mut self, now: Millis, outcome: Outcome) -> Result<(), Refusal> {
+        if self.ended.is_some() {
             return Err(Refusal::Ended);
         }
         self.leave_active(now);
-        self.end.get_or_insert(end);
-        self.state = State::Terminated;
+        self.conclude(outcome);
+        self.paused = false;
+        self.ended = Some(true);
         Ok(())
     }
 
     fn leave_active(&mut self, now: Millis) {
-        if self.started_at.is_some() {
-            self.fought_until.get_or_insert(now);
+        if let Some(since) = self.active_since.take() {
+            self.active_before += now.saturating_sub(since);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{EndReason, Lifecycle, PhaseName, SessionStatus};
-    use crate::{Refusal, Rules};
-
-    /// Runs a script of inputs and compares what came of each: `ok status/phase` or the refusal.
-    fn check(script: &str) {
-        let rules = Rules { cooldown_ms: 10, max_duration_ms: 1000, ..Rules::default() };
-        let mut life = Lifecycle::new(100);
-        for (line, text) in script.lines().map(str::trim).enumerate().filter(|(_, text)| !text.is_empty()) {
-            let (input, expected) = text.split_once("->").expect("input -> outcome");
-            let outcome = match input.trim() {
-                "start" => life.start(5, &rules),
-                "decide" => life.decide(6, &rules, EndReason::LastStanding, Some(1)),
-                "stop" => life.decide(6, &rules, EndReason::Terminated, None),
-                "finish" => life.finish(),
-                "pause" => life.pause(),
-                "resume" => life.resume(),
-                "terminate" => life.terminate(9, EndReason::Terminated),
-                "extend" => life.prepare_until(200),
-                other => panic!("no input {other}"),
-            };
-            let now = match outcome {
-                Ok(()) => format!("{:?}/{:?}", life.status(), life.phase()),
-                Err(refusal) => format!("{refusal:?}"),
-            };
-            assert_eq!(now, expected.trim(), "line {line}: {text}");
-        }
-    }
-
-    #[test]
-    fn a_whole_fight() {
-        check(
-            "extend -> Initializing/Preparation
-             finish -> InvalidTransition
-             start  -> Active/Active
-             start  -> WrongPhase
-             extend -> WrongPhase
-             decide -> Active/Cooldown
-             decide -> InvalidTransition
-             start  -> WrongPhase
-             finish -> Completed/Finished",
-        );
-    }
-
-    #[test]
-    fn pausing_keeps_the_phase() {
-        check(
-            "resume -> InvalidTransition
-             pause  -> Paused/Preparation
-             pause  -> InvalidTransition
-             start  -> Paused
-             resume -> Initializing/Preparation
-             start  -> Active/Active
-             pause  -> Paused/Active
-             finish -> InvalidTransition
-             resume -> Active/Active
-             decide -> Active/Cooldown
-             pause  -> Paused/Cooldown
-             decide -> InvalidTransition
-             resume -> Active/Cooldown
-             finish -> Completed/Finished",
-        );
-    }
-
-    #[test]
-    fn what_is_paused_can_be_decided_and_terminated() {
-        check("start -> Active/Active\n pause -> Paused/Active\n decide -> Active/Cooldown");
-        check("start -> Active/Active\n pause -> Paused/Active\n terminate -> Terminated/Finished");
-        check("terminate -> Terminated/Finished");
-        check("start -> Active/Active\n stop -> Active/Cooldown\n finish -> Terminated/Finished");
-    }
-
-    #[test]
-    fn terminal_states_take_nothing() {
-        for end in [
-            "start -> Active/Active\n decide -> Active/Cooldown\n finish -> Completed/Finished",
-            "terminate -> Terminated/Finished",
-        ] {
-            for input in ["start", "decide", "finish", "pause", "resume", "terminate", "extend"] {
-                check(&format!("{end}\n {input} -> Ended"));
-            }
-        }
-    }
-
-    #[test]
-    fn a_decided_result_survives_termination() {
-        let rules = Rules::default();
-        let mut life = Lifecycle::new(100);
-        life.start(10, &rules).unwrap();
-        life.decide(510, &rules, EndReason::LastStanding, Some(1)).unwrap();
-        life.terminate(600, EndReason::Terminated).unwrap();
-        assert_eq!((life.end(), life.winner()), (Some(EndReason::LastStanding), Some(1)));
-        assert_eq!(life.active_ms(9_999), 500);
-        assert_eq!((life.status(), life.phase()), (SessionStatus::Terminated, PhaseName::Finished));
-        assert_eq!(life.pause(), Err(Refusal::Ended));
     }
 }

@@ -1,7 +1,12 @@
 //! One seat of a fight.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
+use crate::fair_play::Conduct;
+use crate::geometry::Point;
+use crate::ruleset::EnemyId;
+use crate::status::{Active, Cast, Used};
 use crate::{Millis, PlayerId, Remembered, Rules};
 
 /// How a participant stands.
@@ -20,12 +25,35 @@ pub struct Participant {
     pub(crate) ready: bool,
     /// Has been connected before, and whether it is now; one that acts over REST alone never is.
     pub(crate) connected: bool,
+    /// Gave its seat up: no round brings it back.
+    pub(crate) forfeited: bool,
+    pub(crate) team: u8,
+    /// The state of its machine.
+    pub(crate) activity: u8,
+    /// What the server plays; `None` for a player.
+    pub(crate) enemy: Option<Played>,
     pub(crate) hp: u32,
     pub(crate) armor: u32,
-    pub(crate) stamina: Stamina,
+    pub(crate) shield: u32,
+    pub(crate) stamina: Pool,
+    pub(crate) energy: Pool,
+    /// Of the ultimate ability, in thousandths of a percent.
+    pub(crate) charge: u32,
+    /// Shots left, where the rules count them.
+    pub(crate) ammo: u32,
+    /// When the reload is over; 0 while there is none.
+    pub(crate) reload_at: Millis,
     pub(crate) guard_until: Millis,
     pub(crate) defend_ready_at: Millis,
     pub(crate) attack_ready_at: Millis,
+    pub(crate) at: Point,
+    pub(crate) moved_at: Millis,
+    pub(crate) effects: SmallVec<[Active; 0]>,
+    pub(crate) cast: Option<Cast>,
+    pub(crate) used: SmallVec<[Used; 0]>,
+    /// A bit for each team that sees it; of no meaning where the rules have no fog.
+    pub(crate) seen_by: u128,
+    pub(crate) conduct: Conduct,
     /// When the seat is forfeited; `None` while connected or never connected.
     pub(crate) forfeit_at: Option<Millis>,
     pub(crate) joined_at: Millis,
@@ -35,51 +63,102 @@ pub struct Participant {
     pub(crate) answers: Remembered,
 }
 
+/// An enemy's mind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Played {
+    pub(crate) kind: EnemyId,
+    pub(crate) phase: u8,
+    pub(crate) think_at: Millis,
+}
+
 /// A pool that fills with time and is only computed when it is asked for: idle fights cost nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Stamina {
+pub struct Pool {
     /// Thousandths, as they were at `at`.
     pub(crate) milli: u32,
+    /// Points regained per second, with what effects change.
+    pub(crate) per_second: u32,
     pub(crate) at: Millis,
 }
 
-impl Stamina {
-    /// Thousandths at `now`.
-    pub fn milli_at(self, now: Millis, rules: &Rules) -> u32 {
+impl Pool {
+    /// A full one.
+    pub(crate) const fn full(points: u32, per_second: u32, now: Millis) -> Self {
+        Self { milli: points * 1000, per_second, at: now }
+    }
+
+    /// Thousandths at `now`, of at most `most` points.
+    pub fn milli_at(self, now: Millis, most: u32) -> u32 {
         // Points per second are thousandths per millisecond.
-        let grown = now.saturating_sub(self.at).saturating_mul(u64::from(rules.stamina_per_second));
-        let filled = u64::from(self.milli).saturating_add(grown).min(u64::from(rules.stamina) * 1000);
+        let grown = now.saturating_sub(self.at).saturating_mul(u64::from(self.per_second));
+        let filled = u64::from(self.milli).saturating_add(grown).min(u64::from(most) * 1000);
         u32::try_from(filled).unwrap_or(u32::MAX)
     }
 
     /// Takes `points` at `now`, or says when there will be enough; `Millis::MAX` where there never will.
-    pub(crate) fn take(&mut self, points: u32, now: Millis, rules: &Rules) -> Result<(), Millis> {
-        let have = self.milli_at(now, rules);
-        let cost = points * 1000;
+    pub(crate) fn take(&mut self, points: u32, now: Millis, most: u32) -> Result<(), Millis> {
+        self.enough(points, now, most)?;
+        *self = Self { milli: self.milli_at(now, most) - points * 1000, at: now, ..*self };
+        Ok(())
+    }
+
+    /// Whether there are `points` at `now`, or when there will be.
+    pub(crate) fn enough(self, points: u32, now: Millis, most: u32) -> Result<(), Millis> {
+        let (have, cost) = (self.milli_at(now, most), points * 1000);
         if have >= cost {
-            *self = Self { milli: have - cost, at: now };
             return Ok(());
         }
-        if points > rules.stamina || rules.stamina_per_second == 0 {
+        if points > most || self.per_second == 0 {
             return Err(Millis::MAX);
         }
-        Err(now + u64::from(cost - have).div_ceil(u64::from(rules.stamina_per_second)))
+        Err(now + u64::from(cost - have).div_ceil(u64::from(self.per_second)))
+    }
+
+    /// Thousandths as they were at [`Pool::at`].
+    pub fn milli(self) -> u32 {
+        self.milli
+    }
+
+    /// Session time.
+    pub fn at(self) -> Millis {
+        self.at
+    }
+
+    /// Points regained per second.
+    pub fn per_second(self) -> u32 {
+        self.per_second
     }
 }
 
 impl Participant {
-    pub(crate) fn new(player: PlayerId, rules: &Rules, now: Millis) -> Self {
+    pub(crate) fn new(player: PlayerId, team: u8, rules: &Rules, now: Millis) -> Self {
         Self {
             player,
             status: ParticipantStatus::Active,
             ready: false,
             connected: false,
+            forfeited: false,
+            team,
+            activity: 0,
+            enemy: None,
             hp: rules.health,
             armor: rules.armor,
-            stamina: Stamina { milli: rules.stamina * 1000, at: now },
+            shield: rules.shield,
+            stamina: Pool::full(rules.stamina, rules.stamina_per_second, now),
+            energy: Pool::full(rules.energy, rules.energy_per_second, now),
+            charge: 0,
+            ammo: rules.ammo,
+            reload_at: 0,
             guard_until: 0,
             defend_ready_at: 0,
             attack_ready_at: 0,
+            at: Point::default(),
+            moved_at: now,
+            effects: SmallVec::new(),
+            cast: None,
+            used: SmallVec::new(),
+            seen_by: 0,
+            conduct: Conduct { acted_at: now, ..Conduct::default() },
             forfeit_at: None,
             joined_at: now,
             score: 0,
@@ -105,6 +184,25 @@ impl Participant {
         self.connected
     }
 
+    pub fn team(&self) -> u8 {
+        self.team
+    }
+
+    /// The state of its machine: a place in the states of [`crate::Ruleset::activity`].
+    pub fn activity(&self) -> u8 {
+        self.activity
+    }
+
+    /// Which enemy of the ruleset it is; `None` for a player.
+    pub fn enemy(&self) -> Option<EnemyId> {
+        self.enemy.map(|enemy| enemy.kind)
+    }
+
+    /// An enemy's phase; 0 for a player.
+    pub fn enemy_phase(&self) -> u8 {
+        self.enemy.map_or(0, |enemy| enemy.phase)
+    }
+
     pub fn hp(&self) -> u32 {
         self.hp
     }
@@ -113,18 +211,59 @@ impl Participant {
         self.armor
     }
 
-    /// Thousandths as they were at [`Participant::stamina_at`].
-    pub fn stamina_milli(&self) -> u32 {
-        self.stamina.milli
+    pub fn shield(&self) -> u32 {
+        self.shield
     }
 
-    pub fn stamina_at(&self) -> Millis {
-        self.stamina.at
+    pub fn stamina(&self) -> Pool {
+        self.stamina
+    }
+
+    pub fn energy(&self) -> Pool {
+        self.energy
+    }
+
+    /// Charge of the ultimate ability, 0 to 100 percent.
+    pub fn charge(&self) -> u32 {
+        self.charge / 1000
+    }
+
+    /// Shots left, where the rules count them.
+    pub fn ammo(&self) -> u32 {
+        self.ammo
+    }
+
+    /// Session time at which the reload is over; 0 while there is none.
+    pub fn reload_at(&self) -> Millis {
+        self.reload_at
     }
 
     /// Session time until which the guard is up; 0 before the first.
     pub fn guard_until(&self) -> Millis {
         self.guard_until
+    }
+
+    pub fn at(&self) -> Point {
+        self.at
+    }
+
+    /// In the order in which they came.
+    pub fn effects(&self) -> &[Active] {
+        &self.effects
+    }
+
+    pub fn cast(&self) -> Option<&Cast> {
+        self.cast.as_ref()
+    }
+
+    /// Abilities and items used in this round.
+    pub fn used(&self) -> &[Used] {
+        &self.used
+    }
+
+    /// A bit for each team that sees it; of no meaning where the rules have no fog.
+    pub fn seen_by(&self) -> u128 {
+        self.seen_by
     }
 
     pub fn joined_at(&self) -> Millis {

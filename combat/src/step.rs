@@ -3,47 +3,167 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::Slot;
+use crate::action::Thing;
+use crate::fair_play::Flag;
+use crate::ruleset::{AbilityId, EffectId, EnemyId};
+use crate::{Millis, Slot};
 
 /// The changes of one input. Reused from input to input: nothing is allocated for usual ones.
 #[derive(Debug, Default)]
 pub struct Step {
     changed: SmallVec<[(Slot, Fields); 4]>,
     events: SmallVec<[Event; 8]>,
-    phase: bool,
+    /// Who came into a team's sight, or left it.
+    sights: SmallVec<[Sight; 0]>,
+    /// Which covers and hazards changed.
+    things: SmallVec<[Thing; 0]>,
+    flags: SmallVec<[(Slot, Flag); 0]>,
+    course: bool,
     decided: bool,
 }
 
 /// A set of a participant's fields.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Fields(u8);
+pub struct Fields(u32);
 
 impl Fields {
-    pub const SEAT: Self = Self(0b1111_1111);
-    pub const STATUS: Self = Self(0b0000_0010);
-    pub const READY: Self = Self(0b0000_0100);
-    pub const HP: Self = Self(0b0000_1000);
-    pub const STAMINA: Self = Self(0b0001_0000);
-    pub const GUARD: Self = Self(0b0010_0000);
-    pub const SCORE: Self = Self(0b0100_0000);
+    pub const NONE: Self = Self(0);
+    /// Everything, also what never changes again: who sits there.
+    pub const SEAT: Self = Self(0xFFFF_FFFF);
+    pub const STATUS: Self = Self(1 << 1);
+    pub const READY: Self = Self(1 << 2);
+    pub const HP: Self = Self(1 << 3);
+    pub const STAMINA: Self = Self(1 << 4);
+    pub const GUARD: Self = Self(1 << 5);
+    pub const SCORE: Self = Self(1 << 6);
+    pub const ARMOR: Self = Self(1 << 7);
+    pub const SHIELD: Self = Self(1 << 8);
+    pub const ENERGY: Self = Self(1 << 9);
+    /// Of the ultimate ability.
+    pub const CHARGE: Self = Self(1 << 10);
+    /// Shots left, and the end of a reload.
+    pub const AMMO: Self = Self(1 << 11);
+    /// Where it is.
+    pub const PLACE: Self = Self(1 << 12);
+    pub const EFFECTS: Self = Self(1 << 13);
+    /// What it is casting.
+    pub const CAST: Self = Self(1 << 14);
+    /// Cooldowns and uses of abilities and items.
+    pub const COOLDOWNS: Self = Self(1 << 15);
+    /// The state of its machine.
+    pub const ACTIVITY: Self = Self(1 << 16);
+    /// An enemy's phase.
+    pub const RAGE: Self = Self(1 << 17);
+    /// What a team that does not see it knows all the same.
+    pub const KNOWN: Self = Self(Self::STATUS.0 | Self::READY.0 | Self::SCORE.0);
+    /// Everything that can be shown or hidden.
+    pub const ANY: Self = Self::SEAT;
+
+    /// Every field that can be hidden, with its name in a ruleset.
+    pub const NAMES: [(&'static str, Self); 14] = [
+        ("health", Self::HP),
+        ("stamina", Self::STAMINA),
+        ("guard", Self::GUARD),
+        ("armor", Self::ARMOR),
+        ("shield", Self::SHIELD),
+        ("energy", Self::ENERGY),
+        ("charge", Self::CHARGE),
+        ("ammo", Self::AMMO),
+        ("place", Self::PLACE),
+        ("effects", Self::EFFECTS),
+        ("cast", Self::CAST),
+        ("cooldowns", Self::COOLDOWNS),
+        ("activity", Self::ACTIVITY),
+        ("phase", Self::RAGE),
+    ];
 
     /// Whether all of `other` are in the set.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+/// A participant that teams see, or see no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    pub of: Slot,
+    /// A bit for each team that sees it now and did not before.
+    pub gained: u128,
+    /// A bit for each team that saw it before and does not now.
+    pub lost: u128,
 }
 
 /// Something that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// `by` hit `to` for `damage`.
-    Hit { by: Slot, to: Slot, damage: u32, critical: bool, guarded: bool },
+    /// `by` hit `to` for `damage`, of which `absorbed` never reached its health.
+    Hit {
+        by: Slot,
+        to: Slot,
+        damage: u32,
+        absorbed: u32,
+        critical: bool,
+        guarded: bool,
+        /// The element's reaction with an effect.
+        reaction: bool,
+        /// With what; `None` for an attack.
+        ability: Option<AbilityId>,
+    },
+    /// `by` missed `to`.
+    Missed { by: Slot, to: Slot },
+    /// An effect that `by` had put on `to` hurt it.
+    Suffered { by: Slot, to: Slot, effect: EffectId, damage: u32 },
+    /// A hazard hurt `to`.
+    Burned { to: Slot, hazard: u8, damage: u32 },
+    /// `by` gave `to` health.
+    Healed { by: Slot, to: Slot, points: u32 },
     /// `by` raised its guard.
     Guard { by: Slot },
+    /// `by` begins a cast that takes until `until`.
+    Casting { by: Slot, ability: AbilityId, until: Millis },
+    /// The cast of `by` was broken off.
+    Broken { by: Slot, ability: AbilityId },
+    /// `by` used an ability or an item, at `to` where it has one target.
+    Used { by: Slot, ability: AbilityId, to: Option<Slot> },
+    /// `to` is under an effect of `by` with this many stacks.
+    Affected { by: Slot, to: Slot, effect: EffectId, stacks: u8 },
+    /// An effect ended.
+    Faded { to: Slot, effect: EffectId },
+    /// `by` hit a cover or a hazard.
+    Struck { by: Slot, thing: Thing, damage: u32 },
+    /// A cover or a hazard is no more.
+    Destroyed { by: Slot, thing: Thing },
     /// `to` was eliminated by `by`.
     Eliminated { by: Slot, to: Slot },
+    /// `to` was eliminated by nobody: by a hazard or an effect without a bearer.
+    Perished { to: Slot },
+    /// `by` brought `to` back.
+    Revived { by: Slot, to: Slot },
     /// `by` took a seat.
     Seated { by: Slot },
+    /// An enemy came.
+    Spawned { by: Slot, enemy: EnemyId },
+    /// An enemy entered another phase.
+    Enraged { by: Slot, phase: u8 },
     /// `by` is ready.
     Ready { by: Slot },
     /// `by` is connected.
@@ -52,6 +172,10 @@ pub enum Event {
     Disconnected { by: Slot },
     /// `by` gave up or did not come back in time.
     Forfeited { by: Slot },
+    /// It is the turn of `by`.
+    Turn { by: Slot },
+    /// A round is over; the team that won it, if one did.
+    Round { no: u8, team: Option<u8> },
     /// Status or phase changed.
     Phase,
 }
@@ -61,13 +185,20 @@ impl Step {
     pub fn clear(&mut self) {
         self.changed.clear();
         self.events.clear();
-        self.phase = false;
+        self.sights.clear();
+        self.things.clear();
+        self.flags.clear();
+        self.course = false;
         self.decided = false;
     }
 
-    /// Whether there is nothing to show.
+    /// Whether there is nothing to show to anybody.
     pub fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.events.is_empty() && !self.phase
+        self.changed.is_empty()
+            && self.events.is_empty()
+            && self.sights.is_empty()
+            && self.things.is_empty()
+            && !self.course
     }
 
     /// Who changed, each once, and in which fields.
@@ -80,9 +211,24 @@ impl Step {
         &self.events
     }
 
-    /// Whether status, phase, deadline, winner or end reason changed.
+    /// Who came into sight or left it; each once.
+    pub fn sights(&self) -> &[Sight] {
+        &self.sights
+    }
+
+    /// Which covers and hazards changed; each once.
+    pub fn things(&self) -> &[Thing] {
+        &self.things
+    }
+
+    /// What fair play noticed about whom. For the log and the metrics: no client is shown it, and alone it is nothing to show.
+    pub fn flags(&self) -> &[(Slot, Flag)] {
+        &self.flags
+    }
+
+    /// Whether status, phase, deadline, turn, round, winner or end reason changed.
     pub const fn phase_changed(&self) -> bool {
-        self.phase
+        self.course
     }
 
     /// Whether the fight was decided in this step.
@@ -97,13 +243,41 @@ impl Step {
         }
     }
 
+    pub(crate) fn touch_thing(&mut self, thing: Thing) {
+        if !self.things.contains(&thing) {
+            self.things.push(thing);
+        }
+    }
+
+    /// What a team sees now and did not before, and the other way round; the two of one step are put together.
+    pub(crate) fn sight(&mut self, of: Slot, gained: u128, lost: u128) {
+        match self.sights.iter_mut().find(|sight| sight.of == of) {
+            Some(sight) => {
+                let was_lost = sight.lost;
+                sight.lost = (sight.lost & !gained) | (lost & !sight.gained);
+                sight.gained = (sight.gained & !lost) | (gained & !was_lost);
+            }
+            None => self.sights.push(Sight { of, gained, lost }),
+        }
+    }
+
+    pub(crate) fn flag(&mut self, slot: Slot, flag: Flag) {
+        self.flags.push((slot, flag));
+    }
+
     pub(crate) fn note(&mut self, event: Event) {
         self.events.push(event);
     }
 
+    /// The status or the phase changed.
     pub(crate) fn phase(&mut self) {
-        self.phase = true;
+        self.course = true;
         self.events.push(Event::Phase);
+    }
+
+    /// Something else about the course changed: the turn, the round.
+    pub(crate) const fn course(&mut self) {
+        self.course = true;
     }
 
     pub(crate) const fn decide(&mut self) {

@@ -4,7 +4,7 @@ mod watched;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tiltyard_combat::{Action, Answer, Fight, Input, Millis, Participant, PlayerId, Rules, Slot, Step};
+use tiltyard_combat::{Action, BodyPart, Answer, Fight, Input, Millis, Participant, PlayerId, Rules, Slot, Step};
 use watched::Watched;
 
 /// One fight to be: how it begins and what it is given.
@@ -42,7 +42,7 @@ enum Id {
 impl Plan {
     fn fight(&self) -> Fight {
         let players: Vec<PlayerId> = (0..PlayerId::from(self.taken)).collect();
-        Fight::new(self.rules.clone(), self.seats, &players, self.seed)
+        Fight::plain(self.rules.clone(), self.seats, &players, self.seed)
     }
 
     /// Plays it, giving `after` each input with its time and answer; what comes of it is the fight at its end.
@@ -156,8 +156,8 @@ fn input() -> impl Strategy<Value = Input> {
 
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        8 => slot().prop_map(|target| Action::Attack { target: Some(target) }),
-        1 => Just(Action::Attack { target: None }),
+        8 => slot().prop_map(|target| Action::Attack { target: Some(target), part: BodyPart::Torso }),
+        1 => Just(Action::Attack { target: None, part: BodyPart::Torso }),
         3 => Just(Action::Defend),
         1 => Just(Action::Unavailable),
     ]

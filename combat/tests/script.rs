@@ -14,7 +14,7 @@ mod watched;
 
 use std::fmt::Debug;
 
-use tiltyard_combat::{Action, Answer, Event, Fight, Input, Millis, Participant, PlayerId, Refusal, Rules, Slot, Step};
+use tiltyard_combat::{Action, BodyPart, Answer, Event, Fight, Input, Millis, Participant, PlayerId, Refusal, Rules, Slot, Step};
 use watched::Watched;
 
 /// Every hit takes 25 of 100 health, so four are enough.
@@ -36,7 +36,7 @@ fn check(script: &str) {
                 let (seats, taken) = seats.split_once(" taken ").unwrap_or((seats, seats));
                 let players: Vec<PlayerId> = (0..number_in(taken)).map(player).collect();
                 let seats = u8::try_from(number_in(seats)).expect("a number of seats");
-                fight = Some(Watched::new(Fight::new(rules.clone(), seats, &players, 7)));
+                fight = Some(Watched::new(Fight::plain(rules.clone(), seats, &players, 7)));
             }
             Some(("at", rest)) => run_line(fight.as_mut().expect("seats come first"), rest, &line()),
             Some((other, _)) => panic!("no line starts with {other}"),
@@ -93,8 +93,8 @@ fn input_of(call: &str) -> Input {
 
 fn action_of(words: &[&str]) -> Action {
     match words {
-        ["attack"] => Action::Attack { target: None },
-        ["attack", whom] => Action::Attack { target: Some(slot_in(whom)) },
+        ["attack"] => Action::Attack { target: None, part: BodyPart::Torso },
+        ["attack", whom] => Action::Attack { target: Some(slot_in(whom)), part: BodyPart::Torso },
         ["defend"] => Action::Defend,
         ["dance"] => Action::Unavailable,
         _ => panic!("no action {words:?}"),
@@ -135,7 +135,7 @@ fn found_of(slot: Slot, p: &Participant, what: &str) -> String {
     match what {
         "hp" => format!("p{slot} hp {}", p.hp()),
         "score" => format!("p{slot} score {}", p.score()),
-        "stamina" => format!("p{slot} stamina {}", p.stamina_milli() / 1000),
+        "stamina" => format!("p{slot} stamina {}", p.stamina().milli() / 1000),
         "guard" => format!("p{slot} guard {}", p.guard_until()),
         _ => format!("p{slot} {}", spaced(p.status())),
     }
@@ -143,7 +143,7 @@ fn found_of(slot: Slot, p: &Participant, what: &str) -> String {
 
 fn event_words(event: Event) -> String {
     match event {
-        Event::Hit { by, to, damage, critical, guarded } => {
+        Event::Hit { by, to, damage, critical, guarded, .. } => {
             let critical = if critical { " critical" } else { "" };
             let guarded = if guarded { " guarded" } else { "" };
             format!("p{by} hits p{to} {damage}{critical}{guarded}")

@@ -2,7 +2,7 @@
 
 mod watched;
 
-use tiltyard_combat::{Action, Event, Fight, Input, Millis, Participant, PlayerId, Rules, Slot};
+use tiltyard_combat::{Action, BodyPart, Event, Fight, Input, Millis, Participant, PlayerId, Rules, Slot};
 use watched::Watched;
 
 /// `SplitMix64`: enough for tests and the same everywhere.
@@ -50,16 +50,16 @@ impl Dice {
     fn action(&mut self, seats: u8) -> Action {
         match self.below(10) {
             0 => Action::Unavailable,
-            1 => Action::Attack { target: None },
+            1 => Action::Attack { target: None, part: BodyPart::Torso },
             2..4 => Action::Defend,
-            _ => Action::Attack { target: Some(self.slot(seats)) },
+            _ => Action::Attack { target: Some(self.slot(seats)), part: BodyPart::Torso },
         }
     }
 }
 
 fn fight(rules: Rules, seats: u8, seed: u64) -> Watched {
     let players: Vec<PlayerId> = (0..PlayerId::from(seats)).collect();
-    Watched::new(Fight::new(rules, seats, &players, seed))
+    Watched::new(Fight::plain(rules, seats, &players, seed))
 }
 
 /// If this fails and the rules of the engine were not meant to change, then logs written before are read as other fights.

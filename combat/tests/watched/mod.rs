@@ -58,8 +58,8 @@ impl Watch<'_> {
         let mut health_lost = 0;
         for p in everybody {
             assert!(p.hp() <= rules.health);
-            assert!(p.stamina_milli() <= rules.stamina * 1000);
-            assert!(p.stamina_at() <= self.after.now());
+            assert!(p.stamina().milli() <= rules.stamina * 1000);
+            assert!(p.stamina().at() <= self.after.now());
             assert!(p.hp() > 0 || p.status() == ParticipantStatus::Eliminated);
             assert_eq!(p.score(), p.eliminations() * rules.elimination_score);
             health_lost += u64::from(rules.health - p.hp());
@@ -134,8 +134,8 @@ impl Watch<'_> {
             assert!(was.status() == is.status() || named(Fields::STATUS));
             assert!(was.is_ready() == is.is_ready() || named(Fields::READY));
             assert!(was.hp() == is.hp() || named(Fields::HP));
-            assert!(was.stamina_milli() == is.stamina_milli() || named(Fields::STAMINA));
-            assert!(was.stamina_at() == is.stamina_at() || named(Fields::STAMINA));
+            assert!(was.stamina().milli() == is.stamina().milli() || named(Fields::STAMINA));
+            assert!(was.stamina().at() == is.stamina().at() || named(Fields::STAMINA));
             assert!(was.guard_until() == is.guard_until() || named(Fields::GUARD));
             assert!(was.score() == is.score() || named(Fields::SCORE));
             assert_eq!((was.player(), was.armor()), (is.player(), is.armor()));
@@ -174,6 +174,6 @@ impl Watch<'_> {
 
 /// What others see of a participant.
 fn view(p: &Participant) -> (PlayerId, ParticipantStatus, bool, [u32; 5], u64, [Millis; 2]) {
-    let numbers = [p.hp(), p.armor(), p.stamina_milli(), p.score(), p.eliminations()];
-    (p.player(), p.status(), p.is_ready(), numbers, p.damage(), [p.stamina_at(), p.guard_until()])
+    let numbers = [p.hp(), p.armor(), p.stamina().milli(), p.score(), p.eliminations()];
+    (p.player(), p.status(), p.is_ready(), numbers, p.damage(), [p.stamina().at(), p.guard_until()])
 }

@@ -24,29 +24,64 @@ macro_rules! rules {
             fn field(&mut self, name: &str) -> Option<&mut u32> {
                 match name { $(stringify!($name) => Some(&mut self.$name),)* _ => None }
             }
+
+            /// Every value, in the order of [`Rules::SETTINGS`].
+            pub fn values(&self) -> [u32; Self::SETTINGS.len()] {
+                [$(self.$name,)*]
+            }
         }
     };
 }
 
 rules! {
-    /// Health at the start.
+    // What a participant has.
+    /// Health at the start, and the most.
     health = 100 in 1..=1_000_000_000,
     /// Armor at the start: damage is multiplied by 100 / (100 + armor).
     armor = 50 in 0..=10_000,
+    /// Shield at the start: taken before health, not lessened by armor.
+    shield = 0 in 0..=1_000_000_000,
     /// Most stamina, and what a fight starts with.
     stamina = 100 in 0..=10_000,
     /// Stamina regained per second.
     stamina_per_second = 10 in 0..=10_000,
+    /// Most energy, and what a fight starts with.
+    energy = 100 in 0..=10_000,
+    /// Energy regained per second.
+    energy_per_second = 5 in 0..=10_000,
+    /// Charge of the ultimate ability gained for 100 points of damage dealt, in percent.
+    charge_per_100_damage = 25 in 0..=10_000,
+    /// Shots before a reload; 0 for as many as one likes.
+    ammo = 0 in 0..=10_000,
+    /// How long a reload takes; it begins with the last shot.
+    reload_ms = 2_000 in 0..=60_000,
+    /// Fastest way of moving.
+    speed_cm_per_s = 850 in 0..=100_000,
+    // Attack and defend.
     /// Least base damage of an attack.
     attack_damage_min = 20 in 0..=1_000_000,
     /// Most base damage of an attack.
     attack_damage_max = 30 in 0..=1_000_000,
     /// Least time between two attacks of one participant.
     attack_interval_ms = 100 in 0..=60_000,
+    /// How far an attack reaches.
+    attack_range_cm = 100_000 in 0..=1_000_000,
+    /// Chance that an attack hits, before what effects change.
+    accuracy_percent = 100 in 0..=100,
     /// Chance of a critical hit.
     critical_percent = 5 in 0..=100,
     /// Damage of a critical hit, in percent of the normal one.
     critical_damage_percent = 150 in 100..=1_000,
+    /// Damage of a hit at the head.
+    head_percent = 200 in 0..=1_000,
+    /// Damage of a hit at a limb.
+    limb_percent = 70 in 0..=1_000,
+    /// Damage through soft cover.
+    soft_cover_percent = 75 in 0..=100,
+    /// Damage through hard cover.
+    hard_cover_percent = 50 in 0..=100,
+    /// Whether one's own team can be hit.
+    friendly_fire = 0 in 0..=1,
     /// Stamina a guard costs.
     defend_cost = 20 in 0..=10_000,
     /// How long a guard lasts.
@@ -55,10 +90,30 @@ rules! {
     defend_cooldown_ms = 3_000 in 0..=600_000,
     /// Share of the damage a guard takes away.
     defend_percent = 50 in 0..=100,
+    // Teams, rounds, turns, victory.
+    /// Teams that seats are dealt to in turn; 0 for each on their own.
+    teams = 0 in 0..=16,
+    /// Best of how many rounds.
+    rounds = 1 in 1..=99,
+    /// From a round's end to the preparation of the next.
+    intermission_ms = 5_000 in 0..=600_000,
     /// Score for an elimination.
     elimination_score = 100 in 0..=1_000_000,
+    /// Score that wins; 0 for none does.
+    score_limit = 0 in 0..=1_000_000,
+    /// Whether those who are still standing when the time is up have won against the server's enemies.
+    survive = 0 in 0..=1,
+    /// Whether a fight that is not decided when the time is up is a draw, however the scores are.
+    strict_draws = 0 in 0..=1,
+    /// How long a turn lasts, where one acts after the other; 0 for all at once.
+    turn_ms = 0 in 0..=300_000,
+    // The course of a fight.
     /// Countdown before the fight; it ends early when all are ready.
     preparation_ms = 10_000 in 0..=600_000,
+    /// Whether the countdown's end is the end of a fight that not everybody is ready for.
+    ready_check = 0 in 0..=1,
+    /// Whether a free seat can be taken after the start.
+    late_join = 0 in 0..=1,
     /// How long the fight waits for its seats to be taken before it is abandoned.
     lobby_ms = 300_000 in 1_000..=3_600_000,
     /// How long the result is shown before the session is completed.
@@ -67,8 +122,22 @@ rules! {
     max_duration_ms = 900_000 in 1_000..=3_600_000,
     /// How long a seat is kept for a participant who lost the connection.
     reconnect_ms = 30_000 in 0..=600_000,
+    // What the players meet.
+    /// Modifiers of the arena at a time.
+    modifiers = 0 in 0..=8,
+    /// How far one can see; 0 for without end, and through walls.
+    sight_cm = 0 in 0..=1_000_000,
+    /// Damage that players deal to the server's enemies.
+    damage_dealt_percent = 100 in 1..=1_000,
+    /// Damage that players take from them.
+    damage_taken_percent = 100 in 1..=1_000,
+    // Fair play.
     /// Most actions the session takes in a second; 0 for no bound.
     actions_per_second = 100 in 0..=1_000_000,
+    /// Time without an action after which a participant is flagged as away; 0 for never.
+    afk_ms = 45_000 in 0..=3_600_000,
+    /// Deviation of the times between actions, over 32 of them, under which a participant is flagged as a machine; 0 for never.
+    regular_ms = 8 in 0..=1_000,
 }
 
 /// One setting's name, default and range.
@@ -104,6 +173,26 @@ impl Rules {
             .ok_or(RuleError::OutOfRange { name: setting.name, min: setting.min, max: setting.max })?;
         *self.field(setting.name).expect("every setting is a field") = value;
         Ok(())
+    }
+
+    /// The place of the setting `name` in [`Rules::SETTINGS`].
+    pub fn place(name: &str) -> Option<u16> {
+        let place = Self::SETTINGS.iter().position(|setting| setting.name == name)?;
+        u16::try_from(place).ok()
+    }
+
+    /// Puts a value that is known to be in its range in the place of a setting.
+    pub(crate) fn put(&mut self, place: u16, value: u32) {
+        if let Some(setting) = Self::SETTINGS.get(usize::from(place))
+            && let Some(field) = self.field(setting.name)
+        {
+            *field = value;
+        }
+    }
+
+    /// The value in the place of a setting.
+    pub(crate) fn at(&self, place: u16) -> u32 {
+        self.values().get(usize::from(place)).copied().unwrap_or_default()
     }
 
     /// Checks what no single setting can: call it after the last [`Rules::set`].

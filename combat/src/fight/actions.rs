@@ -1,0 +1,123 @@
+//! What a participant does: who may do what when, then the action itself.
+
+use super::{Eliminated, Fight, RateWindow};
+use crate::fair_play::Flag;
+use crate::ruleset::{Activity, ParticipantDeed};
+use crate::{Action, ActionKind, Event, Fields, Millis, Refusal, Slot, Step};
+
+impl Fight {
+    pub(super) fn act(&mut self, slot: Slot, action: Action, step: &mut Step) -> Result<(), Refusal> {
+        let index = self.index(slot)?;
+        self.lifecycle.expect_fighting()?;
+        if self.participants[index].status == Eliminated {
+            return Err(Refusal::Eliminated);
+        }
+        if let Err(refusal) = self.rate.take(self.clock.now, self.rules.actions_per_second) {
+            step.flag(slot, Flag::Rate);
+            return Err(refusal);
+        }
+        let kind = action.kind().ok_or(Refusal::Unavailable)?;
+        let done = self.may(slot, kind).and_then(|()| self.perform(slot, action, step));
+        self.watch(slot, action, done, step);
+        if done.is_ok() && kind != ActionKind::Move {
+            self.pass_turn(step);
+        }
+        done
+    }
+
+    /// Whether `slot` can do something of this kind now, for all that it is doing and suffering.
+    pub(super) fn may(&self, slot: Slot, kind: ActionKind) -> Result<(), Refusal> {
+        if self.turn.as_ref().is_some_and(|turn| turn.slot() != slot) {
+            return Err(Refusal::NotYourTurn);
+        }
+        let p = &self.participants[usize::from(slot)];
+        if !self.ruleset.activity.state(p.activity).is.allows.has(kind) {
+            return Err(if self.is_stunned(slot) { Refusal::Stunned } else { Refusal::Busy });
+        }
+        if p.effects.iter().any(|effect| self.ruleset.effect(effect.effect).denies.has(kind)) {
+            return Err(Refusal::Denied);
+        }
+        Ok(())
+    }
+
+    /// Also how the server's enemies act: under the same conditions.
+    pub(super) fn perform(&mut self, slot: Slot, action: Action, step: &mut Step) -> Result<(), Refusal> {
+        match action {
+            Action::Attack { target, part } => self.attack(slot, target.ok_or(Refusal::NeedsTarget)?, part, step),
+            Action::Break { thing } => self.strike(slot, thing, step),
+            Action::Defend => self.defend(slot, step),
+            Action::Use { ability, item, aim } => self.use_ability(slot, ability, item, aim, step),
+            Action::Move { to } => self.walk(slot, to, step),
+            Action::Unavailable => Err(Refusal::Unavailable),
+        }
+    }
+
+    fn defend(&mut self, by: Slot, step: &mut Step) -> Result<(), Refusal> {
+        let now = self.clock.now;
+        let defender = &mut self.participants[usize::from(by)];
+        if defender.defend_ready_at > now {
+            return Err(Refusal::Cooldown { until: defender.defend_ready_at });
+        }
+        let most = self.rules.stamina;
+        defender.stamina.take(self.rules.defend_cost, now, most).map_err(|until| Refusal::Stamina { until })?;
+        let until = now + u64::from(self.rules.defend_ms);
+        defender.defend_ready_at = now + u64::from(self.rules.defend_cooldown_ms);
+        defender.guard_until = until;
+        step.touch(by, Fields::GUARD);
+        step.touch(by, Fields::STAMINA);
+        step.note(Event::Guard { by });
+        self.do_activity(by, Activity::Guard, step);
+        self.wake(until);
+        Ok(())
+    }
+
+    /// Moves a participant's machine on; what its state does not take changes nothing.
+    pub(super) fn do_activity(&mut self, slot: Slot, activity: Activity, step: &mut Step) {
+        let ruleset = std::sync::Arc::clone(&self.ruleset);
+        let machine = &ruleset.activity;
+        let from = self.participants[usize::from(slot)].activity;
+        let Some(to) = machine.next(from, activity) else { return };
+        self.participants[usize::from(slot)].activity = to;
+        if from != to {
+            step.touch(slot, Fields::ACTIVITY);
+        }
+        for &deed in machine.state(from).exit.iter().chain(&machine.state(to).entry) {
+            match deed {
+                ParticipantDeed::BreakCast => self.break_cast(slot, step),
+                ParticipantDeed::DropGuard => self.drop_guard(slot, step),
+                ParticipantDeed::ClearEffects => self.clear_effects(slot, step),
+            }
+        }
+    }
+
+    fn drop_guard(&mut self, slot: Slot, step: &mut Step) {
+        let now = self.clock.now;
+        let p = &mut self.participants[usize::from(slot)];
+        if p.guard_until > now {
+            p.guard_until = now;
+            step.touch(slot, Fields::GUARD);
+        }
+    }
+
+    /// Whether its machine is in a state that ends with the guard.
+    pub(super) fn is_guarding(&self, slot: Slot) -> bool {
+        let p = &self.participants[usize::from(slot)];
+        p.guard_until > 0 && self.ruleset.activity.next(p.activity, Activity::GuardOver).is_some()
+    }
+}
+
+impl RateWindow {
+    fn take(&mut self, now: Millis, per_second: u32) -> Result<(), Refusal> {
+        if per_second == 0 {
+            return Ok(());
+        }
+        if now >= self.since + 1000 {
+            *self = Self { since: now, actions: 0 };
+        }
+        if self.actions >= per_second {
+            return Err(Refusal::RateLimited { until: self.since + 1000 });
+        }
+        self.actions += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,341 @@
+//! A fight: inputs to changes.
+//!
+//! [`seats`] who takes part, [`course`] what leads to what and who has won, [`timers`] what happens by itself, [`actions`] what
+//! a participant does, and what that is made of: [`attack`], [`harm`], [`abilities`], [`effects`], [`movement`]. The world
+//! around them: [`enemies`], [`things`], [`sight`], [`watch`].
+
+mod abilities;
+mod actions;
+mod attack;
+mod course;
+mod effects;
+mod enemies;
+mod harm;
+mod movement;
+mod seats;
+mod sight;
+mod things;
+mod timers;
+mod watch;
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use rand_core::Rng;
+use rand_pcg::Pcg32;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::digest::StateHasher;
+use crate::field::Field;
+use crate::participant::ParticipantStatus::Eliminated;
+use crate::{
+    Answer, Input, Lifecycle, Millis, Mode, Participant, PlayerId, Refusal, Rules, Ruleset, Setup, Slot,
+    Step,
+};
+
+pub use course::{Rounds, Turn};
+pub use enemies::Waves;
+
+/// The stream of the random number generator; the seed is its state.
+const RNG_STREAM: u64 = 0x7117_7A2D;
+
+/// Most seats of players; enemies have the slots behind them.
+pub const MOST_SEATS: u8 = 128;
+
+/// A fight and everything that decides how it goes on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Fight {
+    /// Shared, and not in the log: the log names it by its hash, and [`Fight::bind`] gives it back.
+    #[serde(skip, default = "Ruleset::plain")]
+    ruleset: Arc<Ruleset>,
+    rules: Rules,
+    mode: Mode,
+    lifecycle: Lifecycle,
+    clock: Clock,
+    /// Of the last step that had something to show.
+    seq: u64,
+    rng: Pcg32,
+    seats: u8,
+    /// Players by seat, then the server's enemies.
+    participants: Vec<Participant>,
+    /// Of the seats that were given a team; the others are dealt.
+    teams: SmallVec<[u8; 0]>,
+    /// No timer fires before this: the soonest, or sooner.
+    due: Millis,
+    rate: RateWindow,
+    totals: Totals,
+    field: Field,
+    rounds: Rounds,
+    turn: Option<Turn>,
+    waves: Waves,
+}
+
+/// Sums over the fight.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Totals {
+    /// Actions applied.
+    pub actions: u64,
+    /// Actions refused.
+    pub refused: u64,
+    /// Health and shield taken by participants from each other.
+    pub damage: u64,
+    pub eliminations: u32,
+}
+
+/// Session time: the host's time less the time spent paused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Clock {
+    now: Millis,
+    stopped: Millis,
+}
+
+/// Actions taken in the current second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct RateWindow {
+    since: Millis,
+    actions: u32,
+}
+
+impl Fight {
+    /// A fight at time zero with the participants in its first seats.
+    pub fn new(ruleset: Arc<Ruleset>, setup: Setup) -> Self {
+        let Setup { mode, rules, seats, mut participants, teams, seed } = setup;
+        participants.truncate(usize::from(MOST_SEATS));
+        let taken = u8::try_from(participants.len()).unwrap_or(MOST_SEATS);
+        let seats = seats.clamp(taken, MOST_SEATS);
+        let wait = if taken == seats { rules.preparation_ms } else { rules.lobby_ms };
+        let until = u64::from(wait);
+        let mut fight = Self {
+            lifecycle: Lifecycle::new(&ruleset.lifecycle, until),
+            clock: Clock::default(),
+            seq: 0,
+            rng: Pcg32::new(seed, RNG_STREAM),
+            seats,
+            participants: Vec::with_capacity(participants.len()),
+            teams: teams.into_iter().collect(),
+            due: 0,
+            rate: RateWindow::default(),
+            totals: Totals::default(),
+            field: Field::new(&ruleset.environment, 0),
+            rounds: Rounds::default(),
+            turn: None,
+            waves: Waves::default(),
+            rules,
+            mode,
+            ruleset,
+        };
+        for player in participants {
+            fight.add_player(player);
+        }
+        fight.begin();
+        fight
+    }
+
+    /// A fight under [`Ruleset::plain`], in mode pvp.
+    pub fn plain(rules: Rules, seats: u8, participants: &[PlayerId], seed: u64) -> Self {
+        let participants = participants.to_vec();
+        Self::new(Ruleset::plain(), Setup { mode: Mode::Pvp, rules, seats, participants, teams: Vec::new(), seed })
+    }
+
+    /// Gives a fight from the log the ruleset it is pinned to.
+    pub fn bind(&mut self, ruleset: Arc<Ruleset>) {
+        self.ruleset = ruleset;
+    }
+
+    /// Applies `input` at the host's time `host_now` (milliseconds since the session was created, never falling), after
+    /// everything that was due by then. What changed goes into `step`, which must be clear. The answer is the
+    /// sequence of the step, or why the input was refused; also then the step may show what had been due.
+    pub fn handle(&mut self, host_now: Millis, input: Input, step: &mut Step) -> Answer {
+        debug_assert!(step.is_empty(), "a step is cleared before it is used again");
+        self.advance(host_now, step);
+        if let Input::Act { slot, id, .. } = input
+            && let Some(answer) = self.remembered(slot, id)
+        {
+            self.number(step);
+            return answer;
+        }
+        let outcome = self.apply(host_now, input, step);
+        self.number(step);
+        let answer = outcome.map(|()| self.seq);
+        if let Input::Act { slot, id, .. } = input {
+            self.remember(slot, id, answer);
+        }
+        answer
+    }
+
+    /// When [`Input::Tick`] is due, in the host's time; it may be sooner than anything happens.
+    pub fn deadline(&self) -> Option<Millis> {
+        let phase = self.lifecycle.until()?;
+        Some(self.due.min(phase) + self.clock.stopped)
+    }
+
+    /// The answer a repeated action gets; `None` for a new one.
+    pub fn remembered(&self, slot: Slot, id: u64) -> Option<Answer> {
+        if id == 0 {
+            return None;
+        }
+        self.participants.get(usize::from(slot))?.answers.answer(id)
+    }
+
+    /// Everything that decides how the fight goes on, in one number.
+    pub fn state_digest(&self) -> u64 {
+        let mut hasher = StateHasher::new();
+        self.ruleset.hash.hash(&mut hasher);
+        self.rules.hash(&mut hasher);
+        self.mode.hash(&mut hasher);
+        self.lifecycle.hash(&mut hasher);
+        self.clock.hash(&mut hasher);
+        self.seq.hash(&mut hasher);
+        // The generator shows its state only in what it draws next.
+        self.rng.clone().next_u64().hash(&mut hasher);
+        self.seats.hash(&mut hasher);
+        self.participants.hash(&mut hasher);
+        self.teams.hash(&mut hasher);
+        self.rate.hash(&mut hasher);
+        self.totals.hash(&mut hasher);
+        self.field.hash(&mut hasher);
+        self.rounds.hash(&mut hasher);
+        self.turn.hash(&mut hasher);
+        self.waves.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    pub fn ruleset(&self) -> &Arc<Ruleset> {
+        &self.ruleset
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    /// Players by seat, then the server's enemies.
+    pub fn participants(&self) -> &[Participant] {
+        &self.participants
+    }
+
+    /// Of players.
+    pub fn seats(&self) -> u8 {
+        self.seats
+    }
+
+    /// The environment as it is.
+    pub fn field(&self) -> &Field {
+        &self.field
+    }
+
+    pub fn rounds(&self) -> &Rounds {
+        &self.rounds
+    }
+
+    /// Whose turn it is, where one acts after the other.
+    pub fn turn(&self) -> Option<&Turn> {
+        self.turn.as_ref()
+    }
+
+    pub fn waves(&self) -> &Waves {
+        &self.waves
+    }
+
+    /// Sequence of the last step that had something to show; 0 before the first.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Session time of the last input.
+    pub fn now(&self) -> Millis {
+        self.clock.now
+    }
+
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The slot `player` sits in.
+    pub fn slot_of(&self, player: PlayerId) -> Option<Slot> {
+        self.slots().find(|&slot| self.participants[usize::from(slot)].player == player)
+    }
+
+    /// The host's time now, as it was at the last input: what a clock has to go on from after a restart.
+    pub fn host_now(&self) -> Millis {
+        self.clock.now + self.clock.stopped
+    }
+
+    fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        0..u8::try_from(self.participants.len()).unwrap_or(u8::MAX)
+    }
+
+    /// No timer may fire later than the first that was asked for.
+    fn wake(&mut self, at: Millis) {
+        self.due = self.due.min(at);
+    }
+
+    fn number(&mut self, step: &Step) {
+        if !step.is_empty() {
+            self.seq += 1;
+        }
+    }
+
+    fn remember(&mut self, slot: Slot, id: u64, answer: Answer) {
+        match answer {
+            Ok(_) => self.totals.actions += 1,
+            Err(_) => self.totals.refused += 1,
+        }
+        if id > 0
+            && let Some(participant) = self.participants.get_mut(usize::from(slot))
+        {
+            participant.answers.keep(id, answer);
+        }
+    }
+
+    fn apply(&mut self, host_now: Millis, input: Input, step: &mut Step) -> Result<(), Refusal> {
+        match input {
+            Input::Tick => Ok(()),
+            Input::Seat { player } => self.seat(player, step),
+            Input::Ready { slot } => self.ready(slot, step),
+            Input::Connect { slot } => self.connect(slot, step),
+            Input::Disconnect { slot } => self.disconnect(slot, step),
+            Input::Act { slot, action, .. } => self.act(slot, action, step),
+            Input::Pause => {
+                self.lifecycle.pause()?;
+                step.phase();
+                Ok(())
+            }
+            Input::Resume => {
+                self.lifecycle.resume()?;
+                self.restart_clock(host_now);
+                step.phase();
+                Ok(())
+            }
+            Input::Complete => self.complete(host_now, step),
+            Input::Terminate { force } => self.stop(host_now, force, step),
+        }
+    }
+
+    fn restart_clock(&mut self, host_now: Millis) {
+        self.clock.stopped = self.clock.stopped.max(host_now.saturating_sub(self.clock.now));
+    }
+}
+
+impl PartialEq for Fight {
+    /// Of the same ruleset, and in the same state.
+    fn eq(&self, other: &Self) -> bool {
+        self.state_digest() == other.state_digest() && self.participants == other.participants
+    }
+}
+
+impl Eq for Fight {}
+
+/// A number from 0 to `bound` - 1. Not the library's: that one may change what it draws between versions.
+#[allow(clippy::cast_possible_truncation)] // The high half of the product is below `bound`.
+fn below(rng: &mut Pcg32, bound: u32) -> u32 {
+    ((u64::from(rng.next_u32()) * u64::from(bound)) >> 32) as u32
+}

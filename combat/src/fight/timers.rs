@@ -1,0 +1,119 @@
+//! What happens by itself: everything that has a time, fired in order of time, whenever the host's clock moves on.
+
+use super::{Eliminated, Fight};
+use crate::ruleset::Activity;
+use crate::{Fields, Millis, Slot, Step};
+
+/// Something with a time. Of those with the same time the first of this list goes first, then the lower slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// A seat is forfeited.
+    Forfeit,
+    /// The state of the fight is over.
+    State,
+    /// A turn is over.
+    Turn,
+    /// An effect hurts, heals or ends.
+    Effect(Slot),
+    /// A cast does what it does.
+    Cast(Slot),
+    /// A guard goes down.
+    Guard(Slot),
+    /// A reload is done.
+    Reload(Slot),
+    /// A hazard reaches those within.
+    Hazard(u8),
+    /// The next wave comes.
+    Wave,
+    /// An enemy decides.
+    Think(Slot),
+    /// A participant has been away for long.
+    Away(Slot),
+}
+
+/// Most timers that fire at one input: far above what a host that ticks on time can reach, so that a mistake in a ruleset's
+/// numbers costs time and not the server.
+const MOST_FIRED: usize = 100_000;
+
+impl Fight {
+    /// Moves the clock and fires what is due, in order of time.
+    pub(super) fn advance(&mut self, host_now: Millis, step: &mut Step) {
+        if self.lifecycle.is_paused() {
+            return;
+        }
+        let now = self.clock.now.max(host_now.saturating_sub(self.clock.stopped));
+        let mut fired = 0;
+        while self.due.min(self.lifecycle.until().unwrap_or(Millis::MAX)) <= now && fired < MOST_FIRED {
+            let (at, timer) = self.soonest();
+            if at > now {
+                self.due = at;
+                break;
+            }
+            self.clock.now = self.clock.now.max(at);
+            self.fire(timer, at, step);
+            fired += 1;
+            self.due = 0;
+        }
+        self.clock.now = now;
+    }
+
+    /// The next timer; nothing is due any more once the fight has ended.
+    fn soonest(&self) -> (Millis, Timer) {
+        let Some(until) = self.lifecycle.until() else { return (Millis::MAX, Timer::State) };
+        let mut soonest = (until, Timer::State);
+        let mut offer = |at: Millis, timer: Timer| soonest = soonest.min((at, timer));
+        // The result stays as it is.
+        if self.lifecycle.end().is_none() {
+            let forfeits = self.participants.iter().filter_map(|p| p.forfeit_at);
+            offer(forfeits.min().unwrap_or(Millis::MAX), Timer::Forfeit);
+        }
+        if self.lifecycle.is_fighting() {
+            if let Some(turn) = &self.turn {
+                offer(turn.until, Timer::Turn);
+            }
+            offer(self.waves.due(), Timer::Wave);
+            for (hazard, state) in (0_u8..).zip(&self.field.hazards) {
+                offer(if state.gone { Millis::MAX } else { state.next }, Timer::Hazard(hazard));
+            }
+            for (slot, p) in (0_u8..).zip(&self.participants) {
+                if p.status == Eliminated {
+                    continue;
+                }
+                let effect = p.effects.iter().map(|effect| effect.until.min(effect.next_tick)).min();
+                offer(effect.unwrap_or(Millis::MAX), Timer::Effect(slot));
+                offer(p.cast.map_or(Millis::MAX, |cast| cast.next), Timer::Cast(slot));
+                if self.is_guarding(slot) {
+                    offer(p.guard_until, Timer::Guard(slot));
+                }
+                if p.reload_at > 0 {
+                    offer(p.reload_at, Timer::Reload(slot));
+                }
+                match p.enemy {
+                    Some(enemy) => offer(enemy.think_at, Timer::Think(slot)),
+                    None => offer(self.away_at(slot), Timer::Away(slot)),
+                }
+            }
+        }
+        soonest
+    }
+
+    fn fire(&mut self, timer: Timer, at: Millis, step: &mut Step) {
+        match timer {
+            Timer::Forfeit => self.forfeit_late(at, step),
+            Timer::State => self.state_over(step),
+            Timer::Turn => self.pass_turn(step),
+            Timer::Effect(slot) => self.effect_due(slot, step),
+            Timer::Cast(slot) => self.cast_due(slot, step),
+            Timer::Guard(slot) => self.do_activity(slot, Activity::GuardOver, step),
+            Timer::Reload(slot) => {
+                let p = &mut self.participants[usize::from(slot)];
+                (p.ammo, p.reload_at) = (self.rules.ammo, 0);
+                step.touch(slot, Fields::AMMO);
+            }
+            Timer::Hazard(hazard) => self.hazard_due(hazard, step),
+            Timer::Wave => self.wave_due(step),
+            Timer::Think(slot) => self.think(slot, step),
+            Timer::Away(slot) => self.note_away(slot, step),
+        }
+    }
+}
