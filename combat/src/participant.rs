@@ -23,8 +23,10 @@ pub struct Participant {
     pub(crate) player: PlayerId,
     pub(crate) status: ParticipantStatus,
     pub(crate) ready: bool,
-    /// Has been connected before, and whether it is now; one that acts over REST alone never is.
+    /// Has a connection now.
     pub(crate) connected: bool,
+    /// Has had one: who acts over REST alone never does, and nobody waits for it to come back.
+    pub(crate) has_connected: bool,
     /// Gave its seat up: no round brings it back.
     pub(crate) forfeited: bool,
     pub(crate) team: u8,
@@ -137,6 +139,7 @@ impl Participant {
             status: ParticipantStatus::Active,
             ready: false,
             connected: false,
+            has_connected: false,
             forfeited: false,
             team,
             activity: 0,

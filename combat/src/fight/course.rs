@@ -96,7 +96,7 @@ impl Fight {
     /// The state's time is over.
     pub(super) fn state_over(&mut self, step: &mut Step) {
         let preparing = self.lifecycle.phase() == PhaseName::Preparation;
-        if preparing && !self.is_full() {
+        if preparing && !self.can_start() {
             return self.end_without(EndReason::Abandoned, step);
         }
         let ready = |p: &crate::Participant| p.ready || p.status == Eliminated || p.enemy.is_some();
@@ -116,10 +116,16 @@ impl Fight {
         self.participants.len() >= usize::from(self.seats)
     }
 
+    /// Whether there are enough to begin with: all, or two where others can come later, or one against the server.
+    fn can_start(&self) -> bool {
+        let least = if self.against_server() { 1 } else { 2 };
+        self.is_full() || (self.rules.late_join > 0 && self.participants.len() >= least)
+    }
+
     /// Nobody waits for those who are eliminated, nor for a fight that has started already.
     pub(super) fn start_if_all_ready(&mut self, step: &mut Step) {
         let ready = self.participants.iter().all(|p| p.ready || p.status == Eliminated || p.enemy.is_some());
-        if self.is_full()
+        if self.can_start()
             && ready
             && let Ok(to) = self.lifecycle.next(&self.ruleset.lifecycle, Trigger::AllReady)
         {
@@ -191,6 +197,11 @@ impl Fight {
         self.mode == crate::Mode::Pve && !self.ruleset.waves.is_empty()
     }
 
+    /// Whether nobody has to be waited for before somebody can have won.
+    fn has_all(&self) -> bool {
+        self.is_full() || self.lifecycle.has_started()
+    }
+
     /// Looks whether one side is left alone.
     pub(super) fn check_victory(&mut self, reason: EndReason, step: &mut Step) {
         if self.lifecycle.end().is_some() || self.lifecycle.is_ended() {
@@ -198,7 +209,7 @@ impl Fight {
         }
         let standing = |p: &&crate::Participant| p.status != Eliminated;
         let Some(first) = self.participants.iter().find(standing).map(|p| p.team) else {
-            return if self.is_full() {
+            return if self.has_all() {
                 self.won(EndReason::Abandoned, None, step);
             } else {
                 self.end_without(EndReason::Abandoned, step);
@@ -217,7 +228,7 @@ impl Fight {
             return;
         }
         let alone = self.participants.iter().filter(standing).all(|p| p.team == first);
-        if alone && self.is_full() && self.participants.len() > 1 {
+        if alone && self.has_all() && self.participants.len() > 1 {
             self.won(reason, Some(first), step);
         }
     }
@@ -364,7 +375,7 @@ impl Fight {
                 continue;
             }
             if p.status == Eliminated {
-                p.status = if p.connected { Active } else { Disconnected };
+                p.status = if p.connected || !p.has_connected { Active } else { Disconnected };
                 if p.status == Disconnected {
                     p.forfeit_at = Some(now + u64::from(rules.reconnect_ms));
                     self.due = self.due.min(now + u64::from(rules.reconnect_ms));
@@ -408,6 +419,13 @@ impl Fight {
         }
         self.turn = Some(Turn { order, at: 0, until: 0 });
         self.give_turn(0, step);
+    }
+
+    /// Who comes late acts last.
+    pub(super) fn join_turns(&mut self, slot: Slot) {
+        if let Some(turn) = &mut self.turn {
+            turn.order.push(slot);
+        }
     }
 
     /// The turn goes to the next who stands.

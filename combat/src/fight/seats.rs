@@ -39,7 +39,9 @@ impl Fight {
         step.touch(slot, Fields::SEAT);
         step.note(Event::Seated { by: slot });
         self.look_around(step);
-        if slot + 1 == self.seats && !self.lifecycle.has_started() {
+        if self.lifecycle.has_started() {
+            self.join_turns(slot);
+        } else if slot + 1 == self.seats {
             self.lifecycle.prepare_until(self.clock.now + u64::from(self.rules.preparation_ms));
             step.phase();
             self.check_victory(EndReason::Forfeit, step);
@@ -70,6 +72,7 @@ impl Fight {
             return Ok(());
         }
         participant.connected = true;
+        participant.has_connected = true;
         if self.lifecycle.is_ended() {
             return Ok(());
         }
