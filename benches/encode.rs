@@ -2,17 +2,17 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tiltyard::shard::{DeltaOf, view_digest};
-use tiltyard_combat::{Action, Fight, Input, Rules, Step};
+use tiltyard_combat::{Action, BodyPart, Fight, Input, Rules, Step};
 use tiltyard_protocol::Encoding;
 
 fn encode(c: &mut Criterion) {
     let rules = Rules { health: 1_000_000_000, ..Rules::default() };
-    let mut fight = Fight::new(rules, 4, &[1, 2, 3, 4], 7);
+    let mut fight = Fight::plain(rules, 4, &[1, 2, 3, 4], 7);
     for slot in 0..4 {
         fight.handle(1, Input::Ready { slot }, &mut Step::default()).expect("ready in preparation");
     }
     let mut step = Step::default();
-    let action = Action::Attack { target: Some(3) };
+    let action = Action::Attack { target: Some(3), part: BodyPart::Torso };
     fight.handle(52_311, Input::Act { slot: 1, id: 123_456, action }, &mut step).expect("an attack");
     let delta = DeltaOf { handle: 2_716_970_204, fight: &fight, step: &step, by: Some((1, 123_456)) };
 

@@ -4,12 +4,12 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tiltyard::log::Entry;
-use tiltyard_combat::{Action, Fight, Input, Rules, Step};
+use tiltyard_combat::{Action, BodyPart, Fight, Input, Rules, Step};
 
 fn fight(players: u8) -> Fight {
     let rules = Rules { health: 1_000_000_000, attack_interval_ms: 0, actions_per_second: 0, ..Rules::default() };
     let ids: Vec<u128> = (1..=u128::from(players)).collect();
-    let mut fight = Fight::new(rules, players, &ids, 7);
+    let mut fight = Fight::plain(rules, players, &ids, 7);
     for slot in 0..players {
         fight.handle(1, Input::Ready { slot }, &mut Step::default()).expect("ready in preparation");
     }
@@ -25,14 +25,14 @@ fn step(c: &mut Criterion) {
             b.iter(|| {
                 id += 1;
                 let slot = u8::try_from(id % u64::from(players)).expect("below the number of players");
-                let action = Action::Attack { target: Some((slot + 1) % players) };
+                let action = Action::Attack { target: Some((slot + 1) % players), part: BodyPart::Torso };
                 step.clear();
                 black_box(fight.handle(2, Input::Act { slot, id, action }, &mut step))
             });
         });
     }
     let mut payload = Vec::with_capacity(64);
-    let input = Input::Act { slot: 1, id: 123_456, action: Action::Attack { target: Some(3) } };
+    let input = Input::Act { slot: 1, id: 123_456, action: Action::Attack { target: Some(3), part: BodyPart::Torso } };
     group.bench_function("log entry", |b| {
         b.iter(|| {
             payload.clear();

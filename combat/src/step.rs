@@ -120,12 +120,16 @@ pub enum Event {
         by: Slot,
         to: Slot,
         damage: u32,
+        // The store has events from before there were these three.
+        #[serde(default)]
         absorbed: u32,
         critical: bool,
         guarded: bool,
         /// The element's reaction with an effect.
+        #[serde(default)]
         reaction: bool,
         /// With what; `None` for an attack.
+        #[serde(default)]
         ability: Option<AbilityId>,
     },
     /// `by` missed `to`.

@@ -156,6 +156,7 @@ fn event_words(event: Event) -> String {
         Event::Disconnected { by } => format!("p{by} disconnected"),
         Event::Forfeited { by } => format!("p{by} forfeited"),
         Event::Phase => "phase".to_owned(),
+        other => spaced(other),
     }
 }
 

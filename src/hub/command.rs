@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
-use tiltyard_combat::{Action, EndReason, ParticipantStatus, PhaseName, Rules, SessionStatus};
+pub use tiltyard_combat::Mode;
+use tiltyard_combat::{Action, BodyPart, EndReason, ParticipantStatus, PhaseName, Rules, SessionStatus};
 use tiltyard_protocol::{Encoding, Reason};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -69,16 +70,6 @@ pub struct NewFight {
     pub settings: String,
     /// The same of `metadata`.
     pub metadata: String,
-}
-
-/// Modes of a fight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    Pvp,
-    Pve,
-    Arena,
-    Tournament,
 }
 
 /// An action asked for over REST: the target is named by player.
@@ -206,7 +197,7 @@ pub struct Attachment {
 pub fn action(kind: tiltyard_protocol::ActionKind, target: Option<u8>) -> Action {
     use tiltyard_protocol::ActionKind;
     match kind {
-        ActionKind::Attack => Action::Attack { target },
+        ActionKind::Attack => Action::Attack { target, part: BodyPart::Torso },
         ActionKind::Defend => Action::Defend,
         ActionKind::Ability | ActionKind::Move | ActionKind::ItemUse => Action::Unavailable,
     }

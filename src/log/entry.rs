@@ -130,12 +130,12 @@ pub fn entries(payload: &[u8]) -> Result<(u64, Vec<Entry<'static>>), Damage> {
 #[cfg(test)]
 mod tests {
     use super::{Damage, Entry, FRAME_HEADER, entries, next_frame, push, seal};
-    use tiltyard_combat::{Action, Input};
+    use tiltyard_combat::{Action, BodyPart, Input};
 
     fn frame() -> Vec<u8> {
         let mut frame = vec![0; FRAME_HEADER];
         frame.extend(77_u64.to_le_bytes());
-        let input = Input::Act { slot: 1, id: 9, action: Action::Attack { target: Some(2) } };
+        let input = Input::Act { slot: 1, id: 9, action: Action::Attack { target: Some(2), part: BodyPart::Torso } };
         push(&Entry::Input { no: 3, at: 1000, input }, &mut frame);
         push(&Entry::Forget { no: 3 }, &mut frame);
         seal(&mut frame);

@@ -172,7 +172,8 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::BadRequest
         | Reason::ValidationFailed
         | Reason::BadActionId
-        | Reason::NeedsTarget => StatusCode::BAD_REQUEST,
+        | Reason::NeedsTarget
+        | Reason::NeedsPlace => StatusCode::BAD_REQUEST,
         Reason::Unauthorized => StatusCode::UNAUTHORIZED,
         Reason::Forbidden | Reason::BadOrigin => StatusCode::FORBIDDEN,
         Reason::NoRoute | Reason::NoSession => StatusCode::NOT_FOUND,
@@ -204,6 +205,20 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::InvalidTarget
         | Reason::Cooldown
         | Reason::NotEnoughStamina
+        | Reason::NotEnoughEnergy
+        | Reason::NotEnoughCharge
+        | Reason::NotEnoughAmmo
+        | Reason::Reloading
+        | Reason::UsedUp
+        | Reason::OutOfRange
+        | Reason::NoSight
+        | Reason::TooFast
+        | Reason::OutOfBounds
+        | Reason::Blocked
+        | Reason::Stunned
+        | Reason::Denied
+        | Reason::Busy
+        | Reason::NotYourTurn
         // An action the session has no room for is refused like any other action.
         | Reason::RateLimited => StatusCode::CONFLICT,
         Reason::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tiltyard_combat::{Event, ParticipantStatus, PhaseName, SessionStatus};
 use uuid::Uuid;
 
@@ -377,33 +377,27 @@ fn settings(fight: &FightInfo) -> Option<Value> {
 }
 
 /// The name an event has over the socket too.
-const fn kind(event: Event) -> &'static str {
-    match event {
-        Event::Hit { .. } => "hit",
-        Event::Guard { .. } => "guard",
-        Event::Eliminated { .. } => "eliminated",
-        Event::Seated { .. } => "seated",
-        Event::Ready { .. } => "ready",
-        Event::Connected { .. } => "connected",
-        Event::Disconnected { .. } => "disconnected",
-        Event::Forfeited { .. } => "forfeited",
-        Event::Phase => "phase",
-    }
+fn kind(event: Event) -> &'static str {
+    crate::shard::event_of(event).k.name()
 }
 
+/// What an event says beside its name, with players in place of slots.
 fn data(fight: &FightInfo, event: Event) -> Value {
+    let wire = crate::shard::event_of(event);
     let player = |slot: u8| fight.participants.get(usize::from(slot)).map_or_else(Uuid::nil, |seat| seat.player);
-    match event {
-        Event::Hit { by, to, damage, critical, guarded } => {
-            json!({ "by": player(by), "to": player(to), "damage": damage, "critical": critical, "guarded": guarded })
+    let mut data = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            data.insert(name.to_owned(), value);
         }
-        Event::Eliminated { by, to } => json!({ "by": player(by), "to": player(to) }),
-        Event::Guard { by }
-        | Event::Seated { by }
-        | Event::Ready { by }
-        | Event::Connected { by }
-        | Event::Disconnected { by }
-        | Event::Forfeited { by } => json!({ "by": player(by) }),
-        Event::Phase => json!({}),
+    };
+    put("by", wire.by.map(|slot| json!(player(slot))));
+    put("to", wire.to.map(|slot| json!(player(slot))));
+    let amount = if matches!(event, Event::Healed { .. }) { "health" } else { "damage" };
+    put(amount, wire.n.map(Value::from));
+    if let Event::Hit { critical, guarded, .. } = event {
+        put("critical", Some(critical.into()));
+        put("guarded", Some(guarded.into()));
     }
+    Value::Object(data)
 }

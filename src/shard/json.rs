@@ -2,7 +2,7 @@
 //! quarter of the time, because names need no escaping and lengths no counting.
 
 use tiltyard_combat::{Event, Fields, Participant};
-use tiltyard_protocol::server::{EventKind, ParticipantStatus};
+use tiltyard_protocol::server::ParticipantStatus;
 use uuid::Uuid;
 
 use super::publish::{DeltaOf, event_of, phase_of, status_of};
@@ -42,7 +42,7 @@ pub fn delta(delta: &DeltaOf<'_>, out: &mut Vec<u8>) {
 fn event(event: Event, out: &mut Vec<u8>) {
     let event = event_of(event);
     text(out, r#"{"k":""#);
-    text(out, kind(event.k));
+    text(out, event.k.name());
     text(out, "\"");
     optional(out, r#","by":"#, event.by);
     optional(out, r#","to":"#, event.to);
@@ -53,6 +53,18 @@ fn event(event: Event, out: &mut Vec<u8>) {
     if event.guarded {
         text(out, r#","guarded":true"#);
     }
+    optional(out, r#","a":"#, event.a);
+    optional(out, r#","e":"#, event.e);
+    optional(out, r#","c":"#, event.c);
+    optional(out, r#","z":"#, event.z);
+    optional(out, r#","st":"#, event.st);
+    optional(out, r#","until":"#, event.until);
+    if event.react {
+        text(out, r#","react":true"#);
+    }
+    optional(out, r#","abs":"#, event.abs);
+    optional(out, r#","enemy":"#, event.enemy);
+    optional(out, r#","team":"#, event.team);
     text(out, "}");
 }
 
@@ -78,27 +90,13 @@ fn patch(slot: u8, fields: Fields, p: &Participant, out: &mut Vec<u8>) {
     optional(out, r#","armor":"#, seat.then(|| p.armor()));
     if has(Fields::STAMINA) {
         text(out, r#","stamina":"#);
-        number(out, p.stamina_milli());
+        number(out, p.stamina().milli());
         text(out, r#","stamina_at":"#);
-        number(out, p.stamina_at());
+        number(out, p.stamina().at());
     }
     optional(out, r#","guard_until":"#, has(Fields::GUARD).then(|| p.guard_until()));
     optional(out, r#","score":"#, has(Fields::SCORE).then(|| p.score()));
     text(out, "}");
-}
-
-const fn kind(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Hit => "hit",
-        EventKind::Guard => "guard",
-        EventKind::Eliminated => "eliminated",
-        EventKind::Seated => "seated",
-        EventKind::Ready => "ready",
-        EventKind::Connected => "connected",
-        EventKind::Disconnected => "disconnected",
-        EventKind::Forfeited => "forfeited",
-        EventKind::Phase => "phase",
-    }
 }
 
 const fn status(status: ParticipantStatus) -> &'static str {

@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 use thiserror::Error;
 
 pub use inbox::ShardHandle;
-pub use publish::{DeltaOf, view_digest, view_of};
+pub use publish::{DeltaOf, event_of, view_digest, view_of};
 pub use session::Session;
 pub use stats::Stats;
 

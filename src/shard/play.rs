@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
+use tiltyard_combat::ruleset::Resource;
 use tiltyard_combat::{Answer, Input, Refusal as Refused, Slot};
 use tiltyard_protocol::client::Join as JoinRequest;
 use tiltyard_protocol::server::{Ack, ErrorNotice, Joined, Left, Pong, Refused as RefusedNotice, Resume};
@@ -40,9 +41,31 @@ pub fn refusal(refused: Refused, now: u64) -> Refusal {
         Refused::Stamina { until } => (Reason::NotEnoughStamina, Some(until)),
         Refused::RateLimited { until } => (Reason::RateLimited, Some(until)),
         Refused::Failed => (Reason::Internal, None),
+        Refused::NotEnough { of, until } => (lacking(of), Some(until)),
+        Refused::Reloading { until } => (Reason::Reloading, Some(until)),
+        Refused::UsedUp => (Reason::UsedUp, None),
+        Refused::NeedsPlace => (Reason::NeedsPlace, None),
+        Refused::OutOfRange => (Reason::OutOfRange, None),
+        Refused::NoSight => (Reason::NoSight, None),
+        Refused::TooFast => (Reason::TooFast, None),
+        Refused::OutOfBounds => (Reason::OutOfBounds, None),
+        Refused::Blocked => (Reason::Blocked, None),
+        Refused::Stunned => (Reason::Stunned, None),
+        Refused::Denied => (Reason::Denied, None),
+        Refused::Busy => (Reason::Busy, None),
+        Refused::NotYourTurn => (Reason::NotYourTurn, None),
     };
     let retry_ms = until.and_then(|until| u32::try_from(until.saturating_sub(now)).ok());
     Refusal { retry_ms, ..Refusal::from(reason) }
+}
+
+const fn lacking(of: Resource) -> Reason {
+    match of {
+        Resource::Stamina => Reason::NotEnoughStamina,
+        Resource::Energy => Reason::NotEnoughEnergy,
+        Resource::Charge => Reason::NotEnoughCharge,
+        Resource::Ammo => Reason::NotEnoughAmmo,
+    }
 }
 
 impl Worker {

@@ -1,7 +1,7 @@
 //! What changed, in bytes: encoded once per audience and encoding, framed once, copied to each recipient.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
-use tiltyard_combat::{Event, Fields, Fight, Lifecycle, Participant, Slot, Step};
+use tiltyard_combat::{Event, Fields, Fight, Lifecycle, Participant, Slot, Step, Thing};
 use tiltyard_protocol::server::{self as wire, EventKind, Outcome, Standing};
 use tiltyard_protocol::view::{ParticipantView, RulesView, View, player_word};
 use tiltyard_protocol::{Digest, Encoding, ServerMessage, Snapshot};
@@ -185,8 +185,8 @@ impl Serialize for PatchOf<'_> {
             patch.serialize_entry("armor", &p.armor())?;
         }
         if has(Fields::STAMINA) {
-            patch.serialize_entry("stamina", &p.stamina_milli())?;
-            patch.serialize_entry("stamina_at", &p.stamina_at())?;
+            patch.serialize_entry("stamina", &p.stamina().milli())?;
+            patch.serialize_entry("stamina_at", &p.stamina().at())?;
         }
         if has(Fields::GUARD) {
             patch.serialize_entry("guard_until", &p.guard_until())?;
@@ -228,8 +228,8 @@ pub fn view_digest(fight: &Fight) -> u32 {
         digest.word(u32::from(p.is_ready()));
         digest.word(p.hp());
         digest.word(p.armor());
-        digest.word(p.stamina_milli());
-        digest.wide(p.stamina_at());
+        digest.word(p.stamina().milli());
+        digest.wide(p.stamina().at());
         digest.wide(p.guard_until());
         digest.word(p.score());
     }
@@ -276,8 +276,8 @@ fn participant_of(p: &Participant) -> ParticipantView {
         ready: p.is_ready(),
         hp: p.hp(),
         armor: p.armor(),
-        stamina: p.stamina_milli(),
-        stamina_at: p.stamina_at(),
+        stamina: p.stamina().milli(),
+        stamina_at: p.stamina().at(),
         guard_until: p.guard_until(),
         score: p.score(),
     }
@@ -324,30 +324,76 @@ const fn end_of(end: tiltyard_combat::EndReason) -> wire::EndReason {
         EndReason::Completed => wire::EndReason::Completed,
         EndReason::Abandoned => wire::EndReason::Abandoned,
         EndReason::Failed => wire::EndReason::Failed,
+        EndReason::ScoreLimit => wire::EndReason::ScoreLimit,
+        EndReason::RoundsWon => wire::EndReason::RoundsWon,
+        EndReason::Cleared => wire::EndReason::Cleared,
+        EndReason::Survived => wire::EndReason::Survived,
+        EndReason::Defeated => wire::EndReason::Defeated,
+        EndReason::NotReady => wire::EndReason::NotReady,
     }
 }
 
-pub(super) fn event_of(event: Event) -> wire::Event {
-    let of = |kind, by| wire::Event { by: Some(by), ..wire::Event::new(kind) };
+/// An event as everybody sees it who may see all of it.
+pub fn event_of(event: Event) -> wire::Event {
+    let of = |kind| wire::Event::new(kind);
+    let by_of = |kind, by| wire::Event { by: Some(by), ..of(kind) };
+    let both_of = |kind, by, to| wire::Event { to: Some(to), ..by_of(kind, by) };
+    let thing_of = |thing, event| match thing {
+        Thing::Cover(cover) => wire::Event { c: Some(cover), ..event },
+        Thing::Hazard(hazard) => wire::Event { z: Some(hazard), ..event },
+    };
     match event {
-        Event::Hit { by, to, damage, critical, guarded } => {
-            wire::Event { to: Some(to), n: Some(damage), crit: critical, guarded, ..of(EventKind::Hit, by) }
+        Event::Hit { by, to, damage, absorbed, critical, guarded, reaction, ability } => wire::Event {
+            n: Some(damage),
+            abs: (absorbed > 0).then_some(absorbed),
+            crit: critical,
+            guarded,
+            react: reaction,
+            a: ability,
+            ..both_of(EventKind::Hit, by, to)
+        },
+        Event::Missed { by, to } => both_of(EventKind::Missed, by, to),
+        Event::Suffered { by, to, effect, damage } => {
+            wire::Event { n: Some(damage), e: Some(effect), ..both_of(EventKind::Suffered, by, to) }
         }
-        Event::Guard { by } => of(EventKind::Guard, by),
-        Event::Eliminated { by, to } => wire::Event { to: Some(to), ..of(EventKind::Eliminated, by) },
-        Event::Seated { by } => of(EventKind::Seated, by),
-        Event::Ready { by } => of(EventKind::Ready, by),
-        Event::Connected { by } => of(EventKind::Connected, by),
-        Event::Disconnected { by } => of(EventKind::Disconnected, by),
-        Event::Forfeited { by } => of(EventKind::Forfeited, by),
-        Event::Phase => wire::Event::new(EventKind::Phase),
+        Event::Burned { to, hazard, damage } => {
+            wire::Event { to: Some(to), z: Some(hazard), n: Some(damage), ..of(EventKind::Burned) }
+        }
+        Event::Healed { by, to, points } => wire::Event { n: Some(points), ..both_of(EventKind::Healed, by, to) },
+        Event::Guard { by } => by_of(EventKind::Guard, by),
+        Event::Casting { by, ability, until } => {
+            wire::Event { a: Some(ability), until: Some(until), ..by_of(EventKind::Casting, by) }
+        }
+        Event::Broken { by, ability } => wire::Event { a: Some(ability), ..by_of(EventKind::Broken, by) },
+        Event::Used { by, ability, to } => wire::Event { a: Some(ability), to, ..by_of(EventKind::Used, by) },
+        Event::Affected { by, to, effect, stacks } => {
+            wire::Event { e: Some(effect), st: Some(stacks), ..both_of(EventKind::Affected, by, to) }
+        }
+        Event::Faded { to, effect } => wire::Event { to: Some(to), e: Some(effect), ..of(EventKind::Faded) },
+        Event::Struck { by, thing, damage } => {
+            thing_of(thing, wire::Event { n: Some(damage), ..by_of(EventKind::Struck, by) })
+        }
+        Event::Destroyed { by, thing } => thing_of(thing, by_of(EventKind::Destroyed, by)),
+        Event::Eliminated { by, to } => both_of(EventKind::Eliminated, by, to),
+        Event::Perished { to } => wire::Event { to: Some(to), ..of(EventKind::Perished) },
+        Event::Revived { by, to } => both_of(EventKind::Revived, by, to),
+        Event::Seated { by } => by_of(EventKind::Seated, by),
+        Event::Spawned { by, enemy } => wire::Event { enemy: Some(enemy), ..by_of(EventKind::Spawned, by) },
+        Event::Enraged { by, phase } => wire::Event { st: Some(phase), ..by_of(EventKind::Enraged, by) },
+        Event::Ready { by } => by_of(EventKind::Ready, by),
+        Event::Connected { by } => by_of(EventKind::Connected, by),
+        Event::Disconnected { by } => by_of(EventKind::Disconnected, by),
+        Event::Forfeited { by } => by_of(EventKind::Forfeited, by),
+        Event::Turn { by } => by_of(EventKind::Turn, by),
+        Event::Round { no, team } => wire::Event { st: Some(no), team, ..of(EventKind::Round) },
+        Event::Phase => of(EventKind::Phase),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{DeltaOf, view_digest, view_of};
-    use tiltyard_combat::{Action, Fight, Input, Rules, Step};
+    use tiltyard_combat::{Action, BodyPart, Fight, Input, Rules, Step};
     use tiltyard_protocol::{Encoding, ServerMessage};
 
     /// A fight that goes through every kind of change, seen by a client in each encoding.
@@ -355,7 +401,7 @@ mod tests {
     fn a_client_that_applies_every_delta_has_the_servers_view() {
         for encoding in Encoding::ALL {
             let rules = Rules { attack_interval_ms: 0, ..Rules::default() };
-            let mut fight = Fight::new(rules, 3, &[11, 12], 7);
+            let mut fight = Fight::plain(rules, 3, &[11, 12], 7);
             let mut view = view_of(&fight);
             let (mut seq, mut time, mut id) = (0, 0, 0);
             let mut inputs = vec![Input::Connect { slot: 0 }, Input::Seat { player: 13 }, Input::Connect { slot: 2 }];
@@ -364,8 +410,11 @@ mod tests {
             for round in 0..40 {
                 let slot = round % 3;
                 id += 1;
-                let action =
-                    if round % 7 == 0 { Action::Defend } else { Action::Attack { target: Some((slot + 1) % 3) } };
+                let action = if round % 7 == 0 {
+                    Action::Defend
+                } else {
+                    Action::Attack { target: Some((slot + 1) % 3), part: BodyPart::Torso }
+                };
                 inputs.push(Input::Act { slot, id, action });
             }
             let mut shown = 0;

@@ -83,7 +83,7 @@ impl Session {
     /// A new session at the shard's time `now` and the wall time `wall`.
     pub fn new(asked: NewFight, seed: u64, now: u64, wall: u64) -> Self {
         let players: Vec<u128> = asked.participants.iter().map(Uuid::as_u128).collect();
-        let fight = Fight::new(asked.rules, asked.seats, &players, seed);
+        let fight = Fight::plain(asked.rules, asked.seats, &players, seed);
         Self {
             id: asked.id,
             no: 0,
