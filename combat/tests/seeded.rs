@@ -77,8 +77,8 @@ fn a_fight_that_was_recorded_is_still_the_same() {
     let health: Vec<u32> = fight.participants().iter().map(Participant::hp).collect();
     assert_eq!((totals.actions, totals.refused, totals.damage, totals.eliminations), (70, 88, 850, 1));
     assert_eq!(health, [11, 47, 0, 92]);
-    assert_eq!(fight.seq(), 80);
-    assert_eq!(fight.state_digest(), 0xEE30_9E02_5B3C_5A89);
+    assert_eq!(fight.seq(), 86);
+    assert_eq!(fight.state_digest(), 0xF58D_2A9C_BAF5_6ADE);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A fight under watch: every input goes through here, and whatever must be true of every step is checked.
 
-use tiltyard_combat::{Answer, Event, Fields, Fight, Input, Millis, Participant, ParticipantStatus, PlayerId, Step};
+use tiltyard_combat::ruleset::EffectId;
+use tiltyard_combat::status::Active;
+use tiltyard_combat::{Answer, Event, Fields, Fight, Input, Millis, Participant, ParticipantStatus, Slot, Step};
 
 pub struct Watched {
     fight: Fight,
@@ -26,10 +28,11 @@ impl Watched {
         let answer = self.fight.handle(at, input, &mut self.step);
         let watch = Watch { before: &before, after: &self.fight, step: &self.step, at, input, answer };
         watch.numbers_stay_in_bounds();
+        watch.health_is_accounted_for();
         watch.sequence_counts_the_steps_that_show_something();
         watch.clock_goes_on_unless_paused();
         watch.deadline_is_ahead();
-        watch.eliminated_are_out_for_good();
+        watch.eliminated_are_out();
         watch.every_change_is_named();
         watch.decided_once();
         watch.ended_shows_nothing();
@@ -54,21 +57,55 @@ impl Watch<'_> {
     fn numbers_stay_in_bounds(&self) {
         let (rules, totals) = (self.after.rules(), self.after.totals());
         let everybody = self.after.participants();
-        assert!(everybody.len() <= usize::from(self.after.seats()));
-        let mut health_lost = 0;
         for p in everybody {
-            assert!(p.hp() <= rules.health);
+            let most = p.enemy().map_or(rules.health, |_| u32::MAX);
+            assert!(p.hp() <= most);
             assert!(p.stamina().milli() <= rules.stamina * 1000);
             assert!(p.stamina().at() <= self.after.now());
+            assert!(p.energy().milli() <= rules.energy * 1000);
+            assert!(p.energy().at() <= self.after.now());
+            assert!(p.charge() <= 100);
+            assert!(p.ammo() <= rules.ammo);
+            assert!(p.effects().len() <= 16);
             assert!(p.hp() > 0 || p.status() == ParticipantStatus::Eliminated);
-            assert_eq!(p.score(), p.eliminations() * rules.elimination_score);
-            health_lost += u64::from(rules.health - p.hp());
         }
-        assert_eq!(health_lost, totals.damage, "damage is the health that is gone");
-        assert_eq!(everybody.iter().map(Participant::damage).sum::<u64>(), totals.damage);
-        assert_eq!(everybody.iter().map(Participant::eliminations).sum::<u32>(), totals.eliminations);
-        let killed = everybody.iter().filter(|p| p.hp() == 0).count();
-        assert_eq!(u32::try_from(killed), Ok(totals.eliminations));
+        let players = everybody.iter().take_while(|p| p.enemy().is_none());
+        assert!(players.count() <= usize::from(self.after.seats()));
+        // Enemies that are gone have taken what they did with them.
+        let sum = everybody.iter().map(Participant::damage).sum::<u64>();
+        assert!(sum <= totals.damage);
+        assert!(sum == totals.damage || self.after.waves().come() > 0);
+        assert!(everybody.iter().map(Participant::eliminations).sum::<u32>() <= totals.eliminations);
+    }
+
+    /// Health goes and comes for a reason, and what is taken is counted as damage.
+    fn health_is_accounted_for(&self) {
+        let mut lost = 0;
+        for (slot, was, is) in self.both() {
+            let all_new = self.named(slot, Fields::SEAT);
+            let hurt = |event: &Event| match *event {
+                Event::Hit { to, damage, .. }
+                | Event::Suffered { to, damage, .. }
+                | Event::Burned { to, damage, .. } => to == slot && damage > 0,
+                _ => false,
+            };
+            let healed =
+                |event: &Event| matches!(*event, Event::Healed { to, .. } | Event::Revived { to, .. } if to == slot);
+            assert!(is.hp() >= was.hp() || all_new || self.step.events().iter().any(hurt), "p{slot} lost health");
+            assert!(is.hp() <= was.hp() || all_new || self.step.events().iter().any(healed), "p{slot} gained health");
+            lost += u64::from(was.hp().saturating_sub(is.hp()));
+        }
+        let mended = self.step.events().iter().any(|event| {
+            matches!(
+                event,
+                Event::Healed { .. } | Event::Revived { .. } | Event::Burned { .. } | Event::Affected { .. }
+            )
+        });
+        let shields = self.both().any(|(_, was, is)| was.shield() != is.shield());
+        let all_new = self.both().any(|(slot, ..)| self.named(slot, Fields::SEAT));
+        if !mended && !shields && !all_new {
+            assert_eq!(self.after.totals().damage - self.before.totals().damage, lost, "damage is the health taken");
+        }
     }
 
     fn sequence_counts_the_steps_that_show_something(&self) {
@@ -108,15 +145,25 @@ impl Watch<'_> {
         assert!(due.is_none_or(|due| due >= soonest), "due {due:?} at {}", self.at);
     }
 
-    fn eliminated_are_out_for_good(&self) {
-        for (slot, (was, is)) in (0..).zip(self.before.participants().iter().zip(self.after.participants())) {
-            if was.status() != ParticipantStatus::Eliminated {
+    fn eliminated_are_out(&self) {
+        for (slot, was, is) in self.both() {
+            let back = self.step.events().iter().any(|event| matches!(*event, Event::Revived { to, .. } if to == slot));
+            if was.status() != ParticipantStatus::Eliminated || back || self.named(slot, Fields::SEAT) {
                 continue;
             }
-            assert_eq!(view(was), view(is), "p{slot} changed after elimination");
+            assert_eq!(is.status(), ParticipantStatus::Eliminated);
+            assert_eq!((was.at(), was.shield(), was.ammo()), (is.at(), is.shield(), is.ammo()));
+            assert!(is.effects().is_empty() && is.cast().is_none(), "p{slot} is out");
             for &event in self.step.events() {
-                let acted = matches!(event, Event::Hit { by, .. } | Event::Guard { by } if by == slot);
-                let hit = matches!(event, Event::Hit { to, .. } | Event::Eliminated { to, .. } if to == slot);
+                let acted = matches!(
+                    event,
+                    Event::Guard { by } | Event::Casting { by, .. } | Event::Used { by, .. } | Event::Missed { by, .. }
+                    if by == slot
+                );
+                let hit = matches!(
+                    event,
+                    Event::Hit { to, .. } | Event::Suffered { to, .. } | Event::Eliminated { to, .. } if to == slot
+                );
                 assert!(!acted && !hit, "p{slot} is out: {event:?}");
             }
         }
@@ -125,22 +172,43 @@ impl Watch<'_> {
     /// Clients are only sent what a step names: each field that changed has to be among them.
     fn every_change_is_named(&self) {
         let (before, after) = (self.before.participants(), self.after.participants());
-        for (slot, is) in (0..).zip(after) {
-            let named = |fields: Fields| self.step.changed().iter().any(|&(s, set)| s == slot && set.has(fields));
-            let Some(was) = before.get(usize::from(slot)) else {
-                assert!(named(Fields::SEAT));
-                continue;
-            };
-            assert!(was.status() == is.status() || named(Fields::STATUS));
-            assert!(was.is_ready() == is.is_ready() || named(Fields::READY));
-            assert!(was.hp() == is.hp() || named(Fields::HP));
-            assert!(was.stamina().milli() == is.stamina().milli() || named(Fields::STAMINA));
-            assert!(was.stamina().at() == is.stamina().at() || named(Fields::STAMINA));
-            assert!(was.guard_until() == is.guard_until() || named(Fields::GUARD));
-            assert!(was.score() == is.score() || named(Fields::SCORE));
-            assert_eq!((was.player(), was.armor()), (is.player(), is.armor()));
+        for slot in before.len()..after.len() {
+            assert!(self.named(u8::try_from(slot).expect("a slot"), Fields::SEAT));
+        }
+        assert!(after.len() >= before.len() || self.step.phase_changed());
+        for (slot, was, is) in self.both() {
+            let told = |same: bool, fields: Fields| assert!(same || self.named(slot, fields), "p{slot}: {fields:?}");
+            told(was.player() == is.player(), Fields::SEAT);
+            told(was.team() == is.team() && was.enemy() == is.enemy(), Fields::SEAT);
+            told(was.status() == is.status(), Fields::STATUS);
+            told(was.is_ready() == is.is_ready(), Fields::READY);
+            told(was.hp() == is.hp(), Fields::HP);
+            told(was.armor() == is.armor(), Fields::ARMOR);
+            told(was.shield() == is.shield(), Fields::SHIELD);
+            told(was.stamina() == is.stamina(), Fields::STAMINA);
+            told(was.energy() == is.energy(), Fields::ENERGY);
+            told(was.charge() == is.charge(), Fields::CHARGE);
+            told((was.ammo(), was.reload_at()) == (is.ammo(), is.reload_at()), Fields::AMMO);
+            told(was.guard_until() == is.guard_until(), Fields::GUARD);
+            told(was.score() == is.score(), Fields::SCORE);
+            told(was.at() == is.at(), Fields::PLACE);
+            told(was.effects().iter().map(shown).eq(is.effects().iter().map(shown)), Fields::EFFECTS);
+            told(was.cast() == is.cast(), Fields::CAST);
+            told(was.used() == is.used(), Fields::COOLDOWNS);
+            told(was.activity() == is.activity(), Fields::ACTIVITY);
+            told(was.enemy_phase() == is.enemy_phase(), Fields::RAGE);
         }
         assert!(self.before.lifecycle() == self.after.lifecycle() || self.step.phase_changed());
+    }
+
+    /// Everybody who was there before and is there still.
+    fn both(&self) -> impl Iterator<Item = (Slot, &Participant, &Participant)> {
+        let both = self.before.participants().iter().zip(self.after.participants());
+        (0_u8..).zip(both).map(|(slot, (was, is))| (slot, was, is))
+    }
+
+    fn named(&self, slot: Slot, fields: Fields) -> bool {
+        self.step.changed().iter().any(|&(changed, set)| changed == slot && set.has(fields))
     }
 
     fn decided_once(&self) {
@@ -172,8 +240,15 @@ impl Watch<'_> {
     }
 }
 
-/// What others see of a participant.
-fn view(p: &Participant) -> (PlayerId, ParticipantStatus, bool, [u32; 5], u64, [Millis; 2]) {
-    let numbers = [p.hp(), p.armor(), p.stamina().milli(), p.score(), p.eliminations()];
-    (p.player(), p.status(), p.is_ready(), numbers, p.damage(), [p.stamina().at(), p.guard_until()])
+/// What a client is shown of an effect.
+fn shown(effect: &Active) -> (EffectId, u8, Millis) {
+    (effect.effect(), effect.stacks(), effect.until())
+}
+
+/// All of a participant but its last answers and what fair play counts.
+pub fn view(p: &Participant) -> impl PartialEq + std::fmt::Debug + use<> {
+    let seat = (p.player(), p.team(), p.enemy(), p.enemy_phase(), p.status(), p.is_ready(), p.is_connected());
+    let body = (p.hp(), p.armor(), p.shield(), p.stamina(), p.energy(), p.charge(), p.ammo(), p.reload_at());
+    let doing = (p.at(), p.activity(), p.guard_until(), p.cast().copied(), p.effects().to_vec(), p.used().to_vec());
+    (seat, body, doing, p.score(), p.eliminations(), p.damage())
 }
