@@ -1,7 +1,9 @@
 //! Who may see what of a fight. Everything that leaves the server is cut to an audience here, so that what is hidden is
 //! never encoded for those it is hidden from.
 
-use crate::{Fields, Fight, Slot};
+use smallvec::SmallVec;
+
+use crate::{Event, Fields, Fight, Slot, Step};
 
 /// Those who see the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,35 +18,242 @@ pub enum Audience {
     Own(Slot),
 }
 
-impl Fight {
-    /// The fields of `slot` that `audience` may see now; [`Fields::KNOWN`] alone where it does not see the participant.
-    pub fn visible(&self, audience: Audience, slot: Slot) -> Fields {
-        let rules = &self.ruleset().visibility;
-        let of = &self.participants()[usize::from(slot)];
-        let team = match audience {
-            Audience::All => return Fields::SEAT,
-            Audience::Spectator => return rules.all,
-            Audience::Own(own) if own == slot => return Fields::SEAT,
-            Audience::Own(own) => self.participants()[usize::from(own)].team(),
-            Audience::Team(team) => team,
-        };
-        if of.team() == team {
-            rules.team
-        } else if self.sees(team, slot) {
-            rules.all
-        } else {
-            Fields::KNOWN
-        }
+/// What an audience is shown of a step. Equal cuts of one step are equal bytes, so a step is encoded once for each that
+/// differs. What is no participant's (the course, covers, hazards, modifiers) is shown to everybody and not in here; a digest
+/// of the whole view differs with the audience, whatever the step.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cut {
+    patches: SmallVec<[Patch; 4]>,
+    events: SmallVec<[Option<Named>; 8]>,
+}
+
+/// What an audience is shown of a participant that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patch {
+    pub slot: Slot,
+    /// The fields to show: those that changed, or every visible one of a participant that came into sight.
+    pub fields: Fields,
+    /// Whether it is also to be told who sits there.
+    pub seat: bool,
+    /// Whether fog hides the participant now; `None` where that is as it was.
+    pub hidden: Option<bool>,
+}
+
+/// Which participants of an event are named to an audience; those that the event does not have are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    pub by: bool,
+    pub to: bool,
+}
+
+impl Cut {
+    /// Each participant once; nobody without anything to show.
+    pub fn patches(&self) -> &[Patch] {
+        &self.patches
     }
 
-    /// Whether `team` sees the participant in `slot`; always where the rules have no fog.
-    pub fn sees(&self, team: u8, slot: Slot) -> bool {
-        let of = &self.participants()[usize::from(slot)];
-        self.rules().sight_cm == 0 || of.team() == team || of.seen_by() & team_bit(team) != 0
+    /// For each event of the step, in order: whom it names, or `None` where it is not shown.
+    pub fn events(&self) -> &[Option<Named>] {
+        &self.events
     }
 }
 
-/// The bit of a team in a set of teams. There are never more than 128.
+impl Fight {
+    /// The fields of `slot` that `audience` may see now; [`Fields::KNOWN`] alone where it does not see the participant,
+    /// none where there is no such participant.
+    pub fn visible(&self, audience: Audience, slot: Slot) -> Fields {
+        let Some(of) = self.participants().get(usize::from(slot)) else { return Fields::NONE };
+        let rules = &self.ruleset().visibility;
+        match audience {
+            Audience::All => Fields::SEAT,
+            Audience::Spectator => rules.all,
+            Audience::Own(own) if own == slot => Fields::SEAT,
+            Audience::Own(_) | Audience::Team(_) if self.side(audience) == Some(of.team()) => rules.team,
+            Audience::Own(_) | Audience::Team(_) if self.sees(audience, slot) => rules.all,
+            Audience::Own(_) | Audience::Team(_) => Fields::KNOWN,
+        }
+    }
+
+    /// Whether fog does not hide the participant in `slot` from `audience`.
+    pub fn sees(&self, audience: Audience, slot: Slot) -> bool {
+        let Some(of) = self.participants().get(usize::from(slot)) else { return false };
+        match audience {
+            _ if self.rules().sight_cm == 0 => true,
+            Audience::All | Audience::Spectator => true,
+            Audience::Team(_) | Audience::Own(_) => {
+                self.side(audience).is_some_and(|team| team == of.team() || of.seen_by() & team_bit(team) != 0)
+            }
+        }
+    }
+
+    /// Whether every audience is shown the same of the step: then one encoding does, and no cut is needed.
+    pub fn same_for_all(&self, step: &Step) -> bool {
+        let rules = &self.ruleset().visibility;
+        let by_all = rules.all.and(rules.team);
+        self.rules().sight_cm == 0 && step.changed().iter().all(|&(_, fields)| by_all.has(fields))
+    }
+
+    /// What `audience` is shown of a step that has just been taken.
+    pub fn cut(&self, step: &Step, audience: Audience) -> Cut {
+        let team = self.side(audience).map_or(0, team_bit);
+        let sight = |slot: Slot| step.sights().iter().find(|sight| sight.of == slot);
+        let mut cut = Cut::default();
+        for &(slot, changed) in step.changed() {
+            let fields = changed.and(self.visible(audience, slot));
+            let (mut patch, seat) = (Patch { slot, fields, seat: false, hidden: None }, changed.has(Fields::SEAT));
+            if seat {
+                patch.seat = true;
+                patch.hidden = Some(!self.sees(audience, slot));
+            }
+            if let Some(sight) = sight(slot) {
+                self.note_sight(&mut patch, audience, sight.gained & team != 0, sight.lost & team != 0);
+            }
+            cut.push(patch);
+        }
+        for sight in step.sights() {
+            if !step.changed().iter().any(|&(slot, _)| slot == sight.of) {
+                let mut patch = Patch { slot: sight.of, fields: Fields::NONE, seat: false, hidden: None };
+                self.note_sight(&mut patch, audience, sight.gained & team != 0, sight.lost & team != 0);
+                cut.push(patch);
+            }
+        }
+        cut.events = step.events().iter().map(|event| self.named(step, audience, event)).collect();
+        cut
+    }
+
+    fn note_sight(&self, patch: &mut Patch, audience: Audience, gained: bool, lost: bool) {
+        if gained {
+            patch.fields = self.visible(audience, patch.slot);
+            patch.seat = true;
+            patch.hidden = Some(false);
+        } else if lost {
+            patch.hidden = Some(true);
+        }
+    }
+
+    /// Whom an event of a step that has just been taken names to `audience`; `None` where it is not shown at all.
+    pub fn named(&self, step: &Step, audience: Audience, event: &Event) -> Option<Named> {
+        // Also whoever was in sight until this very step: the last thing a team sees is who strikes it down.
+        let seen = |slot: Slot| {
+            let left = |team| step.sights().iter().any(|sight| sight.of == slot && sight.lost & team_bit(team) != 0);
+            self.sees(audience, slot) || self.side(audience).is_some_and(left)
+        };
+        let (by, to) = event.of();
+        let named = match event {
+            // Seats, status and score are known of those in the fog too.
+            Event::Revived { by, .. } => Named { by: seen(*by), to: true },
+            Event::Eliminated { .. }
+            | Event::Perished { .. }
+            | Event::Seated { .. }
+            | Event::Ready { .. }
+            | Event::Connected { .. }
+            | Event::Disconnected { .. }
+            | Event::Forfeited { .. }
+            | Event::Turn { .. } => Named { by: true, to: true },
+            _ => Named { by: by.is_none_or(seen), to: to.is_none_or(seen) },
+        };
+        let shown = (by.is_some() && named.by) || (to.is_some() && named.to) || (by.is_none() && to.is_none());
+        shown.then_some(named)
+    }
+
+    /// The team that an audience looks with; `None` for those who have no side.
+    fn side(&self, audience: Audience) -> Option<u8> {
+        match audience {
+            Audience::All | Audience::Spectator => None,
+            Audience::Team(team) => Some(team),
+            Audience::Own(own) => self.participants().get(usize::from(own)).map(crate::Participant::team),
+        }
+    }
+}
+
+impl Cut {
+    fn push(&mut self, patch: Patch) {
+        if patch.seat || patch.hidden.is_some() || !patch.fields.is_empty() {
+            self.patches.push(patch);
+        }
+    }
+}
+
+/// The bit of a team in a set of teams; no bit for what cannot be a team. There are never more than 128.
 pub(crate) const fn team_bit(team: u8) -> u128 {
-    1 << (team & 127)
+    if team < 128 { 1 << team } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Audience, Named, Patch};
+    use crate::{Event, Fields, Fight, Input, Rules, Step};
+
+    /// Three participants on their own in a fog; the first is seen by the second alone.
+    fn in_fog() -> Fight {
+        let rules = Rules { sight_cm: 100, ..Rules::default() };
+        let mut fight = Fight::plain(rules, 3, &[11, 12, 13], 7);
+        for (slot, seen_by) in [0b011, 0b110, 0b100].into_iter().enumerate() {
+            fight.set_seen_by(slot, seen_by);
+        }
+        fight
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_seen() {
+        for fight in [in_fog(), Fight::plain(Rules::default(), 2, &[11, 12], 7)] {
+            for audience in [Audience::All, Audience::Spectator, Audience::Team(0), Audience::Own(0)] {
+                assert_eq!(fight.visible(audience, 200), Fields::NONE);
+                assert!(!fight.sees(audience, 200));
+            }
+        }
+        for nobody in [Audience::Own(200), Audience::Team(200), Audience::Team(128)] {
+            assert_eq!(in_fog().visible(nobody, 0), Fields::KNOWN, "{nobody:?}");
+        }
+    }
+
+    #[test]
+    fn fog_leaves_what_is_known_and_shows_all_of_who_comes_into_sight() {
+        let (fight, mut step) = (in_fog(), Step::default());
+        step.touch(0, Fields::HP);
+        step.touch(0, Fields::STATUS);
+        step.touch(2, Fields::ENERGY);
+        let patch = |slot, fields| Patch { slot, fields, seat: false, hidden: None };
+        let seen = Fields::HP.or(Fields::STATUS);
+        assert_eq!(fight.cut(&step, Audience::Team(1)).patches(), [patch(0, seen)]);
+        assert_eq!(fight.cut(&step, Audience::Team(2)).patches(), [patch(0, Fields::STATUS)]);
+        assert_eq!(fight.cut(&step, Audience::Own(2)).patches(), [patch(0, Fields::STATUS), patch(2, Fields::ENERGY)]);
+
+        step.sight(0, 0b010, 0b100);
+        let all = fight.ruleset().visibility.all;
+        let gained = Patch { slot: 0, fields: all, seat: true, hidden: Some(false) };
+        let lost = Patch { slot: 0, fields: Fields::STATUS, seat: false, hidden: Some(true) };
+        assert_eq!(fight.cut(&step, Audience::Own(1)).patches(), [gained]);
+        assert_eq!(fight.cut(&step, Audience::Team(2)).patches(), [lost]);
+        assert_eq!(fight.cut(&step, Audience::Spectator).patches(), [patch(0, seen)], "who has no side has no fog");
+    }
+
+    #[test]
+    fn events_name_only_who_is_seen_or_was_until_now() {
+        let (fight, mut step) = (in_fog(), Step::default());
+        step.note(Event::Missed { by: 0, to: 2 });
+        step.note(Event::Guard { by: 0 });
+        step.note(Event::Eliminated { by: 0, to: 1 });
+        let (both, to) = (Some(Named { by: true, to: true }), Some(Named { by: false, to: true }));
+        assert_eq!(fight.cut(&step, Audience::Team(1)).events(), [Some(Named { by: true, to: false }), both, both]);
+        assert_eq!(fight.cut(&step, Audience::Team(2)).events(), [to, None, both]);
+        step.sight(0, 0, 0b100);
+        assert_eq!(fight.cut(&step, Audience::Team(2)).events(), [both, both, both]);
+    }
+
+    #[test]
+    fn a_step_that_hides_nothing_is_the_same_for_all() {
+        let mut fight = Fight::plain(Rules::default(), 2, &[11, 12], 7);
+        let mut step = Step::default();
+        fight.handle(10_000, Input::Tick, &mut step).unwrap();
+        assert!(fight.lifecycle().is_fighting() && !step.is_empty());
+        step.touch(0, Fields::HP);
+        assert!(fight.same_for_all(&step));
+        assert_eq!(fight.cut(&step, Audience::Own(0)), fight.cut(&step, Audience::All));
+        step.touch(0, Fields::ENERGY);
+        assert!(!fight.same_for_all(&step));
+        assert_ne!(fight.cut(&step, Audience::Own(0)), fight.cut(&step, Audience::Own(1)));
+        assert_eq!(fight.cut(&step, Audience::Team(0)), fight.cut(&step, Audience::Own(1)));
+        assert!(!in_fog().same_for_all(&Step::default()), "fog takes a cut for each");
+    }
 }

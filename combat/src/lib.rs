@@ -25,7 +25,7 @@ pub mod step;
 
 pub use action::{Action, ActionKind, ActionSet, BodyPart, Input, Refusal, Target, Thing};
 pub use answers::{Answer, Remembered};
-pub use audience::Audience;
+pub use audience::{Audience, Cut, Named, Patch};
 pub use fair_play::Flag;
 pub use fight::Fight;
 pub use geometry::Point;

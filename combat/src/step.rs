@@ -18,6 +18,7 @@ pub struct Step {
     /// Which covers and hazards changed.
     things: SmallVec<[Thing; 0]>,
     flags: SmallVec<[(Slot, Flag); 0]>,
+    modifiers: bool,
     course: bool,
     decided: bool,
 }
@@ -184,6 +185,37 @@ pub enum Event {
     Phase,
 }
 
+impl Event {
+    /// Who did it and to whom, as far as it has these.
+    pub const fn of(&self) -> (Option<Slot>, Option<Slot>) {
+        match *self {
+            Self::Hit { by, to, .. }
+            | Self::Missed { by, to }
+            | Self::Suffered { by, to, .. }
+            | Self::Healed { by, to, .. }
+            | Self::Affected { by, to, .. }
+            | Self::Eliminated { by, to }
+            | Self::Revived { by, to } => (Some(by), Some(to)),
+            Self::Burned { to, .. } | Self::Faded { to, .. } | Self::Perished { to } => (None, Some(to)),
+            Self::Used { by, to, .. } => (Some(by), to),
+            Self::Guard { by }
+            | Self::Casting { by, .. }
+            | Self::Broken { by, .. }
+            | Self::Struck { by, .. }
+            | Self::Destroyed { by, .. }
+            | Self::Seated { by }
+            | Self::Spawned { by, .. }
+            | Self::Enraged { by, .. }
+            | Self::Ready { by }
+            | Self::Connected { by }
+            | Self::Disconnected { by }
+            | Self::Forfeited { by }
+            | Self::Turn { by } => (Some(by), None),
+            Self::Round { .. } | Self::Phase => (None, None),
+        }
+    }
+}
+
 impl Step {
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
@@ -192,6 +224,7 @@ impl Step {
         self.sights.clear();
         self.things.clear();
         self.flags.clear();
+        self.modifiers = false;
         self.course = false;
         self.decided = false;
     }
@@ -202,6 +235,7 @@ impl Step {
             && self.events.is_empty()
             && self.sights.is_empty()
             && self.things.is_empty()
+            && !self.modifiers
             && !self.course
     }
 
@@ -223,6 +257,11 @@ impl Step {
     /// Which covers and hazards changed; each once.
     pub fn things(&self) -> &[Thing] {
         &self.things
+    }
+
+    /// Whether the modifiers of the round changed.
+    pub const fn modifiers_changed(&self) -> bool {
+        self.modifiers
     }
 
     /// What fair play noticed about whom. For the log and the metrics: no client is shown it, and alone it is nothing to show.
@@ -251,6 +290,10 @@ impl Step {
         if !self.things.contains(&thing) {
             self.things.push(thing);
         }
+    }
+
+    pub(crate) const fn modifiers(&mut self) {
+        self.modifiers = true;
     }
 
     /// What a team sees now and did not before, and the other way round; the two of one step are put together.
