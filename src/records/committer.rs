@@ -34,8 +34,8 @@ pub struct Committer {
     queues: Vec<mpsc::Receiver<Ask>>,
     /// When to look at a session again: when its time may be over, or when its use is to be kept. One entry for each.
     deadlines: BinaryHeap<Reverse<(u64, Uuid)>>,
-    /// Nothing is committed before this. Set while the last commit failed.
-    paused_until: Option<Instant>,
+    /// Nothing is committed before this, and how changes are refused until then. Set while the last commit failed.
+    paused: Option<(Instant, Refusal)>,
 }
 
 /// An answer that waits for the commit.
@@ -56,7 +56,7 @@ impl Committer {
             let arena = shared.read(place);
             deadlines.extend(arena.all().filter_map(|record| next_look(record, now)).map(Reverse));
         }
-        Self { shared, queues, deadlines, paused_until: None }
+        Self { shared, queues, deadlines, paused: None }
     }
 
     /// Runs until `stop`, then commits what is left.
@@ -83,7 +83,7 @@ impl Committer {
             if stopping {
                 return;
             }
-            if self.paused_until.is_none() && chores.sweeps() {
+            if self.paused.is_none() && chores.sweeps() {
                 chores.swept(self.sweep(retention_ms, witness.past_buckets(), chores.sweep_rows).await);
             }
             if self.queues.iter().any(|queue| !queue.is_empty()) {
@@ -96,9 +96,13 @@ impl Committer {
     /// Commits once; `false` where there was nothing to commit, or it could not be.
     async fn round(&mut self, hub: &Hub, witness: &dyn Witness, own: Vec<Change>, buckets: Vec<BucketRow>) -> bool {
         let asks = self.gather(own);
-        if self.paused_until.is_some_and(|until| until > Instant::now()) {
+        if let Some((until, refusal)) = &self.paused
+            && *until > Instant::now()
+        {
             witness.not_kept(&buckets);
-            refuse(asks);
+            for (_, ask) in asks {
+                let _ = ask.reply.send(Err(refusal.clone()));
+            }
             return false;
         }
         let fights = self.shared.book.take(limits::CHANGES_PER_COMMIT);
@@ -114,7 +118,7 @@ impl Committer {
         self.add_doubtful(&mut staged);
         match self.commit(&staged.batch, witness).await {
             Ok(()) => {
-                if self.paused_until.take().is_some() {
+                if self.paused.take().is_some() {
                     tracing::info!("the store commits again");
                 }
                 *self.shared.doubt() = Doubt::default();
@@ -124,14 +128,14 @@ impl Committer {
                 true
             }
             Err(error) => {
-                if self.paused_until.is_none() {
+                if self.paused.is_none() {
                     tracing::error!(%error, "the store does not commit; changes are refused until it does");
                 }
                 self.remember_doubt(&staged);
                 witness.not_kept(&staged.batch.buckets);
-                self.paused_until = Some(Instant::now() + Duration::from_millis(limits::STORE_PAUSE_MS));
                 self.shared.book.failed(fights);
                 let refusal = Refusal::from(error);
+                self.paused = Some((Instant::now() + Duration::from_millis(limits::STORE_PAUSE_MS), refusal.clone()));
                 for Answered { reply, kind, .. } in answers {
                     self.shared.counters.refused[kind as usize].fetch_add(1, Ordering::Relaxed);
                     let _ = reply.send(Err(refusal.clone()));
@@ -328,13 +332,6 @@ fn next_look(record: &Record, now: u64) -> Option<(u64, Uuid)> {
         Body::Player(_) | Body::Custom(_) => expires_at.min(now + limits::LOOK_MS),
     };
     Some((at, record.id))
-}
-
-fn refuse(asks: Vec<(Kind, Ask)>) {
-    for (_, ask) in asks {
-        let away = Refusal { retry_ms: Some(1_000), ..Refusal::from(Reason::StoreUnavailable) };
-        let _ = ask.reply.send(Err(away));
-    }
 }
 
 fn answer(shared: &Shared, answers: Vec<Answered>) {

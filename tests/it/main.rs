@@ -6,6 +6,7 @@
 mod bad_input;
 mod contract;
 mod crash;
+mod disk_full;
 mod encodings;
 mod fight;
 mod keys;

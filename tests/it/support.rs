@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub struct Node {
     pub data: TempDir,
     process: Child,
     flags: Vec<String>,
+    /// A command that runs the server, and what comes before the server's own words; empty for none.
+    wrapper: Vec<String>,
 }
 
 impl Node {
@@ -39,14 +41,38 @@ impl Node {
     pub fn start_with(flags: &[&str]) -> Self {
         let data = TempDir::new().unwrap();
         let flags: Vec<String> = ["--shards", "2"].iter().chain(flags).map(|&flag| flag.to_owned()).collect();
-        let (process, url) = spawn(data.path(), &flags);
-        Self { url, data, process, flags }
+        Self::run(data, flags, Vec::new())
+    }
+
+    /// On a disk of its own in memory with this much room, which nobody else sees, of which a file `ballast` takes a part.
+    pub fn start_on_small_disk(bytes: usize, ballast: usize) -> Self {
+        let data = TempDir::new().unwrap();
+        // The token command makes the node's key; the disk that is laid over the folder gets a copy.
+        make_token(data.path(), &["--admin"]);
+        let script = r#"cp -a "$1" "$1.key" && mount -t tmpfs -o size="$2" none "$1" && cp -a "$1.key/." "$1" && rm -r "$1.key" &&
+            head -c "$3" /dev/zero >"$1/ballast" && shift 3 && exec "$@""#;
+        let folder = data.path().to_str().unwrap();
+        let (bytes, ballast) = (bytes.to_string(), ballast.to_string());
+        let wrapper = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", folder, &bytes, &ballast];
+        let wrapper = wrapper.map(str::to_owned).to_vec();
+        Self::run(data, vec!["--shards".to_owned(), "1".to_owned()], wrapper)
+    }
+
+    fn run(data: TempDir, flags: Vec<String>, wrapper: Vec<String>) -> Self {
+        let (process, url) = spawn(data.path(), &flags, &wrapper);
+        Self { url, data, process, flags, wrapper }
+    }
+
+    /// A file of the data folder as the server sees it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        let folder = self.data.path().strip_prefix("/").unwrap();
+        Path::new("/proc").join(self.process.id().to_string()).join("root").join(folder).join(name)
     }
 
     /// kill -9, and a new process on the same data folder.
     pub fn crash_and_restart(&mut self) {
         self.kill();
-        (self.process, self.url) = spawn(self.data.path(), &self.flags);
+        (self.process, self.url) = spawn(self.data.path(), &self.flags, &self.wrapper);
     }
 
     /// What the next process is started with.
@@ -70,14 +96,7 @@ impl Node {
 
     /// A token, made as an operator makes one.
     pub fn token(&self, grant: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_tiltyard"))
-            .args(["token", "--data"])
-            .arg(self.data.path())
-            .args(grant)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        make_token(self.data.path(), grant)
     }
 
     pub fn service(&self) -> String {
@@ -128,8 +147,18 @@ impl Drop for Node {
     }
 }
 
-fn spawn(data: &Path, flags: &[String]) -> (Child, String) {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_tiltyard"))
+fn make_token(data: &Path, grant: &[&str]) -> String {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_tiltyard")).args(["token", "--data"]).arg(data).args(grant).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn spawn(data: &Path, flags: &[String], wrapper: &[String]) -> (Child, String) {
+    let server = env!("CARGO_BIN_EXE_tiltyard").to_owned();
+    let mut words = wrapper.iter().chain([&server]);
+    let mut process = Command::new(words.next().unwrap())
+        .args(words)
         .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data"])
         .arg(data)
         .args(flags)
