@@ -2,7 +2,7 @@
 //!
 //! [`socket`] bytes to frames and back -> [`hub`] which shard -> [`shard`] the loop: messages to inputs, steps to deltas
 //! -> [`log`] what happened, before anybody sees it. [`rest`] takes the same way from the hub on. [`auth`] says who may
-//! do what, [`analytics`] counts what happened, [`limits`] has every bound. Around it: [`server`] holds the parts together, [`cli`] and [`config`] say how it
+//! do what, [`analytics`] counts what happened, [`rules`] has the rulesets, [`limits`] has every bound. Around it: [`server`] holds the parts together, [`cli`] and [`config`] say how it
 //! is run, [`ops`] shows how it does. The rules of a fight are in the crate `tiltyard-combat`, what is said over a socket
 //! in `tiltyard-protocol`.
 
@@ -16,6 +16,7 @@ pub mod log;
 pub mod ops;
 pub mod records;
 pub mod rest;
+pub mod rules;
 pub mod server;
 pub mod shard;
 pub mod socket;

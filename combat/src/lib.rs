@@ -4,7 +4,7 @@
 //! [`Step`] what changed. The same ruleset, seed and inputs give the same state and the same [`Fight::state_digest`], on
 //! every machine and build, so that the log of inputs is the fight.
 //!
-//! In reading order: [`ruleset`] the rules as data, [`lifecycle`] the course of a fight, [`participant`] one seat, [`fight`]
+//! In reading order: [`ruleset`] the rules as data, [`load`] a file to a ruleset, [`lifecycle`] the course of a fight, [`participant`] one seat, [`fight`]
 //! inputs to changes, [`step`] what an input changed, [`audience`] who may see what of it, [`digest`] the state in one
 //! number.
 
@@ -17,6 +17,7 @@ pub mod field;
 pub mod fight;
 pub mod geometry;
 pub mod lifecycle;
+pub mod load;
 pub mod participant;
 pub mod ruleset;
 pub mod setup;

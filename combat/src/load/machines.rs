@@ -1,0 +1,392 @@
+//! The two state machines, and that no fight and no participant is caught in them.
+
+use std::collections::BTreeSet;
+
+use super::problem::Span;
+use super::reader::{Entry, Names, Reader, Table, Value};
+use super::settings::Numbers;
+use crate::Rules;
+use crate::action::{ActionKind, ActionSet};
+use crate::lifecycle::PhaseName;
+use crate::ruleset::machine::{Named, usual_activity, usual_course};
+use crate::ruleset::{Activity, Deed, Machine, Matter, ParticipantDeed, Stage, State, Trigger, Wait};
+
+/// Most states of a machine.
+const MOST_STATES: usize = 32;
+
+type Course = Machine<Trigger, Deed, Stage>;
+type Doing = Machine<Activity, ParticipantDeed, Matter>;
+
+/// The course of a fight; the usual one where the file has none.
+pub(super) fn course<'t>(r: &mut Reader<'t>, root: &Table<'t>, numbers: &Numbers) -> Course {
+    let Some(entry) = root.entry("lifecycle") else { return usual_course() };
+    let keys = &["phase", "entry", "exit", "after", "on"];
+    let read = machine(r, entry, keys, "`[lifecycle.states.NAME]`", |r, table, names| {
+        let is = table.need(r, "phase").and_then(|value| r.word(value, "phase", Stage::NAMES));
+        let after = table.get("after").and_then(|value| after(r, value, names));
+        (is.unwrap_or(Stage::Preparation), after)
+    });
+    let Some((machine, spans)) = read else { return usual_course() };
+    Checked { r, machine: &machine, spans: &spans }.check_course(entry, numbers);
+    machine
+}
+
+/// What a participant is doing; the usual machine where the file has none.
+pub(super) fn activity<'t>(r: &mut Reader<'t>, root: &Table<'t>) -> Doing {
+    let Some(entry) = root.entry("participant") else { return usual_activity() };
+    let keys = &["allows", "out", "entry", "exit", "on"];
+    let read = machine(r, entry, keys, "`[participant.states.NAME]`", |r, table, _| {
+        let kinds = ActionKind::ALL.map(|kind| (kind.name(), kind));
+        let allows: ActionSet =
+            table.list(r, "allows").into_iter().filter_map(|value| r.word(value, "action", &kinds)).collect();
+        let out = table.boolean(r, "out");
+        if out && !allows.is_empty() {
+            r.say(table.span, "whoever is out of the fight can do nothing: leave `allows` out");
+        }
+        (Matter { allows, out }, None)
+    });
+    let Some((machine, spans)) = read else { return usual_activity() };
+    Checked { r, machine: &machine, spans: &spans }.check_activity();
+    machine
+}
+
+/// A machine as it is written, and where each of its states is; `None` where there is none to check.
+fn machine<'t, T, D, K>(
+    r: &mut Reader<'t>,
+    entry: Entry<'t>,
+    keys: &[&str],
+    wanted: &str,
+    mut meaning: impl FnMut(&mut Reader<'t>, &Table<'t>, &Names<'t>) -> (K, Option<(Wait, u8)>),
+) -> Option<(Machine<T, D, K>, Vec<Span>)>
+where
+    T: Named + PartialEq,
+    D: Named,
+{
+    let table = r.table(entry.value, entry.span, &["start", "states"])?;
+    let states = table.entry("states").and_then(|states| r.any_table(states.value, states.span));
+    let entries = states.map(|states| states.entries()).unwrap_or_default();
+    if entries.is_empty() {
+        r.say(entry.span, format!("there are no states; each is a table {wanted}"));
+        return None;
+    }
+    let names = Names::of(r, "state", &entries, MOST_STATES);
+    if entries.len() > MOST_STATES {
+        return None;
+    }
+    let start = table.get("start").and_then(|value| r.name(value, &names)).unwrap_or(0);
+    let mut states = Vec::new();
+    let mut whole = true;
+    for entry in &entries {
+        let Some(table) = r.table(entry.value, entry.span, keys) else {
+            whole = false;
+            continue;
+        };
+        let (is, after) = meaning(r, &table, &names);
+        let entry_deeds = deeds(r, &table, "entry");
+        let exit = deeds(r, &table, "exit");
+        let on = triggers(r, &table, &names);
+        states.push(State { name: entry.name.to_owned(), is, entry: entry_deeds, exit, after, on });
+    }
+    // What is misspelt would be reported once more as a way that is missing.
+    (whole && r.is_clean()).then(|| (Machine { start, states }, entries.iter().map(|entry| entry.span).collect()))
+}
+
+fn deeds<'t, D: Named>(r: &mut Reader<'t>, table: &Table<'t>, key: &str) -> Vec<D> {
+    table.list(r, key).into_iter().filter_map(|value| r.word(value, "deed", D::NAMES)).collect()
+}
+
+fn triggers<'t, T: Named>(r: &mut Reader<'t>, table: &Table<'t>, names: &Names<'t>) -> Vec<(T, u8)> {
+    let Some(entry) = table.entry("on") else { return Vec::new() };
+    let Some(on) = r.any_table(entry.value, entry.span) else { return Vec::new() };
+    let mut triggers = Vec::new();
+    for Entry { name, span, value } in on.entries() {
+        let trigger = T::named(name);
+        if trigger.is_none() {
+            r.unknown(span, "trigger", name, T::NAMES.iter().map(|&(name, _)| name));
+        }
+        let to = r.name(value, names);
+        triggers.extend(trigger.zip(to));
+    }
+    triggers
+}
+
+/// `{ setting = "…", to = "…" }` or `{ ms = …, to = "…" }`.
+fn after<'t>(r: &mut Reader<'t>, value: Value<'t>, names: &Names<'t>) -> Option<(Wait, u8)> {
+    let table = r.table(value, value.span, &["setting", "ms", "to"])?;
+    let to = table.need(r, "to").and_then(|value| r.name(value, names));
+    let wait = match (table.get("setting"), table.get("ms")) {
+        (Some(setting), None) => wait_of(r, setting),
+        (None, Some(ms)) => r.unsigned(ms, 0..=3_600_000).map(Wait::Ms),
+        _ => {
+            r.say(value.span, "needs either `setting`, the name of a setting, or `ms`");
+            None
+        }
+    };
+    wait.zip(to)
+}
+
+/// A setting that is a time.
+fn wait_of<'t>(r: &mut Reader<'t>, value: Value<'t>) -> Option<Wait> {
+    let name = r.string(value)?;
+    let times = || Rules::SETTINGS.iter().map(|setting| setting.name).filter(|name| name.ends_with("_ms"));
+    if Rules::place(name).is_some() && !times().any(|time| time == name) {
+        r.say(value.span, format!("the setting `{name}` is not a time; times end in `_ms`"));
+        return None;
+    }
+    let wait = Wait::setting(name);
+    if wait.is_none() {
+        r.unknown(value.span, "setting", name, times());
+    }
+    wait
+}
+
+/// A machine that is whole, and under examination.
+struct Checked<'a, 't, T, D, K> {
+    r: &'a mut Reader<'t>,
+    machine: &'a Machine<T, D, K>,
+    spans: &'a [Span],
+}
+
+impl<T: Copy + PartialEq, D: PartialEq, K> Checked<'_, '_, T, D, K> {
+    fn say(&mut self, state: u8, message: String) {
+        self.r.say(self.spans[usize::from(state)], message);
+    }
+
+    fn name(&self, state: u8) -> &str {
+        &self.machine.state(state).name
+    }
+
+    fn names(&self, states: impl IntoIterator<Item = u8>, between: &str) -> String {
+        let names: Vec<String> = states.into_iter().map(|state| format!("`{}`", self.name(state))).collect();
+        names.join(between)
+    }
+
+    fn all(&self) -> impl Iterator<Item = u8> + use<T, D, K> {
+        0..u8::try_from(self.machine.states.len()).unwrap_or(u8::MAX)
+    }
+
+    /// Every state that can be come to from `from`, over the ways that `counts` lets through; with these themselves.
+    fn reach(&self, from: impl IntoIterator<Item = u8>, counts: impl Fn(u8, Option<T>) -> bool) -> BTreeSet<u8> {
+        let mut reached: BTreeSet<u8> = from.into_iter().collect();
+        let mut open: Vec<u8> = reached.iter().copied().collect();
+        while let Some(state) = open.pop() {
+            for (from, on, to) in self.machine.transitions() {
+                if from == state && counts(from, on) && reached.insert(to) {
+                    open.push(to);
+                }
+            }
+        }
+        reached
+    }
+
+    fn check_reachable(&mut self) {
+        let start = self.machine.start;
+        let reached = self.reach([start], |_, _| true);
+        for state in self.all().filter(|state| !reached.contains(state)) {
+            let message = format!(
+                "the state `{}` is unreachable: no way leads to it from `{}`, where it begins",
+                self.name(state),
+                self.name(start)
+            );
+            self.say(state, message);
+        }
+    }
+}
+
+impl Checked<'_, '_, Trigger, Deed, Stage> {
+    fn is(&self, state: u8) -> PhaseName {
+        self.machine.state(state).is
+    }
+
+    fn check_course(mut self, at: Entry<'_>, numbers: &Numbers) {
+        let start = self.machine.start;
+        if self.is(start) != PhaseName::Preparation {
+            let message = format!("a fight begins in phase preparation, and `{}` is not of it", self.name(start));
+            self.say(start, message);
+        }
+        for (phase, why) in [(PhaseName::Active, "nothing is fought"), (PhaseName::Finished, "no fight ends")] {
+            if !self.all().any(|state| self.is(state) == phase) {
+                let phase = Stage::NAMES.iter().find(|(_, known)| *known == phase).map_or("", |(name, _)| name);
+                self.r.say(at.span, format!("no state has phase `{phase}`: {why}"));
+            }
+        }
+        self.check_reachable();
+        for state in self.all() {
+            self.check_exits(state, numbers);
+        }
+        self.check_ends();
+        self.check_results();
+    }
+
+    /// Each state has the ways out that its phase needs.
+    fn check_exits(&mut self, state: u8, numbers: &Numbers) {
+        let of = self.machine.state(state);
+        let name = of.name.clone();
+        let takes = |trigger| of.on.iter().any(|(on, _)| *on == trigger);
+        if of.is == PhaseName::Finished {
+            if of.after.is_some() || !of.on.is_empty() {
+                self.say(state, format!("`{name}` is of phase finished, which is the end: leave `after` and `on` out"));
+            }
+            return;
+        }
+        if of.after.is_none() {
+            let what = "no `after`, so a fight could stay in it for ever; add `after = { ms = …, to = \"…\" }`";
+            self.say(state, format!("the state `{name}` has {what}"));
+        }
+        if of.is == PhaseName::Preparation && !takes(Trigger::Decided) {
+            let what = "which comes when all but one have left; add `decided = \"…\"` to its `on`";
+            self.say(state, format!("the state `{name}` does not take `decided`, {what}"));
+        }
+        if of.is == PhaseName::Active && !takes(Trigger::Decided) {
+            let what = "so nobody could win; add `decided = \"…\"` to its `on`";
+            self.say(state, format!("the state `{name}` does not take `decided`, {what}"));
+        }
+        let rounds = Rules::place("rounds").map_or(1, |place| numbers.extremes(place).1);
+        if of.is == PhaseName::Active && rounds > 1 && !takes(Trigger::RoundOver) {
+            let what = "add `round_over = \"…\"` to its `on`";
+            self.say(
+                state,
+                format!("a mode has {rounds} rounds, and the state `{name}` does not take `round_over`; {what}"),
+            );
+        }
+    }
+
+    /// By `after` alone every state comes to an end, and not in no time.
+    fn check_ends(&mut self) {
+        let mut told = BTreeSet::new();
+        for state in self.all() {
+            let mut way = vec![state];
+            while let Some((_, to)) = self.machine.state(way[way.len() - 1]).after {
+                if let Some(first) = way.iter().position(|&seen| seen == to) {
+                    way.drain(..first);
+                    if way.iter().all(|&state| told.insert(state)) {
+                        self.tell_circle(&way);
+                    }
+                    break;
+                }
+                way.push(to);
+            }
+        }
+        let ends: Vec<u8> = self.all().filter(|&state| self.is(state) == PhaseName::Finished).collect();
+        let caught = |state: &u8| !self.reach([*state], |_, _| true).iter().any(|state| ends.contains(state));
+        let caught: Vec<u8> = self.all().filter(caught).collect();
+        for state in caught {
+            let message = format!(
+                "the state `{}` is inescapable: no way leads from it to a state of phase finished",
+                self.name(state)
+            );
+            self.say(state, message);
+        }
+    }
+
+    fn tell_circle(&mut self, circle: &[u8]) {
+        let round = self.names(circle.iter().copied().chain([circle[0]]), " -> ");
+        let least: u64 =
+            circle.iter().map(|&state| self.machine.state(state).after.map_or(0, |(wait, _)| least(wait))).sum();
+        let message = if least == 0 {
+            format!("a cycle without time: {round} by `after` alone, and each may take 0 ms")
+        } else {
+            format!("a cycle without end: {round} by `after` alone, so a fight that nobody wins would never end")
+        };
+        self.say(circle[0], message);
+    }
+
+    /// Whatever way a fight ends, there is a result; and nothing is fought after it.
+    fn check_results(&mut self) {
+        let judges = |state: u8| self.machine.state(state).entry.contains(&Deed::Judge);
+        let leaves_judged = |state: u8| self.machine.state(state).exit.contains(&Deed::Judge);
+        let undecided = self.reach([self.machine.start], |from, on| {
+            on != Some(Trigger::Decided) && !judges(from) && !leaves_judged(from)
+        });
+        let open: Vec<u8> =
+            undecided.into_iter().filter(|&state| self.is(state) == PhaseName::Finished && !judges(state)).collect();
+        for state in open {
+            let message = format!(
+                "a fight could come to `{}` without a result: add `judge` to the `entry` of a state on the way",
+                self.name(state)
+            );
+            self.say(state, message);
+        }
+        let decided =
+            self.machine.transitions().filter(|(_, on, _)| *on == Some(Trigger::Decided)).map(|(_, _, to)| to);
+        let judged = self.all().filter(|&state| judges(state));
+        let after = self.reach(decided.chain(judged).collect::<Vec<_>>(), |_, _| true);
+        let before: Vec<u8> = after
+            .into_iter()
+            .filter(|&state| matches!(self.is(state), PhaseName::Preparation | PhaseName::Active))
+            .collect();
+        for state in before {
+            let message = format!("the state `{}` can be come to after the fight is decided", self.name(state));
+            self.say(state, format!("{message}; only phases cooldown and finished may follow"));
+        }
+    }
+}
+
+/// The shortest a wait can be made.
+fn least(wait: Wait) -> u64 {
+    match wait {
+        Wait::Setting(place) => Rules::SETTINGS.get(usize::from(place)).map_or(0, |setting| u64::from(setting.min)),
+        Wait::Ms(ms) => u64::from(ms),
+    }
+}
+
+/// What has begun must be able to end: who takes the first must take the others where it leads to.
+const ENDS: [(Activity, &[Activity]); 4] = [
+    (Activity::Cast, &[Activity::Done, Activity::Broken]),
+    (Activity::Channel, &[Activity::Done, Activity::Broken]),
+    (Activity::Guard, &[Activity::GuardOver]),
+    (Activity::Stun, &[Activity::Recovered]),
+];
+
+impl Checked<'_, '_, Activity, ParticipantDeed, Matter> {
+    fn check_activity(mut self) {
+        let start = self.machine.start;
+        if self.machine.state(start).is.out {
+            let message = format!("a participant begins in `{}`, which is out of the fight", self.name(start));
+            self.say(start, message);
+        }
+        self.check_reachable();
+        for state in self.all() {
+            if !self.reach([state], |_, _| true).contains(&start) {
+                let (name, start) = (self.name(state), self.name(start));
+                let message = format!("the state `{name}` is inescapable: no way leads from it back to `{start}`");
+                self.say(state, message);
+            }
+            self.check_down(state);
+        }
+        for (begins, ends) in ENDS {
+            self.check_ending(begins, ends);
+        }
+    }
+
+    fn check_down(&mut self, state: u8) {
+        if self.machine.state(state).is.out {
+            return;
+        }
+        let name = self.name(state).to_owned();
+        match self.machine.next(state, Activity::Down) {
+            None => {
+                let what = "so its participant could not be eliminated; add `down = \"…\"` to its `on`";
+                self.say(state, format!("the state `{name}` does not take `down`, {what}"));
+            }
+            Some(to) if !self.machine.state(to).is.out => {
+                let to = self.name(to).to_owned();
+                self.say(state, format!("`down` leads from `{name}` to `{to}`, which is not `out = true`"));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn check_ending(&mut self, begins: Activity, ends: &[Activity]) {
+        let word = |of: Activity| Activity::NAMES.iter().find(|(_, known)| *known == of).map_or("", |(name, _)| name);
+        let into: BTreeSet<u8> =
+            self.machine.transitions().filter(|(_, on, _)| *on == Some(begins)).map(|(_, _, to)| to).collect();
+        for state in into {
+            for &end in ends.iter().filter(|&&end| self.machine.next(state, end).is_none()).collect::<Vec<_>>() {
+                let (name, begins, end) = (self.name(state), word(begins), word(end));
+                let message = format!("`{begins}` leads to `{name}`, which does not take `{end}`");
+                self.say(state, format!("{message}; add `{end} = \"…\"` to its `on`"));
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Rulesets that sessions are pinned to outlive the files they came from: each is kept under its hash.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::{Library, LibraryError, Shelved, read, toml_files};
+
+impl Library {
+    /// Keeps every ruleset in `folder` as `<hash>.toml`, and finds those that were kept there before by their hash. One
+    /// that is damaged, or that this version does not understand, is left where it is and logged.
+    pub fn archive(&mut self, folder: &Path) -> Result<(), LibraryError> {
+        let failed = |error| LibraryError::File { path: folder.to_owned(), error };
+        fs::create_dir_all(folder).map_err(failed)?;
+        for path in toml_files(folder)? {
+            let text = read(&path)?;
+            let wanted = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            match Shelved::new(&text) {
+                Ok(shelved) if hex(&shelved.ruleset.hash) == wanted => {
+                    if self.shelved(&shelved.ruleset.hash).is_none() {
+                        self.archived.push(shelved);
+                    }
+                }
+                Ok(_) => tracing::warn!(path = %path.display(), "an archived ruleset is not what its name says"),
+                Err(problems) => {
+                    let problems = problems.count();
+                    tracing::warn!(path = %path.display(), problems, "this version does not understand an archived ruleset");
+                }
+            }
+        }
+        for shelved in &self.offered {
+            keep(folder, &hex(&shelved.ruleset.hash), &shelved.text).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a text that is either there as a whole or not at all, also after a power loss.
+fn keep(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let path = folder.join(format!("{name}.toml"));
+    if fs::read(&path).is_ok_and(|kept| kept == text.as_bytes()) {
+        return Ok(());
+    }
+    let unfinished = folder.join(format!("{name}.tmp"));
+    let mut file = File::create(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&unfinished, &path)?;
+    File::open(folder)?.sync_all()
+}
+
+fn hex(hash: &[u8; 32]) -> String {
+    use std::fmt::Write;
+    hash.iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hex;
+    use crate::rules::Library;
+    use std::fs;
+    use tiltyard_combat::load::hash_of;
+
+    #[test]
+    fn a_ruleset_is_found_by_its_hash_after_its_file_has_changed() {
+        let (rules, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let version =
+            |health: u32| format!("name = \"x\"\ntitle = \"X\"\n[settings]\nhealth = {health}\n[modes.pvp]\n");
+        let open = |health: u32| {
+            fs::write(rules.path().join("x.toml"), version(health)).unwrap();
+            let mut library = Library::with_folder(rules.path()).unwrap();
+            library.archive(kept.path()).unwrap();
+            library
+        };
+        let hash = hash_of(&version(100));
+        assert_eq!(open(100).by_hash(&hash).unwrap().rules.health, 100);
+        let library = open(200);
+        assert_eq!(library.by_name("x").unwrap().rules.health, 200);
+        assert_eq!(library.by_hash(&hash).unwrap().rules.health, 100);
+        assert_eq!(library.text(&hash), Some(&*version(100)));
+        fs::write(kept.path().join(format!("{}.toml", hex(&hash))), version(300)).unwrap();
+        assert!(open(200).by_hash(&hash).is_none(), "it is not what it was");
+        assert!(open(100).by_hash(&hash).is_some(), "it is written again");
+    }
+}
