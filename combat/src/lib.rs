@@ -6,7 +6,7 @@
 //!
 //! In reading order: [`ruleset`] the rules as data, [`load`] a file to a ruleset, [`lifecycle`] the course of a fight, [`participant`] one seat, [`fight`]
 //! inputs to changes, [`step`] what an input changed, [`audience`] who may see what of it, [`digest`] the state in one
-//! number.
+//! number, [`replay`] a fight as a file.
 
 pub mod action;
 pub mod answers;
@@ -19,6 +19,7 @@ pub mod geometry;
 pub mod lifecycle;
 pub mod load;
 pub mod participant;
+pub mod replay;
 pub mod ruleset;
 pub mod setup;
 pub mod status;
@@ -32,6 +33,7 @@ pub use fight::Fight;
 pub use geometry::Point;
 pub use lifecycle::{EndReason, Lifecycle, PhaseName, SessionStatus};
 pub use participant::{Participant, ParticipantStatus};
+pub use replay::Replay;
 pub use ruleset::{RuleError, Rules, Ruleset};
 pub use setup::{Difficulty, Mode, Setup};
 pub use step::{Event, Fields, Step};
