@@ -197,6 +197,11 @@ impl Lifecycle {
         self.active_before + self.active_since.map_or(0, |since| now.saturating_sub(since))
     }
 
+    /// When it went into phase active; `None` while it is in another.
+    pub(crate) const fn active_since(&self) -> Option<Millis> {
+        self.active_since
+    }
+
     /// Refuses what only a fight in progress takes, naming what is in the way.
     pub(crate) const fn expect_fighting(&self) -> Result<(), Refusal> {
         self.expect(PhaseName::Active)

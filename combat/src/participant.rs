@@ -161,7 +161,7 @@ impl Participant {
             cast: None,
             used: SmallVec::new(),
             seen_by: 0,
-            conduct: Conduct { acted_at: now, ..Conduct::default() },
+            conduct: Conduct::new(now),
             forfeit_at: None,
             joined_at: now,
             score: 0,

@@ -13,7 +13,7 @@ impl Fight {
             return Err(Refusal::Eliminated);
         }
         if let Err(refusal) = self.rate.take(self.clock.now, self.rules.actions_per_second) {
-            step.flag(slot, Flag::Rate);
+            self.flag(slot, Flag::Rate, step);
             return Err(refusal);
         }
         let kind = action.kind().ok_or(Refusal::Unavailable)?;

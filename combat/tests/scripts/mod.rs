@@ -7,14 +7,19 @@
 //! at 5000 -> phase active           a tick
 //! ```
 //!
+//! [`check_in`] runs one under a ruleset; there participants also `move to 100 200`, `strike cover 0`, `use 1`, `use 1 on p2`,
+//! `use 1 at 100 200`, and `item 1` likewise.
+//!
 //! `at` is the host's time. After the arrow stands the answer, `ok` or the refusal in words; then, after commas, what
 //! is true after it. A tick has no answer. `unchanged` means by the input: what its time brought about does not count.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::watched::Watched;
 use tiltyard_combat::{
-    Action, Answer, BodyPart, Event, Fight, Input, Millis, Participant, PlayerId, Refusal, Rules, Slot, Step,
+    Action, Answer, BodyPart, Event, Fight, Input, Millis, Mode, Participant, PlayerId, Point, Refusal, Rules, Ruleset,
+    Setup, Slot, Step, Target, Thing,
 };
 
 /// Every hit takes 25 of 100 health, so four are enough.
@@ -23,7 +28,12 @@ const EASY_RULES: &str = "health=100 armor=0 critical_percent=0 attack_damage_mi
 
 /// Runs a script and compares each line with what came of it.
 pub fn check(script: &str) {
-    let mut rules = Rules::default();
+    check_in(&Ruleset::plain(), Mode::Pvp, script);
+}
+
+/// The same under a ruleset, whose own numbers the script's are put over.
+pub fn check_in(ruleset: &Arc<Ruleset>, mode: Mode, script: &str) {
+    let mut rules = ruleset.rules.clone();
     set(&mut rules, EASY_RULES);
     let mut fight = None;
     for (number, text) in script.lines().map(str::trim).enumerate() {
@@ -36,7 +46,9 @@ pub fn check(script: &str) {
                 let (seats, taken) = seats.split_once(" taken ").unwrap_or((seats, seats));
                 let players: Vec<PlayerId> = (0..number_in(taken)).map(player).collect();
                 let seats = u8::try_from(number_in(seats)).expect("a number of seats");
-                fight = Some(Watched::new(Fight::plain(rules.clone(), seats, &players, 7)));
+                let setup =
+                    Setup { mode, rules: rules.clone(), seats, participants: players, teams: Vec::new(), seed: 7 };
+                fight = Some(Watched::new(Fight::new(Arc::clone(ruleset), setup)));
             }
             Some(("at", rest)) => run_line(fight.as_mut().expect("seats come first"), rest, &line()),
             Some((other, _)) => panic!("no line starts with {other}"),
@@ -96,6 +108,18 @@ fn action_of(words: &[&str]) -> Action {
         ["attack"] => Action::Attack { target: None, part: BodyPart::Torso },
         ["attack", whom] => Action::Attack { target: Some(slot_in(whom)), part: BodyPart::Torso },
         ["defend"] => Action::Defend,
+        ["move", "to", x, y] => Action::Move { to: point_in(x, y) },
+        ["strike", "cover", cover] => Action::Break { thing: Thing::Cover(small_in(cover)) },
+        ["strike", "hazard", hazard] => Action::Break { thing: Thing::Hazard(small_in(hazard)) },
+        [how @ ("use" | "item"), ability, aim @ ..] => {
+            let aim = match aim {
+                [] => Target::default(),
+                ["on", whom] => Target { slot: Some(slot_in(whom)), at: None },
+                ["at", x, y] => Target { slot: None, at: Some(point_in(x, y)) },
+                _ => panic!("no aim {aim:?}"),
+            };
+            Action::Use { ability: small_in(ability), item: *how == "item", aim }
+        }
         ["dance"] => Action::Unavailable,
         _ => panic!("no action {words:?}"),
     }
@@ -119,6 +143,23 @@ fn found(watched: &Watched, answer: Answer, expectation: &str) -> String {
         ["first", ..] => {
             format!("first {}", fight.standings().iter().map(|s| format!("p{s}")).collect::<Vec<_>>().join(" "))
         }
+        ["team", "won", ..] => {
+            format!("team won {}", life.winning_team().map_or("nobody".to_owned(), |team| team.to_string()))
+        }
+        ["flags", ..] if step.flags().is_empty() => "flags nobody".to_owned(),
+        ["flags", ..] => {
+            let flags: Vec<_> = step.flags().iter().map(|(slot, flag)| format!("p{slot} {}", flag.name())).collect();
+            format!("flags {}", flags.join(" + "))
+        }
+        ["cover", cover, ..] => {
+            let health = fight.field().covers()[usize::from(small_in(cover))];
+            format!("cover {cover} {health}")
+        }
+        ["hazard", hazard, ..] => match fight.field().hazards()[usize::from(small_in(hazard))] {
+            gone if gone.is_gone() => format!("hazard {hazard} gone"),
+            there => format!("hazard {hazard} {}", there.health()),
+        },
+        ["participants", ..] => format!("participants {}", fight.participants().len()),
         ["shows", ..] if step.is_empty() => "shows nothing".to_owned(),
         ["shows", ..] => {
             format!("shows {}", step.events().iter().copied().map(event_words).collect::<Vec<_>>().join(" + "))
@@ -149,6 +190,20 @@ fn found_of(slot: Slot, p: &Participant, what: &str) -> String {
         "score" => format!("p{slot} score {}", p.score()),
         "stamina" => format!("p{slot} stamina {}", p.stamina().milli() / 1000),
         "guard" => format!("p{slot} guard {}", p.guard_until()),
+        "at" => format!("p{slot} at {} {}", p.at().x, p.at().y),
+        "armor" => format!("p{slot} armor {}", p.armor()),
+        "shield" => format!("p{slot} shield {}", p.shield()),
+        "energy" => format!("p{slot} energy {}", p.energy().milli() / 1000),
+        "charge" => format!("p{slot} charge {}", p.charge()),
+        "ammo" => format!("p{slot} ammo {}", p.ammo()),
+        "enemy" => format!("p{slot} enemy {}", p.enemy().map_or("none".to_owned(), |enemy| enemy.to_string())),
+        "rage" => format!("p{slot} rage {}", p.enemy_phase()),
+        "does" => format!("p{slot} does {}", p.activity()),
+        "effects" if p.effects().is_empty() => format!("p{slot} effects none"),
+        "effects" => {
+            let effects: Vec<_> = p.effects().iter().map(|e| format!("{}x{}", e.effect(), e.stacks())).collect();
+            format!("p{slot} effects {}", effects.join(" "))
+        }
         _ => format!("p{slot} {}", spaced(p.status())),
     }
 }
@@ -201,6 +256,15 @@ fn spaced(name: impl Debug) -> String {
 fn slot_in(text: &str) -> Slot {
     let number = text.strip_prefix('p').map(number_in).expect("p and a number");
     u8::try_from(number).expect("a slot")
+}
+
+fn small_in(text: &str) -> u8 {
+    u8::try_from(number_in(text)).expect("a small number")
+}
+
+fn point_in(x: &str, y: &str) -> Point {
+    let length = |text: &str| text.parse().expect("a number of centimetres");
+    Point::new(length(x), length(y))
 }
 
 fn number_in(text: &str) -> u64 {
