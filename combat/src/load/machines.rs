@@ -18,7 +18,7 @@ type Course = Machine<Trigger, Deed, Stage>;
 type Doing = Machine<Activity, ParticipantDeed, Matter>;
 
 /// The course of a fight; the usual one where the file has none.
-pub(super) fn course<'t>(r: &mut Reader<'t>, root: &Table<'t>, numbers: &Numbers) -> Course {
+pub(super) fn course<'t>(r: &mut Reader<'t>, root: &Table<'t>, numbers: &Numbers, waves: bool) -> Course {
     let Some(entry) = root.entry("lifecycle") else { return usual_course() };
     let keys = &["phase", "entry", "exit", "after", "on"];
     let read = machine(r, entry, keys, "`[lifecycle.states.NAME]`", |r, table, names| {
@@ -27,7 +27,7 @@ pub(super) fn course<'t>(r: &mut Reader<'t>, root: &Table<'t>, numbers: &Numbers
         (is.unwrap_or(Stage::Preparation), after)
     });
     let Some((machine, spans)) = read else { return usual_course() };
-    Checked { r, machine: &machine, spans: &spans }.check_course(entry, numbers);
+    Checked { r, machine: &machine, spans: &spans }.check_course(entry, numbers, waves);
     machine
 }
 
@@ -198,7 +198,7 @@ impl Checked<'_, '_, Trigger, Deed, Stage> {
         self.machine.state(state).is
     }
 
-    fn check_course(mut self, at: Entry<'_>, numbers: &Numbers) {
+    fn check_course(mut self, at: Entry<'_>, numbers: &Numbers, waves: bool) {
         let start = self.machine.start;
         if self.is(start) != PhaseName::Preparation {
             let message = format!("a fight begins in phase preparation, and `{}` is not of it", self.name(start));
@@ -208,6 +208,20 @@ impl Checked<'_, '_, Trigger, Deed, Stage> {
             if !self.all().any(|state| self.is(state) == phase) {
                 let phase = Stage::NAMES.iter().find(|(_, known)| *known == phase).map_or("", |(name, _)| name);
                 self.r.say(at.span, format!("no state has phase `{phase}`: {why}"));
+            }
+        }
+        for (deed, needed, why) in [
+            (
+                Deed::Begin,
+                true,
+                "turns and modifiers would never begin; add `entry = [\"begin\"]` to the state that is fought in",
+            ),
+            (Deed::Waves, waves, "the waves would never come; add it to the `entry` of the state that is fought in"),
+        ] {
+            let done = |state| self.is(state) == PhaseName::Active && self.machine.state(state).entry.contains(&deed);
+            if needed && !self.all().any(done) {
+                let deed = Deed::NAMES.iter().find(|(_, known)| *known == deed).map_or("", |(name, _)| name);
+                self.r.say(at.span, format!("no state of phase active does `{deed}`: {why}"));
             }
         }
         self.check_reachable();
@@ -309,8 +323,8 @@ impl Checked<'_, '_, Trigger, Deed, Stage> {
         }
         let decided =
             self.machine.transitions().filter(|(_, on, _)| *on == Some(Trigger::Decided)).map(|(_, _, to)| to);
-        let judged = self.all().filter(|&state| judges(state));
-        let after = self.reach(decided.chain(judged).collect::<Vec<_>>(), |_, _| true);
+        let results = self.all().filter(|&state| judges(state));
+        let after = self.reach(decided.chain(results).collect::<Vec<_>>(), |_, _| true);
         let before: Vec<u8> = after
             .into_iter()
             .filter(|&state| matches!(self.is(state), PhaseName::Preparation | PhaseName::Active))

@@ -71,7 +71,7 @@ impl Problem {
         let Self { line, column, message, excerpt, caret: (before, meant) } = self;
         let gutter = line.to_string().len();
         writeln!(f, "{file}:{line}:{column}: {message}")?;
-        writeln!(f, "{:gutter$} | {excerpt}", line)?;
+        writeln!(f, "{line:gutter$} | {excerpt}")?;
         writeln!(f, "{:gutter$} | {:before$}{}", "", "", "^".repeat(*meant))
     }
 }

@@ -374,20 +374,20 @@ fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k s
 /// Letters inserted, left out, changed or swapped with the next, to get from one name to the other.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=other.len()).collect();
+    let mut two_above: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=other.len()).collect();
     for (i, &a) in one.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, &b) in other.iter().enumerate() {
-            let mut least = (last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(row[j] + 1);
+            let mut least = (above[j] + usize::from(a != b)).min(above[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && a == other[j - 1] && one[i - 1] == b {
-                least = least.min(before_last[j - 1] + 1);
+                least = least.min(two_above[j - 1] + 1);
             }
             row.push(least);
         }
-        before_last = std::mem::replace(&mut last, row);
+        two_above = std::mem::replace(&mut above, row);
     }
-    last[other.len()]
+    above[other.len()]
 }
 
 #[cfg(test)]

@@ -24,7 +24,9 @@ pub(super) fn read<'t>(r: &mut Reader<'t>, root: &Table<'t>) -> Numbers {
     for (mode, entry) in named_tables(r, root, "modes", "mode", &modes) {
         let list = overrides(r, entry);
         let mut rules = numbers.rules.clone();
-        list.iter().for_each(|&(place, value)| rules.put(place, value));
+        for &(place, value) in &list {
+            rules.put(place, value);
+        }
         check_damage(r, entry, &rules);
         numbers.modes[mode] = Some(list);
     }
