@@ -100,20 +100,33 @@ impl Pool {
     /// Takes `points` at `now`, or says when there will be enough; `Millis::MAX` where there never will.
     pub(crate) fn take(&mut self, points: u32, now: Millis, most: u32) -> Result<(), Millis> {
         self.enough(points, now, most)?;
-        *self = Self { milli: self.milli_at(now, most) - points * 1000, at: now, ..*self };
+        self.spend(points, now, most);
         Ok(())
     }
 
     /// Whether there are `points` at `now`, or when there will be.
     pub(crate) fn enough(self, points: u32, now: Millis, most: u32) -> Result<(), Millis> {
-        let (have, cost) = (self.milli_at(now, most), points * 1000);
+        let (have, cost) = (u64::from(self.milli_at(now, most)), u64::from(points) * 1000);
         if have >= cost {
             return Ok(());
         }
         if points > most || self.per_second == 0 {
             return Err(Millis::MAX);
         }
-        Err(now + u64::from(cost - have).div_ceil(u64::from(self.per_second)))
+        Err(now + (cost - have).div_ceil(u64::from(self.per_second)))
+    }
+
+    /// Takes `points` at `now`, or all that there is.
+    pub(crate) fn spend(&mut self, points: u32, now: Millis, most: u32) {
+        let left = self.milli_at(now, most).saturating_sub(points.saturating_mul(1000));
+        (self.milli, self.at) = (left, now);
+    }
+
+    /// Gives `points` at `now`, up to the most.
+    pub(crate) fn refill(&mut self, points: u32, now: Millis, most: u32) {
+        let filled = u64::from(self.milli_at(now, most)) + u64::from(points) * 1000;
+        let full = filled.min(u64::from(most) * 1000);
+        (self.milli, self.at) = (u32::try_from(full).unwrap_or(u32::MAX), now);
     }
 
     /// Thousandths as they were at [`Pool::at`].

@@ -34,7 +34,7 @@ impl Fight {
         if !self.ruleset.activity.state(p.activity).is.allows.has(kind) {
             return Err(if self.is_stunned(slot) { Refusal::Stunned } else { Refusal::Busy });
         }
-        if p.effects.iter().any(|effect| self.ruleset.effect(effect.effect).denies.has(kind)) {
+        if self.is_denied(slot, kind) {
             return Err(Refusal::Denied);
         }
         Ok(())

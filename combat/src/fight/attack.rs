@@ -2,25 +2,143 @@
 
 use super::harm::{Blow, Source};
 use super::{Eliminated, Fight, below};
-use crate::{BodyPart, Refusal, Slot, Step};
+use crate::geometry::Point;
+use crate::{Audience, BodyPart, Event, Fields, Refusal, Slot, Step};
+
+/// What a participant attacks with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weapon {
+    damage_min: u32,
+    damage_max: u32,
+    range_cm: u32,
+    interval_ms: u32,
+}
 
 impl Fight {
-    pub(super) fn attack(&mut self, by: Slot, to: Slot, _part: BodyPart, step: &mut Step) -> Result<(), Refusal> {
-        let now = self.clock.now;
+    pub(super) fn attack(&mut self, by: Slot, to: Slot, part: BodyPart, step: &mut Step) -> Result<(), Refusal> {
         let target = self.participants.get(usize::from(to)).ok_or(Refusal::NoSuchTarget)?;
-        if by == to || target.status == Eliminated {
+        let (from, at) = (self.participants[usize::from(by)].at, target.at);
+        let spared = self.rules.friendly_fire == 0 && target.team == self.participants[usize::from(by)].team;
+        if by == to || target.status == Eliminated || spared {
             return Err(Refusal::InvalidTarget);
         }
-        let attacker = &mut self.participants[usize::from(by)];
+        self.expect_loaded(by)?;
+        self.expect_seen(by, to)?;
+        self.expect_in_reach(from, at, self.weapon(by).range_cm, true)?;
+        self.pull_trigger(by, step);
+        let accuracy = self.accuracy(by);
+        if accuracy < 100 && below(&mut self.rng, 100) >= accuracy {
+            step.note(Event::Missed { by, to });
+            return Ok(());
+        }
+        let base = self.draw_damage(by);
+        let critical = below(&mut self.rng, 100) < self.rules.critical_percent;
+        let part = match part {
+            BodyPart::Head => self.rules.head_percent,
+            BodyPart::Torso => 100,
+            BodyPart::Limb => self.rules.limb_percent,
+        };
+        let cover = self.cover(from, at);
+        self.hit(Blow { source: Source::By(by, None), to, base, part, critical, cover, element: None }, step);
+        Ok(())
+    }
+
+    /// Whether the participant can attack again, and has something to shoot.
+    pub(super) fn expect_loaded(&self, by: Slot) -> Result<(), Refusal> {
+        let (now, attacker) = (self.clock.now, &self.participants[usize::from(by)]);
         if attacker.attack_ready_at > now {
             return Err(Refusal::Cooldown { until: attacker.attack_ready_at });
         }
-        attacker.attack_ready_at = now + u64::from(self.rules.attack_interval_ms);
-        let rules = &self.rules;
-        let base =
-            rules.attack_damage_min + below(&mut self.rng, rules.attack_damage_max - rules.attack_damage_min + 1);
-        let critical = below(&mut self.rng, 100) < rules.critical_percent;
-        self.hit(Blow { by, to, base, critical, source: Source::Attack }, step);
+        if attacker.reload_at > 0 {
+            return Err(Refusal::Reloading { until: attacker.reload_at });
+        }
         Ok(())
+    }
+
+    /// Whether the participant's team sees the other: of those in the fog nothing is to be found out by aiming at them.
+    pub(super) fn expect_seen(&self, by: Slot, to: Slot) -> Result<(), Refusal> {
+        if self.sees(Audience::Team(self.participants[usize::from(by)].team), to) {
+            Ok(())
+        } else {
+            Err(Refusal::NoSight)
+        }
+    }
+
+    /// Whether it is near enough, and no wall in between where walls count.
+    pub(super) fn expect_in_reach(&self, from: Point, at: Point, range_cm: u32, walls: bool) -> Result<(), Refusal> {
+        if !from.within(at, range_cm) {
+            return Err(Refusal::OutOfRange);
+        }
+        if walls && self.wall_between(from, at) {
+            return Err(Refusal::NoSight);
+        }
+        Ok(())
+    }
+
+    pub(super) fn weapon_range(&self, by: Slot) -> u32 {
+        self.weapon(by).range_cm
+    }
+
+    /// The time to the next attack begins, and a shot is gone.
+    pub(super) fn pull_trigger(&mut self, by: Slot, step: &mut Step) {
+        let ready_at = self.clock.now + u64::from(self.weapon(by).interval_ms);
+        self.participants[usize::from(by)].attack_ready_at = ready_at;
+        if self.counts_shots(by) {
+            self.spend_ammo(by, 1, step);
+        }
+    }
+
+    /// Base damage of an attack, drawn anew.
+    pub(super) fn draw_damage(&mut self, by: Slot) -> u32 {
+        let Weapon { damage_min, damage_max, .. } = self.weapon(by);
+        self.draw(damage_min, damage_max)
+    }
+
+    /// A number from `min` to `max`.
+    pub(super) fn draw(&mut self, min: u32, max: u32) -> u32 {
+        min + below(&mut self.rng, max.saturating_sub(min).saturating_add(1))
+    }
+
+    /// Whether the participant runs out of shots: the server's enemies do not.
+    pub(super) fn counts_shots(&self, slot: Slot) -> bool {
+        self.rules.ammo > 0 && self.participants[usize::from(slot)].enemy.is_none()
+    }
+
+    /// Takes shots away; the reload begins with the last.
+    pub(super) fn spend_ammo(&mut self, slot: Slot, shots: u32, step: &mut Step) {
+        let reload_ms = u64::from(self.rules.reload_ms);
+        let p = &mut self.participants[usize::from(slot)];
+        p.ammo = p.ammo.saturating_sub(shots);
+        if p.ammo == 0 && reload_ms == 0 {
+            p.ammo = self.rules.ammo;
+        } else if p.ammo == 0 {
+            p.reload_at = self.clock.now + reload_ms;
+            self.due = self.due.min(p.reload_at);
+        }
+        step.touch(slot, Fields::AMMO);
+    }
+
+    fn weapon(&self, by: Slot) -> Weapon {
+        match self.participants[usize::from(by)].enemy {
+            Some(enemy) => {
+                let enemy = self.ruleset.enemy(enemy.kind);
+                Weapon {
+                    damage_min: enemy.damage_min,
+                    damage_max: enemy.damage_max,
+                    range_cm: enemy.attack_range_cm,
+                    interval_ms: enemy.attack_interval_ms,
+                }
+            }
+            None => Weapon {
+                damage_min: self.rules.attack_damage_min,
+                damage_max: self.rules.attack_damage_max,
+                range_cm: self.rules.attack_range_cm,
+                interval_ms: self.rules.attack_interval_ms,
+            },
+        }
+    }
+
+    fn accuracy(&self, by: Slot) -> u32 {
+        super::effects::changed(self.rules.accuracy_percent, self.modifiers(by).accuracy).min(100)
     }
 }

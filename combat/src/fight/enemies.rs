@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Fight;
+use crate::geometry::Point;
+use crate::ruleset::EnemyId;
 use crate::{Millis, Slot, Step};
 
 /// The enemies' team; the players are team 0.
@@ -46,6 +48,12 @@ impl Fight {
     pub(super) fn wave_cleared(&mut self) -> bool {
         true
     }
+
+    /// A new enemy beside `near`.
+    pub(super) fn spawn(&mut self, _enemy: EnemyId, _near: Point, _step: &mut Step) {}
+
+    /// An enemy has been eliminated: its last words.
+    pub(super) fn enemy_fell(&mut self, _slot: Slot, _step: &mut Step) {}
 
     /// An enemy decides what to do.
     pub(super) fn think(&mut self, _slot: Slot, _step: &mut Step) {}

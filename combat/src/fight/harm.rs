@@ -1,54 +1,198 @@
-//! Harm: what a blow comes to, and what it takes from whom.
+//! Harm: what a blow comes to, what it takes from whom, and what heals it.
 
-use super::Fight;
-use crate::ruleset::AbilityId;
+use super::effects::changed;
+use super::{Eliminated, Fight};
+use crate::ruleset::{AbilityId, EffectId, Element};
 use crate::{EndReason, Event, Fields, Slot, Step};
 
 /// A blow that has landed, before everything that lessens or strengthens it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Blow {
-    pub by: Slot,
+    pub source: Source,
     pub to: Slot,
     pub base: u32,
+    /// What the part that was hit makes of it, in percent.
+    pub part: u32,
     pub critical: bool,
-    pub source: Source,
+    /// What cover lets through, in percent.
+    pub cover: u32,
+    pub element: Option<Element>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
-    Attack,
-    Ability(AbilityId),
+    /// By a participant; `None` for its attack.
+    By(Slot, Option<AbilityId>),
+    Hazard(u8),
+}
+
+impl Source {
+    fn by(self) -> Option<Slot> {
+        match self {
+            Self::By(by, _) => Some(by),
+            Self::Hazard(_) => None,
+        }
+    }
+}
+
+/// Damage on its way through everything that changes it, in millionths of a point: each step rounds down, the end half up.
+#[derive(Debug, Clone, Copy)]
+struct Force(u64);
+
+impl Force {
+    const POINT: u64 = 1_000_000;
+
+    fn of(points: u32) -> Self {
+        Self(u64::from(points) * Self::POINT)
+    }
+
+    fn percent(self, percent: u32) -> Self {
+        self.share(percent, 100)
+    }
+
+    fn share(self, of: u32, whole: u32) -> Self {
+        if of == whole { self } else { Self(self.0.saturating_mul(u64::from(of)) / u64::from(whole)) }
+    }
+
+    fn points(self) -> u32 {
+        u32::try_from(self.0.saturating_add(Self::POINT / 2) / Self::POINT).unwrap_or(u32::MAX)
+    }
 }
 
 impl Fight {
     /// A blow lands.
     pub(super) fn hit(&mut self, blow: Blow, step: &mut Step) {
-        let Blow { by, to, base, critical, source } = blow;
-        let target = &self.participants[usize::from(to)];
-        let guarded = target.guard_until > self.clock.now;
-        let damage = self.damage(base, critical, target.armor, guarded);
-        let ability = match source {
-            Source::Attack => None,
-            Source::Ability(ability) => Some(ability),
+        let Blow { source, to, critical, .. } = blow;
+        if !self.can_be_hurt(to) {
+            return;
+        }
+        let guarded = self.participants[usize::from(to)].guard_until > self.clock.now;
+        let met = blow.element.and_then(|element| self.reaction(to, element));
+        let damage = self.force_of(&blow, guarded, met.map_or(100, |met| met.percent)).points();
+        let reaction = met.is_some();
+        let event = move |absorbed: u32| match source {
+            Source::By(by, ability) => Event::Hit { by, to, damage, absorbed, critical, guarded, reaction, ability },
+            Source::Hazard(hazard) => Event::Burned { to, hazard, damage },
         };
-        let absorbed = 0;
-        step.note(Event::Hit { by, to, damage, absorbed, critical, guarded, reaction: false, ability });
-        self.lose(Some(by), to, damage, step);
+        self.lose(source.by(), to, damage, event, step);
+        if let Some(used_up) = met.and_then(|met| met.consumed) {
+            self.end_effect(to, used_up, step);
+        }
     }
 
-    /// Health goes; at none left its owner falls. The event that says why comes before.
-    pub(super) fn lose(&mut self, by: Option<Slot>, to: Slot, damage: u32, step: &mut Step) {
-        let target = &mut self.participants[usize::from(to)];
-        let dealt = damage.min(target.hp);
-        target.hp -= dealt;
-        let eliminated = target.hp == 0;
-        step.touch(to, Fields::HP);
-        if let Some(by) = by {
-            self.participants[usize::from(by)].damage += u64::from(dealt);
-            self.totals.damage += u64::from(dealt);
+    /// Base x rank x part x critical x cover x 100 / (100 + armor) x guard x what is dealt x what is taken x difficulty x
+    /// reaction.
+    fn force_of(&self, blow: &Blow, guarded: bool, reaction: u32) -> Force {
+        let (rules, by) = (&self.rules, blow.source.by());
+        let armor = changed(self.participants[usize::from(blow.to)].armor, self.modifiers(blow.to).armor);
+        let force = Force::of(blow.base)
+            .percent(by.map_or(100, |by| self.rank_percent(by)))
+            .percent(blow.part)
+            .percent(if blow.critical { rules.critical_damage_percent } else { 100 })
+            .percent(blow.cover)
+            .share(100, armor.saturating_add(100))
+            .percent(if guarded { 100 - rules.defend_percent } else { 100 })
+            .percent(by.map_or(100, |by| self.dealt_percent(by)));
+        self.as_taken(force, by, blow.to).percent(reaction)
+    }
+
+    /// What the target's effects and the difficulty make of it.
+    fn as_taken(&self, force: Force, by: Option<Slot>, to: Slot) -> Force {
+        let plays = |slot: Slot| self.participants.get(usize::from(slot)).is_some_and(|p| p.enemy.is_none());
+        let difficulty = match by.map(|by| (plays(by), plays(to))) {
+            Some((true, false)) => self.rules.damage_dealt_percent,
+            Some((false, true)) => self.rules.damage_taken_percent,
+            _ => 100,
+        };
+        force.percent(changed(100, self.modifiers(to).damage_taken)).percent(difficulty)
+    }
+
+    /// An effect hurts its bearer: neither armor nor guard lessens it.
+    pub(super) fn suffer(&mut self, by: Slot, to: Slot, effect: EffectId, points: u32, step: &mut Step) {
+        if self.can_be_hurt(to) {
+            let damage = self.as_taken(Force::of(points), Some(by), to).points();
+            self.lose(Some(by), to, damage, |_| Event::Suffered { by, to, effect, damage }, step);
         }
-        if eliminated {
+    }
+
+    /// Nobody is hurt who is out, nor after the end of the round.
+    fn can_be_hurt(&self, to: Slot) -> bool {
+        self.lifecycle.is_fighting() && self.participants[usize::from(to)].status != Eliminated
+    }
+
+    /// In percent: the effects of who deals it, and its rage in proportion to the health it has lost.
+    fn dealt_percent(&self, by: Slot) -> u32 {
+        let modifiers = self.modifiers(by);
+        if modifiers.rage == 0 {
+            return changed(100, modifiers.damage_dealt);
+        }
+        let (most, p) = (i64::from(self.most_health(by)), &self.participants[usize::from(by)]);
+        let rage = i64::from(modifiers.rage) * (most - i64::from(p.hp)).max(0) / most.max(1);
+        changed(100, modifiers.damage_dealt.saturating_add(i32::try_from(rage).unwrap_or(i32::MAX)))
+    }
+
+    fn rank_percent(&self, slot: Slot) -> u32 {
+        self.participants[usize::from(slot)].enemy.map_or(100, |enemy| self.ruleset.enemy(enemy.kind).rank.percent())
+    }
+
+    /// The most health that the participant can have.
+    pub fn most_health(&self, slot: Slot) -> u32 {
+        match self.participants[usize::from(slot)].enemy {
+            None => self.rules.health,
+            Some(enemy) => {
+                let enemy = self.ruleset.enemy(enemy.kind);
+                u32::try_from(u64::from(enemy.health) * u64::from(enemy.rank.percent()) / 100).unwrap_or(u32::MAX)
+            }
+        }
+    }
+
+    /// Takes `damage` from what absorbs it, then from the shield, then from health; at none left its owner falls. The event
+    /// says why, and is given how much of it never reached the health.
+    fn lose(&mut self, by: Option<Slot>, to: Slot, damage: u32, event: impl FnOnce(u32) -> Event, step: &mut Step) {
+        let passed = self.absorb(to, damage);
+        let target = &mut self.participants[usize::from(to)];
+        let of_shield = passed.min(target.shield);
+        target.shield -= of_shield;
+        let of_health = (passed - of_shield).min(target.hp);
+        target.hp -= of_health;
+        if of_shield > 0 {
+            step.touch(to, Fields::SHIELD);
+        }
+        step.touch(to, Fields::HP);
+        let fallen = target.hp == 0;
+        let taken = of_shield + of_health;
+        step.note(event(damage - passed + of_shield));
+        let by = by.filter(|&by| by != to && usize::from(by) < self.participants.len());
+        if let Some(by) = by {
+            self.credit(by, taken, step);
+        }
+        if fallen {
             self.eliminate(by, to, step);
+        } else if damage > 0 {
+            self.end_fragile(to, step);
+            self.disturb_cast(to, taken, step);
+        }
+    }
+
+    /// Who dealt it, and the charge it gains: where an ability of the players can cost that.
+    fn credit(&mut self, by: Slot, taken: u32, step: &mut Step) {
+        let charges = self.ruleset.kit > 0;
+        let gained = u64::from(taken) * u64::from(self.rules.charge_per_100_damage) * 10;
+        let p = &mut self.participants[usize::from(by)];
+        p.damage += u64::from(taken);
+        self.totals.damage += u64::from(taken);
+        if charges && p.enemy.is_none() {
+            self.charge(by, gained, step);
+        }
+    }
+
+    /// Charge of the ultimate ability, in thousandths of a percent.
+    pub(super) fn charge(&mut self, slot: Slot, gained: u64, step: &mut Step) {
+        let p = &mut self.participants[usize::from(slot)];
+        let before = p.charge();
+        p.charge = u32::try_from((u64::from(p.charge).saturating_add(gained)).min(100_000)).unwrap_or(100_000);
+        if p.charge() != before {
+            step.touch(slot, Fields::CHARGE);
         }
     }
 
@@ -56,8 +200,11 @@ impl Fight {
         self.totals.eliminations += 1;
         step.note(by.map_or(Event::Perished { to }, |by| Event::Eliminated { by, to }));
         self.fall(to, step);
-        if let Some(by) = by {
-            let score = self.rules.elimination_score;
+        let fallen = &self.participants[usize::from(to)];
+        let (team, enemy) = (fallen.team, fallen.enemy);
+        let score = enemy.map_or(self.rules.elimination_score, |enemy| self.ruleset.enemy(enemy.kind).score);
+        // Nobody is honoured for a friend.
+        if let Some(by) = by.filter(|&by| self.participants[usize::from(by)].team != team) {
             let winner = &mut self.participants[usize::from(by)];
             winner.eliminations += 1;
             winner.score = winner.score.saturating_add(score);
@@ -65,16 +212,27 @@ impl Fight {
             step.touch(by, Fields::SCORE);
             self.check_score(team, step);
         }
-        self.check_victory(EndReason::LastStanding, step);
+        if enemy.is_some() {
+            self.enemy_fell(to, step);
+        }
+        if self.lifecycle.is_fighting() {
+            self.check_victory(EndReason::LastStanding, step);
+        }
     }
 
-    /// Damage in whole points: base x critical x 100 / (100 + armor) x guard, rounded half up.
-    fn damage(&self, base: u32, critical: bool, armor: u32, guarded: bool) -> u32 {
-        let rules = &self.rules;
-        let critical = if critical { u64::from(rules.critical_damage_percent) } else { 100 };
-        let guard = if guarded { u64::from(100 - rules.defend_percent) } else { 100 };
-        let scaled = u64::from(base) * critical * guard * 100;
-        let divisor = 10_000 * (100 + u64::from(armor));
-        u32::try_from((scaled + divisor / 2) / divisor).unwrap_or(u32::MAX)
+    /// Health comes back, up to the most.
+    pub(super) fn heal(&mut self, by: Slot, to: Slot, points: u64, step: &mut Step) {
+        let (most, healing) = (self.most_health(to), changed(100, self.modifiers(to).healing));
+        let p = &mut self.participants[usize::from(to)];
+        if p.status == Eliminated {
+            return;
+        }
+        let points = points.saturating_mul(u64::from(healing)) / 100;
+        let healed = u32::try_from(points).unwrap_or(u32::MAX).min(most.saturating_sub(p.hp));
+        if healed > 0 {
+            p.hp += healed;
+            step.touch(to, Fields::HP);
+            step.note(Event::Healed { by, to, points: healed });
+        }
     }
 }

@@ -89,24 +89,51 @@ pub enum Resource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
     /// Damage, from `min` to `max`, through armor and cover as an attack's.
-    Damage { min: u32, max: u32, element: Option<Element> },
+    Damage {
+        min: u32,
+        max: u32,
+        element: Option<Element>,
+    },
     /// Health, in percent of the most, and in points.
-    Heal { percent: u32, points: u32 },
+    Heal {
+        percent: u32,
+        points: u32,
+    },
     /// Back to life, with this share of health.
-    Revive { percent: u32 },
-    Refill { resource: Resource, points: u32 },
+    Revive {
+        percent: u32,
+    },
+    Refill {
+        resource: Resource,
+        points: u32,
+    },
     /// An effect on the target; `ms` 0 for the effect's own duration.
-    Apply { effect: EffectId, ms: u32 },
+    Apply {
+        effect: EffectId,
+        ms: u32,
+    },
     /// An effect on the one who uses it, once, whoever is reached.
-    Gain { effect: EffectId, ms: u32 },
+    Gain {
+        effect: EffectId,
+        ms: u32,
+    },
     /// Takes all effects that its foes put on the target away.
     Cleanse,
     /// The one who uses it moves to the place that is aimed at, at most this far.
-    Dash { cm: u32 },
+    Dash {
+        cm: u32,
+    },
     /// The target is drawn towards the one who uses it.
-    Pull { cm: u32 },
+    Pull {
+        cm: u32,
+    },
     /// The target is driven away.
-    Push { cm: u32 },
+    Push {
+        cm: u32,
+    },
     /// New enemies beside the one who uses it.
-    Summon { enemy: EnemyId, count: u8 },
+    Summon {
+        enemy: EnemyId,
+        count: u8,
+    },
 }

@@ -193,7 +193,8 @@ impl Watch<'_> {
             told(was.score() == is.score(), Fields::SCORE);
             told(was.at() == is.at(), Fields::PLACE);
             told(was.effects().iter().map(shown).eq(is.effects().iter().map(shown)), Fields::EFFECTS);
-            told(was.cast() == is.cast(), Fields::CAST);
+            let cast = |p: &Participant| p.cast().map(|cast| (cast.ability(), cast.until()));
+            told(cast(was) == cast(is), Fields::CAST);
             told(was.used() == is.used(), Fields::COOLDOWNS);
             told(was.activity() == is.activity(), Fields::ACTIVITY);
             told(was.enemy_phase() == is.enemy_phase(), Fields::RAGE);
