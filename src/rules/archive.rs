@@ -23,8 +23,8 @@ impl Library {
                 }
                 Ok(_) => tracing::warn!(path = %path.display(), "an archived ruleset is not what its name says"),
                 Err(problems) => {
-                    let problems = problems.count();
-                    tracing::warn!(path = %path.display(), problems, "this version does not understand an archived ruleset");
+                    let (path, problems) = (path.display(), problems.count());
+                    tracing::warn!(%path, problems, "this version does not understand an archived ruleset");
                 }
             }
         }

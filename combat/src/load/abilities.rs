@@ -210,7 +210,8 @@ fn op<'t>(r: &mut Reader<'t>, value: Value<'t>, known: Known<'_, 't>) -> Option<
     };
     let beside = OPS.iter().find(|(name, _)| *name == verb.name).map_or(&[][..], |(_, beside)| beside);
     for entry in entries.iter().filter(|entry| entry.name != verb.name && !beside.contains(&entry.name)) {
-        r.unknown(entry.span, &format!("key beside `{}`", verb.name), entry.name, beside.iter().copied());
+        let takes = beside.first().map_or("nothing".to_owned(), |key| format!("`{key}`"));
+        r.say(entry.span, format!("beside `{}` there can be {takes}, and not this", verb.name));
     }
     let of = verb.value;
     Some(match verb.name {

@@ -177,14 +177,18 @@ fn wave<'t>(r: &mut Reader<'t>, value: Value<'t>, enemies: &Names<'t>) -> Option
     let table = r.table(value, value.span, &["delay_ms", "spawns"])?;
     let delay_ms = table.number(r, "delay_ms", 0..=600_000, 0);
     let mut spawns = Vec::new();
-    for value in table.need(r, "spawns").map(|value| r.list(value))? {
+    let values = table.need(r, "spawns").map(|value| r.list(value))?;
+    let wanted = values.len();
+    for value in values {
         let Some(table) = r.table(value, value.span, &["enemy", "count"]) else { continue };
         let enemy = table.need(r, "enemy").and_then(|value| r.name(value, enemies));
         let count = table.get("count").map_or(Some((1, 1)), |value| r.span_of_numbers(value, 0..=MOST_OF_A_WAVE));
         let (Some(enemy), Some((from, to))) = (enemy, count) else { continue };
         spawns.push((enemy, u8::try_from(from).unwrap_or(u8::MAX), u8::try_from(to).unwrap_or(u8::MAX)));
     }
-    check_size(r, value.span, &spawns);
+    if spawns.len() == wanted {
+        check_size(r, value.span, &spawns);
+    }
     Some(Wave { delay_ms, spawns })
 }
 

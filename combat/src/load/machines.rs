@@ -244,7 +244,7 @@ impl Checked<'_, '_, Trigger, Deed, Stage> {
             return;
         }
         if of.after.is_none() {
-            let what = "no `after`, so a fight could stay in it for ever; add `after = { ms = …, to = \"…\" }`";
+            let what = "no exit by time, so a fight could stay in it for ever; add `after = { ms = …, to = \"…\" }`";
             self.say(state, format!("the state `{name}` has {what}"));
         }
         if of.is == PhaseName::Preparation && !takes(Trigger::Decided) {
@@ -273,7 +273,7 @@ impl Checked<'_, '_, Trigger, Deed, Stage> {
             while let Some((_, to)) = self.machine.state(way[way.len() - 1]).after {
                 if let Some(first) = way.iter().position(|&seen| seen == to) {
                     way.drain(..first);
-                    if way.iter().all(|&state| told.insert(state)) {
+                    if told.insert(way.iter().copied().min()) {
                         self.tell_circle(&way);
                     }
                     break;
@@ -281,24 +281,17 @@ impl Checked<'_, '_, Trigger, Deed, Stage> {
                 way.push(to);
             }
         }
-        let ends: Vec<u8> = self.all().filter(|&state| self.is(state) == PhaseName::Finished).collect();
-        let caught = |state: &u8| !self.reach([*state], |_, _| true).iter().any(|state| ends.contains(state));
-        let caught: Vec<u8> = self.all().filter(caught).collect();
-        for state in caught {
-            let message = format!(
-                "the state `{}` is inescapable: no way leads from it to a state of phase finished",
-                self.name(state)
-            );
-            self.say(state, message);
-        }
     }
 
     fn tell_circle(&mut self, circle: &[u8]) {
         let round = self.names(circle.iter().copied().chain([circle[0]]), " -> ");
-        let least: u64 =
-            circle.iter().map(|&state| self.machine.state(state).after.map_or(0, |(wait, _)| least(wait))).sum();
-        let message = if least == 0 {
+        let shortest =
+            circle.iter().map(|&state| self.machine.state(state).after.map_or(0, |(wait, _)| least(wait))).sum::<u64>();
+        let escapes = self.reach(circle.iter().copied(), |_, _| true);
+        let message = if shortest == 0 {
             format!("a cycle without time: {round} by `after` alone, and each may take 0 ms")
+        } else if !escapes.iter().any(|&state| self.is(state) == PhaseName::Finished) {
+            format!("inescapable: {round} by `after`, and no way leads from there to a state of phase finished")
         } else {
             format!("a cycle without end: {round} by `after` alone, so a fight that nobody wins would never end")
         };
@@ -360,13 +353,19 @@ impl Checked<'_, '_, Activity, ParticipantDeed, Matter> {
             self.say(start, message);
         }
         self.check_reachable();
+        let can_fall = self.all().any(|state| self.machine.state(state).is.out);
+        if !can_fall {
+            self.say(start, "no state is `out = true`, so nobody could be eliminated".to_owned());
+        }
         for state in self.all() {
             if !self.reach([state], |_, _| true).contains(&start) {
                 let (name, start) = (self.name(state), self.name(start));
                 let message = format!("the state `{name}` is inescapable: no way leads from it back to `{start}`");
                 self.say(state, message);
             }
-            self.check_down(state);
+            if can_fall {
+                self.check_down(state);
+            }
         }
         for (begins, ends) in ENDS {
             self.check_ending(begins, ends);

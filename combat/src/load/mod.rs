@@ -64,7 +64,8 @@ pub fn load(text: &str) -> Result<Ruleset, Problems> {
     // Where braces do not match, everything after them would be a mistake too.
     for error in errors {
         let span = error.span().map_or(Span { start: text.len(), end: text.len() }, Span::from);
-        r.say(span, error.message());
+        let duplicate = error.message() == "duplicate key";
+        r.say(span, if duplicate { "duplicate: this name is already taken" } else { error.message() });
     }
     if !r.is_clean() {
         return Err(r.into_problems());
@@ -141,8 +142,13 @@ fn abilities_in_order<'t>(r: &mut Reader<'t>, root: &Table<'t>) -> (u8, Vec<(Abi
     let mut rest: Vec<(AbilityKind, Entry<'t>)> = Vec::new();
     for (key, kind) in kinds {
         for entry in named(r, root, key) {
-            if entry.name == enemies::ATTACK || rest.iter().any(|(_, other)| other.name == entry.name) {
-                r.say(entry.span, format!("there is already something to use with the name `{}`", entry.name));
+            if entry.name == enemies::ATTACK {
+                r.say(entry.span, "`attack` is what everybody's own attack is called: this needs another name");
+            } else if rest.iter().any(|(_, other)| other.name == entry.name) {
+                r.say(
+                    entry.span,
+                    format!("duplicate: another of abilities, items and passives is called `{}`", entry.name),
+                );
             } else {
                 rest.push((kind, entry));
             }

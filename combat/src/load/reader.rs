@@ -1,5 +1,5 @@
-//! Values out of a parsed file: each with its place, each wrong one noted and read as absent, so that one pass finds all
-//! mistakes.
+//! Values out of a parsed file: each with its place, each wrong one noted and read as absent, so that one pass finds
+//! all mistakes.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -9,6 +9,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{MOST_PROBLEMS, Problem, Problems, Span};
 use crate::geometry::Point;
+
+/// Most names that a message lists.
+const FEW: usize = 20;
 
 /// What is read, and the mistakes so far.
 #[derive(Debug)]
@@ -79,15 +82,8 @@ impl<'t> Reader<'t> {
 
     /// Says that `name` is none of `known`, and which is nearest.
     pub fn unknown<'k>(&mut self, span: Span, what: &str, name: &str, known: impl Iterator<Item = &'k str> + Clone) {
-        let name = shortened(name);
-        let message = match nearest(&name, known.clone()) {
-            Some(near) => format!("there is no {what} `{name}`; did you mean `{near}`?"),
-            None => match known.take(24).map(|known| format!("`{known}`")).collect::<Vec<_>>() {
-                none if none.is_empty() => format!("there is no {what} `{name}`; this file has none"),
-                known => format!("there is no {what} `{name}`; known are {}", known.join(", ")),
-            },
-        };
-        self.say(span, message);
+        let wrong = format!("there is no {what} `{}`", shortened(name));
+        self.say(span, format!("{wrong}; {}", right(name, known)));
     }
 
     /// A table whose keys are all in `keys`.
@@ -292,7 +288,16 @@ impl<'t> Table<'t> {
     }
 
     pub fn word<T: Copy>(&self, r: &mut Reader<'t>, key: &str, words: &[(&'static str, T)], default: T) -> T {
-        self.get(key).and_then(|value| r.word(value, key, words)).unwrap_or(default)
+        let read = |value: Value<'t>| {
+            let written = r.string(value)?;
+            let found = words.iter().find(|(word, _)| *word == written).map(|&(_, meaning)| meaning);
+            if found.is_none() {
+                let right = right(written, words.iter().map(|&(word, _)| word));
+                r.say(value.span, format!("`{key}` cannot be `{}`; {right}", shortened(written)));
+            }
+            found
+        };
+        self.get(key).and_then(read).unwrap_or(default)
     }
 }
 
@@ -363,6 +368,18 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 /// A name in a message: no longer than a line, and without what moves a terminal's cursor.
 fn shortened(name: &str) -> String {
     name.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// What may have been meant by a name that is not known.
+fn right<'k>(name: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+    if let Some(near) = nearest(&shortened(name), known.clone()) {
+        return format!("did you mean `{near}`?");
+    }
+    match known.map(|known| format!("`{known}`")).collect::<Vec<_>>() {
+        none if none.is_empty() => "this file has none".to_owned(),
+        many if many.len() > FEW => "docs/RULES.md lists them".to_owned(),
+        few => format!("known are {}", few.join(", ")),
+    }
 }
 
 /// The known name with the fewest letters changed, if these are few enough to be a slip.

@@ -14,11 +14,14 @@ pub(super) struct Numbers {
 
 pub(super) fn read<'t>(r: &mut Reader<'t>, root: &Table<'t>) -> Numbers {
     let mut numbers = Numbers::default();
+    // Said once, where it begins.
+    let mut broken = false;
     if let Some(settings) = root.entry("settings") {
         for (place, value) in overrides(r, settings) {
             numbers.rules.put(place, value);
         }
         check_damage(r, settings, &numbers.rules);
+        broken = numbers.rules.check().is_err();
     }
     let modes = Mode::ALL.map(Mode::name);
     for (mode, entry) in named_tables(r, root, "modes", "mode", &modes) {
@@ -27,16 +30,23 @@ pub(super) fn read<'t>(r: &mut Reader<'t>, root: &Table<'t>) -> Numbers {
         for &(place, value) in &list {
             rules.put(place, value);
         }
-        check_damage(r, entry, &rules);
+        if !broken {
+            check_damage(r, entry, &rules);
+        }
         numbers.modes[mode] = Some(list);
     }
     if root.get("modes").is_none() {
-        r.say(root.span, "no mode is offered; each of `[modes.pvp]`, `[modes.pve]`, `[modes.arena]` and `[modes.tournament]` offers one");
+        r.say(
+            root.span,
+            "no mode is offered: `[modes.pvp]`, `[modes.pve]`, `[modes.arena]` or `[modes.tournament]` is missing",
+        );
     }
     let difficulties = Difficulty::ALL.map(Difficulty::name);
     for (difficulty, entry) in named_tables(r, root, "difficulties", "difficulty", &difficulties) {
         numbers.difficulties[difficulty] = overrides(r, entry);
-        check_layers(r, entry, &numbers, difficulty);
+        if r.is_clean() {
+            check_layers(r, entry, &numbers, difficulty);
+        }
     }
     numbers
 }
