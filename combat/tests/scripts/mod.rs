@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! rules health=50 armor=0           settings other than `EASY_RULES`
+//! spot 1 2500 2000                  where team 1 begins
+//! wall 2400 1900 size 20 200        or soft, or hard; `health 60` behind it if it can be destroyed
 //! seats 4 taken 1                   a fight of four seats with p0 in the first; all are taken without `taken`
 //! at 100 p0 attack p1 id 7 -> ok, p1 hp 75
 //! at 5000 -> phase active           a tick
 //! ```
 //!
 //! [`check_in`] runs one under a ruleset; there participants also `move to 100 200`, `strike cover 0`, `use 1`, `use 1 on p2`,
-//! `use 1 at 100 200`, and `item 1` likewise.
+//! `use 1 at 100 200`, and `item 1` likewise: by its number or its name.
 //!
 //! `at` is the host's time. After the arrow stands the answer, `ok` or the refusal in words; then, after commas, what
 //! is true after it. A tick has no answer. `unchanged` means by the input: what its time brought about does not count.
@@ -17,6 +19,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::watched::Watched;
+use tiltyard_combat::ruleset::{AbilityId, Cover, CoverKind, EffectId, Spot};
 use tiltyard_combat::{
     Action, Answer, BodyPart, Event, Fight, Input, Millis, Mode, Participant, PlayerId, Point, Refusal, Rules, Ruleset,
     Setup, Slot, Step, Target, Thing,
@@ -33,6 +36,7 @@ pub fn check(script: &str) {
 
 /// The same under a ruleset, whose own numbers the script's are put over.
 pub fn check_in(ruleset: &Arc<Ruleset>, mode: Mode, script: &str) {
+    let mut ruleset = Ruleset::clone(ruleset);
     let mut rules = ruleset.rules.clone();
     set(&mut rules, EASY_RULES);
     let mut fight = None;
@@ -42,13 +46,19 @@ pub fn check_in(ruleset: &Arc<Ruleset>, mode: Mode, script: &str) {
             None => assert!(text.is_empty(), "{}", line()),
             Some(("//", _)) => {}
             Some(("rules", settings)) => set(&mut rules, settings),
+            Some(("spot", spot)) => {
+                let words: Vec<&str> = spot.split_whitespace().collect();
+                let [team, x, y] = words[..] else { panic!("spot team x y") };
+                ruleset.environment.spawns.push(Spot { team: small_in(team), at: point_in(x, y) });
+            }
+            Some((kind @ ("soft" | "hard" | "wall"), cover)) => ruleset.environment.covers.push(cover_in(kind, cover)),
             Some(("seats", seats)) => {
                 let (seats, taken) = seats.split_once(" taken ").unwrap_or((seats, seats));
                 let players: Vec<PlayerId> = (0..number_in(taken)).map(player).collect();
                 let seats = u8::try_from(number_in(seats)).expect("a number of seats");
                 let setup =
                     Setup { mode, rules: rules.clone(), seats, participants: players, teams: Vec::new(), seed: 7 };
-                fight = Some(Watched::new(Fight::new(Arc::clone(ruleset), setup)));
+                fight = Some(Watched::new(Fight::new(Arc::new(ruleset.clone()), setup)));
             }
             Some(("at", rest)) => run_line(fight.as_mut().expect("seats come first"), rest, &line()),
             Some((other, _)) => panic!("no line starts with {other}"),
@@ -59,7 +69,7 @@ pub fn check_in(ruleset: &Arc<Ruleset>, mode: Mode, script: &str) {
 fn run_line(fight: &mut Watched, text: &str, line: &str) {
     let (call, expected) = text.split_once("->").expect("at time input -> outcome");
     let (time, call) = call.trim().split_once(' ').unwrap_or((call.trim(), ""));
-    let (at, input) = (number_in(time), input_of(call.trim()));
+    let (at, input) = (number_in(time), input_of(fight.fight().ruleset(), call.trim()));
     let mut waited = fight.fight().clone();
     if input != Input::Tick {
         waited.handle(at, Input::Tick, &mut Step::default()).expect("a tick is never refused");
@@ -85,7 +95,29 @@ fn set(rules: &mut Rules, settings: &str) {
     }
 }
 
-fn input_of(call: &str) -> Input {
+fn cover_in(kind: &str, text: &str) -> Cover {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (x, y, width, height, health) = match words[..] {
+        [x, y, "size", width, height] => (x, y, width, height, "0"),
+        [x, y, "size", width, height, "health", health] => (x, y, width, height, health),
+        _ => panic!("no cover {text}"),
+    };
+    let size = |text: &str| text.parse().expect("a size");
+    Cover {
+        name: kind.to_owned(),
+        kind: match kind {
+            "soft" => CoverKind::Soft,
+            "hard" => CoverKind::Hard,
+            _ => CoverKind::Wall,
+        },
+        at: point_in(x, y),
+        width_cm: size(width),
+        height_cm: size(height),
+        health: size(health),
+    }
+}
+
+fn input_of(ruleset: &Ruleset, call: &str) -> Input {
     let words: Vec<&str> = call.split_whitespace().collect();
     match words[..] {
         [] => Input::Tick,
@@ -98,15 +130,20 @@ fn input_of(call: &str) -> Input {
         [who, "ready"] => Input::Ready { slot: slot_in(who) },
         [who, "connects"] => Input::Connect { slot: slot_in(who) },
         [who, "disconnects"] => Input::Disconnect { slot: slot_in(who) },
-        [who, ref act @ .., "id", id] => Input::Act { slot: slot_in(who), id: number_in(id), action: action_of(act) },
-        [who, ref act @ ..] => Input::Act { slot: slot_in(who), id: 0, action: action_of(act) },
+        [who, ref act @ .., "id", id] => {
+            Input::Act { slot: slot_in(who), id: number_in(id), action: action_of(ruleset, act) }
+        }
+        [who, ref act @ ..] => Input::Act { slot: slot_in(who), id: 0, action: action_of(ruleset, act) },
     }
 }
 
-fn action_of(words: &[&str]) -> Action {
+fn action_of(ruleset: &Ruleset, words: &[&str]) -> Action {
+    let attack = |whom: &str, part| Action::Attack { target: Some(slot_in(whom)), part };
     match words {
         ["attack"] => Action::Attack { target: None, part: BodyPart::Torso },
-        ["attack", whom] => Action::Attack { target: Some(slot_in(whom)), part: BodyPart::Torso },
+        ["attack", whom] => attack(whom, BodyPart::Torso),
+        ["attack", whom, "head"] => attack(whom, BodyPart::Head),
+        ["attack", whom, "limb"] => attack(whom, BodyPart::Limb),
         ["defend"] => Action::Defend,
         ["move", "to", x, y] => Action::Move { to: point_in(x, y) },
         ["strike", "cover", cover] => Action::Break { thing: Thing::Cover(small_in(cover)) },
@@ -116,9 +153,10 @@ fn action_of(words: &[&str]) -> Action {
                 [] => Target::default(),
                 ["on", whom] => Target { slot: Some(slot_in(whom)), at: None },
                 ["at", x, y] => Target { slot: None, at: Some(point_in(x, y)) },
+                ["on", whom, "at", x, y] => Target { slot: Some(slot_in(whom)), at: Some(point_in(x, y)) },
                 _ => panic!("no aim {aim:?}"),
             };
-            Action::Use { ability: small_in(ability), item: *how == "item", aim }
+            Action::Use { ability: ability_in(ruleset, ability), item: *how == "item", aim }
         }
         ["dance"] => Action::Unavailable,
         _ => panic!("no action {words:?}"),
@@ -162,11 +200,12 @@ fn found(watched: &Watched, answer: Answer, expectation: &str) -> String {
         ["participants", ..] => format!("participants {}", fight.participants().len()),
         ["shows", ..] if step.is_empty() => "shows nothing".to_owned(),
         ["shows", ..] => {
-            format!("shows {}", step.events().iter().copied().map(event_words).collect::<Vec<_>>().join(" + "))
+            let words = |&event: &Event| event_words(fight.ruleset(), event);
+            format!("shows {}", step.events().iter().map(words).collect::<Vec<_>>().join(" + "))
         }
         [who, what, ..] => {
             let slot = slot_in(who);
-            found_of(slot, &fight.participants()[usize::from(slot)], what)
+            found_of(fight, slot, what)
         }
         _ => panic!("no expectation {expectation}"),
     }
@@ -184,21 +223,38 @@ fn due(fight: &Fight) -> Option<Millis> {
     }
 }
 
-fn found_of(slot: Slot, p: &Participant, what: &str) -> String {
+fn found_of(fight: &Fight, slot: Slot, what: &str) -> String {
+    let (p, now, rules) = (&fight.participants()[usize::from(slot)], fight.now(), fight.rules());
     match what {
         "hp" => format!("p{slot} hp {}", p.hp()),
         "score" => format!("p{slot} score {}", p.score()),
-        "stamina" => format!("p{slot} stamina {}", p.stamina().milli() / 1000),
+        "stamina" => format!("p{slot} stamina {}", p.stamina().milli_at(now, rules.stamina) / 1000),
         "guard" => format!("p{slot} guard {}", p.guard_until()),
         "at" => format!("p{slot} at {} {}", p.at().x, p.at().y),
         "armor" => format!("p{slot} armor {}", p.armor()),
         "shield" => format!("p{slot} shield {}", p.shield()),
-        "energy" => format!("p{slot} energy {}", p.energy().milli() / 1000),
+        "energy" => format!("p{slot} energy {}", p.energy().milli_at(now, rules.energy) / 1000),
         "charge" => format!("p{slot} charge {}", p.charge()),
         "ammo" => format!("p{slot} ammo {}", p.ammo()),
         "enemy" => format!("p{slot} enemy {}", p.enemy().map_or("none".to_owned(), |enemy| enemy.to_string())),
         "rage" => format!("p{slot} rage {}", p.enemy_phase()),
         "does" => format!("p{slot} does {}", p.activity()),
+        "is" => format!("p{slot} is {}", fight.ruleset().activity.state(p.activity()).name),
+        "reloads" => format!("p{slot} reloads {}", p.reload_at()),
+        "damage" => format!("p{slot} damage {}", p.damage()),
+        "under" => format!("p{slot} under {}", effects_of(fight.ruleset(), p)),
+        "casts" => {
+            let cast = p
+                .cast()
+                .map(|cast| format!("{} until {}", ability_name(fight.ruleset(), cast.ability()), cast.until()));
+            format!("p{slot} casts {}", cast.unwrap_or("nothing".to_owned()))
+        }
+        "used" => {
+            let used = p.used().iter().map(|used| {
+                format!("{} {}x until {}", ability_name(fight.ruleset(), used.ability()), used.times(), used.ready_at())
+            });
+            format!("p{slot} used {}", used.collect::<Vec<_>>().join(" + "))
+        }
         "effects" if p.effects().is_empty() => format!("p{slot} effects none"),
         "effects" => {
             let effects: Vec<_> = p.effects().iter().map(|e| format!("{}x{}", e.effect(), e.stacks())).collect();
@@ -208,13 +264,53 @@ fn found_of(slot: Slot, p: &Participant, what: &str) -> String {
     }
 }
 
-fn event_words(event: Event) -> String {
+fn effects_of(ruleset: &Ruleset, p: &Participant) -> String {
+    let words = p.effects().iter().map(|active| {
+        let stacks = if active.stacks() == 1 { String::new() } else { format!(" x{}", active.stacks()) };
+        let until = if active.until() == Millis::MAX { String::new() } else { format!(" until {}", active.until()) };
+        format!("{}{stacks}{until}", effect_name(ruleset, active.effect()))
+    });
+    let words = words.collect::<Vec<_>>();
+    if words.is_empty() { "nothing".to_owned() } else { words.join(" + ") }
+}
+
+fn ability_name(ruleset: &Ruleset, ability: AbilityId) -> &str {
+    &ruleset.ability(ability).expect("an ability").name
+}
+
+fn effect_name(ruleset: &Ruleset, effect: EffectId) -> &str {
+    &ruleset.effect(effect).name
+}
+
+fn event_words(ruleset: &Ruleset, event: Event) -> String {
+    let named = |is: bool, word: &str| if is { format!(" {word}") } else { String::new() };
     match event {
-        Event::Hit { by, to, damage, critical, guarded, .. } => {
-            let critical = if critical { " critical" } else { "" };
-            let guarded = if guarded { " guarded" } else { "" };
-            format!("p{by} hits p{to} {damage}{critical}{guarded}")
+        Event::Hit { by, to, damage, absorbed, critical, guarded, reaction, ability } => {
+            let with = ability.map_or(String::new(), |ability| format!(" with {}", ability_name(ruleset, ability)));
+            let how = named(critical, "critical") + &named(guarded, "guarded") + &named(reaction, "reacting");
+            let absorbed = named(absorbed > 0, &format!("absorbed {absorbed}"));
+            format!("p{by} hits p{to} {damage}{with}{how}{absorbed}")
         }
+        Event::Missed { by, to } => format!("p{by} misses p{to}"),
+        Event::Suffered { by, to, effect, damage } => {
+            format!("p{to} suffers {damage} from {} of p{by}", effect_name(ruleset, effect))
+        }
+        Event::Healed { by, to, points } => format!("p{by} heals p{to} {points}"),
+        Event::Casting { by, ability, until } => {
+            format!("p{by} begins {} until {until}", ability_name(ruleset, ability))
+        }
+        Event::Broken { by, ability } => format!("p{by} breaks {} off", ability_name(ruleset, ability)),
+        Event::Used { by, ability, to } => {
+            let on = to.map_or(String::new(), |to| format!(" on p{to}"));
+            format!("p{by} uses {}{on}", ability_name(ruleset, ability))
+        }
+        Event::Affected { by, to, effect, stacks } => {
+            let stacks = named(stacks > 1, &format!("x{stacks}"));
+            format!("p{by} puts {}{stacks} on p{to}", effect_name(ruleset, effect))
+        }
+        Event::Faded { to, effect } => format!("p{to} loses {}", effect_name(ruleset, effect)),
+        Event::Perished { to } => format!("p{to} perishes"),
+        Event::Revived { by, to } => format!("p{by} revives p{to}"),
         Event::Eliminated { by, to } => format!("p{by} eliminates p{to}"),
         Event::Guard { by } => format!("p{by} guards"),
         Event::Seated { by } => format!("p{by} seated"),
@@ -237,6 +333,8 @@ fn words_of(answer: Answer) -> String {
         Err(Refusal::Cooldown { until: at }) => until("cooldown", at),
         Err(Refusal::Stamina { until: at }) => until("stamina", at),
         Err(Refusal::RateLimited { until: at }) => until("rate limited", at),
+        Err(Refusal::Reloading { until: at }) => until("reloading", at),
+        Err(Refusal::NotEnough { of, until: at }) => until(&format!("not enough {}", spaced(of)), at),
         Err(refusal) => spaced(refusal),
     }
 }
@@ -256,6 +354,11 @@ fn spaced(name: impl Debug) -> String {
 fn slot_in(text: &str) -> Slot {
     let number = text.strip_prefix('p').map(number_in).expect("p and a number");
     u8::try_from(number).expect("a slot")
+}
+
+fn ability_in(ruleset: &Ruleset, text: &str) -> AbilityId {
+    let named = ruleset.abilities.iter().position(|ability| ability.name == text);
+    named.map_or_else(|| small_in(text), |place| u8::try_from(place).expect("an ability"))
 }
 
 fn small_in(text: &str) -> u8 {
