@@ -81,12 +81,16 @@ impl Conduct {
 
     /// Whether `flag` is to be raised now; not again for a while after it was.
     pub(crate) fn raise(&mut self, flag: Flag, now: Millis) -> bool {
-        let quiet_until = &mut self.quiet_until[flag as usize];
-        let raised = now >= Millis::from(*quiet_until);
+        let raised = now >= self.quiet_until(flag);
         if raised {
-            *quiet_until = u32::try_from(now + FLAG_QUIET_MS).unwrap_or(u32::MAX);
+            self.quiet_until[flag as usize] = u32::try_from(now + FLAG_QUIET_MS).unwrap_or(u32::MAX);
         }
         raised
+    }
+
+    /// When it may be raised again; 0 before the first time.
+    pub(crate) fn quiet_until(&self, flag: Flag) -> Millis {
+        Millis::from(self.quiet_until[flag as usize])
     }
 
     /// An attack came too soon; whether that is too often by now.

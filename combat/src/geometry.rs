@@ -144,6 +144,12 @@ impl Rect {
         Self { from: at, to: Point::new(end(at.x, width_cm), end(at.y, height_cm)) }
     }
 
+    /// From the upper left one on, each next to the one before.
+    pub const fn corners(&self) -> [Point; 4] {
+        let (from, to) = (self.from, self.to);
+        [from, Point::new(to.x, from.y), to, Point::new(from.x, to.y)]
+    }
+
     /// Whether `point` is inside; the edge is not.
     pub const fn contains(&self, point: Point) -> bool {
         self.from.x < point.x && point.x < self.to.x && self.from.y < point.y && point.y < self.to.y
@@ -180,9 +186,7 @@ impl Rect {
             return self.contains(a);
         }
         let way = Way::between(a, b);
-        let (from, to) = (self.from, self.to);
-        let sides = [from, Point::new(to.x, from.y), to, Point::new(from.x, to.y)]
-            .map(|corner| way.cross(Way::between(a, corner)).signum());
+        let sides = self.corners().map(|corner| way.cross(Way::between(a, corner)).signum());
         sides.contains(&1) && sides.contains(&-1)
     }
 }

@@ -300,7 +300,7 @@ impl Fight {
         self.give_passives(to, step);
         // Whatever it was about to do before it fell.
         self.wake(now);
-        self.look_around(step);
+        self.look_from(to, step);
     }
 
     fn refill(&mut self, to: Slot, resource: Resource, points: u32, step: &mut Step) {

@@ -58,6 +58,7 @@ impl Fight {
     pub(super) fn begin(&mut self) {
         let mut step = Step::default();
         self.do_deeds(self.lifecycle.state(), true, &mut step);
+        self.look_around(&mut step);
     }
 
     /// Leaves the state and enters `to`, with what the ruleset wants done on the way.
@@ -366,12 +367,11 @@ impl Fight {
         if !self.lifecycle.has_started() {
             return;
         }
-        let players = self.participants.iter().take_while(|p| p.enemy.is_none()).count();
-        self.participants.truncate(players);
+        self.dismiss_enemies(step);
         for slot in self.slots() {
             let rules = &self.rules;
             let p = &mut self.participants[usize::from(slot)];
-            if p.forfeited {
+            if p.forfeited || p.enemy.is_some() {
                 continue;
             }
             if p.status == Eliminated {
@@ -402,6 +402,7 @@ impl Fight {
         }
         self.field = Field::new(&self.ruleset.environment, self.clock.now);
         self.show_field(step);
+        self.look_around(step);
     }
 
     // Turns.
@@ -423,7 +424,9 @@ impl Fight {
 
     /// Who comes late acts last.
     pub(super) fn join_turns(&mut self, slot: Slot) {
-        if let Some(turn) = &mut self.turn {
+        if let Some(turn) = &mut self.turn
+            && !turn.order.contains(&slot)
+        {
             turn.order.push(slot);
         }
     }

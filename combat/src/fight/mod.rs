@@ -2,7 +2,7 @@
 //!
 //! [`seats`] who takes part, [`course`] what leads to what and who has won, [`timers`] what happens by itself, [`actions`] what
 //! a participant does, and what that is made of: [`attack`], [`harm`], [`abilities`], [`effects`], [`movement`]. The world
-//! around them: [`enemies`], [`things`], [`sight`], [`watch`].
+//! around them: [`enemies`], their [`minds`] and [`routes`], [`things`], [`sight`], [`watch`].
 
 mod abilities;
 mod actions;
@@ -11,7 +11,9 @@ mod course;
 mod effects;
 mod enemies;
 mod harm;
+mod minds;
 mod movement;
+mod routes;
 mod seats;
 mod sight;
 mod things;

@@ -73,7 +73,7 @@ impl Fight {
     fn put(&mut self, slot: Slot, at: Point, step: &mut Step) {
         self.participants[usize::from(slot)].at = at;
         step.touch(slot, Fields::PLACE);
-        self.look_around(step);
+        self.look_from(slot, step);
     }
 
     /// The last point on the way to `to` before a wall or the end of the arena.
@@ -147,14 +147,14 @@ impl Fight {
         self.walls().any(|wall| wall.is_between(a, b))
     }
 
-    fn walls(&self) -> impl Iterator<Item = Rect> {
-        self.covers().filter(|cover| cover.kind == CoverKind::Wall).map(rect)
+    pub(super) fn walls(&self) -> impl Iterator<Item = Rect> {
+        self.covers().filter(|cover| cover.kind == CoverKind::Wall).map(Cover::area)
     }
 
     /// Damage that reaches `to` from `from`, in percent: what it hides behind takes the rest. Of several the best counts.
     pub(super) fn cover(&self, from: Point, to: Point) -> u32 {
         let hidden = |cover: &&Cover| {
-            let rect = rect(cover);
+            let rect = cover.area();
             rect.is_near(to, HIDING_CM) && rect.is_between(from, to)
         };
         let percent = |cover: &Cover| match cover.kind {
@@ -170,8 +170,4 @@ impl Fight {
         let stands = |(cover, left): &(&Cover, &u32)| cover.health == 0 || **left > 0;
         self.ruleset.environment.covers.iter().zip(&self.field.covers).filter(stands).map(|(cover, _)| cover)
     }
-}
-
-fn rect(cover: &Cover) -> Rect {
-    Rect::new(cover.at, cover.width_cm, cover.height_cm)
 }

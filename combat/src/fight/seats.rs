@@ -11,8 +11,8 @@ impl Fight {
         let seat = self.participants.len();
         let slot = u8::try_from(seat).unwrap_or(u8::MAX);
         let team = match (self.teams.get(seat), u8::try_from(self.rules.teams)) {
-            (Some(&team), _) => team,
             _ if self.against_server() => 0,
+            (Some(&team), _) => team,
             (None, Ok(teams)) if teams > 0 => slot % teams,
             (None, _) => slot,
         };
@@ -31,8 +31,8 @@ impl Fight {
             return Err(Refusal::AlreadySeated);
         }
         // Enemies have the slots behind the players': with these there, nobody can be put in front of them.
-        let taken = u8::try_from(self.participants.len()).map_err(|_| Refusal::Full)?;
-        if taken >= self.seats {
+        let blocked = self.participants.last().is_some_and(|p| p.enemy.is_some());
+        if blocked || self.participants.len() >= usize::from(self.seats) {
             return Err(Refusal::Full);
         }
         let slot = self.add_player(player);
@@ -41,6 +41,7 @@ impl Fight {
         self.look_around(step);
         if self.lifecycle.has_started() {
             self.join_turns(slot);
+            self.give_passives(slot, step);
         } else if slot + 1 == self.seats {
             self.lifecycle.prepare_until(self.clock.now + u64::from(self.rules.preparation_ms));
             step.phase();
@@ -127,6 +128,7 @@ impl Fight {
         participant.forfeit_at = None;
         step.touch(slot, Fields::STATUS);
         self.do_activity(slot, Activity::Down, step);
+        self.look_from(slot, step);
     }
 
     pub(super) fn index(&self, slot: Slot) -> Result<usize, Refusal> {

@@ -54,7 +54,7 @@ impl Fight {
             return Millis::MAX;
         }
         let since = self.lifecycle.active_since().map_or(p.conduct.acted_at, |since| since.max(p.conduct.acted_at));
-        since + u64::from(self.rules.afk_ms)
+        (since + u64::from(self.rules.afk_ms)).max(p.conduct.quiet_until(Flag::Away))
     }
 
     pub(super) fn note_away(&mut self, slot: Slot, step: &mut Step) {

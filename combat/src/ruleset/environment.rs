@@ -1,7 +1,7 @@
 //! Where a fight takes place. Lengths in centimetres; the origin is a corner, x to the right, y down.
 
 use super::{EffectId, Element};
-use crate::geometry::Point;
+use crate::geometry::{Point, Rect};
 
 /// The arena.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,12 @@ pub struct Cover {
     pub height_cm: u32,
     /// What it takes to destroy it; 0 for nothing does.
     pub health: u32,
+}
+
+impl Cover {
+    pub fn area(&self) -> Rect {
+        Rect::new(self.at, self.width_cm, self.height_cm)
+    }
 }
 
 /// How much a cover covers.

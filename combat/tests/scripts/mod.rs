@@ -309,7 +309,6 @@ fn event_words(ruleset: &Ruleset, event: Event) -> String {
             format!("p{by} puts {}{stacks} on p{to}", effect_name(ruleset, effect))
         }
         Event::Faded { to, effect } => format!("p{to} loses {}", effect_name(ruleset, effect)),
-        Event::Perished { to } => format!("p{to} perishes"),
         Event::Revived { by, to } => format!("p{by} revives p{to}"),
         Event::Eliminated { by, to } => format!("p{by} eliminates p{to}"),
         Event::Guard { by } => format!("p{by} guards"),
@@ -319,7 +318,20 @@ fn event_words(ruleset: &Ruleset, event: Event) -> String {
         Event::Disconnected { by } => format!("p{by} disconnected"),
         Event::Forfeited { by } => format!("p{by} forfeited"),
         Event::Phase => "phase".to_owned(),
+        Event::Struck { by, thing, damage } => format!("p{by} strikes {} {damage}", thing_words(thing)),
+        Event::Destroyed { by, thing } => format!("p{by} destroys {}", thing_words(thing)),
+        Event::Burned { to, hazard, damage } => format!("hazard {hazard} burns p{to} {damage}"),
+        Event::Perished { to } => format!("p{to} perishes"),
+        Event::Spawned { by, enemy } => format!("p{by} comes as enemy {enemy}"),
+        Event::Enraged { by, phase } => format!("p{by} enters phase {phase}"),
         other => format!("{other:?}"),
+    }
+}
+
+fn thing_words(thing: Thing) -> String {
+    match thing {
+        Thing::Cover(cover) => format!("cover {cover}"),
+        Thing::Hazard(hazard) => format!("hazard {hazard}"),
     }
 }
 

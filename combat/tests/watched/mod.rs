@@ -95,11 +95,11 @@ impl Watch<'_> {
             assert!(is.hp() <= was.hp() || all_new || self.step.events().iter().any(healed), "p{slot} gained health");
             lost += u64::from(was.hp().saturating_sub(is.hp()));
         }
-        let mended = self.step.events().iter().any(|event| {
-            matches!(
-                event,
-                Event::Healed { .. } | Event::Revived { .. } | Event::Burned { .. } | Event::Affected { .. }
-            )
+        let mended = self.step.events().iter().any(|event| match event {
+            // What one does to oneself, as a hazard's effect does, is nobody's merit.
+            Event::Suffered { by, to, .. } => by == to,
+            Event::Healed { .. } | Event::Revived { .. } | Event::Burned { .. } | Event::Affected { .. } => true,
+            _ => false,
         });
         let shields = self.both().any(|(_, was, is)| was.shield() != is.shield());
         let all_new = self.both().any(|(slot, ..)| self.named(slot, Fields::SEAT));
