@@ -27,20 +27,25 @@ export class Api {
 
   /** A new guest: `{token, player_id, expires_at}`. */
   guest() {
-    return this.#post("guest");
+    return this.#ask("POST", "guest");
   }
 
-  /** A seat in a fight of `kind`: `{session_id, slot, seats, ticket, url, expires_at}`. */
-  seat(token, kind) {
-    return this.#post("arena/seats", token, { kind });
+  /** What can be played: `{rulesets: [{name, title, kinds}]}`. */
+  offers() {
+    return this.#ask("GET", "arena");
+  }
+
+  /** A seat in a fight, `wanted` being `{kind, ruleset, difficulty}`: `{session_id, slot, seats, ticket, url, expires_at}`. */
+  seat(token, wanted) {
+    return this.#ask("POST", "arena/seats", token, wanted);
   }
 
   /** A ticket to a fight the player has a seat in: `{ticket, url, expires_at, …}`. */
   ticket(token, session) {
-    return this.#post(`sessions/${session}/tickets`, token);
+    return this.#ask("POST", `sessions/${session}/tickets`, token);
   }
 
-  async #post(path, token, body) {
+  async #ask(method, path, token, body) {
     const headers = { accept: "application/json" };
     if (token) {
       headers.authorization = `Bearer ${token}`;
@@ -49,7 +54,7 @@ export class Api {
       headers["content-type"] = "application/json";
     }
     const request = {
-      method: "POST",
+      method,
       headers,
       cache: "no-store",
       signal: AbortSignal.timeout(ANSWER_MAX_MS),

@@ -4,7 +4,7 @@
 import { ApiError } from "./api.js";
 import { refusal } from "./words.js";
 
-const KINDS = ["duel", "brawl"];
+export const KINDS = ["duel", "brawl", "solo", "coop", "arena"];
 
 /** Where the player is: at the `gate`, `entering`, or in a `fight`. */
 export class Arena extends EventTarget {
@@ -18,6 +18,10 @@ export class Arena extends EventTarget {
   kind = null;
   /** What went wrong last: `{kind, words}`; kind `token` asks the player for one, the others are `twin` and `refused`. */
   problem = null;
+  /** The rulesets of the server, `{name, title, kinds}`; empty until it has told them. */
+  rulesets = [];
+  /** By which rules and how hard the next fight is to be. */
+  wish = { ruleset: "default", difficulty: "normal" };
 
   /** `dial` makes a `Connection` of its options. */
   constructor({ api, store, game, dial }) {
@@ -46,6 +50,19 @@ export class Arena extends EventTarget {
     }
   }
 
+  /** Asks the server by which rules it can be fought. Without an answer there is no choice, and the fight is none the worse. */
+  async look() {
+    try {
+      const { rulesets } = await this.#api.offers();
+      this.rulesets = rulesets;
+      this.#become(this.stage, this.problem);
+    } catch (error) {
+      if (!(error instanceof ApiError)) {
+        throw error;
+      }
+    }
+  }
+
   /** Takes a seat in a fight of `kind` and connects to it. */
   async enter(kind) {
     if (this.stage !== "gate" || !KINDS.includes(kind)) {
@@ -54,7 +71,7 @@ export class Arena extends EventTarget {
     this.kind = kind;
     this.#become("entering");
     try {
-      const seat = await this.#seat(kind);
+      const seat = await this.#seat({ kind, ...this.wish });
       const fight = { session_id: seat.session_id, kind, seats: seat.seats };
       this.#store.fight = fight;
       this.#connect(fight, seat.url);
@@ -96,11 +113,11 @@ export class Arena extends EventTarget {
     return this.#store.claim();
   }
 
-  async #seat(kind) {
+  async #seat(wanted) {
     const known = this.#store.player;
     const player = known ?? (await this.#newGuest());
     try {
-      return await this.#api.seat(player.token, kind);
+      return await this.#api.seat(player.token, wanted);
     } catch (error) {
       if (error.status !== 401) {
         throw error;
@@ -111,7 +128,7 @@ export class Arena extends EventTarget {
         throw error;
       }
       const guest = await this.#newGuest();
-      return this.#api.seat(guest.token, kind);
+      return this.#api.seat(guest.token, wanted);
     }
   }
 

@@ -1,12 +1,12 @@
 // The line that always says what to do next. It changes when there is something else to do, never by the second, so that
 // it can be read aloud. No DOM.
 
-import { callsign } from "./words.js";
+import { nameOf, sentence } from "./words.js";
 
 /** What to do next; `touch` where there is no keyboard to name keys of. */
 export function advice(stage, game, touch) {
   if (stage === "gate") {
-    return touch ? "Choose a game to take a seat." : "Choose a game: press 1 for a duel, 2 for a brawl.";
+    return touch ? "Choose a game to take a seat." : "Choose a game: press 1 for a duel, 2 for a brawl, 3 to 5 for the rest.";
   }
   if (stage === "entering") {
     return "Finding you a seat. This takes a moment.";
@@ -30,10 +30,10 @@ export function advice(stage, game, touch) {
 }
 
 function beforeTheFight(game, touch) {
-  const missing = game.view.seats - game.view.participants.length;
+  const missing = game.view.seats - game.seated;
   if (missing > 0) {
     const tabs = missing === 1 ? "a second tab" : `${missing} more tabs`;
-    const whom = missing === 1 ? "an opponent" : `${missing} opponents`;
+    const whom = missing === 1 ? "another rider" : `${missing} more riders`;
     const where = game.view.seats > 2 && missing === 1 ? "one more tab" : tabs;
     return `Open this page in ${where} to get ${whom}, or send somebody the link.`;
   }
@@ -44,17 +44,34 @@ function beforeTheFight(game, touch) {
 }
 
 function inTheFight(game, touch) {
+  if (game.phase === "cooldown") {
+    return "The round is over. The next one is on its way.";
+  }
   if (game.me.status === "eliminated") {
     return "You are out of the saddle. Watch how it ends.";
   }
+  const { turn } = game.view.phase;
+  if (turn !== undefined && turn !== game.slot) {
+    return `It is the turn of ${nameOf(game.view, game.rules, turn)}. Yours will come.`;
+  }
   if (game.target === null) {
-    return "Nobody is left to strike. Wait for the marshal.";
+    return game.rivals.length > 0
+      ? "Nobody is in sight. Walk until you see somebody."
+      : game.rules.enemies?.length > 0 && game.rules.mode === "pve"
+        ? "Nobody is here yet. The next ones are on their way."
+        : "Nobody is left to strike. Wait for the marshal.";
   }
-  const name = callsign(game.view.participants[game.target].player);
-  if (game.view.seats > 2) {
-    return touch
-      ? `Tap a rival to strike, Shield to guard. You aim at ${name}.`
-      : `Pick a rival by number or click, press A to strike, D to guard. You aim at ${name}.`;
+  const { me, rules } = game;
+  if (me.cast.length > 0 && me.cast[1] > game.time) {
+    return `${sentence(rules.abilities[me.cast[0]]?.name ?? "It")} is on its way.`;
   }
-  return touch ? `Tap ${name} to strike, Shield to guard.` : `Press A to strike ${name}, D to raise your shield.`;
+  const name = nameOf(game.view, rules, game.target);
+  if (touch) {
+    return game.crowded
+      ? `Tap a rival to strike, the ground to walk. You aim at ${name}.`
+      : `Tap ${name} to strike, the ground to walk, Guard to guard.`;
+  }
+  return game.crowded
+    ? `Tab or a click picks a rival, Space strikes, F guards, WASD walks. You aim at ${name}.`
+    : `Press Space to strike ${name}, F to guard, WASD to walk.`;
 }

@@ -3,18 +3,23 @@
 // changes by events; the pages of the UI read it. No DOM, no socket; the local clock is handed in.
 //
 // Events: `change` (anything), `events` (detail `{events, before, after}`, what a delta brought), `refused` (detail
-// `{kind, words}`).
+// `{kind, a, words}`).
 
+import { aimOf } from "./aim.js";
 import { SessionClock } from "./clock.js";
-import { Drift, apply, guardReadyAt, say, staminaAt, viewOf } from "./protocol.js";
+import { distance } from "./geometry.js";
+import { mayAct } from "./may.js";
+import { say } from "./protocol.js";
+import { energyAt, guardReadyAt, kitOf, staminaAt, useOf, wallsOf } from "./rules.js";
+import { Drift, apply, viewOf } from "./view.js";
+import { Walk } from "./walk.js";
 import { refusal } from "./words.js";
 
 /** Joins in a row that no right digest followed; more would only load the server. */
 const RESYNCS_MAX = 5;
 /** Latencies remembered for the median. */
 const SAMPLES_MAX = 101;
-
-const READY = { ok: true };
+const NOWHERE = { x: 0, y: 0 };
 
 export class Game extends EventTarget {
   #now;
@@ -26,8 +31,8 @@ export class Game extends EventTarget {
   #awaitsSnapshot = true;
   #resyncs = 0;
   #readyWanted = false;
-  #attackReadyAt = 0;
   #samples = [];
+  #walls = null;
 
   constructor(now = () => performance.now()) {
     super();
@@ -42,6 +47,13 @@ export class Game extends EventTarget {
     this.seats = seats;
     this.#send = send;
     this.view = null;
+    this.rules = null;
+    this.walk = new Walk();
+    this.heading = { x: 1, y: 0 };
+    /** The part of the body that attacks go to, and the place the player points at on the field. */
+    this.part = "torso";
+    this.pointed = null;
+    this.attackReadyAt = 0;
     this.q = undefined;
     this.slot = null;
     this.handle = null;
@@ -59,8 +71,8 @@ export class Game extends EventTarget {
     this.#awaitsSnapshot = true;
     this.#resyncs = 0;
     this.#readyWanted = false;
-    this.#attackReadyAt = 0;
     this.#samples = [];
+    this.#walls = null;
     this.#changed();
   }
 
@@ -84,8 +96,18 @@ export class Game extends EventTarget {
     return this.view?.participants[this.slot] ?? null;
   }
 
+  /** Whether the one in `slot` is played by the server: those sit behind the players' seats. */
+  isServers(slot) {
+    return slot >= this.view.seats;
+  }
+
+  /** How many seats of players are taken. */
+  get seated() {
+    return this.view === null ? 0 : Math.min(this.view.seats, this.view.participants.length);
+  }
+
   get full() {
-    return this.view !== null && this.view.participants.length >= this.view.seats;
+    return this.view !== null && this.seated >= this.view.seats;
   }
 
   /** Whether this player has said to be ready, or is about to. */
@@ -109,14 +131,47 @@ export class Game extends EventTarget {
     };
   }
 
-  /** Slots of the others, those that can be struck first to last. */
+  /** Slots of those that can be struck, seen ones first. */
   get rivals() {
-    return (this.view?.participants ?? []).map((_, slot) => slot).filter((slot) => slot !== this.slot);
+    const { participants } = this.view ?? { participants: [] };
+    const foes = participants.map((_, slot) => slot).filter((slot) => this.isFoe(slot));
+    return foes.sort((a, b) => Boolean(participants[a].hidden) - Boolean(participants[b].hidden));
+  }
+
+  /** Whether there is more than one against the player, or anybody beside. */
+  get crowded() {
+    return (this.view?.seats ?? 0) > 2 || (this.view?.participants.length ?? 0) > 2;
+  }
+
+  /** Whether players fight in teams, of which this one has a number. */
+  get teams() {
+    const { participants } = this.view ?? { participants: [] };
+    return participants.some(({ team }, slot) => team !== slot);
+  }
+
+  /** Whether the one in `slot` is on another side. */
+  isFoe(slot) {
+    return slot !== this.slot && this.view.participants[slot].team !== this.me?.team;
+  }
+
+  /** Where the player is, with the steps that are still on their way. */
+  get place() {
+    return this.walk.at ?? this.me ?? NOWHERE;
+  }
+
+  /** The abilities and items the player has. */
+  get kit() {
+    return kitOf(this.rules);
   }
 
   /** Points of stamina of the participant in `slot`, now. */
   stamina(slot) {
-    return staminaAt(this.view.participants[slot], this.view.rules, this.time) / 1000;
+    return staminaAt(this.view.participants[slot], this.rules, this.time) / 1000;
+  }
+
+  /** Points of the player's energy, now. */
+  get energy() {
+    return energyAt(this.me, this.rules, this.time) / 1000;
   }
 
   /** Milliseconds for which the guard of the participant in `slot` is still up. */
@@ -131,61 +186,94 @@ export class Game extends EventTarget {
     return until === undefined ? null : Math.max(0, until - this.time);
   }
 
-  /** Milliseconds until the cooldown of `attack` or `defend` is over. */
-  cooldownMs(kind) {
+  /** Milliseconds until the cooldown of `attack`, `defend`, or ability `a` is over. */
+  cooldownMs(kind, a) {
     if (!this.me) {
       return 0;
     }
-    const readyAt = kind === "attack" ? this.#attackReadyAt : guardReadyAt(this.me, this.view.rules);
+    const readyAt =
+      kind === "attack"
+        ? this.attackReadyAt
+        : kind === "defend"
+          ? guardReadyAt(this.me, this.rules)
+          : useOf(this.me, a).readyAt;
     return Math.max(0, readyAt - this.time);
   }
 
-  /** Whether the player may do `kind` now: `{ok}`, and where not why (`reason`) and for how long (`waitMs`). */
-  can(kind) {
-    const not = (reason, waitMs) => ({ ok: false, reason, waitMs });
-    if (!this.live) {
-      return not("offline");
-    }
-    if (this.paused) {
-      return not("paused");
-    }
-    if (this.phase !== "active") {
-      return not("wrong_phase");
-    }
-    if (this.me.status === "eliminated") {
-      return not("eliminated");
-    }
-    if ([...this.#pending.values()].some((action) => action.kind === kind)) {
-      return not("pending");
-    }
-    const cooldownMs = this.cooldownMs(kind);
-    if (cooldownMs > 0) {
-      return not("cooldown", cooldownMs);
-    }
-    if (kind === "attack") {
-      return this.target === null ? not("needs_target") : READY;
-    }
-    const { rules } = this.view;
-    const missing = rules.defend_cost - this.stamina(this.slot);
-    return missing > 0 ? not("not_enough_stamina", (missing * 1000) / rules.stamina_per_second) : READY;
+  /** Whether an action like this is on its way. */
+  waitsFor(kind, a) {
+    return [...this.#pending.values()].some((action) => action.kind === kind && action.a === a);
   }
 
-  /** Does `kind` (`attack` on the target, or `defend`) if it may be done now; the answer is that of `can`. */
-  act(kind) {
-    const may = this.can(kind);
+  /** Whether the player may do `kind` now: `{ok}`, and where not why (`reason`) and for how long (`waitMs`). */
+  can(kind, a) {
+    return mayAct(this, kind, a);
+  }
+
+  /** Does `kind`, with ability `a` where it is one, if it may be done now; the answer is that of `can`. */
+  act(kind, a) {
+    const may = this.can(kind, a);
     if (may.ok) {
-      const id = this.#nextId++;
-      const action = { id, kind, to: kind === "attack" ? this.target : undefined, sentAt: this.#now() };
-      this.#pending.set(id, action);
-      this.#sendAction(action);
-      this.#changed();
+      this.#start({ kind, a, ...this.#aimed(kind, a) });
     }
     return may;
   }
 
+  /** Strikes a cover or a hazard: `{c}` or `{z}`. */
+  strikeThing(thing) {
+    const may = this.can("attack");
+    const ok = may.ok || may.reason === "needs_target" || may.reason === "out_of_range";
+    if (ok) {
+      this.#start({ kind: "attack", ...thing });
+    }
+    return ok ? { ok } : may;
+  }
+
+  #aimed(kind, a) {
+    if (kind === "attack") {
+      return { to: this.target, part: this.part === "torso" ? undefined : this.part };
+    }
+    if (kind === "defend") {
+      return {};
+    }
+    const { ok: _, ...aim } = aimOf(this, this.kit.find((ability) => ability.a === a));
+    return aim;
+  }
+
+  #start(order) {
+    const action = { id: this.#nextId++, ...order, sentAt: this.#now() };
+    this.#pending.set(action.id, action);
+    this.#sendAction(action);
+    this.#changed();
+  }
+
+  /** Moves the player on, and claims where it is; call it with every picture. */
+  stride() {
+    if (this.view === null || !this.me) {
+      return;
+    }
+    const { x, y } = this.place;
+    const claim = this.walk.step(this.#now(), {
+      speed: this.rules.speed_cm_per_s,
+      field: this.rules.field,
+      walls: (this.#walls ??= wallsOf(this.rules, this.view)),
+      may: this.can("move").ok,
+    });
+    const [dx, dy] = [this.place.x - x, this.place.y - y];
+    const far = Math.hypot(dx, dy);
+    if (far > 1) {
+      this.heading = { x: dx / far, y: dy / far };
+    }
+    if (claim) {
+      const action = { id: this.#nextId++, kind: "move", ...claim, sentAt: this.#now() };
+      this.#pending.set(action.id, action);
+      this.#sendAction(action);
+    }
+  }
+
   /** Makes the rival in `slot` the one that attacks go to. */
   aim(slot) {
-    if (this.#strikable(slot) && slot !== this.target) {
+    if (this.#standing(slot) && slot !== this.target) {
       this.target = slot;
       this.#changed();
     }
@@ -244,8 +332,9 @@ export class Game extends EventTarget {
     this.#changed();
   }
 
-  #joined({ s, slot, last_id: lastId }) {
+  #joined({ s, slot, last_id: lastId, rules }) {
     this.handle = s;
+    this.rules = rules;
     this.slot = slot;
     this.#awaitsSnapshot = true;
     this.#nextId = Math.max(this.#nextId, lastId + 1);
@@ -266,6 +355,8 @@ export class Game extends EventTarget {
     this.q = snapshot.q;
     this.snapshots += 1;
     this.#awaitsSnapshot = false;
+    this.#walls = null;
+    this.walk.placed(this.me);
     this.#viewed(snapshot.at, at);
     if (this.#readyWanted && this.phase === "preparation" && !this.me.ready) {
       this.#send(say.ready(this.handle));
@@ -277,6 +368,7 @@ export class Game extends EventTarget {
       return;
     }
     const before = this.view;
+    const mine = this.me;
     try {
       this.view = apply(before, this.q, delta);
     } catch (error) {
@@ -290,8 +382,15 @@ export class Game extends EventTarget {
       this.#trusted();
     }
     const events = delta.ev ?? [];
-    if (events.some((event) => event.k === "hit" && event.by === this.slot)) {
-      this.#attackReadyAt = delta.at + this.view.rules.attack_interval_ms;
+    const swung = ({ k, by, a }) => by === this.slot && a === undefined && (k === "hit" || k === "missed" || k === "struck");
+    if (events.some(swung)) {
+      this.attackReadyAt = delta.at + this.rules.attack_interval_ms;
+    }
+    if (delta.c) {
+      this.#walls = null;
+    }
+    if (mine && (mine.x !== this.me.x || mine.y !== this.me.y)) {
+      this.walk.placed(this.me);
     }
     this.#viewed(delta.at, at);
     this.#tell("events", { events, before, after: this.view });
@@ -299,7 +398,7 @@ export class Game extends EventTarget {
 
   /** What follows from every new view, of session time `time`, that came at local time `at`. */
   #viewed(time, at) {
-    const { status, phase } = this.view.phase;
+    const { status, phase, end } = this.view.phase;
     this.#clock.observe(time, at, status === "initializing" || status === "active");
     this.seats = this.view.seats;
     for (const [id, action] of this.#pending) {
@@ -307,15 +406,18 @@ export class Game extends EventTarget {
         this.#pending.delete(id);
       }
     }
-    if (!this.#strikable(this.target)) {
-      this.target = this.rivals.find((slot) => this.#strikable(slot)) ?? null;
+    if (!this.#standing(this.target) || !this.isFoe(this.target)) {
+      this.target = this.#nearest();
     }
     if (phase !== "preparation") {
       this.#readyWanted = false;
     }
     if (phase === "cooldown" || phase === "finished") {
       this.#pending.clear();
-      this.outcome ??= outcomeOf(this.view, this.q);
+      // Between two rounds nothing is decided.
+      if (end !== undefined || phase === "finished") {
+        this.outcome ??= outcomeOf(this.view, this.q);
+      }
     }
   }
 
@@ -346,10 +448,14 @@ export class Game extends EventTarget {
     }
     this.#pending.delete(id);
     this.#measured(action, at);
-    if (action.kind === "attack" && reason === "cooldown" && retryMs) {
-      this.#attackReadyAt = Math.max(this.#attackReadyAt, this.time + retryMs);
+    if (action.kind === "move") {
+      this.walk.refused(reason, this.me);
+      return;
     }
-    this.#tell("refused", { kind: action.kind, words: refusal(reason, retryMs) });
+    if (action.kind === "attack" && reason === "cooldown" && retryMs) {
+      this.attackReadyAt = Math.max(this.attackReadyAt, this.time + retryMs);
+    }
+    this.#tell("refused", { kind: action.kind, a: action.a, words: refusal(reason, retryMs) });
   }
 
   #measured(action, at) {
@@ -359,15 +465,24 @@ export class Game extends EventTarget {
     }
   }
 
-  #sendAction({ id, kind, to, q }) {
+  #sendAction({ q, sentAt: _, ...action }) {
     if (q === undefined) {
-      this.#send(say.action(this.handle, id, kind, to));
+      this.#send(say.action(this.handle, action));
     }
   }
 
-  #strikable(slot) {
+  /** Whether somebody stands in `slot` whom the player sees, and who is not the player. */
+  #standing(slot) {
     const participant = this.view?.participants[slot];
-    return participant !== undefined && slot !== this.slot && participant.status !== "eliminated";
+    const there = participant !== undefined && slot !== this.slot;
+    return there && participant.status !== "eliminated" && !participant.hidden;
+  }
+
+  /** The nearest rival that can be struck; of equally near ones the first. */
+  #nearest() {
+    const far = (slot) => distance(this.place, this.view.participants[slot]);
+    const standing = this.me ? this.rivals.filter((slot) => this.#standing(slot)) : [];
+    return standing.sort((a, b) => far(a) - far(b))[0] ?? null;
   }
 
   #trusted() {
@@ -401,9 +516,10 @@ export class Game extends EventTarget {
 
 /** The outcome as the view alone has it, for a page that was not there when the result was told. */
 function outcomeOf(view, q) {
-  const { winner, end } = view.phase;
+  const { winner, team, end } = view.phase;
+  const first = (row) => (row.slot === winner) + (team !== undefined && row.team === team);
   const standings = view.participants
-    .map(({ player, score }, slot) => ({ slot, player, score }))
-    .sort((a, b) => (b.slot === winner) - (a.slot === winner) || b.score - a.score);
-  return { q, reason: end, winner, standings };
+    .map(({ player, team: of, score, enemy }, slot) => ({ slot, player, team: of, score, enemy }))
+    .sort((a, b) => first(b) - first(a) || b.score - a.score);
+  return { q, reason: end, winner, team, standings };
 }

@@ -28,6 +28,7 @@ try {
   window.tiltyard.ready = true;
   addEventListener("online", () => arena.hasten());
   addEventListener("hashchange", () => arena.enter(takeWish()));
+  arena.look();
   await arena.start(takeWish());
 } catch (error) {
   fail(error);

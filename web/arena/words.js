@@ -25,6 +25,21 @@ const REFUSED = {
   session_full: "Every seat is taken.",
   too_many_sessions: "The server has all the fights it can hold. Try again later.",
   internal: "Something went wrong inside the server.",
+  not_enough_energy: "Not enough energy.",
+  not_enough_charge: "Not charged yet: deal damage.",
+  not_enough_ammo: "No shots left.",
+  reloading: "Reloading.",
+  used_up: "Used up for this round.",
+  needs_place: "Point at a place first.",
+  out_of_range: "Out of range: go nearer.",
+  no_sight: "Something is in the way.",
+  too_fast: "Too fast.",
+  out_of_bounds: "That is outside the arena.",
+  blocked: "Something is in the way.",
+  stunned: "You are stunned.",
+  denied: "An effect keeps you from it.",
+  busy: "You are busy.",
+  not_your_turn: "It is not your turn.",
   // Reasons of the page itself.
   offline: "Not connected: your move waits for you.",
   pending: "On its way.",
@@ -44,6 +59,12 @@ const ENDED = {
   completed: "The marshal closed the fight.",
   abandoned: "Nobody came to fight it, or nobody stayed.",
   failed: "The server could not go on with this fight.",
+  score_limit: "The score was reached.",
+  rounds_won: "Most of the rounds were won.",
+  cleared: "Every enemy was beaten.",
+  survived: "You held out to the end.",
+  defeated: "The enemies beat you all.",
+  not_ready: "Not everybody was ready.",
 };
 
 /** Why a fight ended, in words. */
@@ -74,7 +95,27 @@ export function clockFace(ms) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-function sentence(name) {
-  const words = String(name).replaceAll("_", " ");
+/** A name of the rules, as it begins a sentence. */
+export function sentence(name) {
+  const words = String(name).replaceAll(/[_-]/g, " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** What the participant in `slot` is called; enemies of one kind are numbered. */
+export function nameOf(view, rules, slot) {
+  const participant = view.participants[slot];
+  if (!participant) {
+    return `Seat ${slot + 1}`;
+  }
+  if (participant.enemy === undefined) {
+    return slot < view.seats ? callsign(participant.player) : "Somebody unseen";
+  }
+  const same = view.participants.map(({ enemy }, i) => [enemy, i]).filter(([enemy]) => enemy === participant.enemy);
+  const number = same.length > 1 ? ` ${same.findIndex(([, i]) => i === slot) + 1}` : "";
+  return sentence(rules.enemies[participant.enemy]?.name ?? "enemy") + number;
+}
+
+/** Milliseconds as seconds, with a tenth where there are few. */
+export function seconds(ms) {
+  return ms < 9950 ? `${(Math.max(0, ms) / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`;
 }

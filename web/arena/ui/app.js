@@ -5,6 +5,7 @@ import { advice } from "../coach.js";
 import { Controls } from "./controls.js";
 import { el, say, show, touch } from "./dom.js";
 import { Gate } from "./gate.js";
+import { verdict } from "./result.js";
 import { Side, renderPill } from "./side.js";
 import { Stage } from "./stage.js";
 
@@ -30,7 +31,10 @@ export class App {
     this.#arena = arena;
     this.#gate = new Gate(this.#parts.gate, arena);
     this.#controls = new Controls(this.#parts.actions, game, arena);
-    this.#stage = new Stage(this.#parts.stage, game, (slot) => this.#controls.strike(slot));
+    this.#stage = new Stage(this.#parts.stage, game, {
+      onStrike: (slot) => this.#controls.strike(slot),
+      onThing: (thing) => this.#controls.moves.strikeThing(thing),
+    });
     this.#side = new Side(this.#parts.side, game);
     this.#parts.leave.addEventListener("click", () => this.#leave());
     game.addEventListener("change", () => this.#queue());
@@ -121,11 +125,11 @@ function titleOf(stage, game) {
     return "Tiltyard";
   }
   if (game.outcome) {
-    const won = game.outcome.winner === game.slot;
-    return `${game.outcome.winner === undefined ? "Draw" : won ? "Victory" : "Defeat"} · Tiltyard`;
+    const [, title] = verdict(game.outcome, game);
+    return `${title} · Tiltyard`;
   }
   if (game.phase === "preparation") {
-    return `${game.full ? "Get ready" : `${game.view.participants.length} of ${game.view.seats}`} · Tiltyard`;
+    return `${game.full ? "Get ready" : `${game.seated} of ${game.view.seats}`} · Tiltyard`;
   }
   return `${game.me.hp} health · Tiltyard`;
 }

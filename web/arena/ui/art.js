@@ -1,5 +1,4 @@
-// The drawings that the UI needs as elements rather than as pictures: the rider, whose parts move and take the rider's
-// tincture, the crest that is made up from a player's id, and the icons of the moves.
+// The drawings that the UI needs as elements rather than as pictures: the rider, who takes a tincture, the crest that is made up from a player's id, and the icons of the moves.
 
 import { svg } from "./dom.js";
 
@@ -76,6 +75,53 @@ const ICONS = {
     ["M24 7L11 10v12c0 9 6 15 13 18z", "#2aa7cb"],
     ["M21 13h6v8h7v5h-7v9l-3 2-3-2v-9h-7v-5h7z", "#fff"],
   ],
+  time: [
+    ["M10 3h28v6L28 24l10 15v6H10v-6l10-15L10 9z", "#e9ecff"],
+    ["M14 9h20l-8 12h-4z", "#3ddcff"],
+    ["M24 27l8 12H16z", "#3ddcff"],
+  ],
+  berserk: [
+    ["M24 2c3 8 14 12 14 26 0 11-6 18-14 18S10 39 10 28c0-7 4-10 6-15 2 5 4 6 5 8 2-6 1-13 3-19z", "#ff5c4d"],
+    ["M24 22c2 5 7 8 7 14 0 5-3 9-7 9s-7-4-7-9c0-6 5-9 7-14z", "#ffc53d"],
+  ],
+  pulse: [
+    ["M24 2a22 22 0 1 1 0 44 22 22 0 0 1 0-44zm0 5a17 17 0 1 0 0 34 17 17 0 0 0 0-34z", "#7a84c2"],
+    ["M24 11a13 13 0 1 1 0 26 13 13 0 0 1 0-26zm0 4a9 9 0 1 0 0 18 9 9 0 0 0 0-18z", "#8ce9ff"],
+    ["M27 12L15 27h7l-2 10 13-16h-8z", "#ffe45c"],
+  ],
+  jam: [
+    ["M4 18h30l10 4v6H24l-3 12h-9l3-12H4z", "#aab2e6"],
+    ["M4 18h30l4 2H4z", "#e9ecff"],
+    ["M6 6l4-4 34 36-4 4z", "#ff5c97"],
+  ],
+  shield: [
+    ["M24 2l18 7v14c0 12-8 19-18 23C14 42 6 35 6 23V9z", "#2aa7cb"],
+    ["M24 8l12 5v10c0 8-5 13-12 17z", "#1d7f9c"],
+    ["M21 14h6v7h7v6h-7v7h-6v-7h-7v-6h7z", "#fff"],
+  ],
+  finish: [
+    ["M24 2l5 17 17 5-17 5-5 17-5-17-17-5 17-5z", "#ffc53d"],
+    ["M24 12l3 9 9 3-9 3-3 9-3-9-9-3 9-3z", "#7a1f56"],
+    ["M22 22h4v4h-4z", "#fff"],
+  ],
+  dash: [
+    ["M20 8l22 16-22 16 7-16z", "#ffc53d"],
+    ["M8 14h10l3 4H8zM2 22h20v4H2zM8 30h13l-3 4H8z", "#e9ecff"],
+  ],
+  medkit: [
+    ["M4 14h40v28H4z", "#e9ecff"],
+    ["M16 14V6h16v8h-4v-4h-8v4z", "#aab2e6"],
+    ["M20 19h8v6h6v7h-6v6h-8v-6h-6v-7h6z", "#ff4d6d"],
+  ],
+  stim: [
+    ["M34 4l10 10-4 4-2-2-16 16-10 2 2-10 16-16-2-2z", "#e9ecff"],
+    ["M24 18l6 6-9 8-7 1 1-7z", "#9bf05a"],
+    ["M12 32l4 4L5 45l-2-2z", "#aab2e6"],
+  ],
+  revive: [
+    ["M24 44L6 26C0 16 10 4 20 10l4 4 4-4c10-6 20 6 14 16z", "#ff4d6d"],
+    ["M21 16h6v7h7v6h-7v7h-6v-7h-7v-6h7z", "#fff"],
+  ],
 };
 
 /** The icon of a move. */
@@ -83,6 +129,6 @@ export function moveIcon(kind) {
   return svg(
     "svg",
     { viewBox: "0 0 48 48", "aria-hidden": "true" },
-    ...ICONS[kind].map(([d, fill]) => svg("path", { d, fill })),
+    ...(ICONS[kind] ?? ICONS.finish).map(([d, fill]) => svg("path", { d, fill })),
   );
 }

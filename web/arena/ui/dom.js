@@ -13,7 +13,9 @@ export function svg(tag, props = {}, ...children) {
 }
 
 function fill(node, { data = {}, on = {}, ...attributes }, children) {
-  Object.assign(node.dataset, data);
+  for (const [name, value] of Object.entries(data)) {
+    mark(node, name, value);
+  }
   for (const [name, listener] of Object.entries(on)) {
     node.addEventListener(name, listener);
   }

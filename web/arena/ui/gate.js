@@ -1,4 +1,5 @@
-// The landing: the two choices, what went wrong last, and the token form for servers that admit no guests.
+// The landing: the choices, the rules to fight by, what went wrong last, and the token form for servers that admit no
+// guests.
 
 import { riderArt } from "./art.js";
 import { el, mark, say, show } from "./dom.js";
@@ -8,12 +9,14 @@ export class Gate {
   #choices;
   #problem = document.getElementById("problem");
   #form = document.getElementById("token-form");
+  #options = document.getElementById("options");
+  #listed = null;
 
   constructor(root, arena) {
     this.#arena = arena;
     this.#choices = [...root.querySelectorAll("[data-kind]")];
     const hero = root.querySelector(".gate-hero");
-    const riders = [0, 1].map((slot) => el("div", { class: "gate-rider", data: { slot } }, riderArt()));
+    const riders = [0, 1].map((team) => el("div", { class: "gate-rider", data: { team } }, riderArt()));
     hero.prepend(...riders);
     for (const choice of this.#choices) {
       choice.addEventListener("click", () => arena.enter(choice.dataset.kind));
@@ -23,12 +26,14 @@ export class Gate {
       arena.useToken(this.#form.elements.token.value.trim());
       this.#form.reset();
     });
+    this.#options.addEventListener("change", () => this.#choose());
+    this.#options.addEventListener("submit", (event) => event.preventDefault());
     document.addEventListener("keydown", (event) => this.#key(event));
   }
 
   /** Shows the gate as it is. */
   render() {
-    const { problem, stage, kind } = this.#arena;
+    const { problem, stage, kind, rulesets } = this.#arena;
     show(this.#problem, problem !== null);
     say(this.#problem, problem?.words ?? "");
     show(this.#form, problem?.kind === "token");
@@ -36,12 +41,39 @@ export class Gate {
       choice.setAttribute("aria-busy", String(stage === "entering" && choice.dataset.kind === kind));
     }
     mark(this.#problem, "kind", problem?.kind);
+    if (this.#listed !== rulesets) {
+      this.#listed = rulesets;
+      this.#list(rulesets);
+    }
+    this.#offer();
+  }
+
+  #list(rulesets) {
+    const { ruleset } = this.#options.elements;
+    ruleset.replaceChildren(...rulesets.map(({ name, title }) => el("option", { value: name }, title)));
+    ruleset.value = this.#arena.wish.ruleset;
+  }
+
+  #choose() {
+    const { ruleset, difficulty } = this.#options.elements;
+    this.#arena.wish = { ruleset: ruleset.value, difficulty: difficulty.value };
+    this.#offer();
+  }
+
+  /** A ruleset need not have every mode. */
+  #offer() {
+    const { rulesets, wish } = this.#arena;
+    const chosen = rulesets.find(({ name }) => name === wish.ruleset);
+    for (const choice of this.#choices) {
+      choice.disabled = Boolean(chosen && !chosen.kinds.includes(choice.dataset.kind));
+    }
   }
 
   #key(event) {
-    const free = !event.ctrlKey && !event.metaKey && !event.altKey && !(event.target instanceof HTMLInputElement);
+    const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
+    const free = !event.ctrlKey && !event.metaKey && !event.altKey && !typing;
     const choice = this.#choices[Number(event.key) - 1];
-    if (free && choice && this.#arena.stage === "gate") {
+    if (free && choice && !choice.disabled && this.#arena.stage === "gate") {
       this.#arena.enter(choice.dataset.kind);
     }
   }

@@ -1,6 +1,6 @@
 // The side: what happened, in words, and the figures of the connection.
 
-import { callsign } from "../words.js";
+import { storyOf } from "../story.js";
 import { el, mark, say, show } from "./dom.js";
 
 const LINES_MAX = 60;
@@ -14,7 +14,7 @@ export class Side {
   constructor(root, game) {
     this.#game = game;
     const figures = el("dl", { class: "figures" });
-    for (const name of ["Connection", "Round trip", "Move answered", "Median of moves", "Sequence", "Digest", "Deltas", "Session"]) {
+    for (const name of ["Connection", "Round trip", "Move answered", "Median of moves", "Sequence", "Digest", "Deltas", "Rules", "Session"]) {
       const value = el("dd");
       this.#rows.set(name, value);
       figures.append(el("dt", {}, name), value);
@@ -42,8 +42,10 @@ export class Side {
     this.#row("Sequence", game.q === undefined ? "–" : `q ${game.q}`);
     this.#row("Digest", digestWords(game), game.drift > 0 ? "bad" : game.digests > 0 ? "good" : null);
     this.#row("Deltas", `${game.deltas} + ${game.snapshots} snapshot${game.snapshots === 1 ? "" : "s"}`);
+    this.#row("Rules", game.rules ? game.rules.title : "–");
     this.#row("Session", game.session === null ? "–" : `${game.session.slice(0, 8)}…${game.session.slice(-4)}`);
     this.#rows.get("Session").title = game.session ?? "";
+    this.#rows.get("Rules").title = game.rules ? `${game.rules.name} ${game.rules.hash}` : "";
   }
 
   #row(name, words, tone) {
@@ -65,38 +67,19 @@ export class Side {
     this.#feed.scrollTop = this.#feed.scrollHeight;
   }
 
-  #line({ k, by, to, n, crit, guarded }, before, after) {
-    const who = (slot, start) => this.#who(after, slot, start);
-    const figure = el("span", { class: "figure" }, String(n ?? 0));
-    const line = (...words) => el("li", { data: { slot: by ?? to ?? "" } }, ...words);
-    switch (k) {
-      case "hit":
-        return line(who(by, true), crit ? " crit " : " hit ", who(to), " for ", figure, guarded ? " through the shield" : "");
-      case "guard":
-        return line(who(by, true), by === this.#game.slot ? " raise the shield" : " raises the shield");
-      case "eliminated":
-        return line(who(to, true), to === this.#game.slot ? " are unhorsed" : " is unhorsed", ...(by === undefined ? [] : [" by ", who(by)]));
-      case "seated":
-        return line(who(by, true), by === this.#game.slot ? " take a seat" : " takes a seat");
-      case "ready":
-        return line(who(by, true), by === this.#game.slot ? " are ready" : " is ready");
-      case "connected":
-        return line(who(by, true), by === this.#game.slot ? " are here" : " is here");
-      case "disconnected":
-        return line(who(by, true), " lost the connection");
-      case "forfeited":
-        return line(who(by, true), by === this.#game.slot ? " give up" : " gives up");
-      case "phase":
-        return phaseLine(before.phase, after.phase);
-      default:
-        return null;
-    }
-  }
-
-  #who(view, slot, start) {
-    const player = view.participants[slot]?.player;
-    const name = slot === this.#game.slot ? (start ? "You" : "you") : player ? callsign(player) : `Seat ${slot + 1}`;
-    return el("strong", { data: { slot } }, name);
+  /** One event as a line; names have the colours of their teams. */
+  #line(event, before, after) {
+    const story = storyOf(event, { before, after, game: this.#game });
+    const team = (slot) => (after.participants[slot]?.team ?? slot ?? 0) % 8;
+    const part = (one) => {
+      if (typeof one === "string") {
+        return one;
+      }
+      return "n" in one
+        ? el("span", { class: "figure" }, String(one.n))
+        : el("strong", { data: { team: team(one.slot) } }, one.name);
+    };
+    return story && el("li", { data: { team: story.slot === undefined ? "" : team(story.slot) } }, ...story.parts.map(part));
   }
 }
 
@@ -124,27 +107,6 @@ function linkWords({ link, live }) {
 
 function digestWords({ digests, drift }) {
   return digests + drift === 0 ? "–" : `${digests} ok, drift ${drift}`;
-}
-
-function phaseLine(before, after) {
-  const words = phaseWords(before, after);
-  return words ? el("li", {}, words) : null;
-}
-
-function phaseWords(before, after) {
-  if (after.status === "paused") {
-    return "The fight is paused.";
-  }
-  if (before.status === "paused") {
-    return "The fight goes on.";
-  }
-  if (before.phase !== "active" && after.phase === "active") {
-    return "The fight starts.";
-  }
-  if (before.phase === "active" && after.phase !== "active") {
-    return "The fight is over.";
-  }
-  return after.phase === "preparation" && after.until !== undefined ? "Everybody is here: the countdown runs." : null;
 }
 
 function ms(value) {

@@ -1,42 +1,61 @@
-// The stage: the riders in their places, what happens between them, and what is announced over them.
+// The stage: the field with everybody on it, the plates of both sides, and what is announced over them.
 
-import { callsign, clockFace, ending } from "../words.js";
-import { crest } from "./art.js";
+import { clockFace } from "../words.js";
 import { el, lively, mark, say, show } from "./dom.js";
-import { Rider, STRIKE_MS } from "./rider.js";
+import { Ground } from "./ground.js";
+import { Marks } from "./marks.js";
+import { Floats } from "./floats.js";
+import { Pointer } from "./pointer.js";
+import { Roster } from "./roster.js";
+import { resultWords, standings, verdict } from "./result.js";
+import { Scenes } from "./scenes.js";
 import { Sparks } from "./sparks.js";
+import { Unit } from "./unit.js";
 
-const FLOAT_MS = 1100;
 const SHOUT_MS = 1000;
-const FACING = ["right", "left", "left", "left"];
-const FACING_BRAWL = ["right", "right", "left", "left"];
 const TINCTURES = ["#ffc53d", "#ff5c97", "#3ddcff", "#9bf05a"];
 
 export class Stage {
   #root;
   #game;
-  #onStrike;
   #session = null;
-  #riders = [];
-  #list = el("div", { class: "riders" });
+  #units = new Map();
+  #ground = new Ground();
+  #floats = new Floats();
   #canvas = el("canvas", { class: "sparks", "aria-hidden": "true" });
   #sparks = new Sparks(this.#canvas);
-  #floats = el("div", { class: "floats", "aria-hidden": "true" });
   #hurt = el("div", { class: "hurt", "aria-hidden": "true" });
   #clock = el("span", { class: "over-clock" });
-  #over = el("div", { class: "over", role: "timer", "aria-label": "Time left", hidden: true }, this.#clock);
+  #score = el("span", { class: "over-score" });
+  #over = el("div", { class: "over", role: "timer", "aria-label": "Time left", hidden: true }, this.#clock, this.#score);
   #figure = el("span", { class: "count-figure" });
   #words = el("span", { class: "count-words" });
   #count = el("div", { class: "count", hidden: true }, this.#figure, this.#words);
   #result = el("div", { class: "result", role: "region", "aria-label": "Result", hidden: true });
+  #roster;
+  #scenes;
   #shown = null;
+  #before = 0;
 
-  /** `onStrike` hears the slot of a rival that was clicked. */
-  constructor(root, game, onStrike) {
+  /** `onStrike` hears the slot of a rival that was clicked, `onThing` the cover or hazard. */
+  constructor(root, game, { onStrike, onThing }) {
     this.#root = root;
     this.#game = game;
-    this.#onStrike = onStrike;
-    root.append(this.#list, this.#hurt, this.#over, this.#count, this.#canvas, this.#floats, this.#result);
+    this.#roster = new Roster(game);
+    const { allies, foes } = this.#roster;
+    const over = [this.#hurt, this.#over, this.#count, this.#canvas, this.#floats.root, this.#result];
+    root.append(allies, el("div", { class: "ground-place" }, this.#ground.root), foes, ...over);
+    new Pointer(this.#ground, game, this.#units, { onStrike, onThing });
+    this.#scenes = new Scenes({
+      game,
+      ground: this.#ground,
+      marks: new Marks(this.#ground.marks),
+      units: this.#units,
+      floats: this.#floats,
+      sparks: this.#sparks,
+      stage: root,
+      onHurt: (hard) => this.#flinch(hard),
+    });
     game.addEventListener("events", ({ detail }) => this.#play(detail));
   }
 
@@ -47,10 +66,13 @@ export class Stage {
       this.#clear();
       return;
     }
-    this.#seat();
-    for (const rider of this.#riders) {
-      rider.update(game);
+    if (this.#session !== game.session) {
+      this.#clear();
+      this.#session = game.session;
     }
+    this.#ground.lay(game.rules, game.view);
+    this.#stand();
+    this.#roster.update();
     if (game.outcome !== this.#shown) {
       this.#shown = game.outcome;
       this.#showResult();
@@ -60,133 +82,91 @@ export class Stage {
   /** Shows what changes by itself as time goes on. */
   frame(now) {
     const game = this.#game;
+    const passed = Math.min(100, now - this.#before);
+    this.#before = now;
     this.#sparks.frame(now);
-    if (game.view === null) {
+    if (game.view === null || this.#session === null) {
       return;
     }
-    for (const rider of this.#riders) {
-      rider.frame(game);
+    game.stride();
+    for (const unit of this.#units.values()) {
+      unit.frame(game, passed, this.#ground.scale);
     }
+    this.#ground.aimAt(game.phase === "active" ? game.walk.goal : null);
+    this.#roster.frame();
+    this.#announce();
+  }
+
+  #announce() {
+    const game = this.#game;
     const [figure, words] = announcement(game);
     show(this.#count, words !== null);
     say(this.#figure, figure ?? "");
     say(this.#words, words ?? "");
     const timed = game.phase === "active" && game.untilMs !== null && !game.outcome;
-    show(this.#over, timed);
-    if (timed) {
-      say(this.#clock, clockFace(game.untilMs));
-    }
+    const score = scoreWords(game);
+    show(this.#over, timed || (score !== "" && !game.outcome));
+    show(this.#clock, timed);
+    say(this.#clock, timed ? clockFace(game.untilMs) : "");
+    show(this.#score, score !== "");
+    say(this.#score, score);
   }
 
   #clear() {
     this.#session = null;
     this.#shown = null;
-    this.#riders = [];
-    this.#list.replaceChildren();
-    this.#floats.replaceChildren();
+    this.#units.forEach((unit) => unit.root.remove());
+    this.#units.clear();
+    this.#roster.clear();
+    this.#floats.clear();
     for (const part of [this.#over, this.#count, this.#result]) {
       show(part, false);
     }
   }
 
-  #seat() {
-    const game = this.#game;
-    if (this.#session === game.session && this.#riders.length === game.view.seats) {
-      return;
+  /** Everybody whom the player sees stands on the field; the others are not drawn at all. */
+  #stand() {
+    const { participants } = this.#game.view;
+    for (const [slot, participant] of participants.entries()) {
+      const unit = this.#units.get(slot);
+      const gone = this.#game.isServers(slot) && participant.status === "eliminated";
+      if (participant.hidden || gone) {
+        unit?.root.remove();
+        this.#units.delete(slot);
+      } else if (!unit) {
+        const come = new Unit(slot);
+        this.#units.set(slot, come);
+        this.#ground.units.append(come.root);
+      }
     }
-    this.#clear();
-    this.#session = game.session;
-    const { seats } = game.view;
-    const facing = seats > 2 ? FACING_BRAWL : FACING;
-    for (let place = 0; place < seats; place += 1) {
-      const slot = (game.slot + place) % seats;
-      const rider = new Rider({
-        slot,
-        place,
-        facing: facing[place % facing.length],
-        mine: place === 0,
-        onStrike: () => this.#onStrike(slot),
-        onAim: () => game.aim(slot),
-      });
-      this.#riders[slot] = rider;
-      this.#list.append(rider.root);
+    for (const [slot, unit] of this.#units) {
+      if (slot >= participants.length) {
+        unit.root.remove();
+        this.#units.delete(slot);
+      } else {
+        unit.update(this.#game);
+      }
     }
-    mark(this.#list, "seats", seats > 2 ? 4 : 2);
   }
 
   #play({ events, before, after }) {
+    const places = new Map([...this.#units].map(([slot, unit]) => [slot, unit.place]));
     this.render();
-    for (const event of events) {
-      if (event.k === "hit") {
-        this.#hit(event);
-      } else if (event.k === "eliminated" && this.#riders[event.to]) {
-        this.#burst(event.to, -Math.PI / 2, { count: 60, power: 520 });
-      }
-    }
+    this.#scenes.play(events, places);
     if (before.phase.phase === "preparation" && after.phase.phase === "active") {
-      this.#shout("Ride!");
+      this.#shout(after.phase.round > 0 ? `Round ${after.phase.round + 1}` : "Ride!");
     }
-  }
-
-  #hit({ by, to, n, crit, guarded }) {
-    const [striker, struck] = [this.#riders[by], this.#riders[to]];
-    if (!struck) {
-      return;
-    }
-    const [from, at] = [this.#middle(striker ?? struck), this.#middle(struck)];
-    const [dx, dy] = [at.x - from.x, at.y - from.y];
-    striker?.strike(dx, dy);
-    const land = () => {
-      const tone = guarded ? "guarded" : crit ? "crit" : null;
-      struck.recoil(dx, crit);
-      this.#float(at, String(n ?? 0), guarded ? "guarded" : crit ? "critical" : "", tone);
-      this.#burst(to, Math.atan2(dy, dx), { count: crit ? 46 : 24, power: crit ? 620 : 420, guarded });
-      if (to === this.#game.slot) {
-        this.#flinch(crit);
-      }
-    };
-    if (lively()) {
-      setTimeout(land, STRIKE_MS);
-    } else {
-      land();
+    if (events.some(({ k, by }) => k === "turn" && by === this.#game.slot)) {
+      this.#shout("Your turn");
     }
   }
 
   #flinch(hard) {
-    this.#hurt.animate([{ opacity: hard ? 1 : 0.7 }, { opacity: 0 }], { duration: 420, easing: "ease-out" });
+    this.#hurt.animate([{ opacity: hard ? 1 : 0.6 }, { opacity: 0 }], { duration: 420, easing: "ease-out" });
     if (lively() && hard) {
       const at = (x, y) => ({ transform: `translate(${x}px, ${y}px)` });
-      this.#list.animate([at(0, 0), at(-7, 4), at(6, -4), at(-3, 2), at(0, 0)], { duration: 300 });
+      this.#ground.root.animate([at(0, 0), at(-6, 3), at(5, -3), at(-2, 2), at(0, 0)], { duration: 280 });
     }
-  }
-
-  #burst(slot, direction, { count, power, guarded }) {
-    if (lively()) {
-      const { x, y } = this.#middle(this.#riders[slot]);
-      this.#sparks.burst(x, y, { count, power, direction, colour: guarded ? "#8ce9ff" : TINCTURES[slot % 4] });
-    }
-  }
-
-  #float({ x, y }, text, words, tone) {
-    const node = el("span", { class: "float" }, text);
-    if (words) {
-      node.append(el("small", {}, words));
-    }
-    mark(node, "tone", tone);
-    node.style.left = `${x + (Math.random() - 0.5) * 50}px`;
-    node.style.top = `${y - 30}px`;
-    this.#floats.append(node);
-    const rise = lively() ? -80 : 0;
-    const fade = node.animate(
-      [
-        { transform: "scale(.5)", opacity: 0 },
-        { transform: "scale(1.25)", opacity: 1, offset: 0.12 },
-        { transform: "scale(1)", opacity: 1, offset: 0.3 },
-        { transform: `translateY(${rise}px)`, opacity: 0 },
-      ],
-      { duration: FLOAT_MS, easing: "ease-out", fill: "forwards" },
-    );
-    fade.onfinish = () => node.remove();
   }
 
   #shout(words) {
@@ -204,30 +184,19 @@ export class Stage {
     fade.onfinish = () => node.remove();
   }
 
-  #middle(rider) {
-    const stage = this.#root.getBoundingClientRect();
-    const mount = rider.mount.getBoundingClientRect();
-    return {
-      x: mount.left - stage.left + mount.width / 2,
-      y: mount.top - stage.top + mount.height * 0.45,
-    };
-  }
-
   #showResult() {
-    const { outcome, slot, view } = this.#game;
+    const game = this.#game;
+    const { outcome } = game;
     show(this.#result, outcome !== null);
     if (outcome === null) {
       return;
     }
-    const [tone, title] = verdict(outcome, slot);
+    const [tone, title] = verdict(outcome, game);
     mark(this.#result, "tone", tone);
-    const winner = view.participants[outcome.winner];
-    const who = tone === "defeat" && winner ? `${callsign(winner.player)} wins. ` : "";
-    const duration = outcome.duration_ms === undefined ? "" : ` It took ${clockFace(outcome.duration_ms)}.`;
     this.#result.replaceChildren(
       el("p", { class: "result-title" }, title),
-      el("p", { class: "result-words" }, `${who}${ending(outcome.reason)}${duration}`),
-      standings(outcome.standings, slot),
+      el("p", { class: "result-words" }, resultWords(outcome, game)),
+      standings(outcome.standings, game),
     );
     if (lively()) {
       this.#result.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 500, easing: "ease-out" });
@@ -259,44 +228,32 @@ function announcement(game) {
   if (game.paused) {
     return ["Ⅱ", "Paused by the marshal"];
   }
+  if (game.phase === "cooldown") {
+    return [null, "The next round is on its way"];
+  }
   if (game.phase !== "preparation") {
     return [null, null];
   }
   if (!game.full) {
-    return [`${game.view.participants.length}/${game.view.seats}`, "seats taken"];
+    return [`${game.seated}/${game.view.seats}`, "seats taken"];
   }
   const until = game.untilMs;
   return until === null ? [null, "Waiting for the marshal"] : [String(Math.ceil(until / 1000)), "until the fight starts"];
 }
 
-/** How it ended for the player in `slot`. */
-function verdict({ winner, reason }, slot) {
-  if (winner !== undefined) {
-    return winner === slot ? ["victory", "Victory"] : ["defeat", "Defeat"];
+/** Rounds won and scores to reach, where there are any; and whose turn it is. */
+function scoreWords({ view, rules, me, slot }) {
+  const words = [];
+  if (rules.rounds > 1) {
+    const wins = new Map(view.phase.wins ?? []);
+    const others = [...wins].filter(([team]) => team !== me.team).map(([, n]) => n);
+    words.push(`Rounds ${wins.get(me.team) ?? 0} : ${Math.max(0, ...others)} of ${rules.rounds}`);
   }
-  return reason === "time_limit" || reason === "last_standing" ? ["draw", "Draw"] : ["draw", "No contest"];
-}
-
-function standings(rows, mine) {
-  const known = rows.every((row) => row.damage !== undefined);
-  const heads = ["", "Rider", "Score", ...(known ? ["Damage", "Unhorsed"] : [])];
-  return el(
-    "table",
-    { class: "standings" },
-    el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))),
-    el(
-      "tbody",
-      {},
-      ...rows.map((row, rank) =>
-        el(
-          "tr",
-          { data: { slot: row.slot } },
-          el("td", {}, String(rank + 1)),
-          el("td", {}, el("span", { class: "standing" }, crest(row.player), callsign(row.player) + (row.slot === mine ? " (you)" : ""))),
-          el("td", {}, String(row.score)),
-          ...(known ? [el("td", {}, String(row.damage)), el("td", {}, String(row.eliminations))] : []),
-        ),
-      ),
-    ),
-  );
+  if (rules.score_limit > 0) {
+    words.push(`Score ${me.score} of ${rules.score_limit}`);
+  }
+  if (view.phase.turn === slot && view.phase.phase === "active") {
+    words.push("Your turn");
+  }
+  return words.join(" · ");
 }
