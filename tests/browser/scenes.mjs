@@ -76,17 +76,18 @@ export const RULES = {
   ],
   field: {
     name: "yard",
-    width_cm: 4000,
-    height_cm: 3000,
+    width_cm: 6000,
+    height_cm: 4000,
     covers: [
-      { name: "glass", kind: "soft", x: 1200, y: 700, w: 260, h: 90, health: 60 },
-      { name: "brick", kind: "hard", x: 2600, y: 2100, w: 300, h: 120, health: 320 },
-      { name: "steel wall", kind: "wall", x: 1950, y: 1100, w: 100, h: 800, health: 0 },
-      { name: "wood", kind: "soft", x: 2500, y: 600, w: 90, h: 260, health: 140 },
+      { name: "glass", kind: "soft", x: 1500, y: 1200, w: 50, h: 400, health: 60 },
+      { name: "wood", kind: "soft", x: 4400, y: 1300, w: 100, h: 300, health: 140 },
+      { name: "brick", kind: "hard", x: 2000, y: 700, w: 500, h: 100, health: 320 },
+      { name: "concrete", kind: "hard", x: 2100, y: 3200, w: 400, h: 100, health: 480 },
+      { name: "steel", kind: "wall", x: 2875, y: 1500, w: 250, h: 1000, health: 720 },
     ],
     hazards: [
-      { name: "barrel", x: 1500, y: 2300, r: 400, health: 40 },
-      { name: "acid pool", x: 3300, y: 1300, r: 330, health: 0 },
+      { name: "barrel", x: 1200, y: 800, r: 400, health: 30 },
+      { name: "acid pool", x: 4900, y: 2000, r: 450, health: 0 },
     ],
   },
 };

@@ -1,5 +1,5 @@
 // The parts of the arena page that need no page: the view and its digest against vectors of the Rust crate, the session's
-// clock, the game and the connection, each with the other side, the time and the dice played by the test.
+// clock, the way to a seat and the connection, each with the other side, the time and the dice played by the test.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -8,10 +8,11 @@ import { describe, test } from "node:test";
 import { Arena } from "../../web/arena/arena.js";
 import { ApiError } from "../../web/arena/api.js";
 import { SessionClock } from "../../web/arena/clock.js";
-import { advice } from "../../web/arena/coach.js";
 import { Connection, PING_EVERY_MS, delayMs } from "../../web/arena/connection.js";
+import { digest } from "../../web/arena/digest.js";
 import { Game } from "../../web/arena/game.js";
-import { apply, closeAdvice, digest, guardReadyAt, staminaAt, viewOf } from "../../web/arena/protocol.js";
+import { closeAdvice } from "../../web/arena/protocol.js";
+import { apply, viewOf } from "../../web/arena/view.js";
 import { callsign, clockFace, refusal } from "../../web/arena/words.js";
 
 const { cases } = JSON.parse(await readFile(new URL("vectors.json", import.meta.url), "utf8"));
@@ -51,43 +52,6 @@ describe("view and digest", () => {
     assert.throws(() => apply(view, q, { ...next, p: [{ i: 2, player: view.participants[0].player }] }), drift("slot"));
     assert.throws(() => apply(view, q, { ...next, p: [{ i: 0, hp: 3 }], h: duel.snapshot.h }), drift("digest"));
     assert.throws(() => viewOf({ ...duel.snapshot, h: 1 }), drift("digest"));
-  });
-
-  test("every word of the view counts", () => {
-    const { view } = cases[1].snapshot;
-    const seen = new Set([digest(view)]);
-    const changed = (change) => {
-      const other = structuredClone(view);
-      change(other, other.participants[1]);
-      return digest(other);
-    };
-    const changes = [
-      (other) => (other.phase.status = "paused"),
-      (other) => (other.phase.phase = "finished"),
-      (other) => (other.phase.until += 2 ** 32),
-      (other) => delete other.phase.until,
-      (other) => (other.phase.winner = 0),
-      (other) => (other.seats = 5),
-      (_, p) => (p.player = view.participants[2].player),
-      (_, p) => (p.status = "active"),
-      (_, p) => (p.ready = false),
-      ...["hp", "armor", "stamina", "score"].map((field) => (_, p) => (p[field] -= 1)),
-      ...["stamina_at", "guard_until"].map((field) => (_, p) => (p[field] += 2 ** 32)),
-    ];
-    for (const change of changes) {
-      seen.add(changed(change));
-    }
-    assert.equal(seen.size, changes.length + 1);
-  });
-
-  test("stamina grows to its bound and the guard comes back after its cooldown", () => {
-    const { rules } = duel.snapshot.view;
-    const participant = { stamina: 80_000, stamina_at: 1000, guard_until: 2500 };
-    assert.equal(staminaAt(participant, rules, 500), 80_000);
-    assert.equal(staminaAt(participant, rules, 2000), 90_000);
-    assert.equal(staminaAt(participant, rules, 9000), 100_000);
-    assert.equal(guardReadyAt(participant, rules), 4000);
-    assert.equal(guardReadyAt({ guard_until: 0 }, rules), 0);
   });
 
   test("close codes ask to come back or not, as the protocol's table says", () => {
@@ -134,177 +98,6 @@ describe("session clock", () => {
     assert.equal(clock.at(9000), 1500);
     clock.observe(1500, 9000, true);
     assert.equal(clock.at(9100), 1600);
-  });
-});
-
-/** A game in the fight of the first vector, its time, and what it said. */
-function fight(slot = 0) {
-  const at = { now: 0 };
-  const said = [];
-  const game = new Game(() => at.now);
-  const hear = (t, d) => game.take({ t, d }, at.now);
-  game.begin({ session: SESSION, kind: "duel", seats: 2, send: (message) => said.push(message) });
-  const join = (lastId = 0) => {
-    game.linked({ name: "joining" });
-    game.linked({ name: "live" });
-    hear("joined", { session: SESSION, s: HANDLE, slot, resume: "snapshot", last_id: lastId });
-  };
-  join();
-  hear("snapshot", structuredClone(duel.snapshot));
-  const play = (deltas) => deltas.forEach((delta) => hear("delta", structuredClone(delta)));
-  /** Moves to session time `time`, as the last message has it. */
-  const until = (time) => (at.now += time - game.time);
-  return { game, said, at, hear, join, play, until };
-}
-
-describe("game", () => {
-  test("goes from the waiting room into the fight and takes aim", () => {
-    const { game, play, said } = fight();
-    assert.equal(game.phase, "preparation");
-    assert.equal(game.full, false);
-    assert.equal(game.can("attack").reason, "wrong_phase");
-    play(duel.deltas.slice(0, 1));
-    assert.equal(game.full, true);
-    assert.equal(game.untilMs, 10_000);
-    assert.equal(game.ready, true);
-    play(duel.deltas.slice(1, 2));
-    assert.equal(game.phase, "active");
-    assert.equal(game.target, 1);
-    assert.deepEqual(game.can("attack"), { ok: true });
-    assert.deepEqual(said, []);
-  });
-
-  test("an attack is on its way until the view shows it, then has to recover", () => {
-    const { game, play, said, at, until, hear } = fight();
-    play(duel.deltas.slice(0, 3));
-    until(5600);
-    assert.equal(game.act("attack").ok, true);
-    assert.deepEqual(said, [{ t: "action", d: { s: HANDLE, id: 1, kind: "attack", to: 1 } }]);
-    assert.equal(game.can("attack").reason, "pending");
-    at.now += 12;
-    hear("ack", { s: HANDLE, id: 1, q: 7 });
-    assert.equal(game.latency.last, 12);
-    assert.equal(game.can("attack").reason, "pending", "answered, but not shown yet");
-    play(duel.deltas.slice(3));
-    assert.equal(game.can("attack").reason, "cooldown");
-    assert.equal(game.can("attack").waitMs, 5600 + 800 - game.time);
-    until(6400);
-    assert.equal(game.can("attack").ok, true);
-    assert.equal(game.drift, 0);
-    assert.equal(game.q, 7);
-  });
-
-  test("the guard's cooldown and stamina come from the view alone", () => {
-    const { game, play, until } = fight(1);
-    play(duel.deltas.slice(0, 3));
-    assert.equal(game.can("defend").reason, "cooldown");
-    assert.equal(game.can("defend").waitMs, 3000);
-    assert.equal(game.guardMs(1), 1500);
-    until(7400);
-    assert.equal(game.stamina(1), 100);
-    until(8400);
-    assert.equal(game.can("defend").ok, true);
-    game.view.participants[1] = { ...game.me, stamina: 5000, stamina_at: 8400 };
-    assert.deepEqual(game.can("defend"), { ok: false, reason: "not_enough_stamina", waitMs: 1500 });
-  });
-
-  test("a refusal is told in words and holds the attack back", () => {
-    const { game, play, hear } = fight();
-    const told = [];
-    game.addEventListener("refused", ({ detail }) => told.push(detail));
-    play(duel.deltas.slice(0, 2));
-    game.act("attack");
-    hear("refused", { s: HANDLE, id: 1, reason: "cooldown", retry_ms: 300 });
-    assert.deepEqual(told, [{ kind: "attack", words: "Not ready yet. Again in 0.3 s." }]);
-    assert.equal(game.can("attack").waitMs, 300);
-  });
-
-  test("what was not answered goes again under its id after a new join, and new ids rise", () => {
-    const { game, play, said, join, hear } = fight();
-    play(duel.deltas.slice(0, 2));
-    game.act("attack");
-    game.act("defend");
-    hear("ack", { s: HANDLE, id: 1, q: 9 });
-    said.length = 0;
-    game.linked({ name: "waiting", attempt: 1 });
-    assert.equal(game.can("attack").reason, "offline");
-    join(7);
-    assert.deepEqual(said, [{ t: "action", d: { s: HANDLE, id: 2, kind: "defend" } }]);
-    hear("snapshot", { ...duel.snapshot, q: 9, view: duel.deltas.slice(0, 2).reduce((v, d, i) => apply(v, 3 + i, d), duel.snapshot.view), h: duel.deltas[1].h });
-    game.act("attack");
-    assert.equal(said.at(-1).d.id, 8);
-  });
-
-  test("drift is counted and healed by joining again; a server that never agrees is not asked for ever", () => {
-    const { game, play, said, hear } = fight();
-    play([{ ...duel.deltas[0], h: 7 }]);
-    assert.equal(game.drift, 1);
-    assert.equal(game.live, false);
-    assert.deepEqual(said, [{ t: "join", d: { session: SESSION, seq: 3 } }]);
-    play(duel.deltas.slice(1, 2));
-    assert.equal(game.q, 3, "deltas wait for the snapshot");
-    hear("snapshot", structuredClone(duel.snapshot));
-    assert.equal(game.live, true);
-    for (let i = 0; i < 20; i += 1) {
-      play([{ ...duel.deltas[0], q: 99 }]);
-      hear("snapshot", { ...structuredClone(duel.snapshot), h: 7 });
-    }
-    assert.equal(said.length, 6);
-  });
-
-  test("being ready is said again when the connection broke over it", () => {
-    const { game, said, join, play, hear } = fight(1);
-    play(duel.deltas.slice(0, 1));
-    game.sayReady();
-    game.sayReady();
-    assert.deepEqual(said, [{ t: "ready", d: { s: HANDLE } }]);
-    join();
-    const view = apply(duel.snapshot.view, 3, duel.deltas[0]);
-    hear("snapshot", { ...duel.snapshot, q: 4, view, h: duel.deltas[0].h });
-    assert.equal(said.length, 2);
-  });
-
-  test("the end clears what was on its way, with the result of the server or of the view alone", () => {
-    const { game, hear } = fight();
-    const [, brawl] = cases;
-    game.begin({ session: SESSION, kind: "brawl", seats: 4 });
-    game.linked({ name: "live" });
-    hear("joined", { session: SESSION, s: 1, slot: 3, resume: "snapshot", last_id: 0 });
-    hear("snapshot", structuredClone(brawl.snapshot));
-    assert.deepEqual(game.rivals, [0, 1, 2]);
-    assert.equal(game.target, 1, "the first that still sits");
-    game.aim(2);
-    game.aim(0);
-    game.aim(3);
-    assert.equal(game.target, 2, "neither the unhorsed nor oneself");
-    brawl.deltas.forEach((delta) => hear("delta", delta));
-    assert.equal(game.outcome.winner, 3);
-    assert.equal(game.outcome.reason, "last_standing");
-    assert.deepEqual(game.outcome.standings.map(({ slot }) => slot), [3, 1, 0, 2]);
-    const result = { s: 1, q: game.q, reason: "last_standing", winner: 3, duration_ms: 5, standings: [] };
-    hear("result", result);
-    assert.equal(game.outcome, result);
-    assert.equal(game.can("attack").reason, "wrong_phase");
-  });
-
-  test("messages of other sessions are not its own", () => {
-    const { game, hear } = fight();
-    hear("delta", { ...duel.deltas[0], s: HANDLE + 1 });
-    assert.equal(game.q, 3);
-  });
-
-  test("the coach always knows what to do next", () => {
-    const { game, play } = fight();
-    assert.match(advice("gate", game, false), /press 1/i);
-    assert.match(advice("entering", game, false), /seat/);
-    assert.match(advice("fight", game, false), /second tab/);
-    play(duel.deltas.slice(0, 1));
-    assert.match(advice("fight", game, false), /You are ready/);
-    play(duel.deltas.slice(1, 2));
-    assert.match(advice("fight", game, false), /Press A .* D /);
-    assert.match(advice("fight", game, true), /Tap/);
-    game.linked({ name: "waiting", attempt: 1 });
-    assert.match(advice("fight", game, false), /by itself/);
   });
 });
 
@@ -486,7 +279,7 @@ describe("connection", () => {
 function arenaWith({ store = {}, answers = {} }) {
   const asked = [];
   const api = Object.fromEntries(
-    ["guest", "seat", "ticket"].map((name) => [
+    ["guest", "seat", "ticket", "offers"].map((name) => [
       name,
       async (...args) => {
         asked.push([name, ...args]);
@@ -508,6 +301,7 @@ function arenaWith({ store = {}, answers = {} }) {
   return { arena: new Arena({ api, store: kept, game, dial }), asked, dialed, store: kept, game };
 }
 
+const wish = (kind) => ({ kind, ruleset: "default", difficulty: "normal" });
 const GUEST = { token: "t1", player_id: "p1", expires_at: "" };
 const SEAT = { session_id: SESSION, slot: 0, seats: 2, ticket: "x", url: "ws://host/ws?ticket=x", expires_at: "" };
 
@@ -515,7 +309,7 @@ describe("arena", () => {
   test("a guest takes a seat and connects, once however often it is asked", async () => {
     const { arena, asked, dialed, store } = arenaWith({ answers: { guest: [GUEST], seat: [SEAT] } });
     await Promise.all([arena.enter("duel"), arena.enter("duel"), arena.enter("nonsense")]);
-    assert.deepEqual(asked, [["guest"], ["seat", "t1", "duel"]]);
+    assert.deepEqual(asked, [["guest"], ["seat", "t1", wish("duel")]]);
     assert.equal(dialed[0].url, SEAT.url);
     assert.equal(arena.stage, "fight");
     assert.deepEqual(store.fight, { session_id: SESSION, kind: "duel", seats: 2 });
@@ -527,7 +321,7 @@ describe("arena", () => {
       answers: { guest: [GUEST], seat: [new ApiError(401, "unauthorized", ""), SEAT] },
     });
     await arena.enter("brawl");
-    assert.deepEqual(asked, [["seat", "old", "brawl"], ["guest"], ["seat", "t1", "brawl"]]);
+    assert.deepEqual(asked, [["seat", "old", wish("brawl")], ["guest"], ["seat", "t1", wish("brawl")]]);
     assert.equal(arena.stage, "fight");
   });
 
@@ -539,7 +333,24 @@ describe("arena", () => {
     await arena.useToken("mine");
     assert.equal(arena.problem, null);
     await arena.enter("duel");
-    assert.deepEqual(asked.at(-1), ["seat", "mine", "duel"]);
+    assert.deepEqual(asked.at(-1), ["seat", "mine", wish("duel")]);
+  });
+
+  test("the rules that can be chosen come from the server, and are asked for with the seat", async () => {
+    const rulesets = [{ name: "turns", title: "In turns", kinds: ["duel"] }];
+    const { arena, asked } = arenaWith({ answers: { offers: [{ rulesets }], guest: [GUEST], seat: [SEAT] } });
+    await arena.look();
+    assert.deepEqual(arena.rulesets, rulesets);
+    arena.wish = { ruleset: "turns", difficulty: "hard" };
+    await arena.enter("solo");
+    assert.deepEqual(asked.at(-1), ["seat", "t1", { kind: "solo", ruleset: "turns", difficulty: "hard" }]);
+  });
+
+  test("a server that does not tell its rules is played all the same", async () => {
+    const { arena } = arenaWith({ answers: { offers: [new ApiError(503, "overloaded", "")] } });
+    await arena.look();
+    assert.deepEqual(arena.rulesets, []);
+    assert.equal(arena.problem, null);
   });
 
   test("a refusal is shown in words", async () => {

@@ -18,10 +18,9 @@ export function aimOf(game, ability) {
     const far = distance(game.place, game.view.participants[to]) > ability.range_cm;
     return far && to !== game.slot ? { ok: false, reason: "out_of_range" } : { ok: true, to };
   }
-  if (!ability.range_cm) {
-    return { ok: true };
-  }
-  return { ok: true, ...within(game, somewhere(game, ability), ability.range_cm) };
+  // A dash is one's own affair and needs a place all the same; what needs none does not mind.
+  const range = ability.range_cm || (ability.affects === "own" ? AHEAD_CM : 0);
+  return range === 0 ? { ok: true } : { ok: true, ...within(game, somewhere(game, ability), range) };
 }
 
 /** The slot a single-target ability goes to; `null` for nobody. */
@@ -60,7 +59,8 @@ function somewhere(game, { affects }) {
   if (affects !== "own" && aimed && !aimed.hidden) {
     return aimed;
   }
-  return game.pointed ?? { x: game.place.x + game.heading.x * AHEAD_CM, y: game.place.y + game.heading.y * AHEAD_CM };
+  const pointed = game.walk.steers ? null : game.pointed;
+  return pointed ?? { x: game.place.x + game.heading.x * AHEAD_CM, y: game.place.y + game.heading.y * AHEAD_CM };
 }
 
 /** The place, or the furthest on the way there that the ability reaches and the field has. */

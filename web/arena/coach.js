@@ -1,6 +1,7 @@
 // The line that always says what to do next. It changes when there is something else to do, never by the second, so that
 // it can be read aloud. No DOM.
 
+import { bindingsOf } from "./bindings.js";
 import { nameOf, sentence } from "./words.js";
 
 /** What to do next; `touch` where there is no keyboard to name keys of. */
@@ -66,12 +67,13 @@ function inTheFight(game, touch) {
     return `${sentence(rules.abilities[me.cast[0]]?.name ?? "It")} is on its way.`;
   }
   const name = nameOf(game.view, rules, game.target);
+  const guard = bindingsOf(rules).defend;
   if (touch) {
     return game.crowded
       ? `Tap a rival to strike, the ground to walk. You aim at ${name}.`
       : `Tap ${name} to strike, the ground to walk, Guard to guard.`;
   }
   return game.crowded
-    ? `Tab or a click picks a rival, Space strikes, F guards, WASD walks. You aim at ${name}.`
-    : `Press Space to strike ${name}, F to guard, WASD to walk.`;
+    ? `Tab or a click picks a rival, Space strikes, ${guard} guards, WASD walks. You aim at ${name}.`
+    : `Press Space to strike ${name}, ${guard} to guard, WASD to walk.`;
 }

@@ -44,6 +44,11 @@ export class Walk {
     }
   }
 
+  /** Whether it is steered one way. */
+  get steers() {
+    return this.#steer.x !== 0 || this.#steer.y !== 0;
+  }
+
   /** Goes to this place. */
   goTo(place) {
     this.#goal = place;

@@ -22,8 +22,9 @@ export class Ground {
   units = svg("g", { class: "units" });
   root = svg("svg", { class: "ground", "aria-hidden": "true" });
 
-  /** Centimetres to a pixel. */
+  /** Centimetres to a pixel, and how units are drawn: smaller where the field is small. */
   scale = 10;
+  unitScale = 10;
 
   constructor() {
     this.#watch.observe(this.root);
@@ -103,6 +104,7 @@ export class Ground {
     if (this.#field && clientWidth > 0) {
       const { width, height } = this.root.viewBox.baseVal;
       this.scale = Math.max(width / clientWidth, height / clientHeight);
+      this.unitScale = this.scale * Math.min(1, Math.max(0.72, width / this.scale / 560));
     }
   }
 }

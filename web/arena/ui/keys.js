@@ -53,14 +53,15 @@ export class Keys {
     if (WAYS[key]) {
       return () => this.#hold(key);
     }
-    if (key === "shift" || key === "c") {
-      return () => moves.aimAt(key === "shift" ? "head" : "limb");
-    }
     if (key === "escape") {
       return () => (onControl ? document.getElementById("main").focus() : moves.focus());
     }
     if (key === "tab") {
       return onControl ? null : () => this.#aimNext(back ? -1 : 1);
+    }
+    const part = moves.partOn(key);
+    if (part) {
+      return () => moves.aimAt(part);
     }
     const move = moves.onKey(key);
     if (move) {
@@ -75,7 +76,7 @@ export class Keys {
   }
 
   #up(key) {
-    if (key === "shift" || key === "c") {
+    if (this.#controls.moves.partOn(key)) {
       this.#controls.moves.aimAt("torso");
     }
     if (this.#held.delete(key)) {

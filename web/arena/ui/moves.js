@@ -1,5 +1,6 @@
 // What the player can do in the fight: what there is to spend, where attacks go to, and a button for every move.
 
+import { bindingsOf } from "../bindings.js";
 import { refusal } from "../words.js";
 import { el, say } from "./dom.js";
 import { Gauges } from "./gauges.js";
@@ -10,13 +11,11 @@ const KEEP_MS = 900;
 const NOTE_MS = 2600;
 const PARTS = [["head", "Head"], ["torso", "Body"], ["limb", "Limb"]];
 
-export const ATTACK_KEY = "Space";
-export const DEFEND_KEY = "F";
-
 export class Moves {
   #game;
   #rules = null;
   #buttons = [];
+  #keys = bindingsOf(null);
   #kept = null;
   #noteUntil = 0;
   #gauges = new Gauges();
@@ -30,6 +29,7 @@ export class Moves {
         on: { click: () => this.aimAt(part), mousedown: (event) => event.preventDefault() },
       },
       words,
+      el("kbd", {}),
     ),
   );
   #row = el("div", { class: "moves" });
@@ -57,12 +57,15 @@ export class Moves {
     const game = this.#game;
     if (this.#rules !== game.rules) {
       this.#rules = game.rules;
-      this.#buttons = movesOf(game).map((move) => new MoveButton(move, () => this.press(move.kind, move.a)));
+      this.#keys = bindingsOf(game.rules);
+      this.#buttons = movesOf(game, this.#keys).map((move) => new MoveButton(move, () => this.press(move.kind, move.a)));
       this.#row.replaceChildren(...this.#buttons.map(({ root }) => root));
       this.#row.style.setProperty("--moves", this.#buttons.length);
     }
     for (const button of this.#parts) {
-      button.setAttribute("aria-pressed", String(button.dataset.part === game.part));
+      const { part } = button.dataset;
+      button.setAttribute("aria-pressed", String(part === game.part));
+      say(button.lastElementChild, this.#keys[part] ?? "");
     }
   }
 
@@ -109,6 +112,11 @@ export class Moves {
     return this.#buttons.find(({ move }) => move.key.toLowerCase() === key)?.move ?? null;
   }
 
+  /** The part of the body that attacks go to while this key is held, if it is such a key. */
+  partOn(key) {
+    return PARTS.map(([part]) => part).find((part) => this.#keys[part]?.toLowerCase() === key) ?? null;
+  }
+
   /** Says something below the moves, for a moment. */
   note(words) {
     say(this.#note, words);
@@ -127,11 +135,11 @@ export class Moves {
   }
 }
 
-function movesOf({ rules, kit }) {
+function movesOf({ rules, kit }, keys) {
   const attack = {
     kind: "attack",
     name: "attack",
-    key: ATTACK_KEY,
+    key: keys.attack,
     icon: "attack",
     hint: rules.ammo > 0 ? "One shot" : `Every ${short(rules.attack_interval_ms)}`,
     cooldownMs: rules.attack_interval_ms,
@@ -139,14 +147,12 @@ function movesOf({ rules, kit }) {
   const defend = {
     kind: "defend",
     name: "guard",
-    key: DEFEND_KEY,
+    key: keys.defend,
     icon: "defend",
     hint: `${short(rules.defend_ms)}, ${rules.defend_cost} stamina`,
     cooldownMs: rules.defend_cooldown_ms,
   };
-  const used = new Set([ATTACK_KEY, DEFEND_KEY, "W", "A", "S", "D", "C", ...kit.map(({ key }) => key.toUpperCase())]);
-  const spare = ["Z", "X", "V", "G", "T", "Y"].filter((key) => !used.has(key));
-  return [attack, defend, ...kit.map((ability) => moveOf(ability, ability.key || spare.shift() || ""))];
+  return [attack, defend, ...kit.map((ability) => moveOf(ability, keys.kit.get(ability.a)))];
 }
 
 function moveOf({ a, kind, name, cost, cooldown_ms: cooldownMs, uses, shape, affects, cast_ms: cast }, key) {
@@ -157,7 +163,7 @@ function moveOf({ a, kind, name, cost, cooldown_ms: cooldownMs, uses, shape, aff
     tone: kind === "item" ? "item" : "ability",
     a,
     name,
-    key: key.toUpperCase(),
+    key,
     icon: iconOf(name, kind, shape, affects),
     hint: [...pays, ...takes].join(", ") || `Every ${short(cooldownMs)}`,
     uses: uses ?? 0,

@@ -51,8 +51,8 @@ export class Plate {
     const targeted = game.target === this.slot && game.phase === "active" && !game.outcome;
     mark(this.root, "target", targeted);
     mark(this.root, "turn", game.view.phase.turn === this.slot);
-    say(this.#tag, mine ? "You" : status === "hidden" ? "Unseen" : "Target");
-    show(this.#tag, mine || targeted || status === "hidden");
+    say(this.#tag, mine ? "You" : "Unseen");
+    show(this.#tag, mine || status === "hidden");
     say(this.#key, key ?? "");
     show(this.#key, key !== undefined);
     this.root.disabled = mine || !participant || status === "hidden" || Boolean(game.outcome);
@@ -73,7 +73,9 @@ export class Plate {
       return;
     }
     const effects = effectsOf(participant, game.rules, game.time);
-    say(this.#doing, doing(game, this.slot, participant, effects));
+    const busy = doing(game, this.slot, participant, effects);
+    mark(this.root, "busy", busy !== "");
+    say(this.#doing, busy || (participant.armor > 0 ? `Armor ${participant.armor}` : ""));
     this.#showEffects(effects.slice(0, CHIPS_MAX));
   }
 
@@ -99,7 +101,7 @@ export class Plate {
     this.#hp.setAttribute("aria-label", `Health of ${mine ? "you" : name}`);
     this.#hp.setAttribute("aria-valuemax", most);
     this.#hp.setAttribute("aria-valuenow", participant.hp);
-    say(this.#score, scoreWords(participant));
+    say(this.#score, String(participant.score));
     if (!participant.hidden && enemy?.phases.length > 1) {
       this.#showPhases(enemy.phases, participant.phase ?? 0);
     }
@@ -141,10 +143,6 @@ function doing(game, slot, participant, effects) {
     return `${sentence(rules.abilities[casting]?.name ?? "Casting")} ${seconds(until - time)}`;
   }
   return game.guardMs(slot) > 0 ? `Guard ${seconds(game.guardMs(slot))}` : "";
-}
-
-function scoreWords({ armor, score }) {
-  return armor > 0 ? `Armor ${armor} · ${score}` : String(score);
 }
 
 function enemyCrest(enemy) {

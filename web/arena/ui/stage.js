@@ -90,7 +90,7 @@ export class Stage {
     }
     game.stride();
     for (const unit of this.#units.values()) {
-      unit.frame(game, passed, this.#ground.scale);
+      unit.frame(game, passed, this.#ground.unitScale);
     }
     this.#ground.aimAt(game.phase === "active" ? game.walk.goal : null);
     this.#roster.frame();
@@ -146,6 +146,18 @@ export class Stage {
       } else {
         unit.update(this.#game);
       }
+    }
+    this.#raise(this.#game.slot);
+    this.#raise(this.#game.target);
+  }
+
+  /** Draws a unit over all others. */
+  #raise(slot) {
+    const root = this.#units.get(slot)?.root;
+    const { lastElementChild: last } = this.#ground.units;
+    const raised = root === last || (slot === this.#game.slot && root === last?.previousElementSibling);
+    if (root && !raised) {
+      this.#ground.units.append(root);
     }
   }
 
