@@ -48,7 +48,7 @@ impl Fight {
         }
         let set_out = p.moved_at.max(now.saturating_sub(LONGEST_STRIDE_MS));
         let there = set_out + (far * 1_000).div_ceil(speed);
-        (there <= now + SLACK_CM * 1_000 / speed).then_some(there)
+        (there <= now + (SLACK_CM * 1_000).div_ceil(speed)).then_some(there)
     }
 
     /// Centimetres per second, with what effects change.
