@@ -2,7 +2,11 @@
 
 use tiltyard_combat::load::load;
 
-const SHIPPED: [(&str, &str); 1] = [("rules/default.toml", include_str!("../../rules/default.toml"))];
+const SHIPPED: [(&str, &str); 3] = [
+    ("rules/default.toml", include_str!("../../rules/default.toml")),
+    ("rules/duel.toml", include_str!("../../rules/duel.toml")),
+    ("rules/arena-fast.toml", include_str!("../../rules/arena-fast.toml")),
+];
 
 #[test]
 fn they_load() {

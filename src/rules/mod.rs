@@ -15,7 +15,11 @@ use tiltyard_combat::load::{self, Problems};
 pub const DEFAULT: &str = "default";
 
 /// What every server is built with, by file name.
-const BUILT_IN: [(&str, &str); 1] = [("default.toml", include_str!("../../rules/default.toml"))];
+const BUILT_IN: [(&str, &str); 3] = [
+    ("default.toml", include_str!("../../rules/default.toml")),
+    ("duel.toml", include_str!("../../rules/duel.toml")),
+    ("arena-fast.toml", include_str!("../../rules/arena-fast.toml")),
+];
 
 /// Most rulesets a folder may hold.
 const MOST_FILES: usize = 256;
