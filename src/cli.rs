@@ -31,6 +31,24 @@ pub enum Command {
     Serve(Box<Flags>),
     /// Print a token signed with this node's key; makes the data folder and the key where there are none.
     Token(TokenArgs),
+    /// Check rulesets, or show one.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+}
+
+/// What to do with rulesets.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Check files, and tell every mistake with its line.
+    Check {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Show a file, or the built-in ruleset of that name, as Markdown: its state machines as diagrams, and what it has.
+    Show {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 /// The flags of `serve`. Each stands over the `TILTYARD__…` environment variable and the file's key of the same name.
@@ -42,6 +60,9 @@ pub struct Flags {
     /// Data folder [default: ./data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Folder of rulesets (TOML), which add to the built-in ones or take the place of those with the same name
+    #[arg(long, value_name = "DIR")]
+    pub rules: Option<PathBuf>,
     /// The store's URL
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
@@ -161,6 +182,7 @@ impl Flags {
             .set_override_option("trusted_proxies", (!proxies.is_empty()).then_some(proxies))?
             .set_override_option("listen", self.listen.map(|listen| listen.to_string()))?
             .set_override_option("data", self.data.as_ref().map(path))?
+            .set_override_option("rules", self.rules.as_ref().map(path))?
             .set_override_option("database", self.database.clone())?
             .set_override_option("retention_days", self.retention_days)?
             .set_override_option("redis", self.redis.clone())?
@@ -209,7 +231,7 @@ fn ttl(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, Command};
+    use super::{Cli, Command, RulesCommand};
     use clap::{CommandFactory, Parser};
 
     #[test]
@@ -219,6 +241,16 @@ mod tests {
             let cli = Cli::try_parse_from(line).unwrap();
             assert!(matches!(Cli::command_of(cli), Command::Serve(flags) if flags.shards == Some(3)));
         }
+    }
+
+    #[test]
+    fn rulesets_are_checked_by_the_file_and_served_by_the_folder() {
+        let parses = |line: &[&str]| Cli::try_parse_from([&["tiltyard"], line].concat()).map(Cli::command_of);
+        let checks = parses(&["rules", "check", "a.toml", "b.toml"]).unwrap();
+        assert!(matches!(checks, Command::Rules(RulesCommand::Check { files }) if files.len() == 2));
+        assert!(parses(&["rules", "check"]).is_err() && parses(&["rules", "show"]).is_err());
+        let serves = parses(&["--rules", "mine"]).unwrap();
+        assert!(matches!(serves, Command::Serve(flags) if flags.rules.is_some_and(|folder| folder.ends_with("mine"))));
     }
 
     #[test]

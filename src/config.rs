@@ -23,6 +23,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The data folder: the token key and the log.
     pub data: PathBuf,
+    /// Rulesets beside the built-in ones; `None` for none.
+    pub rules: Option<PathBuf>,
     /// The store, `postgres://…` or `sqlite://PATH`; `None` for a file in the data folder.
     pub database: Option<String>,
     /// The cluster's URL. This version has none: see [`Config::check`].
@@ -91,9 +93,10 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "listen",
     "data",
+    "rules",
     "database",
     "redis",
     "node",

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use tiltyard::auth::TokenKey;
-use tiltyard::cli::{Cli, Command, Flags, TokenArgs};
+use tiltyard::cli::{Cli, Command, Flags, RulesCommand, TokenArgs};
 use tiltyard::config::Config;
 use tiltyard::ops::{logging, signals::Signals};
+use tiltyard::rules::command as rulesets;
 use tiltyard::server::Server;
 
 #[global_allocator]
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command_of() {
         Command::Serve(flags) => serve(&flags),
         Command::Token(args) => token(&args),
+        Command::Rules(command) => rules(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -54,5 +56,15 @@ fn token(args: &TokenArgs) -> anyhow::Result<()> {
     let (token, _) = key.mint(&grantee, ttl);
     anyhow::ensure!(key.verify(&token).is_some(), "a name is 1 to 128 visible ASCII characters");
     writeln!(std::io::stdout(), "{token}")?;
+    Ok(())
+}
+
+fn rules(command: &RulesCommand) -> anyhow::Result<()> {
+    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+    let right = match command {
+        RulesCommand::Check { files } => rulesets::check(files, &mut out, &mut err)?,
+        RulesCommand::Show { file } => rulesets::show_file(file, &mut out, &mut err)?,
+    };
+    anyhow::ensure!(right, "not every ruleset is right");
     Ok(())
 }

@@ -13,7 +13,13 @@ impl Library {
         let failed = |error| LibraryError::File { path: folder.to_owned(), error };
         fs::create_dir_all(folder).map_err(failed)?;
         for path in toml_files(folder)? {
-            let text = read(&path)?;
+            let text = match read(&path) {
+                Ok(text) => text,
+                Err(error) => {
+                    tracing::warn!(%error, "an archived ruleset cannot be read");
+                    continue;
+                }
+            };
             let wanted = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             match Shelved::new(&text) {
                 Ok(shelved) if hex(&shelved.ruleset.hash) == wanted => {
@@ -49,7 +55,8 @@ fn keep(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn hex(hash: &[u8; 32]) -> String {
+/// How a hash is written.
+pub fn hex(hash: &[u8; 32]) -> String {
     use std::fmt::Write;
     hash.iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
@@ -84,5 +91,7 @@ mod tests {
         fs::write(kept.path().join(format!("{}.toml", hex(&hash))), version(300)).unwrap();
         assert!(open(200).by_hash(&hash).is_none(), "it is not what it was");
         assert!(open(100).by_hash(&hash).is_some(), "it is written again");
+        fs::write(kept.path().join("damaged.toml"), [0xFF]).unwrap();
+        assert!(open(100).by_hash(&hash).is_some(), "what cannot be read is passed over");
     }
 }

@@ -2,6 +2,12 @@
 //! pinned to.
 
 mod archive;
+pub mod command;
+mod contents;
+mod show;
+
+pub use archive::hex;
+pub use show::show;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +27,7 @@ const BUILT_IN: [(&str, &str); 3] = [
     ("arena-fast.toml", include_str!("../../rules/arena-fast.toml")),
 ];
 
-/// Most rulesets a folder may hold.
+/// Most rulesets a folder may offer.
 const MOST_FILES: usize = 256;
 
 /// The server's rulesets. Never changes while it runs.
@@ -63,13 +69,22 @@ impl Library {
         Self { offered: BUILT_IN.iter().map(shelve).collect(), archived: Vec::new() }
     }
 
+    /// What a server offers that is told of `folder`, or of none.
+    pub fn open(folder: Option<&Path>) -> Result<Self, LibraryError> {
+        folder.map_or_else(|| Ok(Self::built_in()), Self::with_folder)
+    }
+
     /// What every server is built with, and the `.toml` files of `folder`, which take the place of those with the same
     /// name. Every mistake of every file is told.
     pub fn with_folder(folder: &Path) -> Result<Self, LibraryError> {
         let mut library = Self::built_in();
         let mut taken: Vec<(String, PathBuf)> = Vec::new();
         let (mut count, mut shown) = (0, String::new());
-        for path in toml_files(folder)? {
+        let files = toml_files(folder)?;
+        if files.len() > MOST_FILES {
+            return Err(LibraryError::TooMany(folder.to_owned()));
+        }
+        for path in files {
             let text = read(&path)?;
             let shelved = match Shelved::new(&text) {
                 Ok(shelved) => shelved,
@@ -143,9 +158,6 @@ fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, LibraryError> {
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.extension().is_some_and(|extension| extension == "toml") && path.is_file() {
-            if files.len() == MOST_FILES {
-                return Err(LibraryError::TooMany(folder.to_owned()));
-            }
             files.push(path);
         }
     }

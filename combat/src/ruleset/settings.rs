@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 macro_rules! rules {
-    ($($(#[$doc:meta])* $name:ident = $default:literal in $min:literal ..= $max:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $default:literal in $min:literal ..= $max:literal,)*) => {
         /// Every setting. Times in milliseconds.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct Rules {
-            $($(#[$doc])* pub $name: u32,)*
+            $($(#[doc = $doc])* pub $name: u32,)*
         }
 
         impl Default for Rules {
@@ -19,7 +19,13 @@ macro_rules! rules {
 
         impl Rules {
             /// Every setting with its default and its range, in order.
-            pub const SETTINGS: &[Setting] = &[$(Setting { name: stringify!($name), default: $default, min: $min, max: $max },)*];
+            pub const SETTINGS: &[Setting] = &[$(Setting {
+                name: stringify!($name),
+                default: $default,
+                min: $min,
+                max: $max,
+                about: concat!($($doc),*).trim_ascii_start(),
+            },)*];
 
             fn field(&mut self, name: &str) -> Option<&mut u32> {
                 match name { $(stringify!($name) => Some(&mut self.$name),)* _ => None }
@@ -140,13 +146,14 @@ rules! {
     regular_ms = 8 in 0..=1_000,
 }
 
-/// One setting's name, default and range.
+/// One setting: its name, default and range, and what it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
     pub name: &'static str,
     pub default: u32,
     pub min: u32,
     pub max: u32,
+    pub about: &'static str,
 }
 
 /// Why a setting was not taken.
