@@ -161,7 +161,7 @@ impl Fight {
             let p = &mut self.participants[usize::from(slot)];
             if p.enemy.is_some() && p.status != Eliminated {
                 p.hp = 0;
-                step.touch(slot, Fields::HP);
+                step.touch(slot, Fields::SEAT);
                 self.fall(slot, step);
             }
         }

@@ -209,7 +209,9 @@ impl Fight {
         } else if far.saturating_add(EASE_CM) < keep_cm {
             // Who stands upon it has no direction to flee from.
             let away = if far == 0 { at.on_circle(1_000, u32::from(slot) * 90) } else { foe.mirrored(at) };
-            self.way(at, at.along(away, longest.min(keep_cm - far)))
+            let back = self.way(at, at.along(away, longest.min(keep_cm - far)));
+            // Behind a corner it would only have to come out again.
+            if self.wall_between(back, foe) { at } else { back }
         } else {
             return;
         };

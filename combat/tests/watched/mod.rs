@@ -102,7 +102,7 @@ impl Watch<'_> {
             _ => false,
         });
         let shields = self.both().any(|(_, was, is)| was.shield() != is.shield());
-        let all_new = self.both().any(|(slot, ..)| self.named(slot, Fields::SEAT));
+        let all_new = self.step.changed().iter().any(|(_, fields)| fields.has(Fields::SEAT));
         if !mended && !shields && !all_new {
             assert_eq!(self.after.totals().damage - self.before.totals().damage, lost, "damage is the health taken");
         }
