@@ -30,6 +30,7 @@ const EASY_RULES: &str = "health=100 armor=0 critical_percent=0 attack_damage_mi
      afk_ms=0 regular_ms=0";
 
 /// Runs a script and compares each line with what came of it.
+#[allow(dead_code)] // Some files have scripts under a ruleset alone.
 pub fn check(script: &str) {
     check_in(&Ruleset::plain(), Mode::Pvp, script);
 }
