@@ -7,7 +7,7 @@ use tiltyard::socket::reader::{Next, Reader};
 use tiltyard_protocol::{Act, ActionKind, ClientMessage, Encoding};
 
 fn action() -> ClientMessage {
-    ClientMessage::Action(Act { s: 2_716_970_204, id: 123_456, kind: ActionKind::Attack, to: Some(3) })
+    ClientMessage::Action(Act::new(2_716_970_204, 123_456, ActionKind::Attack).at(3))
 }
 
 /// A client's frame, masked.

@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tiltyard::shard::{DeltaOf, view_digest};
-use tiltyard_combat::{Action, BodyPart, Fight, Input, Rules, Step};
+use tiltyard_combat::{Action, Audience, BodyPart, Fight, Input, Rules, Step};
 use tiltyard_protocol::Encoding;
 
 fn encode(c: &mut Criterion) {
@@ -14,7 +14,7 @@ fn encode(c: &mut Criterion) {
     let mut step = Step::default();
     let action = Action::Attack { target: Some(3), part: BodyPart::Torso };
     fight.handle(52_311, Input::Act { slot: 1, id: 123_456, action }, &mut step).expect("an attack");
-    let delta = DeltaOf { handle: 2_716_970_204, fight: &fight, step: &step, by: Some((1, 123_456)) };
+    let delta = DeltaOf::whole(2_716_970_204, &fight, &step, Some((1, 123_456)));
 
     let mut group = c.benchmark_group("encode");
     for encoding in Encoding::ALL {
@@ -28,7 +28,7 @@ fn encode(c: &mut Criterion) {
             });
         });
     }
-    group.bench_function("digest of a view of four", |b| b.iter(|| view_digest(&fight)));
+    group.bench_function("digest of a view of four", |b| b.iter(|| view_digest(&fight, Audience::Own(1))));
     group.finish();
 }
 

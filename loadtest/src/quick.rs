@@ -58,7 +58,7 @@ mod tests {
             let mut quick = Vec::new();
             attack(&mut quick, s, id, to);
             let mut general = Vec::new();
-            let action = Act { s, id, kind: ActionKind::Attack, to: Some(to) };
+            let action = Act::new(s, id, ActionKind::Attack).at(to);
             Encoding::Json.encode(&ClientMessage::Action(action), &mut general);
             assert_eq!(quick, general);
         }

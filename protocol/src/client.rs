@@ -51,9 +51,50 @@ pub struct Act {
     /// one gets the first answer again and changes nothing.
     pub id: u64,
     pub kind: ActionKind,
-    /// Slot of the target, for the kinds that have one.
+    /// Slot of the target: of an attack, or of an ability or item that is aimed at one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u8>,
+    /// Where an attack is aimed at; the torso where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<BodyPart>,
+    /// The ability or item: its place in the rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub a: Option<u8>,
+    /// With `y` a place, in centimetres: where a move ends, or what an ability is aimed at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<i32>,
+    /// The cover that is attacked, in place of a participant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub c: Option<u8>,
+    /// The hazard that is attacked, in place of a participant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub z: Option<u8>,
+}
+
+impl Act {
+    /// Action `id` of `kind` in session `s`, aimed at nothing yet.
+    #[must_use]
+    pub const fn new(s: u32, id: u64, kind: ActionKind) -> Self {
+        Self { s, id, kind, to: None, part: None, a: None, x: None, y: None, c: None, z: None }
+    }
+
+    /// Aimed at `slot`.
+    #[must_use]
+    pub const fn at(self, slot: u8) -> Self {
+        Self { to: Some(slot), ..self }
+    }
+}
+
+/// Where an attack is aimed at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyPart {
+    Head,
+    #[default]
+    Torso,
+    Limb,
 }
 
 /// The kinds of action.

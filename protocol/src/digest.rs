@@ -25,6 +25,21 @@ impl Digest {
         self.word((value >> 32) as u32);
     }
 
+    /// Adds the length of a list.
+    pub fn count(&mut self, length: usize) {
+        self.word(u32::try_from(length).unwrap_or(u32::MAX));
+    }
+
+    /// Adds a list of two small numbers and a time each: its length, then each.
+    pub fn triples(&mut self, items: impl ExactSizeIterator<Item = (u8, u8, u64)>) {
+        self.count(items.len());
+        for (first, second, time) in items {
+            self.word(u32::from(first));
+            self.word(u32::from(second));
+            self.wide(time);
+        }
+    }
+
     /// The digest of all words so far.
     #[must_use]
     pub const fn finish(self) -> u32 {

@@ -4,6 +4,7 @@
 //! In reading order:
 //! - [`client`]: what a client may say; [`server`]: what the server answers and publishes.
 //! - [`codec`]: bytes to messages and back, JSON or `MessagePack`.
+//! - [`rules`]: what a session is played by, told once with `joined`.
 //! - [`view`]: a session as one audience sees it, rebuilt from a snapshot and deltas; [`digest`] proves it did not drift.
 //! - [`reason`]: the stable names of everything that can go wrong; [`close`]: the close codes.
 
@@ -12,13 +13,15 @@ pub mod close;
 pub mod codec;
 pub mod digest;
 pub mod reason;
+pub mod rules;
 pub mod server;
 pub mod view;
 
-pub use client::{Act, ActionKind, ClientMessage};
+pub use client::{Act, ActionKind, BodyPart, ClientMessage};
 pub use close::CloseCode;
 pub use codec::{DecodeError, Encoding};
 pub use digest::Digest;
 pub use reason::Reason;
+pub use rules::RulesView;
 pub use server::{Delta, ServerMessage, Snapshot};
 pub use view::View;

@@ -1,10 +1,13 @@
 //! What the server says. The payloads that are sent often have short field names; docs/PROTOCOL.md spells them out.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Reason;
-use crate::view::View;
+use crate::rules::RulesView;
+use crate::view::{CastView, View};
 
 /// A message from the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,8 @@ pub struct Joined {
     pub resume: Resume,
     /// The highest action id the session remembers of this player; the next one must be higher.
     pub last_id: u64,
+    /// What the session is played by; it never changes.
+    pub rules: Box<RulesView>,
 }
 
 /// How a join brings the client up to date.
@@ -86,7 +91,19 @@ pub struct Delta {
     pub p: Vec<Patch>,
     /// What changed about the course of the fight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ph: Option<Phase>,
+    pub ph: Option<Phase<'static>>,
+    /// How many participants there are, where some may have gone: the slots from here on are empty. Comes before `p`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u16>,
+    /// Covers that changed, and their health.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub c: Vec<(u8, u32)>,
+    /// Hazards that changed, their health, and 1 for those that are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub z: Vec<(u8, u32, u8)>,
+    /// The arena's modifiers, where they changed: effects of the rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub m: Option<Vec<u8>>,
     /// Digest of the view after this delta, every so often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub h: Option<u32>,
@@ -242,33 +259,71 @@ event_kinds! {
     Phase = "phase",
 }
 
-/// New values of one participant's fields.
+/// New values of one participant's fields. With `player` it is all there is to know of the participant: what is absent is
+/// at its zero value. With `hidden` the participant is out of sight: all but its seat, status and score is at its zero value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patch {
     /// Slot.
     pub i: u8,
-    /// The player who sits here now; only when a seat was taken, the other fields are then all present.
+    /// Who sits here: when a seat is taken, at the start of a round, when the participant comes into sight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub player: Option<Uuid>,
+    /// With `player`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<u8>,
+    /// Out of sight from now on; never false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<bool>,
+    /// With `player`, where the server plays it: which enemy of the rules it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enemy: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<ParticipantStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<u32>,
+    /// Of an enemy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hp: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub armor: Option<u32>,
-    /// Stamina in thousandths, as it was at `stamina_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shield: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamina: Option<u32>,
-    /// Session time in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamina_at: Option<u64>,
-    /// Session time in milliseconds until which the guard is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamina_rate: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard_until: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score: Option<u32>,
+    pub state: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<Vec<(u8, u8, u64)>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cast: Option<CastView>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_rate: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ammo: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Vec<(u8, u8, u64)>>,
 }
 
 /// How a participant stands.
@@ -283,9 +338,11 @@ pub enum ParticipantStatus {
 
 /// Where the fight is in its course.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Phase {
+pub struct Phase<'a> {
     pub status: SessionStatus,
     pub phase: PhaseName,
+    /// The ruleset's name for where the fight is.
+    pub state: Cow<'a, str>,
     /// Session time in milliseconds at which the phase ends by itself (while seats are free: at which the fight is
     /// abandoned); absent while paused and when ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -293,9 +350,24 @@ pub struct Phase {
     /// Slot of the winner, once decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub winner: Option<u8>,
+    /// The team that won, once decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<u8>,
     /// Why the fight ended, once it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<EndReason>,
+    /// Rounds that are over.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub round: u8,
+    /// Team and rounds won, of the teams that have won one.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub wins: Cow<'a, [(u8, u8)]>,
+    /// Slot of the participant whose turn it is, where one acts after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u8>,
+    /// Session time in milliseconds at which the turn passes by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_until: Option<u64>,
 }
 
 /// A session's status.
@@ -388,6 +460,9 @@ pub struct Outcome {
     /// Slot of the winner; absent for a draw or a fight nobody won.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub winner: Option<u8>,
+    /// The team that won; absent for a draw or a fight nobody won.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<u8>,
     /// Milliseconds the fight was active.
     pub duration_ms: u64,
     /// Best first.
@@ -399,6 +474,10 @@ pub struct Outcome {
 pub struct Standing {
     pub slot: u8,
     pub player: Uuid,
+    pub team: u8,
+    /// Which enemy of the rules it is, where the server played it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enemy: Option<u8>,
     pub score: u32,
     pub eliminations: u32,
     pub damage: u64,
@@ -431,4 +510,9 @@ pub struct Pong {
 #[allow(clippy::trivially_copy_pass_by_ref)]
 const fn is_false(value: &bool) -> bool {
     !*value
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_zero(value: &u8) -> bool {
+    *value == 0
 }

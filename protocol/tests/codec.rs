@@ -2,8 +2,24 @@
 
 use proptest::prelude::*;
 use tiltyard_protocol::client::{Join, Leave, Ping, Ready};
-use tiltyard_protocol::{Act, ActionKind, ClientMessage, Encoding, Reason};
+use tiltyard_protocol::{Act, ActionKind, BodyPart, ClientMessage, Encoding, Reason};
 use uuid::Uuid;
+
+/// What an action can be aimed at.
+fn act() -> impl Strategy<Value = Act> {
+    let part = prop::option::of(prop_oneof![Just(BodyPart::Head), Just(BodyPart::Torso), Just(BodyPart::Limb)]);
+    let (places, things) = (any::<(Option<i32>, Option<i32>)>(), any::<[Option<u8>; 4]>());
+    (part, places, things).prop_map(|(part, (x, y), [to, a, c, z])| Act {
+        to,
+        part,
+        a,
+        x,
+        y,
+        c,
+        z,
+        ..Act::new(0, 0, ActionKind::Attack)
+    })
+}
 
 fn message() -> impl Strategy<Value = ClientMessage> {
     let kind = prop_oneof![
@@ -19,8 +35,8 @@ fn message() -> impl Strategy<Value = ClientMessage> {
         any::<u32>().prop_map(|s| ClientMessage::Leave(Leave { s })),
         any::<u32>().prop_map(|s| ClientMessage::Ready(Ready { s })),
         any::<u64>().prop_map(|n| ClientMessage::Ping(Ping { n })),
-        (any::<u32>(), any::<u64>(), kind, any::<Option<u8>>())
-            .prop_map(|(s, id, kind, to)| ClientMessage::Action(Act { s, id, kind, to })),
+        (any::<u32>(), any::<u64>(), kind, act())
+            .prop_map(|(s, id, kind, act)| { ClientMessage::Action(Act { s, id, kind, ..act }) }),
     ]
 }
 
@@ -60,9 +76,15 @@ proptest! {
 #[test]
 fn the_names_on_the_wire_stay_what_they_are() {
     let mut bytes = Vec::new();
-    let act = Act { s: 7, id: 9, kind: ActionKind::ItemUse, to: None };
-    Encoding::Json.encode(&ClientMessage::Action(act), &mut bytes);
+    Encoding::Json.encode(&ClientMessage::Action(Act::new(7, 9, ActionKind::ItemUse)), &mut bytes);
     assert_eq!(bytes, br#"{"t":"action","d":{"s":7,"id":9,"kind":"item_use"}}"#);
+    bytes.clear();
+    let act = Act { part: Some(BodyPart::Head), x: Some(-3), y: Some(4), ..Act::new(7, 9, ActionKind::Attack).at(1) };
+    let act = Act { a: Some(5), c: Some(6), z: Some(7), ..act };
+    Encoding::Json.encode(&ClientMessage::Action(act), &mut bytes);
+    let all =
+        br#"{"t":"action","d":{"s":7,"id":9,"kind":"attack","to":1,"part":"head","a":5,"x":-3,"y":4,"c":6,"z":7}}"#;
+    assert_eq!(bytes, all);
     bytes.clear();
     Encoding::MsgPack.encode(&ClientMessage::Ping(Ping { n: 1 }), &mut bytes);
     assert_eq!(bytes, b"\x82\xa1t\xa4ping\xa1d\x81\xa1n\x01");

@@ -4,8 +4,10 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 pub use tiltyard_combat::Mode;
-use tiltyard_combat::{Action, BodyPart, EndReason, ParticipantStatus, PhaseName, Rules, SessionStatus};
-use tiltyard_protocol::{Encoding, Reason};
+use tiltyard_combat::{
+    Action, BodyPart, EndReason, ParticipantStatus, PhaseName, Point, Rules, SessionStatus, Target, Thing,
+};
+use tiltyard_protocol::{Act, ActionKind, Encoding, Reason};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -193,12 +195,32 @@ pub struct Attachment {
     pub permit: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
-/// An [`Action`] by the name the wire gives it.
-pub fn action(kind: tiltyard_protocol::ActionKind, target: Option<u8>) -> Action {
-    use tiltyard_protocol::ActionKind;
-    match kind {
-        ActionKind::Attack => Action::Attack { target, part: BodyPart::Torso },
+/// What a message asks for; whether the ruleset has it and the fight allows it, the fight says. Refused is what no fight can
+/// take for an action: its id stays free.
+pub fn action(act: &Act) -> Result<Action, Reason> {
+    let place = act.x.zip(act.y).map(|(x, y)| Point::new(x, y));
+    let use_of = |item| {
+        let aim = Target { slot: act.to, at: place };
+        act.a.map_or(Action::Unavailable, |ability| Action::Use { ability, item, aim })
+    };
+    Ok(match act.kind {
+        ActionKind::Attack => match (act.to, act.c, act.z) {
+            (None, Some(cover), None) => Action::Break { thing: Thing::Cover(cover) },
+            (None, None, Some(hazard)) => Action::Break { thing: Thing::Hazard(hazard) },
+            (target, None, None) => Action::Attack { target, part: part(act.part.unwrap_or_default()) },
+            _ => return Err(Reason::BadFields),
+        },
         ActionKind::Defend => Action::Defend,
-        ActionKind::Ability | ActionKind::Move | ActionKind::ItemUse => Action::Unavailable,
+        ActionKind::Ability => use_of(false),
+        ActionKind::ItemUse => use_of(true),
+        ActionKind::Move => Action::Move { to: place.ok_or(Reason::NeedsPlace)? },
+    })
+}
+
+const fn part(part: tiltyard_protocol::BodyPart) -> BodyPart {
+    match part {
+        tiltyard_protocol::BodyPart::Head => BodyPart::Head,
+        tiltyard_protocol::BodyPart::Torso => BodyPart::Torso,
+        tiltyard_protocol::BodyPart::Limb => BodyPart::Limb,
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use mio::Interest;
 use tiltyard_combat::{Answer, Event, Input, SessionStatus};
-use tiltyard_protocol::{CloseCode, Reason};
+use tiltyard_protocol::{Act, CloseCode, Reason};
 use uuid::Uuid;
 
 use super::connection::{BySid, Connection, State};
@@ -163,7 +163,8 @@ impl Worker {
             Some(target) => Some(fight.slot_of(target.as_u128()).ok_or(Reason::NoSuchTarget)?),
             None => None,
         };
-        let input = Input::Act { slot, id: 0, action: command::action(action.kind, target) };
+        let act = Act { to: target, ..Act::new(0, 0, action.kind) };
+        let input = Input::Act { slot, id: 0, action: command::action(&act)? };
         let answer = self.apply(key, input, None);
         let seq = self.named(key, answer)?;
         let session = self.sessions.get(key).ok_or(Reason::Internal)?;

@@ -1,11 +1,12 @@
 //! The delta as JSON, written straight into the frame: the same bytes as serde writes (a test compares them), at a
 //! quarter of the time, because names need no escaping and lengths no counting.
 
-use tiltyard_combat::{Event, Fields, Participant};
-use tiltyard_protocol::server::ParticipantStatus;
-use uuid::Uuid;
+use tiltyard_protocol::Encoding;
+use tiltyard_protocol::server::Event;
 
-use super::publish::{DeltaOf, event_of, phase_of, status_of};
+use super::publish::DeltaOf;
+use super::shown::{self, Key, Sink};
+use super::wire::phase_of;
 
 /// Appends the delta message.
 pub fn delta(delta: &DeltaOf<'_>, out: &mut Vec<u8>) {
@@ -23,24 +24,44 @@ pub fn delta(delta: &DeltaOf<'_>, out: &mut Vec<u8>) {
         number(out, id);
         text(out, "]");
     }
-    list(out, r#","ev":["#, delta.step.events(), |out, event| self::event(*event, out));
-    list(out, r#","p":["#, delta.step.changed(), |out, &(slot, fields)| {
-        patch(slot, fields, &fight.participants()[usize::from(slot)], out);
+    list(out, r#","ev":["#, delta.events(), |out, event| self::event(&event, out));
+    list(out, r#","p":["#, delta.patches(), |out, (patch, participant)| {
+        text(out, r#"{"i":"#);
+        number(out, patch.slot);
+        shown::put_patch(patch, participant, &mut Text(out));
+        text(out, "}");
     });
     if delta.step.phase_changed() {
         text(out, r#","ph":"#);
         // Rare: the general way is good enough.
-        tiltyard_protocol::Encoding::Json.encode(&phase_of(fight.lifecycle()), out);
+        Encoding::Json.encode(&phase_of(fight), out);
     }
-    if let Some(digest) = delta.digest() {
-        text(out, r#","h":"#);
-        number(out, digest);
+    optional(out, r#","n":"#, delta.left());
+    list(out, r#","c":["#, delta.covers(), |out, (cover, health)| {
+        text(out, "[");
+        number(out, cover);
+        text(out, ",");
+        number(out, health);
+        text(out, "]");
+    });
+    list(out, r#","z":["#, delta.hazards(), |out, (hazard, health, gone)| {
+        text(out, "[");
+        number(out, hazard);
+        text(out, ",");
+        number(out, health);
+        text(out, ",");
+        number(out, gone);
+        text(out, "]");
+    });
+    if let Some(modifiers) = delta.modifiers() {
+        text(out, r#","m":"#);
+        Encoding::Json.encode(&modifiers, out);
     }
+    optional(out, r#","h":"#, delta.digest);
     text(out, "}}");
 }
 
-fn event(event: Event, out: &mut Vec<u8>) {
-    let event = event_of(event);
+fn event(event: &Event, out: &mut Vec<u8>) {
     text(out, r#"{"k":""#);
     text(out, event.k.name());
     text(out, "\"");
@@ -68,42 +89,51 @@ fn event(event: Event, out: &mut Vec<u8>) {
     text(out, "}");
 }
 
-fn patch(slot: u8, fields: Fields, p: &Participant, out: &mut Vec<u8>) {
-    let (has, seat) = (|field| fields.has(field), fields.has(Fields::SEAT));
-    text(out, r#"{"i":"#);
-    number(out, slot);
-    if seat {
-        text(out, r#","player":""#);
-        let mut hyphenated = Uuid::encode_buffer();
-        text(out, Uuid::from_u128(p.player()).hyphenated().encode_lower(&mut hyphenated));
-        text(out, "\"");
-    }
-    if has(Fields::STATUS) {
-        text(out, r#","status":""#);
-        text(out, status(status_of(p.status())));
-        text(out, "\"");
-    }
-    if has(Fields::READY) {
-        text(out, if p.is_ready() { r#","ready":true"# } else { r#","ready":false"# });
-    }
-    optional(out, r#","hp":"#, has(Fields::HP).then(|| p.hp()));
-    optional(out, r#","armor":"#, seat.then(|| p.armor()));
-    if has(Fields::STAMINA) {
-        text(out, r#","stamina":"#);
-        number(out, p.stamina().milli());
-        text(out, r#","stamina_at":"#);
-        number(out, p.stamina().at());
-    }
-    optional(out, r#","guard_until":"#, has(Fields::GUARD).then(|| p.guard_until()));
-    optional(out, r#","score":"#, has(Fields::SCORE).then(|| p.score()));
-    text(out, "}");
-}
+/// Fields behind another one.
+struct Text<'a>(&'a mut Vec<u8>);
 
-const fn status(status: ParticipantStatus) -> &'static str {
-    match status {
-        ParticipantStatus::Active => "active",
-        ParticipantStatus::Eliminated => "eliminated",
-        ParticipantStatus::Disconnected => "disconnected",
+impl Sink for Text<'_> {
+    fn number<N: itoa::Integer + serde::Serialize>(&mut self, key: Key, value: N) {
+        text(self.0, key.json);
+        number(self.0, value);
+    }
+
+    fn flag(&mut self, key: Key, flag: bool) {
+        text(self.0, key.json);
+        text(self.0, if flag { "true" } else { "false" });
+    }
+
+    fn name(&mut self, key: Key, name: &str) {
+        text(self.0, key.json);
+        text(self.0, "\"");
+        text(self.0, name);
+        text(self.0, "\"");
+    }
+
+    fn triples(&mut self, key: Key, triples: impl ExactSizeIterator<Item = (u8, u8, u64)>) {
+        text(self.0, key.json);
+        text(self.0, "[");
+        for (place, (first, second, time)) in triples.enumerate() {
+            text(self.0, if place == 0 { "[" } else { ",[" });
+            number(self.0, first);
+            text(self.0, ",");
+            number(self.0, second);
+            text(self.0, ",");
+            number(self.0, time);
+            text(self.0, "]");
+        }
+        text(self.0, "]");
+    }
+
+    fn cast(&mut self, key: Key, cast: Option<(u8, u64)>) {
+        text(self.0, key.json);
+        text(self.0, "[");
+        if let Some((ability, until)) = cast {
+            number(self.0, ability);
+            text(self.0, ",");
+            number(self.0, until);
+        }
+        text(self.0, "]");
     }
 }
 
@@ -123,12 +153,14 @@ fn optional(out: &mut Vec<u8>, name: &str, value: Option<impl itoa::Integer>) {
 }
 
 /// A list, left out where it is empty.
-fn list<T>(out: &mut Vec<u8>, open: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
-    for (index, item) in items.iter().enumerate() {
-        text(out, if index == 0 { open } else { "," });
+fn list<T>(out: &mut Vec<u8>, open: &str, items: impl Iterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
+    let mut empty = true;
+    for item in items {
+        text(out, if empty { open } else { "," });
         write(out, item);
+        empty = false;
     }
-    if !items.is_empty() {
+    if !empty {
         text(out, "]");
     }
 }

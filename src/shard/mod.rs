@@ -10,10 +10,15 @@ mod inbox;
 mod json;
 mod play;
 mod publish;
+#[cfg(test)]
+mod publish_tests;
+mod rulebook;
 pub mod session;
+mod shown;
 mod sockets;
 mod stats;
 pub mod wheel;
+mod wire;
 mod worker;
 
 use std::io;
@@ -25,9 +30,12 @@ use std::thread::JoinHandle;
 use thiserror::Error;
 
 pub use inbox::ShardHandle;
-pub use publish::{DeltaOf, event_of, view_digest, view_of};
+pub use publish::DeltaOf;
+pub use rulebook::hex;
 pub use session::Session;
+pub use shown::{view_digest, view_of};
 pub use stats::Stats;
+pub use wire::event_of;
 
 use crate::log::recovery::{self, RecoveryError};
 use crate::records::FightBook;

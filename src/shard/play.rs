@@ -4,13 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
 use tiltyard_combat::ruleset::Resource;
-use tiltyard_combat::{Answer, Input, Refusal as Refused, Slot};
+use tiltyard_combat::{Answer, Audience, Input, Refusal as Refused, Slot};
 use tiltyard_protocol::client::Join as JoinRequest;
 use tiltyard_protocol::server::{Ack, ErrorNotice, Joined, Left, Pong, Refused as RefusedNotice, Resume};
 use tiltyard_protocol::{Act, ClientMessage, CloseCode, Encoding, Reason, ServerMessage};
 
 use super::connection::{ConnKey, Join};
-use super::publish;
+use super::publish::{self, DeltaOf};
+use super::rulebook;
 use super::session::{Member, Session, SessionKey};
 use super::worker::{Timer, Worker};
 use crate::hub::{Refusal, command, shard_of};
@@ -152,13 +153,15 @@ impl Worker {
         let session = &self.sessions[key];
         self.stats.deltas += 1;
         self.publisher.begin();
+        let whole = DeltaOf::whole(session.handle(), &session.fight, &self.step, by);
         for member in &session.members {
             let Some(connection) = self.connections.get_mut(member.conn) else { continue };
             if connection.lagging || connection.outbox.len() > limits::OUTBOX_STATE_BYTES {
                 connection.lagging = true;
                 continue;
             }
-            let frame = self.publisher.delta(connection.encoding, session, &self.step, by);
+            let audience = Audience::Own(member.slot);
+            let frame = self.publisher.delta(connection.encoding, &whole, audience);
             connection.outbox.push(frame, &mut self.pool);
             self.stats.deltas_out += 1;
             if !connection.dirty && !connection.blocked {
@@ -256,7 +259,11 @@ impl Worker {
             self.answer_action(join.session, (conn, act.id), answer);
             return;
         }
-        let input = Input::Act { slot: join.slot, id: act.id, action: command::action(act.kind, act.to) };
+        let action = match command::action(act) {
+            Ok(action) => action,
+            Err(reason) => return refuse(self, reason),
+        };
+        let input = Input::Act { slot: join.slot, id: act.id, action };
         // The answer goes out with the step.
         let _ = self.apply(join.session, input, Some((conn, act.id)));
     }
@@ -326,9 +333,12 @@ impl Worker {
 
     fn welcome(&mut self, conn: ConnKey, key: SessionKey, slot: Slot) {
         let session = &self.sessions[key];
-        let last_id = session.fight.participants()[usize::from(slot)].last_action_id();
-        let joined = Joined { session: session.id, s: session.handle(), slot, resume: Resume::Snapshot, last_id };
-        let snapshot = publish::snapshot_of(session, self.clock.now);
+        let participant = &session.fight.participants()[usize::from(slot)];
+        let last_id = participant.last_action_id();
+        let rules = Box::new(rulebook::rules_of(&session.fight, participant.team()));
+        let joined =
+            Joined { session: session.id, s: session.handle(), slot, resume: Resume::Snapshot, last_id, rules };
+        let snapshot = publish::snapshot_of(session, self.clock.now, Audience::Own(slot));
         let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session));
         self.tell(conn, &ServerMessage::Joined(joined));
         self.tell(conn, &snapshot);
@@ -369,7 +379,7 @@ impl Worker {
         self.stats.conflated += 1;
         for join in &connection.joins {
             let Some(session) = self.sessions.get(join.session) else { continue };
-            let snapshot = publish::snapshot_of(session, self.clock.now);
+            let snapshot = publish::snapshot_of(session, self.clock.now, Audience::Own(join.slot));
             let frame = self.publisher.message(connection.encoding, &snapshot);
             connection.outbox.push(frame, &mut self.pool);
         }

@@ -1,57 +1,120 @@
-//! What changed, in bytes: encoded once per audience and encoding, framed once, copied to each recipient.
+//! What changed, in bytes: encoded once per audience that is shown something else and encoding, framed once, copied to each
+//! recipient.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
-use tiltyard_combat::{Event, Fields, Fight, Lifecycle, Participant, Slot, Step, Thing};
-use tiltyard_protocol::server::{self as wire, EventKind, Outcome, Standing};
-use tiltyard_protocol::view::{ParticipantView, RulesView, View, player_word};
+use tiltyard_combat::audience::{Cut, Named, Patch};
+use tiltyard_combat::{Audience, Event, Fields, Fight, Participant, Slot, Step, Thing};
+use tiltyard_protocol::server::{self as wire, Outcome, Standing};
 use tiltyard_protocol::{Digest, Encoding, ServerMessage, Snapshot};
 use uuid::Uuid;
 
 use super::json;
 use super::session::Session;
+use super::shown::{self, Count, Entries};
+use super::wire::{end_of, event_of, phase_of};
 use crate::limits;
 use crate::socket::frame::Framed;
 
 /// Buffers for what is being encoded.
 #[derive(Debug, Default)]
 pub struct Publisher {
-    json: Cached,
-    msgpack: Cached,
+    json: Encoded,
+    msgpack: Encoded,
     single: Framed,
+    /// Whether every audience is shown the same of the step; found out for the first recipient.
+    same_for_all: Option<bool>,
+    /// What the digests of the step have in common.
+    common: Option<Digest>,
 }
 
-/// A step's delta in one encoding, once somebody needed it.
+/// A step's deltas in one encoding.
 #[derive(Debug, Default)]
-struct Cached {
+struct Encoded {
+    /// Of these the first `fresh` are of this step; the others keep their memory.
+    deltas: Vec<Delta>,
+    fresh: usize,
+}
+
+/// A delta for all who are shown the same.
+#[derive(Debug, Default)]
+struct Delta {
+    /// `None` for everything.
+    cut: Option<Cut>,
+    digest: Option<u32>,
     framed: Framed,
-    fresh: bool,
 }
 
 impl Publisher {
-    /// Forgets the last step's delta.
+    /// Forgets the last step's deltas.
     pub fn begin(&mut self) {
-        self.json.fresh = false;
-        self.msgpack.fresh = false;
+        self.json.fresh = 0;
+        self.msgpack.fresh = 0;
+        self.same_for_all = None;
+        self.common = None;
     }
 
-    /// The step's delta as a frame; encoded for the first recipient of each encoding.
-    pub fn delta(&mut self, encoding: Encoding, session: &Session, step: &Step, by: Option<(Slot, u64)>) -> &[u8] {
-        let cached = match encoding {
+    /// The step's delta for `audience` as a frame; encoded for the first recipient of each encoding that is shown this.
+    /// `whole` is the same for all of a step.
+    pub fn delta(&mut self, encoding: Encoding, whole: &DeltaOf<'_>, audience: Audience) -> &[u8] {
+        let (fight, step) = (whole.fight, whole.step);
+        let same_for_all = *self.same_for_all.get_or_insert_with(|| fight.same_for_all(step));
+        let cut = (!same_for_all).then(|| fight.cut(step, audience));
+        let digest = is_digest_due(fight, step).then(|| self.digest(fight, audience));
+        let encoded = match encoding {
             Encoding::Json => &mut self.json,
             Encoding::MsgPack => &mut self.msgpack,
         };
-        if !cached.fresh {
-            let delta = DeltaOf { handle: session.handle(), fight: &session.fight, step, by };
-            cached.framed.message(encoding, |out| delta.encode(encoding, out));
-            cached.fresh = true;
-        }
-        cached.framed.bytes()
+        let place = encoded.place_of(cut, digest, |cut, framed| {
+            let delta = DeltaOf { cut, digest, ..*whole };
+            framed.message(encoding, |out| delta.encode(encoding, out));
+        });
+        encoded.deltas[place].framed.bytes()
+    }
+
+    fn digest(&mut self, fight: &Fight, audience: Audience) -> u32 {
+        let common = match self.common {
+            Some(common) => common,
+            None => {
+                let common = shown::common_digest(fight, audience);
+                self.common = shown::is_common(fight).then_some(common);
+                common
+            }
+        };
+        shown::with_private(common, fight, audience)
     }
 
     /// A message for one recipient as a frame.
     pub fn message(&mut self, encoding: Encoding, message: &ServerMessage) -> &[u8] {
         self.single.message(encoding, |out| encoding.encode(message, out))
     }
+}
+
+impl Encoded {
+    /// Where the delta for this cut and digest is, once `encode` has made it.
+    fn place_of(
+        &mut self,
+        cut: Option<Cut>,
+        digest: Option<u32>,
+        encode: impl FnOnce(Option<&Cut>, &mut Framed),
+    ) -> usize {
+        let known = self.deltas[..self.fresh].iter().position(|delta| delta.digest == digest && delta.cut == cut);
+        known.unwrap_or_else(|| {
+            let place = self.fresh;
+            self.fresh += 1;
+            if place == self.deltas.len() {
+                self.deltas.push(Delta::default());
+            }
+            let delta = &mut self.deltas[place];
+            (delta.cut, delta.digest) = (cut, digest);
+            encode(delta.cut.as_ref(), &mut delta.framed);
+            place
+        })
+    }
+}
+
+/// Whether a delta has a digest: every so often, and whenever the phase changed.
+fn is_digest_due(fight: &Fight, step: &Step) -> bool {
+    fight.seq().is_multiple_of(limits::DIGEST_EVERY) || step.phase_changed()
 }
 
 /// A delta that is encoded straight from the fight: the same bytes as [`wire::Delta`], without building one.
@@ -62,9 +125,18 @@ pub struct DeltaOf<'a> {
     pub step: &'a Step,
     /// Slot and id of the action that caused it.
     pub by: Option<(Slot, u64)>,
+    /// What its audience is shown of the step; `None` for everything.
+    pub cut: Option<&'a Cut>,
+    /// Of the audience's view, where one is due.
+    pub digest: Option<u32>,
 }
 
-impl DeltaOf<'_> {
+impl<'a> DeltaOf<'a> {
+    /// With everything that a step changed, and no digest.
+    pub const fn whole(handle: u32, fight: &'a Fight, step: &'a Step, by: Option<(Slot, u64)>) -> Self {
+        Self { handle, fight, step, by, cut: None, digest: None }
+    }
+
     /// Appends the message.
     pub fn encode(&self, encoding: Encoding, out: &mut Vec<u8>) {
         match encoding {
@@ -73,11 +145,62 @@ impl DeltaOf<'_> {
         }
     }
 
-    /// The digest, where one is due: every so often, and whenever the phase changed.
-    pub(super) fn digest(&self) -> Option<u32> {
-        let due = self.fight.seq().is_multiple_of(limits::DIGEST_EVERY) || self.step.phase_changed();
-        due.then(|| view_digest(self.fight))
+    /// What happened, as the audience is told of it.
+    pub(super) fn events(&self) -> impl Iterator<Item = wire::Event> + Clone {
+        let cut = self.cut;
+        self.step.events().iter().enumerate().filter_map(move |(place, &event)| {
+            let named = match cut {
+                None => Some(Named { by: true, to: true }),
+                Some(cut) => cut.events().get(place).copied().flatten(),
+            };
+            named.map(|named| told(event, named))
+        })
     }
+
+    /// What changed about participants that are still there, as the audience is shown it.
+    pub(super) fn patches(&self) -> impl Iterator<Item = (Patch, &'a Participant)> + Clone {
+        let Self { fight, step, cut, .. } = *self;
+        let changed = if cut.is_none() { step.changed() } else { &[] };
+        let all =
+            changed.iter().map(|&(slot, fields)| Patch { slot, fields, seat: fields.has(Fields::SEAT), hidden: None });
+        let cut = cut.map_or(&[][..], Cut::patches).iter().copied();
+        let there = |patch: Patch| Some((patch, fight.participants().get(usize::from(patch.slot))?));
+        all.chain(cut).filter_map(there)
+    }
+
+    /// How many participants there are, where enemies may have gone: which happens only where a phase begins.
+    pub(super) fn left(&self) -> Option<u16> {
+        let may_have_gone = self.step.phase_changed() && !self.fight.ruleset().enemies.is_empty();
+        may_have_gone.then(|| u16::try_from(self.fight.participants().len()).unwrap_or(u16::MAX))
+    }
+
+    pub(super) fn covers(&self) -> impl Iterator<Item = (u8, u32)> + Clone {
+        let field = self.fight.field();
+        self.step.things().iter().filter_map(move |&thing| match thing {
+            Thing::Cover(cover) => Some((cover, *field.covers().get(usize::from(cover))?)),
+            Thing::Hazard(_) => None,
+        })
+    }
+
+    pub(super) fn hazards(&self) -> impl Iterator<Item = (u8, u32, u8)> + Clone {
+        let field = self.fight.field();
+        self.step.things().iter().filter_map(move |&thing| match thing {
+            Thing::Cover(_) => None,
+            Thing::Hazard(hazard) => {
+                let state = field.hazards().get(usize::from(hazard))?;
+                Some((hazard, state.health(), u8::from(state.is_gone())))
+            }
+        })
+    }
+
+    pub(super) fn modifiers(&self) -> Option<&'a [u8]> {
+        self.step.modifiers_changed().then(|| self.fight.field().modifiers())
+    }
+}
+
+fn told(event: Event, named: Named) -> wire::Event {
+    let event = event_of(event);
+    wire::Event { by: event.by.filter(|_| named.by), to: event.to.filter(|_| named.to), ..event }
 }
 
 impl Serialize for DeltaOf<'_> {
@@ -93,153 +216,103 @@ struct Body<'a>(&'a DeltaOf<'a>);
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let DeltaOf { handle, fight, step, by } = *self.0;
-        let digest = self.0.digest();
-        let fields = 3
-            + usize::from(by.is_some())
-            + usize::from(!step.events().is_empty())
-            + usize::from(!step.changed().is_empty())
-            + usize::from(step.phase_changed())
-            + usize::from(digest.is_some());
-        let mut delta = serializer.serialize_struct("Delta", fields)?;
-        delta.serialize_field("s", &handle)?;
-        delta.serialize_field("q", &fight.seq())?;
-        delta.serialize_field("at", &fight.now())?;
-        if let Some(by) = by {
-            delta.serialize_field("by", &by)?;
+        let delta = self.0;
+        let (events, patches) = (Items::of(delta.events()), Items::of(delta.patches().map(PatchOf)));
+        let (covers, hazards) = (Items::of(delta.covers()), Items::of(delta.hazards()));
+        let (phase_changed, left, modifiers) = (delta.step.phase_changed(), delta.left(), delta.modifiers());
+        let there = [
+            delta.by.is_some(),
+            !events.is_empty(),
+            !patches.is_empty(),
+            phase_changed,
+            left.is_some(),
+            !covers.is_empty(),
+            !hazards.is_empty(),
+            modifiers.is_some(),
+            delta.digest.is_some(),
+        ];
+        let fields = 3 + there.into_iter().filter(|&there| there).count();
+        let mut body = serializer.serialize_struct("Delta", fields)?;
+        body.serialize_field("s", &delta.handle)?;
+        body.serialize_field("q", &delta.fight.seq())?;
+        body.serialize_field("at", &delta.fight.now())?;
+        if let Some(by) = delta.by {
+            body.serialize_field("by", &by)?;
         }
-        if !step.events().is_empty() {
-            delta.serialize_field("ev", &Events(step.events()))?;
+        if !events.is_empty() {
+            body.serialize_field("ev", &events)?;
         }
-        if !step.changed().is_empty() {
-            delta.serialize_field("p", &Patches { fight, changed: step.changed() })?;
+        if !patches.is_empty() {
+            body.serialize_field("p", &patches)?;
         }
-        if step.phase_changed() {
-            delta.serialize_field("ph", &phase_of(fight.lifecycle()))?;
+        if phase_changed {
+            body.serialize_field("ph", &phase_of(delta.fight))?;
         }
-        if let Some(digest) = digest {
-            delta.serialize_field("h", &digest)?;
+        if let Some(left) = left {
+            body.serialize_field("n", &left)?;
         }
-        delta.end()
+        if !covers.is_empty() {
+            body.serialize_field("c", &covers)?;
+        }
+        if !hazards.is_empty() {
+            body.serialize_field("z", &hazards)?;
+        }
+        if let Some(modifiers) = modifiers {
+            body.serialize_field("m", modifiers)?;
+        }
+        if let Some(digest) = delta.digest {
+            body.serialize_field("h", &digest)?;
+        }
+        body.end()
     }
 }
 
-struct Events<'a>(&'a [Event]);
+/// A list that is gone through twice: to count, and to encode.
+struct Items<I> {
+    items: I,
+    length: usize,
+}
 
-impl Serialize for Events<'_> {
+impl<I: Iterator + Clone> Items<I> {
+    fn of(items: I) -> Self {
+        Self { length: items.clone().count(), items }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+impl<I: Iterator<Item: Serialize> + Clone> Serialize for Items<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut events = serializer.serialize_seq(Some(self.0.len()))?;
-        for event in self.0 {
-            events.serialize_element(&event_of(*event))?;
+        let mut list = serializer.serialize_seq(Some(self.length))?;
+        for item in self.items.clone() {
+            list.serialize_element(&item)?;
         }
-        events.end()
+        list.end()
     }
 }
 
-struct Patches<'a> {
-    fight: &'a Fight,
-    changed: &'a [(Slot, Fields)],
-}
-
-impl Serialize for Patches<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut patches = serializer.serialize_seq(Some(self.changed.len()))?;
-        for &(slot, fields) in self.changed {
-            let participant = &self.fight.participants()[usize::from(slot)];
-            patches.serialize_element(&PatchOf { slot, participant, fields })?;
-        }
-        patches.end()
-    }
-}
-
-struct PatchOf<'a> {
-    slot: Slot,
-    participant: &'a Participant,
-    fields: Fields,
-}
+struct PatchOf<'a>((Patch, &'a Participant));
 
 impl Serialize for PatchOf<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (p, has) = (self.participant, |fields| self.fields.has(fields));
-        let seat = has(Fields::SEAT);
-        let one_each = [Fields::STATUS, Fields::READY, Fields::HP, Fields::GUARD, Fields::SCORE];
-        let length = 1
-            + one_each.into_iter().filter(|&fields| has(fields)).count()
-            + 2 * usize::from(has(Fields::STAMINA))
-            + 2 * usize::from(seat);
-        let mut patch = serializer.serialize_map(Some(length))?;
-        patch.serialize_entry("i", &self.slot)?;
-        if seat {
-            patch.serialize_entry("player", &Uuid::from_u128(p.player()))?;
-        }
-        if has(Fields::STATUS) {
-            patch.serialize_entry("status", &status_of(p.status()))?;
-        }
-        if has(Fields::READY) {
-            patch.serialize_entry("ready", &p.is_ready())?;
-        }
-        if has(Fields::HP) {
-            patch.serialize_entry("hp", &p.hp())?;
-        }
-        if seat {
-            patch.serialize_entry("armor", &p.armor())?;
-        }
-        if has(Fields::STAMINA) {
-            patch.serialize_entry("stamina", &p.stamina().milli())?;
-            patch.serialize_entry("stamina_at", &p.stamina().at())?;
-        }
-        if has(Fields::GUARD) {
-            patch.serialize_entry("guard_until", &p.guard_until())?;
-        }
-        if has(Fields::SCORE) {
-            patch.serialize_entry("score", &p.score())?;
-        }
-        patch.end()
+        let (patch, participant) = self.0;
+        let mut fields = Count::default();
+        shown::put_patch(patch, participant, &mut fields);
+        let mut map = serializer.serialize_map(Some(1 + fields.0))?;
+        map.serialize_entry("i", &patch.slot)?;
+        let mut entries = Entries { map: &mut map, outcome: Ok(()) };
+        shown::put_patch(patch, participant, &mut entries);
+        entries.outcome?;
+        map.end()
     }
 }
 
-/// The view everybody has of a fight.
-pub fn view_of(fight: &Fight) -> View {
-    let rules = fight.rules();
-    View {
-        phase: phase_of(fight.lifecycle()),
-        seats: fight.seats(),
-        participants: fight.participants().iter().map(participant_of).collect(),
-        rules: RulesView {
-            health: rules.health,
-            stamina: rules.stamina,
-            stamina_per_second: rules.stamina_per_second,
-            attack_interval_ms: rules.attack_interval_ms,
-            defend_cost: rules.defend_cost,
-            defend_ms: rules.defend_ms,
-            defend_cooldown_ms: rules.defend_cooldown_ms,
-        },
-    }
-}
-
-/// The digest of [`view_of`], without building one.
-pub fn view_digest(fight: &Fight) -> u32 {
-    let mut digest = Digest::new();
-    phase_of(fight.lifecycle()).digest(&mut digest);
-    digest.word(u32::from(fight.seats()));
-    for p in fight.participants() {
-        digest.word(player_word(Uuid::from_u128(p.player())));
-        digest.word(status_of(p.status()).code());
-        digest.word(u32::from(p.is_ready()));
-        digest.word(p.hp());
-        digest.word(p.armor());
-        digest.word(p.stamina().milli());
-        digest.wide(p.stamina().at());
-        digest.wide(p.guard_until());
-        digest.word(p.score());
-    }
-    digest.finish()
-}
-
-/// A session's snapshot at the shard's time `now`.
-pub fn snapshot_of(session: &Session, now: u64) -> ServerMessage {
+/// A session's snapshot for `audience` at the shard's time `now`.
+pub fn snapshot_of(session: &Session, now: u64, audience: Audience) -> ServerMessage {
     let fight = &session.fight;
-    let view = view_of(fight);
+    let view = shown::view_of(fight, audience);
     let h = view.digest();
     ServerMessage::Snapshot(Snapshot { s: session.handle(), q: fight.seq(), at: session.session_time(now), view, h })
 }
@@ -252,6 +325,8 @@ pub fn result_of(session: &Session) -> ServerMessage {
         Standing {
             slot,
             player: Uuid::from_u128(p.player()),
+            team: p.team(),
+            enemy: p.enemy(),
             score: p.score(),
             eliminations: p.eliminations(),
             damage: p.damage(),
@@ -262,182 +337,8 @@ pub fn result_of(session: &Session) -> ServerMessage {
         q: fight.seq(),
         reason: life.end().map_or(wire::EndReason::Terminated, end_of),
         winner: life.winner(),
+        team: life.winning_team(),
         duration_ms: life.active_ms(fight.now()),
         standings: fight.standings().into_iter().map(standing).collect(),
     })
-}
-
-// Engine types to wire types, by hand: each may change without the other.
-
-fn participant_of(p: &Participant) -> ParticipantView {
-    ParticipantView {
-        player: Uuid::from_u128(p.player()),
-        status: status_of(p.status()),
-        ready: p.is_ready(),
-        hp: p.hp(),
-        armor: p.armor(),
-        stamina: p.stamina().milli(),
-        stamina_at: p.stamina().at(),
-        guard_until: p.guard_until(),
-        score: p.score(),
-    }
-}
-
-pub(super) fn phase_of(life: &Lifecycle) -> wire::Phase {
-    use tiltyard_combat::{PhaseName, SessionStatus};
-    wire::Phase {
-        status: match life.status() {
-            SessionStatus::Initializing => wire::SessionStatus::Initializing,
-            SessionStatus::Active => wire::SessionStatus::Active,
-            SessionStatus::Paused => wire::SessionStatus::Paused,
-            SessionStatus::Completed => wire::SessionStatus::Completed,
-            SessionStatus::Terminated => wire::SessionStatus::Terminated,
-        },
-        phase: match life.phase() {
-            PhaseName::Preparation => wire::PhaseName::Preparation,
-            PhaseName::Active => wire::PhaseName::Active,
-            PhaseName::Cooldown => wire::PhaseName::Cooldown,
-            PhaseName::Finished => wire::PhaseName::Finished,
-        },
-        until: life.until(),
-        winner: life.winner(),
-        end: life.end().map(end_of),
-    }
-}
-
-pub(super) const fn status_of(status: tiltyard_combat::ParticipantStatus) -> wire::ParticipantStatus {
-    use tiltyard_combat::ParticipantStatus;
-    match status {
-        ParticipantStatus::Active => wire::ParticipantStatus::Active,
-        ParticipantStatus::Eliminated => wire::ParticipantStatus::Eliminated,
-        ParticipantStatus::Disconnected => wire::ParticipantStatus::Disconnected,
-    }
-}
-
-const fn end_of(end: tiltyard_combat::EndReason) -> wire::EndReason {
-    use tiltyard_combat::EndReason;
-    match end {
-        EndReason::LastStanding => wire::EndReason::LastStanding,
-        EndReason::TimeLimit => wire::EndReason::TimeLimit,
-        EndReason::Forfeit => wire::EndReason::Forfeit,
-        EndReason::Terminated => wire::EndReason::Terminated,
-        EndReason::Completed => wire::EndReason::Completed,
-        EndReason::Abandoned => wire::EndReason::Abandoned,
-        EndReason::Failed => wire::EndReason::Failed,
-        EndReason::ScoreLimit => wire::EndReason::ScoreLimit,
-        EndReason::RoundsWon => wire::EndReason::RoundsWon,
-        EndReason::Cleared => wire::EndReason::Cleared,
-        EndReason::Survived => wire::EndReason::Survived,
-        EndReason::Defeated => wire::EndReason::Defeated,
-        EndReason::NotReady => wire::EndReason::NotReady,
-    }
-}
-
-/// An event as everybody sees it who may see all of it.
-pub fn event_of(event: Event) -> wire::Event {
-    let of = |kind| wire::Event::new(kind);
-    let by_of = |kind, by| wire::Event { by: Some(by), ..of(kind) };
-    let both_of = |kind, by, to| wire::Event { to: Some(to), ..by_of(kind, by) };
-    let thing_of = |thing, event| match thing {
-        Thing::Cover(cover) => wire::Event { c: Some(cover), ..event },
-        Thing::Hazard(hazard) => wire::Event { z: Some(hazard), ..event },
-    };
-    match event {
-        Event::Hit { by, to, damage, absorbed, critical, guarded, reaction, ability } => wire::Event {
-            n: Some(damage),
-            abs: (absorbed > 0).then_some(absorbed),
-            crit: critical,
-            guarded,
-            react: reaction,
-            a: ability,
-            ..both_of(EventKind::Hit, by, to)
-        },
-        Event::Missed { by, to } => both_of(EventKind::Missed, by, to),
-        Event::Suffered { by, to, effect, damage } => {
-            wire::Event { n: Some(damage), e: Some(effect), ..both_of(EventKind::Suffered, by, to) }
-        }
-        Event::Burned { to, hazard, damage } => {
-            wire::Event { to: Some(to), z: Some(hazard), n: Some(damage), ..of(EventKind::Burned) }
-        }
-        Event::Healed { by, to, points } => wire::Event { n: Some(points), ..both_of(EventKind::Healed, by, to) },
-        Event::Guard { by } => by_of(EventKind::Guard, by),
-        Event::Casting { by, ability, until } => {
-            wire::Event { a: Some(ability), until: Some(until), ..by_of(EventKind::Casting, by) }
-        }
-        Event::Broken { by, ability } => wire::Event { a: Some(ability), ..by_of(EventKind::Broken, by) },
-        Event::Used { by, ability, to } => wire::Event { a: Some(ability), to, ..by_of(EventKind::Used, by) },
-        Event::Affected { by, to, effect, stacks } => {
-            wire::Event { e: Some(effect), st: Some(stacks), ..both_of(EventKind::Affected, by, to) }
-        }
-        Event::Faded { to, effect } => wire::Event { to: Some(to), e: Some(effect), ..of(EventKind::Faded) },
-        Event::Struck { by, thing, damage } => {
-            thing_of(thing, wire::Event { n: Some(damage), ..by_of(EventKind::Struck, by) })
-        }
-        Event::Destroyed { by, thing } => thing_of(thing, by_of(EventKind::Destroyed, by)),
-        Event::Eliminated { by, to } => both_of(EventKind::Eliminated, by, to),
-        Event::Perished { to } => wire::Event { to: Some(to), ..of(EventKind::Perished) },
-        Event::Revived { by, to } => both_of(EventKind::Revived, by, to),
-        Event::Seated { by } => by_of(EventKind::Seated, by),
-        Event::Spawned { by, enemy } => wire::Event { enemy: Some(enemy), ..by_of(EventKind::Spawned, by) },
-        Event::Enraged { by, phase } => wire::Event { st: Some(phase), ..by_of(EventKind::Enraged, by) },
-        Event::Ready { by } => by_of(EventKind::Ready, by),
-        Event::Connected { by } => by_of(EventKind::Connected, by),
-        Event::Disconnected { by } => by_of(EventKind::Disconnected, by),
-        Event::Forfeited { by } => by_of(EventKind::Forfeited, by),
-        Event::Turn { by } => by_of(EventKind::Turn, by),
-        Event::Round { no, team } => wire::Event { st: Some(no), team, ..of(EventKind::Round) },
-        Event::Phase => of(EventKind::Phase),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{DeltaOf, view_digest, view_of};
-    use tiltyard_combat::{Action, BodyPart, Fight, Input, Rules, Step};
-    use tiltyard_protocol::{Encoding, ServerMessage};
-
-    /// A fight that goes through every kind of change, seen by a client in each encoding.
-    #[test]
-    fn a_client_that_applies_every_delta_has_the_servers_view() {
-        for encoding in Encoding::ALL {
-            let rules = Rules { attack_interval_ms: 0, ..Rules::default() };
-            let mut fight = Fight::plain(rules, 3, &[11, 12], 7);
-            let mut view = view_of(&fight);
-            let (mut seq, mut time, mut id) = (0, 0, 0);
-            let mut inputs = vec![Input::Connect { slot: 0 }, Input::Seat { player: 13 }, Input::Connect { slot: 2 }];
-            inputs.extend((0..3).map(|slot| Input::Ready { slot }));
-            inputs.extend([Input::Disconnect { slot: 2 }, Input::Connect { slot: 2 }, Input::Pause, Input::Resume]);
-            for round in 0..40 {
-                let slot = round % 3;
-                id += 1;
-                let action = if round % 7 == 0 {
-                    Action::Defend
-                } else {
-                    Action::Attack { target: Some((slot + 1) % 3), part: BodyPart::Torso }
-                };
-                inputs.push(Input::Act { slot, id, action });
-            }
-            let mut shown = 0;
-            for input in inputs {
-                time += 50;
-                let mut step = Step::default();
-                let answer = fight.handle(time, input, &mut step);
-                if step.is_empty() {
-                    continue;
-                }
-                let by = answer.ok().map(|_| (1, id));
-                let mut bytes = Vec::new();
-                DeltaOf { handle: 5, fight: &fight, step: &step, by }.encode(encoding, &mut bytes);
-                let ServerMessage::Delta(delta) = encoding.decode_server(&bytes).unwrap() else { panic!("a delta") };
-                let mut again = Vec::new();
-                encoding.encode(&ServerMessage::Delta(delta.clone()), &mut again);
-                assert_eq!(bytes, again, "the short way writes what the long way writes");
-                seq = view.apply(seq, &delta).unwrap();
-                assert_eq!(view, view_of(&fight));
-                assert_eq!(view.digest(), view_digest(&fight));
-                shown += 1;
-            }
-            assert!(shown > 20 && fight.lifecycle().end().is_some(), "{shown} deltas to the end of the fight");
-        }
-    }
 }

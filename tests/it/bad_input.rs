@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tiltyard_client::{Client, Error, Update};
+use tiltyard_client::{Client, Error, Order, Update};
 use tiltyard_protocol::{ActionKind, Encoding, Reason};
 use uuid::Uuid;
 
@@ -57,12 +57,15 @@ async fn on_a_socket_each_mistake_has_its_name_and_the_connection_lives() {
         let refused = until(client, |update| matches!(update, Update::Refused(_))).await;
         assert!(matches!(&refused, Update::Refused(refused) if refused.reason == reason), "{refused:?}");
     }
-    for (kind, to, reason) in [
-        (ActionKind::Attack, Some(9), Reason::NoSuchTarget),
-        (ActionKind::Attack, Some(0), Reason::InvalidTarget),
-        (ActionKind::Move, None, Reason::ActionUnavailable),
+    for (order, reason) in [
+        (Order::attack(9), Reason::NoSuchTarget),
+        (Order::attack(0), Reason::InvalidTarget),
+        (Order::break_cover(0).at(1), Reason::BadFields),
+        (Order::from(ActionKind::Attack), Reason::NeedsTarget),
+        (Order::from(ActionKind::Ability), Reason::ActionUnavailable),
+        (Order::from(ActionKind::Move), Reason::NeedsPlace),
     ] {
-        let id = client.act(kind, to).await.unwrap();
+        let id = client.act(order).await.unwrap();
         assert_eq!(answer(client, id).await.unwrap_err().reason, reason);
     }
     // None of it cost anybody anything.

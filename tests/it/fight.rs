@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use tiltyard_client::Update;
+use tiltyard_client::{Order, Update};
 use tiltyard_protocol::server::{EndReason, ParticipantStatus, SessionStatus};
 use tiltyard_protocol::{ActionKind, Encoding, Reason};
 
@@ -59,19 +59,19 @@ async fn a_repeated_action_id_gets_the_first_answer_and_hits_once() {
     let client = &mut fight.clients[0];
     let first = attack(client, 1).await.unwrap();
     for _ in 0..3 {
-        client.act_as(first.id, ActionKind::Attack, Some(1)).await.unwrap();
+        client.act_as(first.id, Order::attack(1)).await.unwrap();
         assert_eq!(answer(client, first.id).await.unwrap(), first);
     }
-    let id = client.act(ActionKind::Attack, None).await.unwrap();
+    let id = client.act(ActionKind::Attack).await.unwrap();
     let refused = answer(client, id).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NeedsTarget);
-    client.act_as(id, ActionKind::Attack, Some(1)).await.unwrap();
+    client.act_as(id, Order::attack(1)).await.unwrap();
     assert_eq!(answer(client, id).await.unwrap_err(), refused, "also a refusal is remembered");
     assert_eq!(client.view().participants[1].hp, 90);
 
     // On a new connection too.
     let mut again = fight.connect(&node, 0, Encoding::Json).await;
-    again.act_as(first.id, ActionKind::Attack, Some(1)).await.unwrap();
+    again.act_as(first.id, Order::attack(1)).await.unwrap();
     assert_eq!(answer(&mut again, first.id).await.unwrap(), first);
     assert_eq!(again.view().participants[1].hp, 90);
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::json;
-use tiltyard_protocol::{ActionKind, Encoding, Reason};
+use tiltyard_client::Order;
+use tiltyard_protocol::{Encoding, Reason};
 
 use crate::support::{Fight, Node, answer, attack, plain_rules, result};
 
@@ -34,7 +35,7 @@ async fn a_fight_goes_on_after_kill_9() {
     let client = &mut fight.clients[0];
     assert_eq!(client.view().participants[1].hp, 60, "exactly the four acknowledged hits");
     assert!(client.seq() >= acknowledged.q);
-    client.act_as(acknowledged.id, ActionKind::Attack, Some(1)).await.unwrap();
+    client.act_as(acknowledged.id, Order::attack(1)).await.unwrap();
     assert_eq!(answer(client, acknowledged.id).await.unwrap(), acknowledged, "a repeat is known after a crash");
     for _ in 0..6 {
         attack(client, 1).await.unwrap();
@@ -59,13 +60,13 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_applied_twice() {
                 attack(client, target).await.unwrap();
                 hits[usize::from(target)] += 1;
             }
-            sent.push((client.act(ActionKind::Attack, Some(target)).await.unwrap(), target));
+            sent.push((client.act(Order::attack(target)).await.unwrap(), target));
         }
         node.crash_and_restart();
         reconnect(&node, &mut fight).await;
         for (client, (id, target)) in fight.clients.iter_mut().zip(sent) {
             // Sent again with its id: applied now, or answered from memory. Either way once.
-            client.act_as(id, ActionKind::Attack, Some(target)).await.unwrap();
+            client.act_as(id, Order::attack(target)).await.unwrap();
             answer(client, id).await.unwrap();
             hits[usize::from(target)] += 1;
         }

@@ -1,8 +1,7 @@
 //! A client that does not read is brought up to date with a snapshot, and nobody else waits for it.
 
 use serde_json::json;
-use tiltyard_client::Update;
-use tiltyard_protocol::ActionKind;
+use tiltyard_client::{Order, Update};
 
 use crate::support::{Node, attack, plain_rules, until};
 
@@ -19,7 +18,7 @@ async fn a_client_that_stops_reading_gets_one_snapshot_instead_of_the_backlog() 
     let mut hits = 0;
     while hits < 120_000 {
         for _ in 0..50 {
-            active.act(ActionKind::Attack, Some(1)).await.unwrap();
+            active.act(Order::attack(1)).await.unwrap();
         }
         for _ in 0..50 {
             until(active, |update| matches!(update, Update::Ack(_))).await;

@@ -9,9 +9,10 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tiltyard_client::{Answer, Client, Error, Rest, Update};
+use tiltyard_client::{Answer, Client, Error, Order, Rest, Update};
 use tiltyard_protocol::server::{Ack, Outcome, Refused};
-use tiltyard_protocol::{ActionKind, Encoding};
+use tiltyard_protocol::view::ParticipantView;
+use tiltyard_protocol::{Encoding, View};
 use uuid::Uuid;
 
 /// The longest any single wait may take.
@@ -215,8 +216,8 @@ impl Fight {
                 soon(client.next()).await.unwrap();
             }
         }
-        let first = self.clients[0].view();
-        assert!(self.clients.iter().all(|client| client.view() == first), "all see the same");
+        let first = open(self.clients[0].view());
+        assert!(self.clients.iter().all(|client| open(client.view()) == first), "all see the same");
     }
 
     /// The session as REST tells of it.
@@ -228,6 +229,25 @@ impl Fight {
     pub async fn call(&self, node: &Node, method: Method, path: &str, body: Option<&Value>) -> Answer {
         node.rest().call(method, path, Some(&self.token), body).await.unwrap()
     }
+}
+
+/// What everybody is shown of a view.
+fn open(view: &View) -> View {
+    let mut view = view.clone();
+    for participant in &mut view.participants {
+        let p = std::mem::take(participant);
+        *participant = ParticipantView {
+            energy: 0,
+            energy_at: 0,
+            energy_rate: 0,
+            charge: 0,
+            ammo: 0,
+            reload_at: 0,
+            used: Vec::new(),
+            ..p
+        };
+    }
+    view
 }
 
 pub fn is_active(client: &Client) -> bool {
@@ -249,7 +269,7 @@ pub async fn until(client: &mut Client, wanted: impl Fn(&Update) -> bool) -> Upd
 
 /// Attacks and waits for the answer to that very action.
 pub async fn attack(client: &mut Client, target: u8) -> Result<Ack, Refused> {
-    let id = client.act(ActionKind::Attack, Some(target)).await.unwrap();
+    let id = client.act(Order::attack(target)).await.unwrap();
     answer(client, id).await
 }
 

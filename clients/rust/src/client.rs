@@ -3,7 +3,7 @@
 use futures_util::{SinkExt, StreamExt};
 use tiltyard_protocol::client::{Join, Leave, Ping, Ready};
 use tiltyard_protocol::server::{Ack, Event, Joined, Outcome, Pong, Refused};
-use tiltyard_protocol::{Act, ActionKind, ClientMessage, Encoding, ServerMessage, View};
+use tiltyard_protocol::{Act, ClientMessage, Encoding, RulesView, ServerMessage, View};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{Error, Order};
 
 /// A connection that plays one session.
 #[derive(Debug)]
@@ -89,17 +89,18 @@ impl Client {
     }
 
     /// Acts with the next id, which is returned; [`Update::Ack`] or [`Update::Refused`] with the same id follows.
-    pub async fn act(&mut self, kind: ActionKind, to: Option<u8>) -> Result<u64, Error> {
+    pub async fn act(&mut self, order: impl Into<Order>) -> Result<u64, Error> {
         self.last_id += 1;
-        self.act_as(self.last_id, kind, to).await?;
+        self.act_as(self.last_id, order).await?;
         Ok(self.last_id)
     }
 
     /// Acts with an id of the caller's choice: to repeat an action whose answer was lost.
-    pub async fn act_as(&mut self, id: u64, kind: ActionKind, to: Option<u8>) -> Result<(), Error> {
+    pub async fn act_as(&mut self, id: u64, order: impl Into<Order>) -> Result<(), Error> {
         let s = self.handle()?;
         self.last_id = self.last_id.max(id);
-        self.send(&ClientMessage::Action(Act { s, id, kind, to })).await
+        let Order(act) = order.into();
+        self.send(&ClientMessage::Action(Act { s, id, ..act })).await
     }
 
     /// Asks for the server's clock.
@@ -184,6 +185,11 @@ impl Client {
     /// The session as this player sees it.
     pub fn view(&self) -> &View {
         &self.view
+    }
+
+    /// What the session is played by, once joined.
+    pub fn rules(&self) -> Option<&RulesView> {
+        self.joined.as_ref().map(|joined| &*joined.rules)
     }
 
     /// The sequence the view is at.

@@ -19,8 +19,10 @@
 
 mod client;
 mod error;
+mod order;
 mod rest;
 
 pub use client::{Client, Update};
 pub use error::Error;
+pub use order::Order;
 pub use rest::{Answer, Guest, Rest, Seat, Ticket};

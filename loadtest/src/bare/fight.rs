@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use tiltyard_protocol::server::{Joined, Phase, PhaseName, Resume, SessionStatus};
-use tiltyard_protocol::view::{ParticipantView, RulesView, player_word};
-use tiltyard_protocol::{Act, ServerMessage, Snapshot, View};
+use tiltyard_protocol::view::{ParticipantView, player_word};
+use tiltyard_protocol::{Act, RulesView, ServerMessage, Snapshot, View};
 use uuid::Uuid;
 
 use crate::lobby::bare_session;
@@ -34,7 +34,8 @@ impl Fight {
     pub fn admit(&mut self, slot: u8, connection: usize) -> [ServerMessage; 2] {
         self.members[usize::from(slot)] = Some(connection);
         let view = self.view();
-        let joined = Joined { session: self.id, s: self.handle, slot, resume: Resume::Snapshot, last_id: 0 };
+        let rules = Box::new(RulesView { health: HEALTH, ..RulesView::default() });
+        let joined = Joined { session: self.id, s: self.handle, slot, resume: Resume::Snapshot, last_id: 0, rules };
         let h = view.digest();
         [
             ServerMessage::Joined(joined),
@@ -73,7 +74,7 @@ impl Fight {
             phase,
             seats: u8::try_from(self.health.len()).unwrap_or(u8::MAX),
             participants: self.health.iter().map(participant).collect(),
-            rules: RulesView { health: HEALTH, ..RulesView::default() },
+            ..View::default()
         }
     }
 }
@@ -92,14 +93,14 @@ mod tests {
         let mut view = snapshot.verified().unwrap();
         for (slot, to) in [(0, 2), (1, 2), (2, 0)] {
             let mut text = Vec::new();
-            let act = Act { s: 7, id: 1, kind: ActionKind::Attack, to: Some(to) };
+            let act = Act::new(7, 1, ActionKind::Attack).at(to);
             assert!(fight.act(slot, &act, None, &mut text));
             let ServerMessage::Delta(delta) = serde_json::from_slice(&text).unwrap() else { panic!() };
             assert_eq!(delta.by, Some((slot, 1)));
             assert_eq!(view.apply(delta.q - 1, &delta), Ok(delta.q));
         }
         assert_eq!(view, fight.view());
-        let nowhere = Act { s: 7, id: 2, kind: ActionKind::Attack, to: Some(3) };
+        let nowhere = Act::new(7, 2, ActionKind::Attack).at(3);
         assert!(!fight.act(0, &nowhere, None, &mut Vec::new()));
     }
 

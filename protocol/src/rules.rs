@@ -1,0 +1,207 @@
+//! What a session is played by, as a client needs it to draw bars, buttons and the arena. Abilities, effects, enemies and
+//! states are called by their place in the lists here everywhere else. Times in milliseconds, lengths in centimetres.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ActionKind;
+
+/// The rules, with everything that mode, difficulty and request set otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesView {
+    /// Of the ruleset.
+    pub name: String,
+    /// One line for a person.
+    pub title: String,
+    /// SHA-256 of the ruleset's text, in hexadecimal digits.
+    pub hash: String,
+    /// `pvp`, `pve`, `arena` or `tournament`.
+    pub mode: String,
+    /// The team of whom this is told.
+    pub team: u8,
+    /// Most health, and what a player starts with.
+    pub health: u32,
+    pub shield: u32,
+    pub armor: u32,
+    /// Most stamina.
+    pub stamina: u32,
+    pub stamina_per_second: u32,
+    /// Most energy.
+    pub energy: u32,
+    pub energy_per_second: u32,
+    /// Shots before a reload; 0 where they are not counted.
+    pub ammo: u32,
+    pub reload_ms: u32,
+    pub attack_interval_ms: u32,
+    pub attack_range_cm: u32,
+    pub defend_cost: u32,
+    pub defend_ms: u32,
+    pub defend_cooldown_ms: u32,
+    pub speed_cm_per_s: u32,
+    /// How far one can see; 0 where there is no fog.
+    pub sight_cm: u32,
+    /// Best of how many.
+    pub rounds: u32,
+    /// Score that wins; 0 where none does.
+    pub score_limit: u32,
+    /// How long a turn lasts; 0 where all act at once.
+    pub turn_ms: u32,
+    /// How many of `abilities` players have: the first ones.
+    pub kit: u8,
+    /// The states a participant can be in.
+    pub states: Vec<String>,
+    pub abilities: Vec<AbilityView>,
+    pub effects: Vec<EffectView>,
+    pub enemies: Vec<EnemyView>,
+    pub field: FieldView,
+}
+
+/// An ability or item.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbilityView {
+    pub name: String,
+    pub kind: AbilityKind,
+    /// The key it is meant for; empty for none.
+    pub key: String,
+    /// What it costs: `stamina`, `energy`, `charge`, `ammo`.
+    pub cost: BTreeMap<String, u32>,
+    pub cooldown_ms: u32,
+    /// How often in a round; 0 for as often as one likes.
+    pub uses: u8,
+    pub cast_ms: u32,
+    /// Nothing else can be done while it lasts.
+    pub channel: bool,
+    pub affects: Affects,
+    pub shape: Shape,
+    /// How far the target or the place may be.
+    pub range_cm: u32,
+    /// Of an area.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radius_cm: Option<u32>,
+    /// Of a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width_cm: Option<u32>,
+    /// Of a cone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degrees: Option<u16>,
+}
+
+/// By which action it is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AbilityKind {
+    #[default]
+    Ability,
+    Item,
+    /// Used by nobody: it works all the time.
+    Passive,
+}
+
+/// Whom an ability reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Affects {
+    #[default]
+    Own,
+    Allies,
+    Enemies,
+    Others,
+    /// Eliminated allies.
+    Fallen,
+}
+
+/// How an ability finds its targets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    #[default]
+    Single,
+    Area,
+    Line,
+    Cone,
+}
+
+/// An effect.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectView {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element: Option<String>,
+    /// Its bearer can do nothing at all.
+    pub stuns: bool,
+    /// What its bearer cannot do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denies: Vec<ActionKind>,
+}
+
+/// An enemy that the server plays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnemyView {
+    pub name: String,
+    pub rank: Rank,
+    /// What it starts with.
+    pub health: u32,
+    /// The names of its phases.
+    pub phases: Vec<String>,
+}
+
+/// How strong an enemy is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rank {
+    #[default]
+    Normal,
+    Elite,
+    Boss,
+}
+
+/// Where the fight takes place; the origin is the upper left corner.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldView {
+    pub name: String,
+    pub width_cm: u32,
+    pub height_cm: u32,
+    pub covers: Vec<CoverView>,
+    pub hazards: Vec<HazardView>,
+}
+
+/// A rectangle to hide behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverView {
+    pub name: String,
+    pub kind: CoverKind,
+    /// Its upper left corner.
+    pub x: i32,
+    pub y: i32,
+    pub w: u32,
+    pub h: u32,
+    /// When it is whole; 0 where it cannot be destroyed.
+    pub health: u32,
+}
+
+/// How much a cover covers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoverKind {
+    #[default]
+    Soft,
+    Hard,
+    /// Nothing gets through.
+    Wall,
+}
+
+/// A place that hurts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HazardView {
+    pub name: String,
+    pub x: i32,
+    pub y: i32,
+    /// Its radius.
+    pub r: u32,
+    /// What it takes to set it off; 0 where nothing does.
+    pub health: u32,
+    /// It has no bounds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub everywhere: bool,
+}

@@ -1,0 +1,170 @@
+//! What a client is told of a session's rules when it joins.
+
+use tiltyard_combat::ruleset::{
+    Ability, AbilityKind, Affects, CoverKind, Effect, Element, Enemy, Rank, Resource, Shape,
+};
+use tiltyard_combat::{ActionKind, Fight};
+use tiltyard_protocol::RulesView;
+use tiltyard_protocol::rules::{self as wire, AbilityView, CoverView, EffectView, EnemyView, FieldView, HazardView};
+
+/// The rules of a fight, for one of `team`.
+pub fn rules_of(fight: &Fight, team: u8) -> RulesView {
+    let (ruleset, rules) = (fight.ruleset(), fight.rules());
+    RulesView {
+        name: ruleset.name.clone(),
+        title: ruleset.title.clone(),
+        hash: hex(&ruleset.hash),
+        mode: fight.mode().name().to_owned(),
+        team,
+        health: rules.health,
+        shield: rules.shield,
+        armor: rules.armor,
+        stamina: rules.stamina,
+        stamina_per_second: rules.stamina_per_second,
+        energy: rules.energy,
+        energy_per_second: rules.energy_per_second,
+        ammo: rules.ammo,
+        reload_ms: rules.reload_ms,
+        attack_interval_ms: rules.attack_interval_ms,
+        attack_range_cm: rules.attack_range_cm,
+        defend_cost: rules.defend_cost,
+        defend_ms: rules.defend_ms,
+        defend_cooldown_ms: rules.defend_cooldown_ms,
+        speed_cm_per_s: rules.speed_cm_per_s,
+        sight_cm: rules.sight_cm,
+        rounds: rules.rounds,
+        score_limit: rules.score_limit,
+        turn_ms: rules.turn_ms,
+        kit: ruleset.kit,
+        states: ruleset.activity.states.iter().map(|state| state.name.clone()).collect(),
+        abilities: ruleset.abilities.iter().map(ability).collect(),
+        effects: ruleset.effects.iter().map(effect).collect(),
+        enemies: ruleset.enemies.iter().map(enemy).collect(),
+        field: field(fight),
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn ability(ability: &Ability) -> AbilityView {
+    let (mut radius_cm, mut width_cm, mut degrees) = (None, None, None);
+    let shape = match ability.shape {
+        Shape::Single => wire::Shape::Single,
+        Shape::Area { radius_cm: radius } => {
+            radius_cm = Some(radius);
+            wire::Shape::Area
+        }
+        Shape::Line { width_cm: width } => {
+            width_cm = Some(width);
+            wire::Shape::Line
+        }
+        Shape::Cone { degrees: angle } => {
+            degrees = Some(angle);
+            wire::Shape::Cone
+        }
+    };
+    let resource = |resource| match resource {
+        Resource::Stamina => "stamina",
+        Resource::Energy => "energy",
+        Resource::Charge => "charge",
+        Resource::Ammo => "ammo",
+    };
+    AbilityView {
+        name: ability.name.clone(),
+        kind: match ability.kind {
+            AbilityKind::Ability => wire::AbilityKind::Ability,
+            AbilityKind::Item => wire::AbilityKind::Item,
+            AbilityKind::Passive => wire::AbilityKind::Passive,
+        },
+        key: ability.key.clone(),
+        cost: ability.cost.iter().map(|&(of, points)| (resource(of).to_owned(), points)).collect(),
+        cooldown_ms: ability.cooldown_ms,
+        uses: ability.uses,
+        cast_ms: ability.cast_ms,
+        channel: ability.channel,
+        affects: match ability.affects {
+            Affects::Own => wire::Affects::Own,
+            Affects::Allies => wire::Affects::Allies,
+            Affects::Enemies => wire::Affects::Enemies,
+            Affects::Others => wire::Affects::Others,
+            Affects::Fallen => wire::Affects::Fallen,
+        },
+        shape,
+        range_cm: ability.range_cm,
+        radius_cm,
+        width_cm,
+        degrees,
+    }
+}
+
+fn effect(effect: &Effect) -> EffectView {
+    use tiltyard_protocol::ActionKind as Wire;
+    let kind = |kind: &ActionKind| match kind {
+        ActionKind::Attack => Wire::Attack,
+        ActionKind::Defend => Wire::Defend,
+        ActionKind::Ability => Wire::Ability,
+        ActionKind::Move => Wire::Move,
+        ActionKind::ItemUse => Wire::ItemUse,
+    };
+    let element = |element: Element| Element::ALL.iter().find(|(_, known)| *known == element).map(|(name, _)| *name);
+    EffectView {
+        name: effect.name.clone(),
+        element: effect.element.and_then(element).map(str::to_owned),
+        stuns: effect.stuns,
+        denies: ActionKind::ALL.iter().filter(|&&kind| effect.denies.has(kind)).map(kind).collect(),
+    }
+}
+
+fn enemy(enemy: &Enemy) -> EnemyView {
+    EnemyView {
+        name: enemy.name.clone(),
+        rank: match enemy.rank {
+            Rank::Normal => wire::Rank::Normal,
+            Rank::Elite => wire::Rank::Elite,
+            Rank::Boss => wire::Rank::Boss,
+        },
+        health: u32::try_from(u64::from(enemy.health) * u64::from(enemy.rank.percent()) / 100).unwrap_or(u32::MAX),
+        phases: enemy.phases.iter().map(|phase| phase.name.clone()).collect(),
+    }
+}
+
+fn field(fight: &Fight) -> FieldView {
+    let environment = &fight.ruleset().environment;
+    let covers = environment.covers.iter().map(|cover| CoverView {
+        name: cover.name.clone(),
+        kind: match cover.kind {
+            CoverKind::Soft => wire::CoverKind::Soft,
+            CoverKind::Hard => wire::CoverKind::Hard,
+            CoverKind::Wall => wire::CoverKind::Wall,
+        },
+        x: cover.at.x,
+        y: cover.at.y,
+        w: cover.width_cm,
+        h: cover.height_cm,
+        health: cover.health,
+    });
+    let hazards = environment.hazards.iter().map(|hazard| HazardView {
+        name: hazard.name.clone(),
+        x: hazard.at.x,
+        y: hazard.at.y,
+        r: hazard.radius_cm,
+        health: hazard.health,
+        everywhere: hazard.radius_cm == 0,
+    });
+    FieldView {
+        name: environment.name.clone(),
+        width_cm: environment.width_cm,
+        height_cm: environment.height_cm,
+        covers: covers.collect(),
+        hazards: hazards.collect(),
+    }
+}
