@@ -25,7 +25,10 @@ fn fight(settings: &str, seats: u8, taken: u8) -> Fight {
 
 fn fight_in(mode: Mode, settings: &str, seats: u8, taken: u8) -> Fight {
     let participants = (1..=u128::from(taken)).collect();
-    Fight::new(Ruleset::plain(), Setup { mode, rules: rules(settings), seats, participants, teams: Vec::new(), seed: 7 })
+    Fight::new(
+        Ruleset::plain(),
+        Setup { mode, rules: rules(settings), seats, participants, teams: Vec::new(), seed: 7 },
+    )
 }
 
 /// Gives a fight inputs, and keeps what happened.

@@ -136,7 +136,8 @@ impl Fight {
     fn draw_id(&mut self) -> PlayerId {
         const VERSION: PlayerId = 0xF << 76;
         const VARIANT: PlayerId = 0b11 << 62;
-        let drawn = (0..4).fold(0, |id: PlayerId, _| id << 32 | PlayerId::from(rand_core::Rng::next_u32(&mut self.rng)));
+        let drawn =
+            (0..4).fold(0, |id: PlayerId, _| id << 32 | PlayerId::from(rand_core::Rng::next_u32(&mut self.rng)));
         drawn & !VERSION & !VARIANT | 8 << 76 | 0b10 << 62
     }
 

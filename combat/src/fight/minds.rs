@@ -135,8 +135,10 @@ impl Fight {
             of.retain(|slot| hurt(self, *slot));
         }
         let options = self.options(slot, of, reach, aim);
-        let around_itself = ability.affects == Affects::Own || (ability.range_cm == 0 && ability.shape != Shape::Single);
-        let target = |&option: &Slot| Target { slot: Some(option), at: Some(self.participants[usize::from(option)].at) };
+        let around_itself =
+            ability.affects == Affects::Own || (ability.range_cm == 0 && ability.shape != Shape::Single);
+        let target =
+            |&option: &Slot| Target { slot: Some(option), at: Some(self.participants[usize::from(option)].at) };
         if around_itself {
             options.first().map(|_| Target::default()).into_iter().collect()
         } else {
@@ -241,6 +243,8 @@ impl Fight {
     }
 
     fn is_crowded(&self, slot: Slot, place: Point) -> bool {
-        self.mates(slot).into_iter().any(|mate| mate != slot && self.participants[usize::from(mate)].at.within(place, CROWD_CM))
+        self.mates(slot)
+            .into_iter()
+            .any(|mate| mate != slot && self.participants[usize::from(mate)].at.within(place, CROWD_CM))
     }
 }

@@ -32,8 +32,7 @@ use crate::digest::StateHasher;
 use crate::field::Field;
 use crate::participant::ParticipantStatus::Eliminated;
 use crate::{
-    Answer, Input, Lifecycle, Millis, Mode, Participant, PlayerId, Refusal, Rules, Ruleset, Setup, Slot,
-    Step,
+    Answer, Input, Lifecycle, Millis, Mode, Participant, PlayerId, Refusal, Rules, Ruleset, Setup, Slot, Step,
 };
 
 pub use course::{Rounds, Turn};

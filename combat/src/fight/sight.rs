@@ -11,7 +11,8 @@ impl Fight {
             return;
         }
         for slot in self.slots() {
-            let seen_by = (self.slots()).filter(|&by| self.looks_at(by, slot)).fold(0, |teams, by| teams | self.bit(by));
+            let seen_by =
+                (self.slots()).filter(|&by| self.looks_at(by, slot)).fold(0, |teams, by| teams | self.bit(by));
             self.note_seen(slot, seen_by, step);
         }
     }
@@ -24,7 +25,8 @@ impl Fight {
         let bit = self.bit(slot);
         for other in self.slots() {
             if other == slot {
-                let seen_by = self.slots().filter(|&by| self.looks_at(by, slot)).fold(0, |teams, by| teams | self.bit(by));
+                let seen_by =
+                    self.slots().filter(|&by| self.looks_at(by, slot)).fold(0, |teams, by| teams | self.bit(by));
                 self.note_seen(slot, seen_by, step);
                 continue;
             }

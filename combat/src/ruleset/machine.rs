@@ -228,12 +228,7 @@ pub fn usual_activity() -> Machine<Activity, ParticipantDeed, Matter> {
             state("idle", all, &[], &[(Cast, 1), (Channel, 2), (Guard, 3), (Stun, 4), (Down, 5)]),
             state("casting", &[ActionKind::Move], &[], &[(Done, 0), (Broken, 0), (Stun, 4), (Down, 5)]),
             state("channelling", &[], &[], &[(Done, 0), (Broken, 0), (Stun, 4), (Down, 5)]),
-            state(
-                "defending",
-                all,
-                &[],
-                &[(Guard, 3), (GuardOver, 0), (Cast, 1), (Channel, 2), (Stun, 4), (Down, 5)],
-            ),
+            state("defending", all, &[], &[(Guard, 3), (GuardOver, 0), (Cast, 1), (Channel, 2), (Stun, 4), (Down, 5)]),
             state("stunned", &[], &[BreakCast, DropGuard], &[(Recovered, 0), (Down, 5)]),
             state("eliminated", &[], &[BreakCast, DropGuard, ClearEffects], &[(Revived, 0)]),
         ],
