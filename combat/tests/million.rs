@@ -54,8 +54,13 @@ impl Dice {
         Point::new(self.metre(near.x), self.metre(near.y))
     }
 
-    /// One who stands, mostly.
+    /// One who stands, mostly; where there are turns, mostly the one whose turn it is.
     fn actor(&mut self, fight: &Fight) -> Slot {
+        if let Some(turn) = fight.turn()
+            && self.chance(70)
+        {
+            return turn.slot();
+        }
         let standing =
             |&(_, p): &(Slot, &Participant)| p.enemy().is_none() && p.status() != ParticipantStatus::Eliminated;
         let standing: Vec<Slot> = (0..).zip(fight.participants()).filter(standing).map(|(slot, _)| slot).collect();

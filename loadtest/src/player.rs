@@ -249,7 +249,14 @@ mod tests {
     fn rig() -> Rig {
         let mut rig =
             Rig { player: Player::new(0, true), session: Session::new(Uuid::from_u128(5), 2, 8), tally: Tally::new() };
-        let joined = Joined { session: Uuid::from_u128(5), s: 5, slot: 0, resume: Resume::Snapshot, last_id: 0, rules: Box::default() };
+        let joined = Joined {
+            session: Uuid::from_u128(5),
+            s: 5,
+            slot: 0,
+            resume: Resume::Snapshot,
+            last_id: 0,
+            rules: Box::default(),
+        };
         assert_eq!(rig.take(&ServerMessage::Joined(joined)), Next::Nothing);
         rig.take(&snapshot(10));
         rig.session.sent[0].note(1_000);
