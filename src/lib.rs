@@ -2,9 +2,10 @@
 //!
 //! [`socket`] bytes to frames and back -> [`hub`] which shard -> [`shard`] the loop: messages to inputs, steps to deltas
 //! -> [`log`] what happened, before anybody sees it. [`rest`] takes the same way from the hub on. [`auth`] says who may
-//! do what, [`analytics`] counts what happened, [`rules`] has the rulesets, [`limits`] has every bound. Around it: [`server`] holds the parts together, [`cli`] and [`config`] say how it
-//! is run, [`ops`] shows how it does. The rules of a fight are in the crate `tiltyard-combat`, what is said over a socket
-//! in `tiltyard-protocol`.
+//! do what, [`analytics`] counts what happened, [`rules`] has the rulesets, [`replays`] has what was fought under them,
+//! [`limits`] has every bound. Around it: [`server`] holds the parts together, [`cli`] and [`config`] say how it is run, [`ops`]
+//! shows how it does. The rules of a fight are in the crate `tiltyard-combat`, what is said over a socket in
+//! `tiltyard-protocol`.
 
 pub mod analytics;
 pub mod auth;
@@ -15,6 +16,7 @@ pub mod limits;
 pub mod log;
 pub mod ops;
 pub mod records;
+pub mod replays;
 pub mod rest;
 pub mod rules;
 pub mod server;

@@ -65,6 +65,34 @@ pub const DIGEST_EVERY: u64 = 16;
 /// Bytes of one journal segment before the shard starts a new one with a checkpoint of every live session.
 pub const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Bytes of inputs that a session keeps in memory for its replay, about 110 inputs. Over: they go into a file.
+pub const TAPE_BYTES: usize = 1024;
+
+/// Bytes of one part of a tape in a file: what a session keeps, the input that was one too many, a heading. A larger length in a
+/// file is damage.
+pub const CHUNK_MOST_BYTES: usize = 2 * TAPE_BYTES;
+
+/// Bytes of a file of parts before the shard begins another. A file is removed when the last session with a part in it goes.
+pub const CHUNK_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bytes of the inputs of one fight: an hour of a hundred actions a second. Over: the fight has no replay.
+pub const REPLAY_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Fights told again at once, for logs. Over: a request waits, at most [`STORY_WAIT_MS`].
+pub const STORIES: usize = 2;
+
+/// Milliseconds a request waits for its turn to have a fight told. Over: `overloaded` (503).
+pub const STORY_WAIT_MS: u64 = 2_000;
+
+/// Replays put together at once, off the shards.
+pub const REPLAYS_AT_ONCE: usize = 64;
+
+/// Bytes of replays that wait for the store in memory; the rest waits in files, and its sessions in their shards.
+pub const REPLAY_BYTES_READY: usize = 16 * 1024 * 1024;
+
+/// Bytes of replays in one commit, or one replay, so that a commit stays far below [`STORE_MS`].
+pub const REPLAY_BYTES_PER_COMMIT: usize = 512 * 1024;
+
 /// Bytes of one frame of the log. A larger length in a file is damage. A turn stays far below: it is bounded by the inbox and the
 /// receive buffers.
 pub const FRAME_BYTES: usize = 256 * 1024 * 1024;
@@ -317,6 +345,7 @@ pub const CHECKPOINT_MS: u64 = 1_000;
 pub const WAL_PAGES: i64 = 16_384;
 
 const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_BYTES);
+const _: () = assert!(TAPE_BYTES + 512 <= CHUNK_MOST_BYTES && REPLAY_BYTES < CHUNK_FILE_BYTES);
 const _: () = assert!(PING_AFTER_MS * 2 < IDLE_CLOSE_MS);
 const _: () = assert!(MESSAGE_BYTES <= READ_BYTES);
 const _: () = assert!(JWKS_TIMEOUT_MS < JWKS_RETRY_MS && JWKS_TIMEOUT_MS < JWKS_UNKNOWN_KID_MS);

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +28,7 @@ use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
 use crate::rest::rate::RateLimits;
 use crate::rest::{self, App, AppState};
+use crate::rules::{Library, LibraryError};
 use crate::shard::{self, ShardConfig, StartError};
 use crate::socket::accept;
 use crate::store::{self, OpenError, StoreError};
@@ -66,6 +68,8 @@ pub enum ServerError {
     Database(#[from] OpenError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("rulesets: {0}")]
+    Rules(#[from] LibraryError),
     #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: io::Error },
 }
@@ -90,6 +94,10 @@ impl Server {
             }
             None => None,
         };
+        // Before anything is served: whatever becomes of a ruleset's file, sessions begun under it can go on.
+        let mut library = Library::built_in();
+        library.archive(&config.data.join("rules"))?;
+        let library = Arc::new(library);
         let store = store::open(config.database.as_deref(), &config.data, &config.node, config.sync).await?;
         let counting = Arc::new(Counting::restored(&*store, &config.node, metrics.commits.clone()).await?);
         let started = Instant::now();
@@ -97,10 +105,11 @@ impl Server {
         let live: usize = records.figures().iter().map(|figures| figures.live).sum();
         tracing::info!(sessions = live, elapsed_ms = started.elapsed().as_millis(), "store read");
         records.book().tell(Arc::clone(&counting) as Arc<dyn Witness>);
-        let (hub, shards) = start_shards(&config, &records).await?;
+        let (hub, shards) = start_shards(&config, &records, &library).await?;
         let stop_committing = CancellationToken::new();
         let retention_ms = config.retention_days * 24 * 60 * 60 * 1000;
         let witness = Arc::clone(&counting) as Arc<dyn Witness>;
+        tokio::spawn(records.book().fill_shelf(Arc::clone(&library), stop_committing.clone()));
         tokio::spawn(end_lost_fights(records.clone(), hub.clone()));
         let committing = tokio::spawn(committer.run(hub.clone(), witness, retention_ms, stop_committing.clone()));
         let app = Arc::new(AppState {
@@ -114,6 +123,8 @@ impl Server {
             records,
             counting,
             idempotency: Keys::default(),
+            library,
+            stories: Semaphore::new(limits::STORIES),
             guests: config.guests(),
             own_url: config.advertise.clone().unwrap_or_else(|| format!("http://{address}")),
             advertised: config.advertise.is_some(),
@@ -172,9 +183,13 @@ impl Server {
 }
 
 /// Recovery reads files and may take its time: off the runtime's threads.
-async fn start_shards(config: &Config, records: &Records) -> Result<(Hub, Vec<thread::JoinHandle<()>>), ServerError> {
-    let book = Arc::clone(records.book());
-    let settings = ShardConfig { shards: config.shards, data: config.data.clone(), sync: config.sync, book };
+async fn start_shards(
+    config: &Config,
+    records: &Records,
+    library: &Arc<Library>,
+) -> Result<(Hub, Vec<thread::JoinHandle<()>>), ServerError> {
+    let (book, library) = (Arc::clone(records.book()), Arc::clone(library));
+    let settings = ShardConfig { shards: config.shards, data: config.data.clone(), sync: config.sync, book, library };
     let (handles, threads) = tokio::task::spawn_blocking(move || shard::start(&settings)).await??;
     Ok((Hub::new(handles), threads))
 }

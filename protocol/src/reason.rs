@@ -48,6 +48,7 @@ reasons! {
     UnsupportedMediaType = "unsupported_media_type": "The body must be application/json.",
     BodyTooLarge = "body_too_large": "The body is larger than the limit.",
     NoSession = "no_session": "There is no such session, or it is not this player's.",
+    NoReplay = "no_replay": "There is no replay of this fight, or not yet.",
     NotJoined = "not_joined": "This connection has not joined that session.",
     SessionElsewhere = "session_elsewhere": "This connection cannot carry that session: open another one for it.",
     TooManySessions = "too_many_sessions": "The limit of sessions is reached.",

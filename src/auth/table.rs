@@ -12,6 +12,8 @@ pub enum Operation {
     /// A player those it takes part in.
     ListSessions,
     ReadSession,
+    /// Of a fight that has ended.
+    ReadReplay,
     Act,
     UpdateSession,
     TerminateSession,
@@ -85,11 +87,12 @@ use Relation::{Creator, Participant};
 
 /// A player acts only as itself; that is checked where the body that names a player is read.
 #[rustfmt::skip]
-const TABLE: [Row; 17] = [
+const TABLE: [Row; 18] = [
     Row { operation: O::CreateSession,    player: Any(PLAY),                       service: Any(WRITE),     admin: Always },
     Row { operation: O::CreateLogin,      player: Any(NONE),                       service: Any(WRITE),     admin: Always },
     Row { operation: O::ListSessions,     player: Any(PLAY_OR_GUEST),              service: Any(READ),      admin: Always },
     Row { operation: O::ReadSession,      player: To(Participant, PLAY_OR_GUEST),  service: Any(READ),      admin: Always },
+    Row { operation: O::ReadReplay,       player: To(Participant, PLAY_OR_GUEST),  service: Any(READ),      admin: Always },
     Row { operation: O::Act,              player: To(Participant, PLAY_OR_GUEST),  service: Any(WRITE),     admin: Always },
     Row { operation: O::UpdateSession,    player: To(Creator, PLAY),               service: Any(WRITE),     admin: Always },
     Row { operation: O::TerminateSession, player: To(Creator, PLAY),               service: Any(WRITE),     admin: Always },
@@ -158,6 +161,7 @@ mod tests {
         CreateLogin       ---    ---     ---      ---   +++    ---  ---    +++
         ListSessions      +++    +++     ---      +++   ---    ---  ---    +++
         ReadSession       ?++    ?++     ---      +++   ---    ---  ---    +++
+        ReadReplay        ?++    ?++     ---      +++   ---    ---  ---    +++
         Act               ?++    ?++     ---      ---   +++    ---  ---    +++
         UpdateSession     ---    ?-+     ---      ---   +++    ---  ---    +++
         TerminateSession  ---    ?-+     ---      ---   +++    ---  ---    +++

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::records::{Expected, Update};
+use crate::replays::Recording;
 use crate::store::Status;
 
 /// One entry of a shard's inbox.
@@ -21,6 +22,8 @@ pub enum Command {
     Create(Box<NewFight>, Reply<FightInfo>),
     /// Read a session.
     Read(Uuid, Reply<FightInfo>),
+    /// Hand over what is recorded of a session; refused where some of it was lost.
+    Recording(Uuid, Reply<Recording>),
     /// Apply an action for `player`, as if it had come over a socket.
     Act { session: Uuid, player: Uuid, action: RestAction, reply: Reply<ActionApplied> },
     /// Take a free seat.

@@ -17,6 +17,7 @@ pub use command::{
 
 use crate::limits;
 use crate::records::Expected;
+use crate::replays::Recording;
 use crate::shard::{ShardHandle, Stats};
 
 /// The way to every shard of this node. Cheap to clone.
@@ -45,6 +46,11 @@ impl Hub {
     /// Reads a session.
     pub async fn read(&self, session: Uuid) -> Result<FightInfo, Refusal> {
         self.ask(session, |reply| Command::Read(session, reply)).await
+    }
+
+    /// What is recorded of a session up to now.
+    pub async fn recording(&self, session: Uuid) -> Result<Recording, Refusal> {
+        self.ask(session, |reply| Command::Recording(session, reply)).await
     }
 
     /// Applies an action; the answer leaves after it is in the log.

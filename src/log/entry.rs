@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use crate::hub::Mode;
 use crate::limits;
+use crate::replays::RecorderState;
 
 /// First bytes of every segment, with the version of its form.
-pub const MAGIC: &[u8; 12] = b"tiltyard\x02\0\0\0";
+pub const MAGIC: &[u8; 12] = b"tiltyard\x03\0\0\0";
 
 /// Length and checksum in front of a payload.
 pub const FRAME_HEADER: usize = 8;
@@ -54,6 +55,12 @@ pub struct SessionRecord {
     pub version: u64,
     /// The newest events with their Unix milliseconds, oldest first.
     pub recent: Vec<(u64, Event)>,
+    /// The hash of the ruleset that the fight is pinned to; its numbers are not in the log.
+    pub ruleset: [u8; 32],
+    pub seed: u64,
+    /// Participants it began with.
+    pub founders: u8,
+    pub recorder: RecorderState,
     pub fight: Fight,
 }
 

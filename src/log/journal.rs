@@ -129,6 +129,11 @@ impl Journal {
         fs::remove_file(path(&old.folder, old.shard, old.segment))
     }
 
+    /// Syncs what a checkpoint is going to refer to, where appends wait for the disk.
+    pub fn sync_others(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        if self.sync { sync() } else { Ok(()) }
+    }
+
     /// Gives back the room that the largest turn needed.
     pub fn shrink(&mut self) {
         self.batch.shrink_to_fit();

@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::entry::{self, Damage, Entry, MAGIC};
 use super::{Journal, SessionRecord};
 use crate::hub::shard_of;
+use crate::records;
+use crate::replays::{ChunkWriter, Folder};
+use crate::rules::{Library, hex};
 use crate::shard::Session;
 
 /// What a log had, ready for the shards to go on.
@@ -24,6 +29,8 @@ pub struct Recovered {
     pub inputs: u64,
     /// Bytes of unfinished frames, cut off. None of it was ever acknowledged.
     pub torn_bytes: u64,
+    /// Where the sessions' tapes go on.
+    pub folder: Arc<Folder>,
 }
 
 /// Why a log cannot be recovered. Nothing has been changed on disk.
@@ -37,8 +44,17 @@ pub enum RecoveryError {
         "{path}: damaged at byte {offset}: {damage}. Restore the file from a backup, or move {path} away to start without its sessions"
     )]
     Damaged { path: PathBuf, offset: usize, damage: Damage },
-    #[error("{0}: not a journal this version can read")]
-    Version(PathBuf),
+    #[error("{0}: not a journal")]
+    NoJournal(PathBuf),
+    #[error(
+        "{path}: a journal of form {found}; this version reads form {}. Let the version that wrote it end its sessions, or move {path} away to start without them",
+        MAGIC[MAGIC_NAME]
+    )]
+    Version { path: PathBuf, found: u8 },
+    #[error(
+        "{path}: session {session} is pinned to the ruleset with the hash {hash}, which no ruleset of this server has; they are looked for among those it was built with, in its folder of rules, and as {hash}.toml in {kept}"
+    )]
+    Ruleset { path: PathBuf, session: Uuid, hash: String, kept: PathBuf },
     #[error("{path}: entry for session number {no}, which the segment has not introduced")]
     UnknownSession { path: PathBuf, no: u32 },
 }
@@ -48,19 +64,34 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> RecoveryError {
     move |source| RecoveryError::Io { path, source }
 }
 
+/// How much of [`MAGIC`] is the name; the form's number follows.
+const MAGIC_NAME: usize = 8;
+
 /// Recovers the log below `data` and starts a new generation of it for `shards` shards.
-pub fn recover(data: &Path, shards: usize, sync: bool) -> Result<Recovered, RecoveryError> {
+pub fn recover(data: &Path, shards: usize, sync: bool, library: &Library) -> Result<Recovered, RecoveryError> {
     let root = data.join("log");
     fs::create_dir_all(&root).map_err(at(&root))?;
     let lock = lock(&root)?;
     let generations = numbered(&root)?;
     let newest = generations.keys().next_back().copied();
 
-    let mut old = Replay::default();
+    let folder = Folder::open(data).map_err(at(data))?;
+    let mut old = Replay {
+        library,
+        kept: data.join("rules"),
+        chunks: ChunkWriter::new(Arc::clone(&folder), 0),
+        folder: &folder,
+        sessions: Vec::new(),
+        inputs: 0,
+        torn_bytes: 0,
+    };
     if let Some(folder) = newest.and_then(|newest| generations.get(&newest)) {
         for segment in newest_segments(folder)? {
             old.read(&segment)?;
         }
+    }
+    if sync {
+        old.chunks.sync().map_err(at(data))?;
     }
 
     let mut by_shard: Vec<Vec<SessionRecord>> = (0..shards).map(|_| Vec::new()).collect();
@@ -71,7 +102,7 @@ pub fn recover(data: &Path, shards: usize, sync: bool) -> Result<Recovered, Reco
     for folder in generations.values() {
         fs::remove_dir_all(folder).map_err(at(folder))?;
     }
-    Ok(Recovered { shards, lock, inputs: old.inputs, torn_bytes: old.torn_bytes })
+    Ok(Recovered { shards, lock, inputs: old.inputs, torn_bytes: old.torn_bytes, folder })
 }
 
 /// Writes a generation under another name and renames it when it is complete.
@@ -144,18 +175,26 @@ fn newest_segments(folder: &Path) -> Result<Vec<PathBuf>, RecoveryError> {
 }
 
 /// Segments being stepped again.
-#[derive(Debug, Default)]
-struct Replay {
+#[derive(Debug)]
+struct Replay<'a> {
+    library: &'a Library,
+    /// Where rulesets are kept under their hash.
+    kept: PathBuf,
+    folder: &'a Folder,
+    chunks: ChunkWriter,
     sessions: Vec<SessionRecord>,
     inputs: u64,
     torn_bytes: u64,
 }
 
-impl Replay {
+impl Replay<'_> {
     fn read(&mut self, path: &Path) -> Result<(), RecoveryError> {
         let bytes = fs::read(path).map_err(at(path))?;
         let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
-            return Err(RecoveryError::Version(path.to_owned()));
+            return Err(match bytes.strip_prefix(&MAGIC[..MAGIC_NAME]).and_then(<[u8]>::first) {
+                Some(&found) => RecoveryError::Version { path: path.to_owned(), found },
+                None => RecoveryError::NoJournal(path.to_owned()),
+            });
         };
         let mut sessions: BTreeMap<u32, Session> = BTreeMap::new();
         loop {
@@ -168,6 +207,7 @@ impl Replay {
                     for entry in entries {
                         self.step(path, &mut sessions, wall, entry)?;
                     }
+                    self.write_chunks(&mut sessions);
                 }
                 // The last frame was being written when the process died: none of it had been shown.
                 Err(Damage::Torn) => {
@@ -177,8 +217,22 @@ impl Replay {
                 Err(damage) => return Err(damaged(damage)),
             }
         }
-        self.sessions.extend(sessions.into_values().map(Session::into_record));
+        let now = records::now();
+        self.sessions.extend(sessions.into_values().map(|mut session| {
+            session.was_away(now);
+            session.into_record()
+        }));
         Ok(())
+    }
+
+    /// What cannot be written is missing from a replay, and no more than that.
+    fn write_chunks(&mut self, sessions: &mut BTreeMap<u32, Session>) {
+        if let Err((error, owners)) = self.chunks.write() {
+            tracing::warn!(%error, replays = owners.len(), "replays are incomplete: their inputs could not be written");
+            for session in sessions.values_mut().filter(|session| owners.contains(&session.id)) {
+                session.recorder().lose();
+            }
+        }
     }
 
     fn step(
@@ -191,12 +245,21 @@ impl Replay {
         let unknown = |no| RecoveryError::UnknownSession { path: path.to_owned(), no };
         match entry {
             Entry::Session { no, record } => {
-                sessions.insert(no, Session::from_record(record.into_owned()));
+                let mut record = record.into_owned();
+                let ruleset = self.library.by_hash(&record.ruleset).ok_or_else(|| RecoveryError::Ruleset {
+                    path: path.to_owned(),
+                    session: record.id,
+                    hash: hex(&record.ruleset),
+                    kept: self.kept.clone(),
+                })?;
+                record.fight.bind(ruleset);
+                sessions.insert(no, Session::from_record(record, self.folder));
             }
             Entry::Input { no, at, input } => {
                 let session = sessions.get_mut(&no).ok_or_else(|| unknown(no))?;
                 session.replay(at, wall, input);
                 self.inputs += 1;
+                session.spill(&mut self.chunks);
             }
             Entry::Describe { no, description } => {
                 let session = sessions.get_mut(&no).ok_or_else(|| unknown(no))?;

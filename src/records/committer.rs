@@ -106,7 +106,8 @@ impl Committer {
             return false;
         }
         let fights = self.shared.book.take(limits::CHANGES_PER_COMMIT);
-        if asks.is_empty() && fights.is_empty() && buckets.is_empty() {
+        let replays = self.shared.book.shelf().take();
+        if asks.is_empty() && fights.is_empty() && buckets.is_empty() && replays.replays.is_empty() {
             return false;
         }
         let (mut staged, answers) = self.stage(asks);
@@ -115,6 +116,7 @@ impl Committer {
             staged.batch.players.extend(fights::player_rows(fight));
         }
         staged.batch.buckets = buckets;
+        (staged.batch.replays, staged.batch.rulesets) = (replays.replays, replays.rulesets);
         self.add_doubtful(&mut staged);
         match self.commit(&staged.batch, witness).await {
             Ok(()) => {
@@ -123,7 +125,7 @@ impl Committer {
                 }
                 *self.shared.doubt() = Doubt::default();
                 self.show(staged.records, hub, witness);
-                self.settle(&fights);
+                self.settle(&fights, &staged.batch);
                 answer(&self.shared, answers);
                 true
             }
@@ -134,6 +136,7 @@ impl Committer {
                 self.remember_doubt(&staged);
                 witness.not_kept(&staged.batch.buckets);
                 self.shared.book.failed(fights);
+                self.shared.book.shelf().put_back(std::mem::take(&mut staged.batch.replays));
                 let refusal = Refusal::from(error);
                 self.paused = Some((Instant::now() + Duration::from_millis(limits::STORE_PAUSE_MS), refusal.clone()));
                 for Answered { reply, kind, .. } in answers {
@@ -216,8 +219,11 @@ impl Committer {
         }
     }
 
-    /// The store has these fights.
-    fn settle(&self, fights: &[Arc<FightInfo>]) {
+    /// The store has these fights, and the batch's replays.
+    fn settle(&self, fights: &[Arc<FightInfo>], batch: &Batch) {
+        let sessions: Vec<Uuid> = batch.replays.iter().map(|row| row.session).collect();
+        let rulesets: Vec<[u8; 32]> = batch.rulesets.iter().map(|row| row.hash).collect();
+        self.shared.book.shelf().committed(&sessions, &rulesets);
         for fight in fights.iter().filter(|fight| fight.generic_status().is_end()) {
             self.shared.ended.keep(fight.id, &Kept::Fight(Arc::clone(fight)));
         }

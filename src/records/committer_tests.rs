@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tiltyard_combat::load::load;
+use tiltyard_combat::replay::Entry;
+use tiltyard_combat::{Input, Replay};
 use tiltyard_protocol::Reason;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -13,11 +16,12 @@ use uuid::Uuid;
 use super::keys::Keys;
 use super::{Body, Change, Expected, Kept, Member, NewRecord, Records, Room, Update, Witness};
 use crate::analytics::witness::Counting;
-use crate::hub::{Hub, Mode, NewFight};
+use crate::hub::{Control, Hub, Mode, NewFight};
+use crate::rules::Library;
 use crate::shard::{self, ShardConfig};
 use crate::store::{
-    Answer, Batch, BucketRow, CombatFilter, Count, Filter, KeyAnswer, KeyRow, Kind, LogRow, Page, Past, SessionRow,
-    SqliteStore, Status, Store, StoreError,
+    Answer, Batch, BucketRow, CombatFilter, Count, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow, Page, Past,
+    SessionRow, SqliteStore, Status, Store, StoreError,
 };
 
 const GOOD: u8 = 0;
@@ -64,6 +68,10 @@ impl Store for Wired {
         self.store.logs(session, before, limit)
     }
 
+    fn replay(&self, session: Uuid) -> Answer<'_, Option<KeptReplay>> {
+        self.store.replay(session)
+    }
+
     fn key(&self, hash: [u8; 16]) -> Answer<'_, Option<KeyRow>> {
         self.store.key(hash)
     }
@@ -100,10 +108,12 @@ impl World {
         let wired = Box::new(Wired { store: Arc::clone(&store), wire: Arc::clone(&wire) });
         let counting = Arc::new(Counting::restored(&*wired, "a", metrics::Histogram::noop()).await.unwrap());
         let (records, committer) = Records::open(wired, "a").await.unwrap();
-        let book = Arc::clone(records.book());
-        let config = ShardConfig { shards: 1, data: folder.path().to_owned(), sync: false, book };
+        let (book, library) = (Arc::clone(records.book()), Arc::new(Library::built_in()));
+        let stop = CancellationToken::new();
+        tokio::spawn(book.fill_shelf(Arc::clone(&library), stop.clone()));
+        let config = ShardConfig { shards: 1, data: folder.path().to_owned(), sync: false, book, library };
         let (handles, threads) = shard::start(&config).unwrap();
-        let (hub, stop) = (Hub::new(handles), CancellationToken::new());
+        let hub = Hub::new(handles);
         tokio::spawn(super::lost::end_lost_fights(records.clone(), hub.clone()));
         let running = committer.run(hub.clone(), counting as Arc<dyn Witness>, 1_000_000, stop.clone());
         Self { records, hub, store, wire, stop, committing: tokio::spawn(running), threads, folder }
@@ -324,6 +334,32 @@ async fn fights_go_on_without_the_store_and_reach_it_later() {
         tokio::task::yield_now().await;
     };
     assert_eq!((row.kind, row.status), (Kind::Combat, Status::Active));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_replay_of_an_ended_fight_waits_for_the_store_and_is_the_fight() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    let id = world.hub.create(fight()).await.unwrap().id;
+    world.wire.store(UNSURE, Ordering::SeqCst);
+    world.hub.control(id, Expected::default(), Control::Terminate { force: true }).await.unwrap();
+    let book = Arc::clone(world.records.book());
+    while !book.store_is_away() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!book.is_kept(id), "its shard keeps it until it is");
+    world.mend().await;
+    while !book.is_kept(id) {
+        tokio::task::yield_now().await;
+    }
+    let kept = world.store.replay(id).await.unwrap().expect("a replay");
+    let (replay, ruleset) = (Replay::decode(&kept.data).unwrap(), load(&kept.text).unwrap());
+    assert_eq!((replay.session, replay.text.as_str()), (id.as_u128(), ""));
+    assert!(replay.entries().any(|entry| matches!(entry, Ok(Entry::Input { input: Input::Terminate { force: true }, .. }))));
+    replay.play(Arc::new(ruleset), |_| ()).unwrap();
+    let past = Past { ended: i64::MAX, keys: 0, buckets: [(0, 0); 4] };
+    assert_eq!(world.store.sweep(past, 10).await.unwrap(), 1);
+    assert!(world.store.replay(id).await.unwrap().is_none(), "it goes with its session");
     world.stop().await;
 }
 

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tiltyard_combat::{ParticipantStatus, SessionStatus};
 use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Witness;
 use crate::hub::FightInfo;
+use crate::replays::Shelf;
+use crate::rules::Library;
 use crate::store::{FightStatus, Kind, PlayerRow, SessionRow, StoreError};
 
 /// Fights that the store does not know as they are. Bounded by the sessions there can be: an ended one stays in its shard
@@ -17,6 +20,7 @@ use crate::store::{FightStatus, Kind, PlayerRow, SessionRow, StoreError};
 #[derive(Debug, Default)]
 pub struct FightBook {
     pages: Mutex<Pages>,
+    shelf: Arc<Shelf>,
     /// Wakes the committer.
     wake: Arc<Notify>,
     witness: OnceLock<Arc<dyn Witness>>,
@@ -73,6 +77,21 @@ impl FightBook {
     /// Whether the store knows the fight as it is.
     pub fn is_settled(&self, id: Uuid) -> bool {
         self.lock().is_settled(id)
+    }
+
+    /// Whether the store knows the fight as it is, and has its replay, if it has ended with one.
+    pub fn is_kept(&self, id: Uuid) -> bool {
+        self.is_settled(id) && self.shelf.is_settled(id)
+    }
+
+    /// Where the recordings of ended fights go.
+    pub fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
+    }
+
+    /// Puts the recordings of ended fights together until `stop`.
+    pub fn fill_shelf(&self, library: Arc<Library>, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        Arc::clone(&self.shelf).run(library, Arc::clone(&self.wake), stop)
     }
 
     /// Notes that a login is in use: a socket of its is open.

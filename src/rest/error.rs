@@ -176,7 +176,7 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::NeedsPlace => StatusCode::BAD_REQUEST,
         Reason::Unauthorized => StatusCode::UNAUTHORIZED,
         Reason::Forbidden | Reason::BadOrigin => StatusCode::FORBIDDEN,
-        Reason::NoRoute | Reason::NoSession => StatusCode::NOT_FOUND,
+        Reason::NoRoute | Reason::NoSession | Reason::NoReplay => StatusCode::NOT_FOUND,
         Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Reason::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

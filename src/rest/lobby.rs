@@ -133,6 +133,7 @@ mod tests {
     use super::{Kind, Lobby};
     use crate::hub::{Control, Hub};
     use crate::records::Expected;
+    use crate::rules::Library;
     use crate::shard::{self, ShardConfig};
     use std::collections::HashSet;
     use std::sync::Arc;
@@ -141,9 +142,9 @@ mod tests {
     #[tokio::test]
     async fn players_meet() {
         let folder = tempfile::tempdir().unwrap();
-        let (shards, threads) =
-            shard::start(&ShardConfig { shards: 2, data: folder.path().to_owned(), sync: false, book: Arc::default() })
-                .unwrap();
+        let (data, library) = (folder.path().to_owned(), Arc::new(Library::built_in()));
+        let config = ShardConfig { shards: 2, data, sync: false, book: Arc::default(), library };
+        let (shards, threads) = shard::start(&config).unwrap();
         let (hub, lobby) = (Hub::new(shards), Lobby::default());
         let [ann, bob, cy, dee] = [(); 4].map(|()| Uuid::now_v7());
 

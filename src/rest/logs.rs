@@ -5,14 +5,15 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::App;
 use super::cursor;
 use super::error::ApiError;
 use super::extract::{Caller, Parameters, SessionId};
+use super::find::Found;
 use super::sessions::counted;
 use super::shapes::SessionLogEntry;
-use crate::auth::Operation;
-use crate::hub::Refusal;
+use super::{App, AppState};
+use crate::auth::{Operation, Principal};
+use crate::hub::{FightInfo, Refusal};
 use crate::records::Kept;
 
 /// A page of a log, newest first.
@@ -46,15 +47,37 @@ pub async fn list(
             let next_cursor = rows.last().filter(|_| has_more).map(|row| cursor::write_no(row.no));
             LogPage { logs: rows.into_iter().map(Into::into).collect(), has_more, next_cursor }
         }
-        Kept::Fight(fight) => {
-            let mut logs = SessionLogEntry::of_fight(fight);
-            let skipped = before.map_or(0, |before| usize::try_from(before).unwrap_or(usize::MAX));
-            logs.drain(..skipped.min(logs.len()));
-            let has_more = logs.len() > limit;
-            logs.truncate(limit);
-            let next = i64::try_from(skipped + limit).unwrap_or(i64::MAX);
-            LogPage { logs, has_more, next_cursor: has_more.then(|| cursor::write_no(next)) }
-        }
+        Kept::Fight(fight) => match told(&app, &caller, &found, fight, before, limit).await? {
+            Some(page) => page,
+            None => newest(fight, before, limit),
+        },
     };
     Ok(counted(&found, Json(page).into_response()))
+}
+
+/// A page of everything that happened in a fight; `None` where it has no replay.
+async fn told(
+    app: &AppState,
+    caller: &Principal,
+    found: &Found,
+    fight: &FightInfo,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Option<LogPage>, ApiError> {
+    let before = before.map_or(u64::MAX, i64::cast_unsigned);
+    let Some(story) = app.story(caller, found, fight, before, limit).await? else { return Ok(None) };
+    let last = story.happenings.last().filter(|_| story.more);
+    let next_cursor = last.map(|happening| cursor::write_no(happening.no.cast_signed()));
+    Ok(Some(LogPage { has_more: story.more, next_cursor, logs: SessionLogEntry::of_story(story) }))
+}
+
+/// A page of the newest events of a fight, which is all that is known of one without a replay.
+fn newest(fight: &FightInfo, before: Option<i64>, limit: usize) -> LogPage {
+    let mut logs = SessionLogEntry::of_fight(fight);
+    let skipped = before.map_or(0, |before| usize::try_from(before).unwrap_or(usize::MAX));
+    logs.drain(..skipped.min(logs.len()));
+    let has_more = logs.len() > limit;
+    logs.truncate(limit);
+    let next = i64::try_from(skipped.saturating_add(limit)).unwrap_or(i64::MAX);
+    LogPage { logs, has_more, next_cursor: has_more.then(|| cursor::write_no(next)) }
 }

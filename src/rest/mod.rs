@@ -4,7 +4,7 @@
 //! In reading order: [`layers`] what every request passes, [`rate`] how many of them one caller may send, [`extract`] and
 //! [`fields`] requests taken apart, [`error`] the one error, [`conditional`] what the client knows already, [`shapes`] what
 //! answers look like; then the operations: [`health`], [`combat`], [`actions`], [`sessions`], [`tickets`], [`guest`],
-//! [`arena`]; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the embedded web pages.
+//! [`arena`], [`replays`]; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the embedded web pages.
 
 pub mod actions;
 pub mod analytics;
@@ -31,6 +31,7 @@ pub mod openapi;
 pub mod origin;
 pub mod pages;
 pub mod rate;
+pub mod replays;
 pub mod routes;
 pub mod sessions;
 pub mod settings;
@@ -46,6 +47,7 @@ use axum::routing::{delete, get, post};
 pub use error::ApiError;
 pub use layers::Front;
 pub use routes::Routes;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -55,6 +57,7 @@ use crate::hub::Hub;
 use crate::ops::Metrics;
 use crate::records::Records;
 use crate::records::keys::Keys;
+use crate::rules::Library;
 use crate::socket::upgrade;
 
 /// What every handler can reach. Cheap to clone.
@@ -73,6 +76,9 @@ pub struct AppState {
     pub records: Records,
     pub counting: Arc<Counting>,
     pub idempotency: Keys,
+    pub library: Arc<Library>,
+    /// Turns to have a fight told again.
+    pub stories: Semaphore,
     /// Whether `POST /guest` hands out tokens.
     pub guests: bool,
     /// `http://ADDR:PORT` or what the configuration advertises.
@@ -128,6 +134,7 @@ pub fn operations() -> Routes {
         .route("/combat/sessions/{session_id}", get(combat::read))
         .route("/combat/sessions/{session_id}/state", get(combat::state))
         .route("/combat/sessions/{session_id}/actions", post(actions::act))
+        .route("/combat/sessions/{session_id}/replay", get(replays::read))
         .route("/analytics/sessions", get(analytics::read))
         .route("/sessions", get(sessions::list).post(sessions::create))
         .route("/sessions/{session_id}", get(sessions::read).put(sessions::update).delete(sessions::terminate))

@@ -170,7 +170,12 @@ pub async fn read(
                 let rows = app.records.store().logs(id, newest, limits::LOGS_WITH_SESSION).await;
                 rows.map_err(crate::hub::Refusal::from)?.into_iter().map(Into::into).collect()
             }
-            Kept::Fight(fight) => SessionLogEntry::of_fight(fight),
+            Kept::Fight(fight) => {
+                match Box::pin(app.story(&caller, &found, fight, u64::MAX, limits::LOGS_WITH_SESSION)).await? {
+                    Some(story) => SessionLogEntry::of_story(story),
+                    None => SessionLogEntry::of_fight(fight),
+                }
+            }
         });
     }
     Ok(counted(&found, ([(header::ETAG, tag)], Json(session)).into_response()))

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use tiltyard_combat::{Event, ParticipantStatus, PhaseName, SessionStatus};
 use uuid::Uuid;
 
+use crate::replays::story::{Happening, Page};
 use crate::hub::{FightInfo, Mode};
 use crate::records::{Body, Member, PresenceName, Record, now};
 use crate::store::{Kind, LogRow};
@@ -311,7 +312,25 @@ impl From<LogRow> for SessionLogEntry {
 }
 
 impl SessionLogEntry {
-    /// The newest events of a fight, newest first.
+    /// What happened in a fight, newest first.
+    pub fn of_story(story: Page) -> Vec<Self> {
+        let player = |slot: u8| Uuid::from_u128(story.players.get(usize::from(slot)).copied().unwrap_or_default());
+        let entry = |happening: Happening| {
+            let named = [("by", happening.by), ("to", happening.to)];
+            let named = named.into_iter().filter_map(|(name, slot)| Some((name, json!(player(slot?)))));
+            let data: Map<String, Value> =
+                named.chain(happening.details).map(|(name, value)| (name.to_owned(), value)).collect();
+            Self {
+                timestamp: unix(happening.unix_ms),
+                event_type: happening.name.to_owned(),
+                message: None,
+                data: serde_json::value::to_raw_value(&data).ok(),
+            }
+        };
+        story.happenings.into_iter().map(entry).collect()
+    }
+
+    /// The newest events of a fight, newest first; where there is no story of it.
     pub fn of_fight(fight: &FightInfo) -> Vec<Self> {
         let entry = |info: &crate::hub::EventInfo| Self {
             timestamp: Timestamp(info.at),

@@ -9,6 +9,8 @@ mod show;
 pub use archive::hex;
 pub use show::show;
 
+pub use archive::hex;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

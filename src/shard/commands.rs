@@ -1,6 +1,7 @@
 //! What comes through the inbox, and the answers that wait for the turn to be in the log.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use mio::Interest;
 use tiltyard_combat::{Answer, Event, Input, SessionStatus};
@@ -17,6 +18,8 @@ use crate::hub::{
 use crate::limits;
 use crate::log::{Description, Entry};
 use crate::records::{Expected, News, Update};
+use crate::replays::Recording;
+use crate::rules;
 use crate::socket::outbox::Outbox;
 use crate::socket::reader::Reader;
 use crate::store::Status;
@@ -27,6 +30,7 @@ pub enum Pending {
     Info(Reply<FightInfo>, Box<Result<FightInfo, Refusal>>),
     Applied(Reply<ActionApplied>, Box<Result<ActionApplied, Refusal>>),
     Slot(Reply<u8>, Result<u8, Refusal>),
+    Recording(Reply<Recording>, Box<Result<Recording, Refusal>>),
 }
 
 impl Pending {
@@ -36,6 +40,7 @@ impl Pending {
             Self::Info(reply, answer) => drop(reply.send(*answer)),
             Self::Applied(reply, answer) => drop(reply.send(*answer)),
             Self::Slot(reply, answer) => drop(reply.send(answer)),
+            Self::Recording(reply, answer) => drop(reply.send(*answer)),
         }
     }
 }
@@ -63,6 +68,11 @@ impl Worker {
             Command::Read(id, reply) => {
                 let answer = self.find_info(id);
                 self.pending.push(Pending::Info(reply, Box::new(answer)));
+            }
+            Command::Recording(id, reply) => {
+                let recording = |key| self.sessions[key].recording().ok_or_else(|| Reason::NoReplay.into());
+                let answer = self.find(id).and_then(recording);
+                self.pending.push(Pending::Recording(reply, Box::new(answer)));
             }
             Command::Act { session, player, action, reply } => {
                 let answer = self.act_over_rest(session, player, action);
@@ -100,6 +110,7 @@ impl Worker {
                 }
                 Command::Act { reply, .. } => Pending::Applied(reply, Box::new(Err(refusal()))),
                 Command::Seat { reply, .. } => Pending::Slot(reply, Err(refusal())),
+                Command::Recording(_, reply) => Pending::Recording(reply, Box::new(Err(refusal()))),
                 // The client connects again.
                 Command::Attach(_) => continue,
                 // Closing is a step of the sessions the connection is in, which the next turn takes.
@@ -136,7 +147,8 @@ impl Worker {
             return Err(Reason::TooManySessions.into());
         }
         let (seed, _) = Uuid::new_v4().as_u64_pair();
-        let mut session = Session::new(asked, seed, self.clock.now, self.clock.wall);
+        let ruleset = self.library.by_name(rules::DEFAULT).ok_or(Reason::Internal)?;
+        let mut session = Session::new(asked, Arc::clone(ruleset), seed, self.clock.now, self.clock.wall);
         session.no = self.next_no;
         self.next_no += 1;
         let record = Box::new(Cow::Owned(session.record()));

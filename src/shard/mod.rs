@@ -39,6 +39,7 @@ pub use wire::event_of;
 
 use crate::log::recovery::{self, RecoveryError};
 use crate::records::FightBook;
+use crate::rules::Library;
 
 /// How many shards, and where their logs are.
 #[derive(Debug, Clone)]
@@ -51,6 +52,8 @@ pub struct ShardConfig {
     pub sync: bool,
     /// Where the store's news of fights go.
     pub book: Arc<FightBook>,
+    /// The rulesets of new sessions, and of those in the log.
+    pub library: Arc<Library>,
 }
 
 /// Why the shards did not start.
@@ -65,7 +68,7 @@ pub enum StartError {
 /// Recovers the log and starts one thread per shard.
 pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<()>>), StartError> {
     let started = std::time::Instant::now();
-    let recovered = recovery::recover(&config.data, config.shards.max(1), config.sync)?;
+    let recovered = recovery::recover(&config.data, config.shards.max(1), config.sync, &config.library)?;
     let sessions: usize = recovered.shards.iter().map(|(_, records)| records.len()).sum();
     tracing::info!(
         sessions,
@@ -78,7 +81,9 @@ pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<(
     let (mut handles, mut threads) = (Vec::new(), Vec::new());
     let shards = recovered.shards.len();
     for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
-        let (handle, mut worker) = worker::Worker::new(number, shards, journal, records, Arc::clone(&config.book))?;
+        let place = worker::Place { number, shards, folder: Arc::clone(&recovered.folder) };
+        let (book, library) = (Arc::clone(&config.book), Arc::clone(&config.library));
+        let (handle, mut worker) = worker::Worker::new(place, journal, records, book, library)?;
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
             let ran = catch_unwind(AssertUnwindSafe(|| worker.run()));

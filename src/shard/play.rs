@@ -126,6 +126,10 @@ impl Worker {
             return Err(Refused::Failed);
         };
         self.journal.push(&Entry::Input { no: session.no, at, input });
+        session.spill(&mut self.chunks);
+        for &(_, flag) in self.step.flags() {
+            self.stats.flag(flag);
+        }
         self.stats.inputs += 1;
         if matches!(input, Input::Act { .. }) {
             *(if answer.is_ok() { &mut self.stats.actions } else { &mut self.stats.refused }) += 1;
@@ -387,7 +391,7 @@ impl Worker {
 
     /// Takes an ended session out of the arena, once the store has it.
     pub(super) fn forget(&mut self, key: SessionKey) {
-        if self.sessions.get(key).is_some_and(|session| !self.book.is_settled(session.id)) {
+        if self.sessions.get(key).is_some_and(|session| !self.book.is_kept(session.id)) {
             self.wheel.insert(self.clock.now + limits::STORE_WAIT_MS, Timer::Forget(key));
             return;
         }

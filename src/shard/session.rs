@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use slotmap::new_key_type;
 use smallvec::SmallVec;
-use tiltyard_combat::{Answer, Event, Fight, Input, SessionStatus, Slot, Step};
+use tiltyard_combat::{Answer, Event, Fight, Input, Ruleset, SessionStatus, Setup, Slot, Step};
 use tiltyard_protocol::view::player_word;
 use uuid::Uuid;
 
@@ -14,6 +15,7 @@ use super::connection::ConnKey;
 use crate::hub::{EventInfo, FightInfo, Mode, NewFight, ParticipantInfo};
 use crate::limits;
 use crate::log::{Description, SessionRecord};
+use crate::replays::{ChunkWriter, Folder, Recorder, Recording};
 
 new_key_type! {
     /// A session's place in its shard's arena.
@@ -70,6 +72,10 @@ struct Facts {
     updated_at: u64,
     version: u64,
     recent: VecDeque<(u64, Event)>,
+    seed: u64,
+    /// Participants it began with.
+    founders: u8,
+    recorder: Recorder,
 }
 
 /// A connection that joined a session.
@@ -80,10 +86,13 @@ pub struct Member {
 }
 
 impl Session {
-    /// A new session at the shard's time `now` and the wall time `wall`.
-    pub fn new(asked: NewFight, seed: u64, now: u64, wall: u64) -> Self {
-        let players: Vec<u128> = asked.participants.iter().map(Uuid::as_u128).collect();
-        let fight = Fight::plain(asked.rules, asked.seats, &players, seed);
+    /// A new session under `ruleset` at the shard's time `now` and the wall time `wall`.
+    pub fn new(asked: NewFight, ruleset: Arc<Ruleset>, seed: u64, now: u64, wall: u64) -> Self {
+        let participants: Vec<u128> = asked.participants.iter().map(Uuid::as_u128).collect();
+        let founders = u8::try_from(participants.len()).expect("a request names at most 100");
+        let (mode, rules, seats) = (asked.mode, asked.rules, asked.seats);
+        let setup = Setup { mode, rules, seats, participants, teams: Vec::new(), seed };
+        let fight = Fight::new(ruleset, setup);
         Self {
             id: asked.id,
             no: 0,
@@ -102,12 +111,15 @@ impl Session {
                 updated_at: wall,
                 version: 1,
                 recent: VecDeque::new(),
+                seed,
+                founders,
+                recorder: Recorder::default(),
             }),
         }
     }
 
-    /// A session from the log; [`Session::go_on`] sets its clock.
-    pub fn from_record(record: SessionRecord) -> Self {
+    /// A session from the log, whose fight has been given its ruleset; [`Session::go_on`] sets its clock.
+    pub fn from_record(record: SessionRecord, folder: &Folder) -> Self {
         Self {
             id: record.id,
             no: 0,
@@ -126,6 +138,9 @@ impl Session {
                 updated_at: record.updated_at,
                 version: record.version,
                 recent: record.recent.into(),
+                seed: record.seed,
+                founders: record.founders,
+                recorder: Recorder::resume(record.recorder, folder),
             }),
         }
     }
@@ -144,6 +159,10 @@ impl Session {
             updated_at: self.facts.updated_at,
             version: self.facts.version,
             recent: self.facts.recent.iter().copied().collect(),
+            ruleset: self.fight.ruleset().hash,
+            seed: self.facts.seed,
+            founders: self.facts.founders,
+            recorder: self.facts.recorder.state(),
             fight: self.fight.clone(),
         }
     }
@@ -177,6 +196,7 @@ impl Session {
     /// through here, live and from the log alike.
     pub fn handle_input(&mut self, at: u64, wall: u64, input: Input, step: &mut Step) -> Answer {
         let answer = self.fight.handle(at, input, step);
+        self.facts.recorder.note(at, input, &self.fight);
         if !step.is_empty() {
             self.note(wall, step);
         }
@@ -195,6 +215,30 @@ impl Session {
     pub fn replay(&mut self, at: u64, wall: u64, input: Input) {
         let mut step = Step::default();
         let _answered_before = self.handle_input(at, wall, input, &mut step);
+    }
+
+    /// What records its inputs.
+    pub fn recorder(&mut self) -> &mut Recorder {
+        &mut self.facts.recorder
+    }
+
+    /// Hands over what it has recorded, once that is as much as it may hold.
+    pub fn spill(&mut self, chunks: &mut ChunkWriter) {
+        if self.facts.recorder.is_full() {
+            chunks.take(self.id, &mut self.facts.recorder);
+        }
+    }
+
+    /// The node was away until `wall`, and the fight stood still.
+    pub fn was_away(&mut self, wall: u64) {
+        let since = wall.saturating_sub(self.facts.created_at);
+        self.facts.recorder.note_away(since, self.fight.host_now());
+    }
+
+    /// Everything that its replay is made of; `None` where some of it was lost.
+    pub fn recording(&self) -> Option<Recording> {
+        let Facts { created_at, seed, founders, recorder, .. } = &*self.facts;
+        Recording::of(self.id, *created_at, &self.fight, *seed, *founders, recorder)
     }
 
     /// Changes what is said about the session. Everything that does so goes through here, live and from the log alike.

@@ -3,6 +3,8 @@
 use std::iter::Sum;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tiltyard_combat::Flag;
+
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// A shard's figures, or the sum of several shards'.
@@ -35,6 +37,32 @@ macro_rules! stats {
             }
         }
     };
+}
+
+impl Stats {
+    /// Counts what fair play noticed.
+    pub fn flag(&mut self, flag: Flag) {
+        *match flag {
+            Flag::Speed => &mut self.flags_speed,
+            Flag::Interval => &mut self.flags_interval,
+            Flag::Aim => &mut self.flags_aim,
+            Flag::Rate => &mut self.flags_rate,
+            Flag::Regular => &mut self.flags_regular,
+            Flag::Away => &mut self.flags_away,
+        } += 1;
+    }
+
+    /// How often fair play noticed that.
+    pub const fn flags(&self, flag: Flag) -> u64 {
+        match flag {
+            Flag::Speed => self.flags_speed,
+            Flag::Interval => self.flags_interval,
+            Flag::Aim => self.flags_aim,
+            Flag::Rate => self.flags_rate,
+            Flag::Regular => self.flags_regular,
+            Flag::Away => self.flags_away,
+        }
+    }
 }
 
 stats! {
@@ -78,6 +106,17 @@ stats! {
     log_bytes,
     /// Tries to append that failed.
     log_failures,
+    /// Bytes appended to files of replays.
+    replay_bytes,
+    /// Sessions whose replay is incomplete because a part could not be written.
+    replays_lost,
+    /// What fair play noticed, by its flags.
+    flags_speed,
+    flags_interval,
+    flags_aim,
+    flags_rate,
+    flags_regular,
+    flags_away,
     /// Sessions ended because stepping them panicked.
     panics,
 }

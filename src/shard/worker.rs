@@ -23,6 +23,8 @@ use crate::limits;
 use crate::log::{Entry, Journal, SessionRecord};
 use crate::ops::memory;
 use crate::records::{FightBook, News};
+use crate::replays::{ChunkWriter, Folder};
+use crate::rules::Library;
 use crate::socket::outbox::Pool;
 
 /// What the poll calls the waker; no connection has this number.
@@ -40,6 +42,9 @@ pub struct Worker {
     pub(super) poll: Poll,
     pub(super) inbox: Inbox,
     pub(super) journal: Journal,
+    /// What sessions record and have no room for.
+    pub(super) chunks: ChunkWriter,
+    pub(super) library: Arc<Library>,
     pub(super) sessions: SlotMap<SessionKey, Session>,
     pub(super) index: SessionIndex,
     /// Where the store's news of fights go.
@@ -80,6 +85,15 @@ pub struct Worker {
     /// Makes the next step panic.
     #[cfg(test)]
     pub(super) step_panics: std::sync::Arc<std::sync::atomic::AtomicBool>,
+}
+
+/// Where a shard stands among the others, and what they share.
+#[derive(Debug)]
+pub struct Place {
+    pub number: usize,
+    /// How many shards there are.
+    pub shards: usize,
+    pub folder: Arc<Folder>,
 }
 
 /// What the wheel wakes.
@@ -135,13 +149,13 @@ fn millis(duration: Duration) -> u64 {
 }
 
 impl Worker {
-    /// Shard `number` of `shards`, going on with `records`.
+    /// The shard at `place`, going on with `records`.
     pub fn new(
-        number: usize,
-        shards: usize,
+        Place { number, shards, folder }: Place,
         journal: Journal,
         records: Vec<SessionRecord>,
         book: Arc<FightBook>,
+        library: Arc<Library>,
     ) -> io::Result<(ShardHandle, Self)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -152,6 +166,8 @@ impl Worker {
             poll,
             inbox,
             journal,
+            chunks: ChunkWriter::new(Arc::clone(&folder), number),
+            library,
             sessions: SlotMap::with_key(),
             index: SessionIndex::default(),
             book,
@@ -181,7 +197,7 @@ impl Worker {
         };
         worker.wheel.insert(limits::TIDY_MS, Timer::Tidy);
         for record in records {
-            worker.take_over(Session::from_record(record));
+            worker.take_over(Session::from_record(record, &folder));
         }
         Ok((handle, worker))
     }
@@ -258,6 +274,7 @@ impl Worker {
             self.abandon();
             return;
         }
+        self.write_chunks();
         self.announce();
         self.answer();
         self.flush();
@@ -316,14 +333,46 @@ impl Worker {
         announced.dedup();
         for (key, news) in announced.drain(..) {
             if let Some(session) = self.sessions.get(key) {
+                // After a restart nobody knows whether the store has got it.
+                if session.fight.lifecycle().is_ended()
+                    && let Some(recording) = session.recording()
+                {
+                    self.book.shelf().put(recording);
+                }
                 self.book.put(session.info(self.clock.now), news);
             }
         }
         self.announced = announced;
     }
 
+    /// Appends what sessions recorded and have no room for. Where that fails they are fought on, without a replay.
+    fn write_chunks(&mut self) {
+        match self.chunks.write() {
+            Ok(bytes) => self.stats.replay_bytes += bytes,
+            Err((error, owners)) => {
+                tracing::warn!(
+                    shard = self.number,
+                    %error,
+                    replays = owners.len(),
+                    "replays are incomplete: their inputs could not be written"
+                );
+                self.stats.replays_lost += owners.len() as u64;
+                for id in owners {
+                    if let Some(session) = self.index.get(&id).and_then(|&key| self.sessions.get_mut(key)) {
+                        session.recorder().lose();
+                    }
+                }
+            }
+        }
+    }
+
     fn rotate(&mut self) {
         let started = Instant::now();
+        if let Err(error) = self.journal.sync_others(|| self.chunks.sync()) {
+            tracing::error!(shard = self.number, %error, "replays could not be synced; the segment grows on");
+            self.journal.postpone();
+            return;
+        }
         let sessions = self.sessions.values();
         let checkpoint = sessions.map(|s| Entry::Session { no: s.no, record: Box::new(Cow::Owned(s.record())) });
         match self.journal.rotate(checkpoint) {
@@ -346,8 +395,10 @@ impl Worker {
         if messages <= limits::QUIET_MESSAGES {
             self.pool = Pool::default();
             self.journal.shrink();
+            self.chunks.shrink();
             memory::give_back();
         }
+        self.chunks.sweep();
         self.wheel.insert(self.clock.now + limits::TIDY_MS, Timer::Tidy);
     }
 
@@ -376,15 +427,17 @@ mod tests {
     use std::time::Duration;
 
     use tempfile::TempDir;
-    use tiltyard_combat::Rules;
+    use tiltyard_combat::{Input, Rules};
     use tiltyard_protocol::{ActionKind, CloseCode, Encoding, Reason};
     use tokio::sync::oneshot;
     use uuid::Uuid;
 
-    use super::Worker;
+    use super::{Place, Worker};
     use crate::hub::{Attachment, Command, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction};
     use crate::log::recovery::recover;
     use crate::records::FightBook;
+    use crate::replays::Recording;
+    use crate::rules::Library;
     use crate::shard::ShardHandle;
 
     /// A shard on its thread, with switches for what can go wrong.
@@ -392,22 +445,29 @@ mod tests {
         handle: ShardHandle,
         log_fails: Arc<AtomicBool>,
         step_panics: Arc<AtomicBool>,
+        chunks_fail: Arc<AtomicBool>,
         book: Arc<FightBook>,
         thread: JoinHandle<()>,
-        _data: TempDir,
+        data: TempDir,
     }
 
     impl Shard {
         fn start() -> Self {
-            let data = TempDir::new().unwrap();
-            let mut recovered = recover(data.path(), 1, false).unwrap();
+            Self::start_on(TempDir::new().unwrap())
+        }
+
+        fn start_on(data: TempDir) -> Self {
+            let library = Arc::new(Library::built_in());
+            let mut recovered = recover(data.path(), 1, false, &library).unwrap();
             let (journal, records) = recovered.shards.remove(0);
             let log_fails = journal.failing.clone();
             let book = Arc::new(FightBook::default());
-            let (handle, mut worker) = Worker::new(0, 1, journal, records, Arc::clone(&book)).unwrap();
+            let place = Place { number: 0, shards: 1, folder: recovered.folder };
+            let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book), library).unwrap();
             let step_panics = worker.step_panics.clone();
+            let chunks_fail = worker.chunks.failing.clone();
             let thread = std::thread::spawn(move || worker.run());
-            Self { handle, log_fails, step_panics, book, thread, _data: data }
+            Self { handle, log_fails, step_panics, chunks_fail, book, thread, data }
         }
 
         fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> oneshot::Receiver<Result<T, Refusal>> {
@@ -461,9 +521,30 @@ mod tests {
             client
         }
 
-        fn stop(self) {
+        fn stop(self) -> TempDir {
             self.handle.drain();
             self.thread.join().unwrap();
+            self.data
+        }
+
+        fn recording(&self, id: Uuid) -> Result<Recording, Refusal> {
+            self.ask(|reply| Command::Recording(id, reply)).blocking_recv().unwrap()
+        }
+
+        /// Fought again: how many actions were tried in it.
+        fn fought_again(&self, id: Uuid) -> u64 {
+            let replay = self.recording(id).unwrap().assemble().unwrap();
+            let ruleset = Library::built_in().by_hash(&replay.hash).unwrap();
+            let mut actions = 0;
+            replay.play(ruleset, |played| actions += u64::from(matches!(played.input, Input::Act { .. }))).unwrap();
+            actions
+        }
+
+        /// Refused or not: every attack is an input.
+        fn attack_often(&self, session: Uuid, times: usize) {
+            for _ in 0..times {
+                let _ = self.attack(session).blocking_recv().unwrap();
+            }
         }
     }
 
@@ -488,7 +569,7 @@ mod tests {
         let applied = held.blocking_recv().unwrap().unwrap();
         assert!(applied.damage > 0);
         assert_eq!(shard.read(id).unwrap().actions, 1, "once, and not lost");
-        shard.stop();
+        drop(shard.stop());
     }
 
     /// The code of the close frame that comes, and nothing before it.
@@ -539,7 +620,7 @@ mod tests {
         assert_eq!(close_code(&mut client), CloseCode::Unauthorized.code());
         held.blocking_recv().unwrap().unwrap();
         drop(client);
-        shard.stop();
+        drop(shard.stop());
     }
 
     #[test]
@@ -561,7 +642,7 @@ mod tests {
         assert_eq!(close_code(&mut client), CloseCode::Unauthorized.code());
         held.blocking_recv().unwrap().unwrap();
         drop(client);
-        shard.stop();
+        drop(shard.stop());
     }
 
     #[test]
@@ -576,7 +657,40 @@ mod tests {
         assert_eq!(ended.end_reason, Some(tiltyard_combat::EndReason::Failed));
         shard.attack(good).blocking_recv().unwrap().unwrap();
         assert_eq!(shard.handle.stats().panics, 1);
-        shard.stop();
+        drop(shard.stop());
+    }
+
+    #[test]
+    fn what_is_recorded_is_the_fight_in_memory_in_files_and_after_a_restart() {
+        let shard = Shard::start();
+        let (id, other) = (shard.create().id, shard.create().id);
+        shard.attack_often(id, 20);
+        assert_eq!(shard.fought_again(id), 20);
+        shard.attack_often(id, 700);
+        shard.attack_often(other, 5);
+        assert!(shard.handle.stats().replay_bytes > 4_000, "most of it is in a file");
+        assert_eq!((shard.fought_again(id), shard.fought_again(other)), (720, 5));
+        let shard = Shard::start_on(shard.stop());
+        shard.attack_often(id, 300);
+        assert_eq!((shard.fought_again(id), shard.fought_again(other)), (1020, 5));
+        drop(shard.stop());
+    }
+
+    #[test]
+    fn a_fight_whose_inputs_cannot_be_kept_goes_on_without_a_replay() {
+        let shard = Shard::start();
+        let (id, other) = (shard.create().id, shard.create().id);
+        shard.chunks_fail.store(true, Ordering::SeqCst);
+        shard.attack_often(id, 300);
+        assert_eq!(shard.recording(id).unwrap_err().reason, Reason::NoReplay);
+        assert_eq!(shard.handle.stats().replays_lost, 1);
+        shard.chunks_fail.store(false, Ordering::SeqCst);
+        shard.attack_often(other, 300);
+        assert_eq!(shard.fought_again(other), 300, "the others are as they were");
+        assert!(shard.read(id).unwrap().actions > 0, "and the fight goes on");
+        let shard = Shard::start_on(shard.stop());
+        assert_eq!(shard.fought_again(id), 300, "the log still had them all");
+        drop(shard.stop());
     }
 
     #[test]

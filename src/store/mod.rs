@@ -1,5 +1,5 @@
-//! The store: what outlives the process besides the log. Sessions of every type with their activity log, idempotency keys and
-//! analytics, in SQLite by default and PostgreSQL by setting, behind one contract.
+//! The store: what outlives the process besides the log. Sessions of every type with their activity log, replays of fights,
+//! idempotency keys and analytics, in SQLite by default and PostgreSQL by setting, behind one contract.
 //!
 //! In reading order: [`row`] what is kept, [`Store`] the contract, [`sqlite`] and [`postgres`] the two that keep it.
 
@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 pub use postgres::PostgresStore;
 pub use row::{
-    Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, Page, Past, PlayerRow,
-    SessionRow, Status,
+    Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow, Page, Past,
+    PlayerRow, ReplayRow, RulesetRow, SessionRow, Status,
 };
 pub use sqlite::SqliteStore;
 
@@ -47,6 +47,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Entries of a session's activity log, newest first, those before number `before`.
     fn logs(&self, session: Uuid, before: i64, limit: usize) -> Answer<'_, Vec<LogRow>>;
+
+    /// The replay of a fight.
+    fn replay(&self, session: Uuid) -> Answer<'_, Option<KeptReplay>>;
 
     /// An idempotency key by its hash.
     fn key(&self, hash: [u8; 16]) -> Answer<'_, Option<KeyRow>>;

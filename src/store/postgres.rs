@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::row::{self, fight_numbers};
 use super::sql::{self, PageSql, bounded, number, unreadable, within};
 use super::{
-    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError,
-    Page, Past, SessionRow, Status, Store, StoreError, shown,
+    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow,
+    OpenError, Page, Past, SessionRow, Status, Store, StoreError, shown,
 };
 use crate::limits;
 
@@ -62,6 +62,13 @@ kept_keys AS (
     SELECT * FROM UNNEST($36::bytea[], $37::bytea[], $38::bigint[], $39::uuid[], $40::smallint[], $41::text[])
     ON CONFLICT (hash) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = excluded.created_at,
         session_id = excluded.session_id, status = excluded.status, answer = excluded.answer
+),
+kept_replays AS (
+    INSERT INTO replays SELECT * FROM UNNEST($47::uuid[], $48::bytea[], $49::bytea[])
+    ON CONFLICT (session_id) DO UPDATE SET ruleset = excluded.ruleset, data = excluded.data
+),
+kept_rulesets AS (
+    INSERT INTO rulesets SELECT * FROM UNNEST($50::bytea[], $51::text[]) ON CONFLICT (hash) DO NOTHING
 )
 INSERT INTO analytics_buckets
 SELECT * FROM UNNEST($42::text[], $43::integer[], $44::bigint[], $45::smallint[], $46::bytea[])
@@ -78,6 +85,7 @@ WITH swept AS (
 ),
 players AS (DELETE FROM session_players WHERE session_id IN (SELECT id FROM swept)),
 logs AS (DELETE FROM session_logs WHERE session_id IN (SELECT id FROM swept)),
+replays AS (DELETE FROM replays WHERE session_id IN (SELECT id FROM swept)),
 keys AS (
     DELETE FROM idempotency_keys
     WHERE hash IN (SELECT hash FROM idempotency_keys WHERE created_at < $2 ORDER BY created_at LIMIT $11)
@@ -86,6 +94,18 @@ buckets AS (DELETE FROM analytics_buckets WHERE (width = $3 AND start < $4) OR (
     OR (width = $7 AND start < $8) OR (width = $9 AND start < $10))
 SELECT count(*) FROM swept
 ";
+
+/// Every migration, in order.
+fn migrations() -> Vec<Migration> {
+    [
+        (1, "sessions", include_str!("migrations/postgres/0001_sessions.sql")),
+        (2, "replays", include_str!("migrations/postgres/0002_replays.sql")),
+    ]
+    .map(|(number, name, text)| {
+        Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    })
+    .into()
+}
 
 /// Sessions in PostgreSQL.
 #[derive(Debug)]
@@ -123,14 +143,7 @@ impl PostgresStore {
             .options([("jit", "off")])
             .disable_statement_logging();
         let mut connection = options.connect().await.map_err(failed)?;
-        let migration = Migration::new(
-            1,
-            "sessions".into(),
-            MigrationType::Simple,
-            include_str!("migrations/postgres/0001_sessions.sql").into_sql_str(),
-            false,
-        );
-        Migrator::with_migrations(vec![migration])
+        Migrator::with_migrations(migrations())
             .run(&mut connection)
             .await
             .map_err(|error| OpenError::Migrate { url: shown(url), error })?;
@@ -279,6 +292,11 @@ impl Store for PostgresStore {
         Box::pin(self.all(query, |row| sql::log_row!(row)))
     }
 
+    fn replay(&self, session: Uuid) -> Answer<'_, Option<KeptReplay>> {
+        let query = sqlx::query(sql::REPLAY).bind(session);
+        Box::pin(async move { Ok(self.all(query, |row| sql::replay_row!(row)).await?.pop()) })
+    }
+
     fn key(&self, hash: [u8; 16]) -> Answer<'_, Option<KeyRow>> {
         let query = sqlx::query(sql::KEY).bind(hash.to_vec());
         Box::pin(async move { Ok(self.all(query, |row| sql::key_row!(row)).await?.pop()) })
@@ -365,6 +383,11 @@ fn commit(batch: &Batch) -> Prepared<'static> {
         .bind(column!(buckets, |b| b.start))
         .bind(column!(buckets, |b| b.series))
         .bind(column!(buckets, |b| b.data.clone()))
+        .bind(column!(batch.replays, |r| r.session))
+        .bind(column!(batch.replays, |r| r.ruleset.to_vec()))
+        .bind(column!(batch.replays, |r| r.data.clone()))
+        .bind(column!(batch.rulesets, |r| r.hash.to_vec()))
+        .bind(column!(batch.rulesets, |r| r.text.clone()))
 }
 
 /// Waits for the lock of the node's name, `false` where another holds it for longer than `patience`.

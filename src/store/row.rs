@@ -120,6 +120,31 @@ pub struct BucketRow {
     pub data: Vec<u8>,
 }
 
+/// A fight's replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplayRow {
+    pub session: Uuid,
+    /// The hash of its ruleset, whose text is in a row of its own.
+    pub ruleset: [u8; 32],
+    /// A replay without its ruleset's text.
+    pub data: Vec<u8>,
+}
+
+/// The text of a ruleset that a replay needs; never deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesetRow {
+    pub hash: [u8; 32],
+    pub text: String,
+}
+
+/// A replay as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptReplay {
+    pub data: Vec<u8>,
+    /// Of its ruleset.
+    pub text: String,
+}
+
 /// What is past its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Past {
@@ -156,6 +181,10 @@ pub struct Batch {
     /// Put in place of what the store has of them.
     pub keys: Vec<KeyRow>,
     pub buckets: Vec<BucketRow>,
+    /// Put in place of what the store has of them; no session twice.
+    pub replays: Vec<ReplayRow>,
+    /// Left as they are where the store has them; no hash twice.
+    pub rulesets: Vec<RulesetRow>,
     /// Sessions and keys that must not be there: what an earlier commit of unknown outcome may have left.
     pub undone: Vec<Uuid>,
     pub undone_keys: Vec<[u8; 16]>,
@@ -291,6 +320,7 @@ impl Batch {
             && self.logs.is_empty()
             && self.keys.is_empty()
             && self.buckets.is_empty()
+            && self.replays.is_empty()
             && self.undone.is_empty()
             && self.undone_keys.is_empty()
     }

@@ -16,6 +16,9 @@ pub(super) const COLUMNS: &str = "s.id, s.kind, s.status, s.player_id, s.created
 pub(super) const LOGS: &str = "SELECT session_id, no, at, event, message, data FROM session_logs \
      WHERE session_id = $1 AND no < $2 ORDER BY no DESC LIMIT $3";
 
+pub(super) const REPLAY: &str =
+    "SELECT p.data, r.text FROM replays p JOIN rulesets r ON r.hash = p.ruleset WHERE p.session_id = $1";
+
 pub(super) const KEY: &str =
     "SELECT hash, fingerprint, created_at, session_id, status, answer FROM idempotency_keys WHERE hash = $1";
 
@@ -191,6 +194,14 @@ macro_rules! log_row {
     }};
 }
 
+/// A row of [`REPLAY`].
+macro_rules! replay_row {
+    ($row:expr) => {{
+        let row = $row;
+        Ok(KeptReplay { data: row.try_get(0).map_err(unreadable)?, text: row.try_get(1).map_err(unreadable)? })
+    }};
+}
+
 /// A row of [`KEY`].
 macro_rules! key_row {
     ($row:expr) => {{
@@ -241,4 +252,4 @@ macro_rules! count_row {
     }};
 }
 
-pub(super) use {bucket_row, count_row, key_row, log_row, session_row};
+pub(super) use {bucket_row, count_row, key_row, log_row, replay_row, session_row};

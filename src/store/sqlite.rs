@@ -18,8 +18,8 @@ use uuid::fmt::Simple;
 use super::row::{self, fight_numbers};
 use super::sql::{self, PageSql, bounded, number, unreadable, within};
 use super::{
-    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError,
-    Page, Past, SessionRow, Status, Store, StoreError,
+    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow,
+    OpenError, Page, Past, SessionRow, Status, Store, StoreError,
 };
 use crate::limits;
 
@@ -62,6 +62,9 @@ INSERT INTO idempotency_keys
 INSERT INTO analytics_buckets
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4) FROM json_each($9) WHERE true
     ON CONFLICT (width, start, series, node) DO UPDATE SET data = excluded.data;
+INSERT INTO replays SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2) FROM json_each($11) WHERE true
+    ON CONFLICT (session_id) DO UPDATE SET ruleset = excluded.ruleset, data = excluded.data;
+INSERT INTO rulesets SELECT unhex(value ->> 0), value ->> 1 FROM json_each($12) WHERE true ON CONFLICT (hash) DO NOTHING;
 COMMIT;
 ";
 
@@ -74,6 +77,7 @@ DELETE FROM swept;
 INSERT INTO swept SELECT id FROM sessions WHERE ended_at < $1 ORDER BY ended_at LIMIT $11;
 DELETE FROM session_players WHERE session_id IN (SELECT id FROM swept);
 DELETE FROM session_logs WHERE session_id IN (SELECT id FROM swept);
+DELETE FROM replays WHERE session_id IN (SELECT id FROM swept);
 DELETE FROM idempotency_keys WHERE hash IN
     (SELECT hash FROM idempotency_keys WHERE created_at < $2 ORDER BY created_at LIMIT $11);
 DELETE FROM analytics_buckets WHERE (width = $3 AND start < $4) OR (width = $5 AND start < $6)
@@ -82,6 +86,18 @@ DELETE FROM sessions WHERE id IN (SELECT id FROM swept);
 SELECT count(*) FROM swept;
 COMMIT;
 ";
+
+/// Every migration, in order.
+fn migrations() -> Vec<Migration> {
+    [
+        (1, "sessions", include_str!("migrations/sqlite/0001_sessions.sql")),
+        (2, "replays", include_str!("migrations/sqlite/0002_replays.sql")),
+    ]
+    .map(|(number, name, text)| {
+        Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    })
+    .into()
+}
 
 /// Sessions in a file.
 #[derive(Debug)]
@@ -124,14 +140,7 @@ impl SqliteStore {
             .connect()
             .await
             .map_err(failed)?;
-        let migration = Migration::new(
-            1,
-            "sessions".into(),
-            MigrationType::Simple,
-            include_str!("migrations/sqlite/0001_sessions.sql").into_sql_str(),
-            false,
-        );
-        Migrator::with_migrations(vec![migration])
+        Migrator::with_migrations(migrations())
             .run(&mut connection)
             .await
             .map_err(|error| OpenError::Migrate { url: path.display().to_string(), error })?;
@@ -251,6 +260,11 @@ impl Store for SqliteStore {
         Box::pin(self.all(query, |row| sql::log_row!(row)))
     }
 
+    fn replay(&self, session: Uuid) -> Answer<'_, Option<KeptReplay>> {
+        let query = sqlx::query(sql::REPLAY).bind(session);
+        Box::pin(async move { Ok(self.all(query, |row| sql::replay_row!(row)).await?.pop()) })
+    }
+
     fn key(&self, hash: [u8; 16]) -> Answer<'_, Option<KeyRow>> {
         let query = sqlx::query(sql::KEY).bind(hash.to_vec());
         Box::pin(async move { Ok(self.all(query, |row| sql::key_row!(row)).await?.pop()) })
@@ -284,7 +298,7 @@ fn session(row: &SqliteRow) -> Result<SessionRow, StoreError> {
 }
 
 /// What [`COMMIT`] binds, in its order.
-fn texts(batch: &Batch) -> [String; 10] {
+fn texts(batch: &Batch) -> [String; 12] {
     [
         json(batch.undone.iter().map(|id| id.simple())),
         json(batch.undone_keys.iter().map(hash)),
@@ -302,6 +316,8 @@ fn texts(batch: &Batch) -> [String; 10] {
         })),
         json(batch.buckets.iter().map(|b| (&b.node, b.width, b.start, b.series, hex(&b.data)))),
         json(batch.contents.iter().map(SessionText::of)),
+        json(batch.replays.iter().map(|r| (r.session.simple(), hex(&r.ruleset), hex(&r.data)))),
+        json(batch.rulesets.iter().map(|r| (hex(&r.hash), &r.text))),
     ]
 }
 

@@ -228,6 +228,11 @@ impl Fight {
         self.seats
     }
 
+    /// Teams that seats were given at the start; the others were dealt.
+    pub fn teams(&self) -> &[u8] {
+        &self.teams
+    }
+
     /// The environment as it is.
     pub fn field(&self) -> &Field {
         &self.field

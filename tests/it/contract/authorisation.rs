@@ -15,6 +15,7 @@ const OF_SESSIONS: &str = "
     combat GET:logs       ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
     combat GET:combat     ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
     combat GET:fight      ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
+    combat GET:replay     ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
     combat PUT            ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
     combat DELETE         ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
     combat POST:actions   ?++    ?++    ---     ---    +++    ---    ---    +++    xxx
@@ -162,6 +163,11 @@ async fn to_session(case: &Case, operation: &str, session: &Reply, player: Uuid,
         "GET:state" => case.get(&session.path("/state")),
         "GET:combat" => case.get(&fights),
         "GET:fight" => case.get(&format!("{fights}/state")),
+        "GET:replay" => {
+            // There is one once it has ended.
+            case.delete(&session.path("")).json(&json!({ "force": true })).expect(200).await;
+            case.get(&format!("{fights}/replay"))
+        }
         "PUT" => case.put(&session.path(""), &json!({ "metadata": { "n": 1 } })),
         "DELETE" => case.delete(&session.path("")),
         "PATCH:state" => case.patch(session, &json!({ "n": 1 })),

@@ -1,0 +1,260 @@
+//! The parts of tapes that no longer fit into memory: appended to files that all sessions of a shard share, each part
+//! knowing where the one before it is.
+//!
+//! ```text
+//! replays/<shard>-<n>.chunks     frames of length u32 | crc32 u32 | payload, as in the log
+//! ```
+//!
+//! A part that was written after the last checkpoint of the log may be written once more after a crash: nothing refers to
+//! the first copy then.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::recorder::Recorder;
+use crate::limits;
+use crate::log::entry::{self, FRAME_HEADER};
+
+/// Which file: of which shard, and its number, unlike that of any other file of the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FileId {
+    shard: u16,
+    n: u32,
+}
+
+/// Where a part of a tape is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub file: FileId,
+    pub offset: u64,
+}
+
+/// A file of parts. Whoever holds it keeps it from being removed.
+#[derive(Debug)]
+pub struct ChunkFile {
+    id: FileId,
+    path: PathBuf,
+}
+
+/// Every file of parts there is.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    files: Mutex<BTreeMap<FileId, Arc<ChunkFile>>>,
+    next: AtomicU32,
+}
+
+/// Writes the parts of one shard's sessions: gathered during a turn, appended at its end.
+#[derive(Debug)]
+pub struct ChunkWriter {
+    folder: Arc<Folder>,
+    shard: u16,
+    current: Option<Current>,
+    /// The frames of this turn.
+    batch: Vec<u8>,
+    /// Whose they are.
+    owners: Vec<Uuid>,
+    /// Why there is no file for them.
+    failure: Option<io::Error>,
+    /// Makes every write fail.
+    #[cfg(test)]
+    pub(crate) failing: Arc<std::sync::atomic::AtomicBool>,
+}
+
+#[derive(Debug)]
+struct Current {
+    chunks: Arc<ChunkFile>,
+    file: File,
+    /// Everything before is whole.
+    end: u64,
+}
+
+/// What a frame holds, in front of the part itself.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Heading {
+    session: Uuid,
+    before: Option<Place>,
+}
+
+impl ChunkFile {
+    pub fn id(&self) -> FileId {
+        self.id
+    }
+}
+
+impl FileId {
+    fn of(path: &Path) -> Option<Self> {
+        let (shard, n) = path.file_name()?.to_str()?.strip_suffix(".chunks")?.split_once('-')?;
+        Some(Self { shard: shard.parse().ok()?, n: n.parse().ok()? })
+    }
+}
+
+impl Folder {
+    /// The folder below the data folder, made where there is none.
+    pub fn open(data: &Path) -> io::Result<Arc<Self>> {
+        let path = data.join("replays");
+        fs::create_dir_all(&path)?;
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(&path)? {
+            let path = entry?.path();
+            if let Some(id) = FileId::of(&path) {
+                files.insert(id, Arc::new(ChunkFile { id, path }));
+            }
+        }
+        let next = files.keys().map(|id| id.n).max().map_or(1, |highest| highest.saturating_add(1));
+        Ok(Arc::new(Self { path, files: Mutex::new(files), next: AtomicU32::new(next) }))
+    }
+
+    /// A file that a session from the log has parts in; if it is not there, reading will tell.
+    pub fn file(&self, id: FileId) -> Arc<ChunkFile> {
+        let new = || Arc::new(ChunkFile { id, path: self.path_of(id) });
+        Arc::clone(self.lock().entry(id).or_insert_with(new))
+    }
+
+    /// Removes the files that nobody holds any more.
+    pub fn sweep(&self) {
+        let mut files = self.lock();
+        let unused: Vec<FileId> =
+            files.iter().filter(|(_, file)| Arc::strong_count(file) == 1).map(|(&id, _)| id).collect();
+        for id in unused {
+            let Some(file) = files.remove(&id) else { continue };
+            if let Err(error) = fs::remove_file(&file.path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(path = %file.path.display(), %error, "a file of replays could not be removed");
+            }
+        }
+    }
+
+    fn create(&self, shard: u16) -> io::Result<Current> {
+        let id = FileId { shard, n: self.next.fetch_add(1, Ordering::Relaxed) };
+        let path = self.path_of(id);
+        let file = File::create(&path)?;
+        let chunks = Arc::new(ChunkFile { id, path });
+        self.lock().insert(id, Arc::clone(&chunks));
+        Ok(Current { chunks, file, end: 0 })
+    }
+
+    fn path_of(&self, id: FileId) -> PathBuf {
+        self.path.join(format!("{}-{}.chunks", id.shard, id.n))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<FileId, Arc<ChunkFile>>> {
+        // Nothing panics while it is held.
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ChunkWriter {
+    /// For `shard`. Nothing is opened before there is something to write.
+    pub fn new(folder: Arc<Folder>, shard: usize) -> Self {
+        Self {
+            folder,
+            shard: u16::try_from(shard).unwrap_or(u16::MAX),
+            current: None,
+            batch: Vec::new(),
+            owners: Vec::new(),
+            failure: None,
+            #[cfg(test)]
+            failing: Arc::default(),
+        }
+    }
+
+    /// Takes what a session's recorder holds, to be written at the end of the turn.
+    pub fn take(&mut self, session: Uuid, recorder: &mut Recorder) {
+        self.owners.push(session);
+        let current = match &mut self.current {
+            Some(current) => current,
+            None => match self.folder.create(self.shard) {
+                Ok(created) => self.current.insert(created),
+                Err(error) => {
+                    recorder.lose();
+                    self.failure = Some(error);
+                    return;
+                }
+            },
+        };
+        let place = Place { file: current.chunks.id, offset: current.end + self.batch.len() as u64 };
+        let start = self.batch.len();
+        let heading = Heading { session, before: recorder.last() };
+        self.batch.resize(start + FRAME_HEADER, 0);
+        let batch = std::mem::take(&mut self.batch);
+        self.batch = postcard::to_extend(&heading, batch).expect("a heading has no value that postcard refuses");
+        self.batch.extend_from_slice(recorder.tape());
+        entry::seal(&mut self.batch[start..]);
+        recorder.written(place, &current.chunks);
+    }
+
+    /// Appends the turn's frames and returns their bytes. After an error none of them is there, and the sessions that had
+    /// them are returned: their replays are incomplete.
+    pub fn write(&mut self) -> Result<u64, (io::Error, Vec<Uuid>)> {
+        if let Some(error) = self.failure.take() {
+            self.batch.clear();
+            return Err((error, std::mem::take(&mut self.owners)));
+        }
+        let Some(current) = self.current.as_mut().filter(|_| !self.batch.is_empty()) else { return Ok(0) };
+        let bytes = self.batch.len() as u64;
+        // At an offset: what a failed try left behind is overwritten by the next.
+        #[cfg_attr(not(test), expect(unused_mut))]
+        let mut written = current.file.write_all_at(&self.batch, current.end);
+        #[cfg(test)]
+        if self.failing.load(Ordering::SeqCst) {
+            written = Err(io::ErrorKind::StorageFull.into());
+        }
+        self.batch.clear();
+        let owners = std::mem::take(&mut self.owners);
+        written.map_err(|error| (error, owners))?;
+        current.end += bytes;
+        if current.end > limits::CHUNK_FILE_BYTES {
+            self.current = None;
+        }
+        Ok(bytes)
+    }
+
+    /// Waits until the disk has everything that was written. Before a checkpoint refers to it.
+    pub fn sync(&self) -> io::Result<()> {
+        self.current.as_ref().map_or(Ok(()), |current| current.file.sync_data())
+    }
+
+    /// Removes the files that no session needs any more, of whatever shard.
+    pub fn sweep(&self) {
+        self.folder.sweep();
+    }
+
+    /// Gives back the room that the largest turn needed.
+    pub fn shrink(&mut self) {
+        self.batch.shrink_to_fit();
+        self.owners.shrink_to_fit();
+    }
+}
+
+/// The part of `session` at `offset` of a file, and where the one before it is.
+pub fn read(file: &ChunkFile, session: Uuid, offset: u64) -> io::Result<(Vec<u8>, Option<Place>)> {
+    let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", file.path.display()));
+    let open = File::open(&file.path)?;
+    let mut header = [0; FRAME_HEADER];
+    open.read_exact_at(&mut header, offset)?;
+    let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
+    if length > limits::CHUNK_MOST_BYTES {
+        return Err(bad("a part that is too long"));
+    }
+    let mut frame = header.to_vec();
+    frame.resize(FRAME_HEADER + length, 0);
+    open.read_exact_at(&mut frame[FRAME_HEADER..], offset + FRAME_HEADER as u64)?;
+    let payload = entry::next_frame(&mut frame.as_slice()).map_err(|damage| bad(&damage.to_string()))?;
+    let payload = payload.ok_or_else(|| bad("nothing where a part should be"))?;
+    let (heading, part): (Heading, _) =
+        postcard::take_from_bytes(payload).map_err(|_| bad("a part without a heading"))?;
+    if heading.session != session {
+        return Err(bad("a part of another session"));
+    }
+    Ok((part.to_vec(), heading.before))
+}

@@ -1,0 +1,16 @@
+//! Replays of fights: recorded while they are fought, kept with them, fought again to read what happened in them.
+//!
+//! A session's [`recorder`] keeps its last inputs; what it has no room for goes into its shard's [`chunks`]. A [`recording`]
+//! is both, put together off the shard: for whoever asks, and at the end of the fight for the store, on the [`shelf`] until
+//! that has it. [`story`] is the fight told again, event by event.
+
+pub mod chunks;
+pub mod recorder;
+pub mod recording;
+pub mod shelf;
+pub mod story;
+
+pub use chunks::{ChunkWriter, Folder};
+pub use recorder::{Recorder, RecorderState};
+pub use recording::Recording;
+pub use shelf::Shelf;
