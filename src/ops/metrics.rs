@@ -9,6 +9,8 @@ use axum::http::Method;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use tiltyard_combat::Flag;
+
 use crate::auth::keyring::TokenFigures;
 use crate::records::Records;
 use crate::rest::rate::Kind;
@@ -66,7 +68,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 21] = [
+const SHARD_FIGURES: [(&str, &str, Read); 23] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -88,6 +90,10 @@ const SHARD_FIGURES: [(&str, &str, Read); 21] = [
     }),
     ("tiltyard_log_bytes_total", "Bytes appended to the log.", |stats| stats.log_bytes),
     ("tiltyard_log_failures_total", "Appends the log refused.", |stats| stats.log_failures),
+    ("tiltyard_replay_bytes_total", "Bytes appended to files of replays.", |stats| stats.replay_bytes),
+    ("tiltyard_replays_lost_total", "Fights without a replay: a part could not be written.", |stats| {
+        stats.replays_lost
+    }),
     ("tiltyard_closed_slow_total", "Connections closed because they took nothing.", |stats| stats.closed_slow),
     ("tiltyard_panics_total", "Sessions ended because stepping them panicked.", |stats| stats.panics),
 ];
@@ -109,7 +115,8 @@ impl Metrics {
                 ShardFigure::Level(gauge(&recorder, name, text), read)
             }
         };
-        let shards = SHARD_FIGURES.into_iter().map(figure).collect();
+        let mut shards: Vec<ShardFigure> = SHARD_FIGURES.into_iter().map(figure).collect();
+        shards.extend(flags(&recorder));
         let tickets = gauge(&recorder, "tiltyard_tickets", "Tickets minted and neither used nor forgotten.");
         let connections_refused = counter(
             &recorder,
@@ -221,6 +228,24 @@ fn describe_counter(recorder: &PrometheusRecorder, name: &'static str, text: &'s
     recorder.describe_counter(KeyName::from(name), None, SharedString::from(text));
 }
 
+/// One for each flag of fair play.
+fn flags(recorder: &PrometheusRecorder) -> impl Iterator<Item = ShardFigure> {
+    const NAME: &str = "tiltyard_fair_play_flags_total";
+    const READ: [(Flag, Read); Flag::ALL.len()] = [
+        (Flag::Speed, |stats| stats.flags(Flag::Speed)),
+        (Flag::Interval, |stats| stats.flags(Flag::Interval)),
+        (Flag::Aim, |stats| stats.flags(Flag::Aim)),
+        (Flag::Rate, |stats| stats.flags(Flag::Rate)),
+        (Flag::Regular, |stats| stats.flags(Flag::Regular)),
+        (Flag::Away, |stats| stats.flags(Flag::Away)),
+    ];
+    describe_counter(recorder, NAME, "What fair play noticed about participants, by flag.");
+    READ.into_iter().map(|(flag, read)| {
+        let key = Key::from_parts(NAME, vec![Label::new("flag", flag.name())]);
+        ShardFigure::Count(recorder.register_counter(&key, &METADATA), read)
+    })
+}
+
 /// One for each kind of caller.
 fn limited(recorder: &PrometheusRecorder) -> [Counter; Kind::ALL.len()] {
     const NAME: &str = "tiltyard_rate_limited_total";
@@ -272,7 +297,7 @@ pub(super) fn float(value: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Metrics};
+    use super::{Flag, Kind, Metrics};
     use crate::shard::Stats;
     use axum::http::Method;
     use std::time::Duration;
@@ -285,7 +310,9 @@ mod tests {
         let odd = Method::from_bytes(b"BREW").unwrap();
         metrics.request("none", &odd, 404, Duration::ZERO);
         metrics.limited(Kind::Service);
-        let text = metrics.render(&Stats { actions: 7, connections: 2, ..Stats::default() }, 5);
+        let mut stats = Stats { actions: 7, connections: 2, ..Stats::default() };
+        stats.flag(Flag::Aim);
+        let text = metrics.render(&stats, 5);
         for line in [
             "tiltyard_actions_total 7",
             "tiltyard_connections 2",
@@ -294,6 +321,8 @@ mod tests {
             r#"tiltyard_http_request_duration_seconds_bucket{route="/health",method="GET",le="0.005"} 2"#,
             r#"tiltyard_http_requests_total{route="none",method="OTHER",status="404"} 1"#,
             "# HELP tiltyard_panics_total",
+            r#"tiltyard_fair_play_flags_total{flag="aim"} 1"#,
+            r#"tiltyard_fair_play_flags_total{flag="speed"} 0"#,
             r#"tiltyard_rate_limited_total{kind="service"} 1"#,
             r#"tiltyard_rate_limited_total{kind="player"} 0"#,
         ] {

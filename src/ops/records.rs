@@ -26,9 +26,15 @@ const BY_TYPE: [(&str, &str, OfType); 4] = [
     ("tiltyard_changes_refused_total", "Changes of sessions that were refused, by type.", |figures| figures.refused),
 ];
 
-const OF_ALL: [(&str, &str, OfAll); 8] = [
+const OF_ALL: [(&str, &str, OfAll); 10] = [
     ("tiltyard_fights_unsettled", "Fights that the store does not know as they are.", |records| {
         records.book().waiting() as u64
+    }),
+    ("tiltyard_replays_unsettled", "Ended fights whose replays the store does not have yet.", |records| {
+        records.book().shelf().waiting() as u64
+    }),
+    ("tiltyard_replays_failed_total", "Ended fights whose replays could not be read or kept.", |records| {
+        records.book().shelf().failed()
     }),
     ("tiltyard_store_commits_total", "Transactions the store has committed.", |r| load(&r.counters().commits)),
     ("tiltyard_store_commit_failures_total", "Transactions the store has not committed.", |r| {
