@@ -9,8 +9,6 @@ mod show;
 pub use archive::hex;
 pub use show::show;
 
-pub use archive::hex;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
