@@ -556,15 +556,22 @@ phases = [{ name = "x", moves = [{ use = "attack", aim = "nearst" }] }]"#,
         r#"[enemies.a]
 health = 10
 damage = 1
+phases = [{ name = "x", entry = [{ cleanse = true }], moves = [] }]"#,
+        &["7:11: nothing is done on entering the first phase: what an enemy comes with is in `passives`"],
+    );
+    says(
+        r#"[enemies.a]
+health = 10
+damage = 1
 last_words = [{ summon = "b" }]
 phases = [{ name = "x", moves = [] }]
 [enemies.b]
 health = 10
 damage = 1
-phases = [{ name = "x", entry = [{ summon = "a" }], moves = [] }]"#,
+phases = [{ name = "x", moves = [] }, { name = "y", from_percent = 9, entry = [{ summon = "a" }], moves = [] }]"#,
         &[
-            r"4:10: a cycle without end: `a` summons itself with its first phase or its last words",
-            r"9:10: a cycle without end: `b` summons itself with its first phase or its last words",
+            r"4:10: a cycle without end: `a` is summoned by its own phases or last words",
+            r"9:10: a cycle without end: `b` is summoned by its own phases or last words",
         ],
     );
     says(

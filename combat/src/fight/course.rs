@@ -210,7 +210,11 @@ impl Fight {
         }
         let standing = |p: &&crate::Participant| p.status != Eliminated;
         let Some(first) = self.participants.iter().find(standing).map(|p| p.team) else {
-            return if self.has_all() {
+            // Players and enemies may have brought each other down.
+            let fought = self.participants.iter().any(|p| p.enemy.is_none() && !p.forfeited);
+            return if self.against_server() && fought {
+                self.won(EndReason::Defeated, None, step);
+            } else if self.has_all() {
                 self.won(EndReason::Abandoned, None, step);
             } else {
                 self.end_without(EndReason::Abandoned, step);

@@ -2,7 +2,7 @@
 
 use super::effects::changed;
 use super::{Eliminated, Fight};
-use crate::ruleset::{AbilityId, EffectId, Element};
+use crate::ruleset::{AbilityId, EffectId, Element, EnemyId};
 use crate::{EndReason, Event, Fields, Slot, Step};
 
 /// A blow that has landed, before everything that lessens or strengthens it.
@@ -80,13 +80,13 @@ impl Fight {
         }
     }
 
-    /// Base x rank x part x critical x cover x 100 / (100 + armor) x guard x what is dealt x what is taken x difficulty x
+    /// Base x strength x part x critical x cover x 100 / (100 + armor) x guard x what is dealt x what is taken x difficulty x
     /// reaction.
     fn force_of(&self, blow: &Blow, guarded: bool, reaction: u32) -> Force {
         let (rules, by) = (&self.rules, blow.source.by());
         let armor = changed(self.participants[usize::from(blow.to)].armor, self.modifiers(blow.to).armor);
         let force = Force::of(blow.base)
-            .percent(by.map_or(100, |by| self.rank_percent(by)))
+            .percent(by.map_or(100, |by| self.strength(by)))
             .percent(blow.part)
             .percent(if blow.critical { rules.critical_damage_percent } else { 100 })
             .percent(blow.cover)
@@ -131,18 +131,28 @@ impl Fight {
         changed(100, modifiers.damage_dealt.saturating_add(i32::try_from(rage).unwrap_or(i32::MAX)))
     }
 
-    fn rank_percent(&self, slot: Slot) -> u32 {
-        self.participants[usize::from(slot)].enemy.map_or(100, |enemy| self.ruleset.enemy(enemy.kind).rank.percent())
+    /// In percent: 100 for players.
+    fn strength(&self, slot: Slot) -> u32 {
+        self.participants[usize::from(slot)].enemy.map_or(100, |enemy| self.enemy_strength(enemy.kind))
+    }
+
+    /// What an enemy's rank and the number of players make of its health and damage, in percent.
+    fn enemy_strength(&self, enemy: EnemyId) -> u32 {
+        let others = u32::from(self.seats.saturating_sub(1));
+        self.ruleset.enemy(enemy).rank.percent() * (100 + others * self.rules.enemy_growth_percent) / 100
+    }
+
+    /// The most health of such an enemy in this fight.
+    pub fn enemy_health(&self, enemy: EnemyId) -> u32 {
+        let health = u64::from(self.ruleset.enemy(enemy).health) * u64::from(self.enemy_strength(enemy)) / 100;
+        u32::try_from(health).unwrap_or(u32::MAX)
     }
 
     /// The most health that the participant can have.
     pub fn most_health(&self, slot: Slot) -> u32 {
         match self.participants[usize::from(slot)].enemy {
             None => self.rules.health,
-            Some(enemy) => {
-                let enemy = self.ruleset.enemy(enemy.kind);
-                u32::try_from(u64::from(enemy.health) * u64::from(enemy.rank.percent()) / 100).unwrap_or(u32::MAX)
-            }
+            Some(enemy) => self.enemy_health(enemy.kind),
         }
     }
 

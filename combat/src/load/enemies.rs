@@ -99,6 +99,9 @@ fn phases<'t>(
         let from_percent = table.byte(r, "from_percent", 1..=100, 100);
         match last {
             None if from_percent != 100 => r.say(value.span, "the first phase begins at 100 percent of health"),
+            None if table.get("entry").is_some() => {
+                r.say(value.span, "nothing is done on entering the first phase: what an enemy comes with is in `passives`");
+            }
             Some(above) if from_percent >= above => {
                 r.say(
                     value.span,
@@ -139,11 +142,10 @@ fn decision<'t>(r: &mut Reader<'t>, value: Value<'t>, (names, list): (&Names<'t>
     Some(Move { ability: Some(ability), aim, percent })
 }
 
-/// No enemy brings itself: neither as soon as it is there, nor with its fall.
+/// No enemy brings itself on its way to its end, or there would be none.
 fn check_summons(r: &mut Reader<'_>, entries: &[Entry<'_>], enemies: &[Enemy]) {
     let brought = |enemy: &Enemy| -> Vec<u8> {
-        let at_once = enemy.phases.first().map(|phase| &phase.entry);
-        let summoned = at_once.into_iter().flatten().chain(&enemy.last_words);
+        let summoned = enemy.phases.iter().flat_map(|phase| &phase.entry).chain(&enemy.last_words);
         summoned.filter_map(|op| if let Op::Summon { enemy, .. } = op { Some(*enemy) } else { None }).collect()
     };
     for (first, entry) in entries.iter().enumerate() {
@@ -158,7 +160,7 @@ fn check_summons(r: &mut Reader<'_>, entries: &[Entry<'_>], enemies: &[Enemy]) {
             let name = entry.name;
             r.say(
                 entry.span,
-                format!("a cycle without end: `{name}` summons itself with its first phase or its last words"),
+                format!("a cycle without end: `{name}` is summoned by its own phases or last words"),
             );
         }
     }

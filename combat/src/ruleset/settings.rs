@@ -137,6 +137,8 @@ rules! {
     damage_dealt_percent = 100 in 1..=1_000,
     /// Damage that players take from them.
     damage_taken_percent = 100 in 1..=1_000,
+    /// How much more health and damage the server's enemies have for each seat of players after the first.
+    enemy_growth_percent = 0 in 0..=1_000,
     // Fair play.
     /// Most actions the session takes in a second; 0 for no bound.
     actions_per_second = 100 in 0..=1_000_000,
