@@ -95,10 +95,7 @@ impl Server {
             None => None,
         };
         // Before anything is served: whatever becomes of a ruleset's file, sessions begun under it can go on.
-        let mut library = match &config.rules {
-            Some(folder) => Library::with_folder(folder)?,
-            None => Library::built_in(),
-        };
+        let mut library = Library::open(config.rules.as_deref())?;
         library.archive(&config.data.join("rules"))?;
         let library = Arc::new(library);
         let store = store::open(config.database.as_deref(), &config.data, &config.node, config.sync).await?;

@@ -150,10 +150,7 @@ fn begin(ruleset: &Arc<Ruleset>, mode: Mode, rules: &Rules, seed: u64) -> Fight 
 fn check(fight: &Fight, before: &[ParticipantStatus], step: &Step) {
     let rules = fight.rules();
     for (slot, p) in (0..).zip(fight.participants()) {
-        let most = p.enemy().map_or(rules.health, |enemy| {
-            let enemy = fight.ruleset().enemy(enemy);
-            enemy.health * enemy.rank.percent() / 100
-        });
+        let most = p.enemy().map_or(rules.health, |enemy| fight.enemy_health(enemy));
         assert!(p.hp() <= most, "p{slot} has {} of {most}", p.hp());
         assert!(p.enemy().is_some() || p.stamina().milli() <= rules.stamina * 1000);
         assert!(p.enemy().is_some() || p.energy().milli() <= rules.energy * 1000);

@@ -1,7 +1,7 @@
 //! What a client is told of a session's rules when it joins.
 
 use tiltyard_combat::ruleset::{
-    Ability, AbilityKind, Affects, CoverKind, Effect, Element, Enemy, Rank, Resource, Shape,
+    Ability, AbilityKind, Affects, CoverKind, Effect, Element, Enemy, EnemyId, Rank, Resource, Shape,
 };
 use tiltyard_combat::{ActionKind, Fight};
 use tiltyard_protocol::RulesView;
@@ -39,7 +39,7 @@ pub fn rules_of(fight: &Fight, team: u8) -> RulesView {
         states: ruleset.activity.states.iter().map(|state| state.name.clone()).collect(),
         abilities: ruleset.abilities.iter().map(ability).collect(),
         effects: ruleset.effects.iter().map(effect).collect(),
-        enemies: ruleset.enemies.iter().map(enemy).collect(),
+        enemies: (0..).zip(&ruleset.enemies).map(|(id, of)| enemy(fight, id, of)).collect(),
         field: field(fight),
     }
 }
@@ -124,7 +124,7 @@ fn effect(effect: &Effect) -> EffectView {
     }
 }
 
-fn enemy(enemy: &Enemy) -> EnemyView {
+fn enemy(fight: &Fight, id: EnemyId, enemy: &Enemy) -> EnemyView {
     EnemyView {
         name: enemy.name.clone(),
         rank: match enemy.rank {
@@ -132,7 +132,7 @@ fn enemy(enemy: &Enemy) -> EnemyView {
             Rank::Elite => wire::Rank::Elite,
             Rank::Boss => wire::Rank::Boss,
         },
-        health: u32::try_from(u64::from(enemy.health) * u64::from(enemy.rank.percent()) / 100).unwrap_or(u32::MAX),
+        health: fight.enemy_health(id),
         phases: enemy.phases.iter().map(|phase| phase.name.clone()).collect(),
     }
 }
