@@ -97,6 +97,7 @@ struct World {
     wire: Arc<AtomicU8>,
     stop: CancellationToken,
     committing: JoinHandle<()>,
+    lost: JoinHandle<()>,
     threads: Vec<std::thread::JoinHandle<()>>,
     folder: TempDir,
 }
@@ -114,9 +115,9 @@ impl World {
         let config = ShardConfig { shards: 1, data: folder.path().to_owned(), sync: false, book, library };
         let (handles, threads) = shard::start(&config).unwrap();
         let hub = Hub::new(handles);
-        tokio::spawn(super::lost::end_lost_fights(records.clone(), hub.clone()));
+        let lost = tokio::spawn(super::lost::end_lost_fights(records.clone(), hub.clone()));
         let running = committer.run(hub.clone(), counting as Arc<dyn Witness>, 1_000_000, stop.clone());
-        Self { records, hub, store, wire, stop, committing: tokio::spawn(running), threads, folder }
+        Self { records, hub, store, wire, stop, committing: tokio::spawn(running), lost, threads, folder }
     }
 
     async fn stop(self) -> TempDir {
@@ -126,6 +127,9 @@ impl World {
         }
         self.stop.cancel();
         self.committing.await.unwrap();
+        // It holds the store for as long as it looks.
+        self.lost.abort();
+        let _ = self.lost.await;
         self.folder
     }
 
