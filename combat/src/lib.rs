@@ -6,11 +6,12 @@
 //!
 //! In reading order: [`ruleset`] the rules as data, [`load`] a file to a ruleset, [`lifecycle`] the course of a fight, [`participant`] one seat, [`fight`]
 //! inputs to changes, [`step`] what an input changed, [`audience`] who may see what of it, [`digest`] the state in one
-//! number, [`replay`] a fight as a file.
+//! number, [`replay`] a fight as a file, [`compare`] two rulesets by name.
 
 pub mod action;
 pub mod answers;
 pub mod audience;
+pub mod compare;
 pub mod digest;
 pub mod fair_play;
 pub mod field;

@@ -74,7 +74,8 @@ impl Recording {
             let (part, before) = chunks::read(file, self.session, place.offset)?;
             // No part is empty, so this ends.
             let length = part.len() as u64;
-            missing = missing.checked_sub(length).filter(|_| length > 0).ok_or_else(|| bad("parts that do not add up"))?;
+            missing =
+                missing.checked_sub(length).filter(|_| length > 0).ok_or_else(|| bad("parts that do not add up"))?;
             parts.push(part);
             next = before;
         }

@@ -50,7 +50,13 @@ pub struct Page {
 }
 
 /// The newest `limit` happenings before number `before`.
-pub fn page(replay: &Replay, ruleset: Arc<Ruleset>, reader: Reader, before: u64, limit: usize) -> Result<Page, Mismatch> {
+pub fn page(
+    replay: &Replay,
+    ruleset: Arc<Ruleset>,
+    reader: Reader,
+    before: u64,
+    limit: usize,
+) -> Result<Page, Mismatch> {
     let mut kept = VecDeque::with_capacity(limit + 1);
     let mut players = Vec::new();
     let mut teller = Teller::new(reader);
@@ -138,7 +144,8 @@ fn details(event: Event, ruleset: &Ruleset) -> Vec<(&'static str, Value)> {
     put("effect", wire.e.and_then(effect));
     let cover = |place: u8| ruleset.environment.covers.get(usize::from(place)).map(|cover| cover.name.clone().into());
     put("cover", wire.c.and_then(cover));
-    let hazard = |place: u8| ruleset.environment.hazards.get(usize::from(place)).map(|hazard| hazard.name.clone().into());
+    let hazard =
+        |place: u8| ruleset.environment.hazards.get(usize::from(place)).map(|hazard| hazard.name.clone().into());
     put("hazard", wire.z.and_then(hazard));
     let enemy = |id: u8| ruleset.enemies.get(usize::from(id)).map(|enemy| enemy.name.clone().into());
     put("enemy", wire.enemy.and_then(enemy));

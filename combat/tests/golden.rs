@@ -1,0 +1,227 @@
+//! Fights of every shipped ruleset that were recorded once, and must still be the same fights: whatever changes them, in the
+//! engine or in a ruleset, is told by name here.
+//!
+//! Where that was meant, record them anew and look at what the change has done to them:
+//! `UPDATE_GOLDEN=1 cargo test -p tiltyard-combat --test golden`, then `tiltyard replay --events FILE`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tiltyard_combat::compare::differences;
+use tiltyard_combat::replay::{End, Mark, Pen};
+use tiltyard_combat::ruleset::AbilityKind;
+use tiltyard_combat::{
+    Action, BodyPart, Difficulty, Fight, Input, Mode, ParticipantStatus, Point, Replay, Ruleset, Setup, Slot, Step,
+    Target, load,
+};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+
+/// Every shipped ruleset: its name and its text.
+fn shipped() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let named =
+        |file: &PathBuf| (file.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(file).unwrap());
+    files.iter().map(named).collect()
+}
+
+/// The golden replays of a ruleset: one for each mode it has.
+fn goldens(name: &str, text: &str) -> Vec<(Mode, PathBuf)> {
+    let ruleset = load::load(text).unwrap();
+    let has = |mode: &Mode| ruleset.rules_of(*mode, Difficulty::Normal).is_some();
+    let file = |mode: Mode| (mode, Path::new(FOLDER).join(format!("{name}-{}.replay", mode.name())));
+    Mode::ALL.into_iter().filter(has).map(file).collect()
+}
+
+/// Whether the fight in `bytes` is still the one that was recorded, under the ruleset as it is now.
+fn check(bytes: &[u8], text: &str) -> Result<(), String> {
+    let replay = Replay::decode(bytes).map_err(|error| error.to_string())?;
+    let differences = differences(&replay.text, text).map_err(|problems| problems.to_string())?;
+    if !differences.is_empty() {
+        return Err(differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
+    let ruleset = load::load(&replay.text).map_err(|problems| problems.to_string())?;
+    replay.play(Arc::new(ruleset), |_| ()).map_err(|mismatch| mismatch.to_string())
+}
+
+#[test]
+fn golden_replays_are_the_same_fights() {
+    let mut wrong = Vec::new();
+    for (name, text) in shipped() {
+        for (mode, file) in goldens(&name, &text) {
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                fs::write(&file, record(&text, mode).encode()).unwrap();
+            }
+            let bytes = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            if let Err(what) = check(&bytes, &text) {
+                wrong.push(format!("{}:\n{what}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// They would show little if little happened in them.
+#[test]
+fn golden_replays_are_of_fights_in_which_much_happens() {
+    let mut kinds = BTreeSet::new();
+    for (name, text) in shipped() {
+        for (_, file) in goldens(&name, &text) {
+            let replay = Replay::decode(&fs::read(&file).unwrap()).unwrap();
+            let (mut applied, mut refused) = (0, 0);
+            let ruleset = Arc::new(load::load(&replay.text).unwrap());
+            let played = replay.play(ruleset, |played| {
+                if let Input::Act { .. } = played.input {
+                    *(if played.answer.is_ok() { &mut applied } else { &mut refused }) += 1;
+                }
+                for event in played.step.events() {
+                    let shown = format!("{event:?}");
+                    kinds.insert(shown.split([' ', '{']).next().unwrap_or_default().to_owned());
+                }
+            });
+            assert_eq!(played, Ok(()), "{}", file.display());
+            assert!(applied > 40 && refused > 5, "{}: {applied} {refused}", file.display());
+        }
+    }
+    let expected = [
+        "Affected",
+        "Casting",
+        "Eliminated",
+        "Faded",
+        "Guard",
+        "Healed",
+        "Hit",
+        "Missed",
+        "Phase",
+        "Round",
+        "Spawned",
+        "Struck",
+        "Suffered",
+        "Turn",
+        "Used",
+    ];
+    let missing: Vec<_> = expected.iter().filter(|kind| !kinds.contains(**kind)).collect();
+    assert!(missing.is_empty(), "{missing:?} are in none: {kinds:?}");
+}
+
+#[test]
+fn a_number_of_a_ruleset_that_has_changed_is_named() {
+    let (_, text) = shipped().into_iter().find(|(name, _)| name == "default").unwrap();
+    let (_, file) = goldens("default", &text).remove(0);
+    let bytes = fs::read(file).unwrap();
+    assert_eq!(check(&bytes, &text), Ok(()));
+    assert_eq!(check(&bytes, &format!("# Said otherwise.\n{text}")), Ok(()), "a comment changes nothing");
+
+    let mutant = text.replace("attack_damage_max = 30\n", "attack_damage_max = 31\n");
+    let told = check(&bytes, &mutant).unwrap_err();
+    assert_eq!(told, "settings.attack_damage_max: 30 in the replay, 31 in the file");
+
+    let mut mutated = 0;
+    for (place, line) in text.lines().enumerate() {
+        let Some((key, number)) = line.split_once(" = ") else { continue };
+        let Ok(number) = number.replace('_', "").parse::<u64>() else { continue };
+        let lines = text
+            .lines()
+            .enumerate()
+            .map(|(at, line)| if at == place { format!("{key} = {}\n", number + 1) } else { format!("{line}\n") });
+        let mutant: String = lines.collect();
+        let told = check(&bytes, &mutant).unwrap_err();
+        assert!(told.contains(key), "line {place}, {line}: {told}");
+        mutated += 1;
+    }
+    assert!(mutated > 100, "{mutated}");
+}
+
+/// `SplitMix64`: enough for tests and the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % bound.max(1)
+    }
+
+    fn byte(&mut self, bound: usize) -> u8 {
+        u8::try_from(self.below(bound as u64)).expect("a small number")
+    }
+
+    /// A step of at most two metres.
+    fn near(&mut self, from: Point) -> Point {
+        let mut step = || i32::try_from(self.below(400)).expect("small") - 200;
+        Point::new(from.x + step(), from.y + step())
+    }
+
+    /// What somebody in `slot` could try.
+    fn action(&mut self, fight: &Fight, slot: Slot) -> Action {
+        let here = fight.participants()[usize::from(slot)].at();
+        let others = fight.participants().len();
+        match self.below(20) {
+            0..2 => Action::Defend,
+            2..6 => Action::Move { to: self.near(here) },
+            6..12 => {
+                let ability = self.byte(usize::from(fight.ruleset().kit));
+                let item = fight.ruleset().ability(ability).is_some_and(|ability| ability.kind == AbilityKind::Item);
+                let aim = Target { slot: Some(self.byte(others)), at: Some(self.near(here)) };
+                Action::Use { ability, item, aim }
+            }
+            12 if !fight.ruleset().environment.covers.is_empty() => {
+                let cover = self.byte(fight.ruleset().environment.covers.len());
+                Action::Break { thing: tiltyard_combat::Thing::Cover(cover) }
+            }
+            _ => {
+                let part = [BodyPart::Head, BodyPart::Torso, BodyPart::Limb][usize::from(self.byte(3))];
+                Action::Attack { target: Some(self.byte(others)), part }
+            }
+        }
+    }
+
+    /// Somebody who stands, and whose turn it is where there are turns.
+    fn actor(&mut self, fight: &Fight) -> Slot {
+        if let Some(turn) = fight.turn() {
+            return turn.slot();
+        }
+        let standing = (0..fight.seats())
+            .filter(|&slot| fight.participants()[usize::from(slot)].status() != ParticipantStatus::Eliminated);
+        let standing: Vec<Slot> = standing.collect();
+        if standing.is_empty() { 0 } else { standing[usize::from(self.byte(standing.len()))] }
+    }
+}
+
+/// A fight of dice, as a shard would record it.
+fn record(text: &str, mode: Mode) -> Replay {
+    let ruleset: Arc<Ruleset> = Arc::new(load::load(text).unwrap());
+    let rules = ruleset.rules_of(mode, Difficulty::Normal).unwrap();
+    let seats = if rules.turn_ms > 0 { 2 } else { 4 };
+    let participants = (1..=u128::from(seats)).collect();
+    let setup = Setup { mode, rules, seats, participants, teams: Vec::new(), seed: 0x601D };
+    let mut fight = Fight::new(Arc::clone(&ruleset), setup.clone());
+    let (mut pen, mut tape, mut step) = (Pen::default(), Vec::new(), Step::default());
+    let (mut dice, mut at) = (Dice(0xF1647), 0);
+    let ready = (0..seats).flat_map(|slot| [Input::Connect { slot }, Input::Ready { slot }]);
+    let mut first: Vec<Input> = ready.rev().collect();
+    while pen.inputs() < 1_500 && !fight.lifecycle().is_ended() {
+        at += 20 + dice.below(180);
+        let slot = dice.actor(&fight);
+        let input = match (first.pop(), dice.below(50)) {
+            (Some(input), _) => input,
+            (None, 0..5) => Input::Ready { slot: dice.byte(usize::from(seats)) },
+            (None, 5) => Input::Tick,
+            _ => Input::Act { slot, id: 0, action: dice.action(&fight, slot) },
+        };
+        step.clear();
+        let _applied_or_refused = fight.handle(at, input, &mut step);
+        pen.input(at, input, &mut tape);
+        if pen.is_check_due() {
+            Pen::mark(Mark::Check { seq: fight.seq(), digest: fight.state_digest() }, &mut tape);
+        }
+    }
+    let end = End { inputs: pen.inputs(), seq: fight.seq(), digest: fight.state_digest() };
+    Replay { session: 0x601D, created_at: 0, text: text.to_owned(), hash: ruleset.hash, setup, tape, end }
+}
