@@ -131,7 +131,8 @@ impl Fight {
         }
     }
 
-    /// Whom an event of a step that has just been taken names to `audience`; `None` where it is not shown at all.
+    /// Whom an event of a step that has just been taken names to `audience`; `None` where it is not shown at all. What
+    /// happens to one in the fog is not shown to who does it either: how much it hurts would tell about the other.
     pub fn named(&self, step: &Step, audience: Audience, event: &Event) -> Option<Named> {
         // Also whoever was in sight until this very step: the last thing a team sees is who strikes it down.
         let seen = |slot: Slot| {
@@ -139,9 +140,9 @@ impl Fight {
             self.sees(audience, slot) || self.side(audience).is_some_and(left)
         };
         let (by, to) = event.of();
-        let named = match event {
+        let (by, to) = (by.is_none_or(seen), to.is_none_or(seen));
+        match event {
             // Seats, status and score are known of those in the fog too.
-            Event::Revived { by, .. } => Named { by: seen(*by), to: true },
             Event::Eliminated { .. }
             | Event::Perished { .. }
             | Event::Seated { .. }
@@ -149,11 +150,26 @@ impl Fight {
             | Event::Connected { .. }
             | Event::Disconnected { .. }
             | Event::Forfeited { .. }
-            | Event::Turn { .. } => Named { by: true, to: true },
-            _ => Named { by: by.is_none_or(seen), to: to.is_none_or(seen) },
-        };
-        let shown = (by.is_some() && named.by) || (to.is_some() && named.to) || (by.is_none() && to.is_none());
-        shown.then_some(named)
+            | Event::Turn { .. } => Some(Named { by: true, to: true }),
+            Event::Revived { .. } => Some(Named { by, to: true }),
+            // Of these `by` is the one that it is about.
+            Event::Used { .. }
+            | Event::Guard { .. }
+            | Event::Casting { .. }
+            | Event::Broken { .. }
+            | Event::Struck { .. }
+            | Event::Destroyed { .. }
+            | Event::Spawned { .. }
+            | Event::Enraged { .. } => by.then_some(Named { by, to }),
+            Event::Hit { .. }
+            | Event::Missed { .. }
+            | Event::Suffered { .. }
+            | Event::Burned { .. }
+            | Event::Healed { .. }
+            | Event::Affected { .. }
+            | Event::Faded { .. } => to.then_some(Named { by, to }),
+            Event::Round { .. } | Event::Phase => Some(Named { by, to }),
+        }
     }
 
     /// The team that an audience looks with; `None` for those who have no side.
@@ -235,7 +251,7 @@ mod tests {
         step.note(Event::Guard { by: 0 });
         step.note(Event::Eliminated { by: 0, to: 1 });
         let (both, to) = (Some(Named { by: true, to: true }), Some(Named { by: false, to: true }));
-        assert_eq!(fight.cut(&step, Audience::Team(1)).events(), [Some(Named { by: true, to: false }), both, both]);
+        assert_eq!(fight.cut(&step, Audience::Team(1)).events(), [None, both, both], "it missed one in the fog");
         assert_eq!(fight.cut(&step, Audience::Team(2)).events(), [to, None, both]);
         step.sight(0, 0, 0b100);
         assert_eq!(fight.cut(&step, Audience::Team(2)).events(), [both, both, both]);

@@ -291,6 +291,37 @@ fn who_acts_like_clockwork_is_flagged() {
     check(&script(1_000 + 32 * 120 + 60));
 }
 
+// Fog.
+
+#[test]
+fn a_team_sees_as_far_as_its_eyes_and_not_through_walls() {
+    let ruleset = arena(|_| {});
+    check_in(
+        &ruleset,
+        Mode::Pvp,
+        "rules sight_cm=700 speed_cm_per_s=100000
+         wall 700 0 size 20 550 health 25
+         seats 3
+         // At 200, 600 and 1000: the last is behind the wall, and too far for the first anyway.
+         at 0 -> phase active, p0 seen by p1, p1 seen by p0, p2 seen by nobody
+         at 1000 p0 attack p2 -> no sight
+         at 1000 p2 move to 1000 850 -> ok, p2 seen by p1, p1 seen by p0 p2, p0 seen by p1
+         at 2000 p2 move to 1400 850 -> ok, p2 seen by nobody
+         at 3000 p2 move to 1000 500 -> ok, p2 seen by nobody
+         at 3000 p1 strike cover 0 -> ok, cover 0 0, p2 seen by p1, p1 seen by p0 p2
+         at 3100 p0 attack p1 -> ok, p1 hp 75
+         // Whoever is down sees nobody, and is seen all the same.
+         at 3200 p2 attack p1 -> ok
+         at 3300 p2 attack p1 -> ok
+         at 3400 p2 attack p1 -> ok, p1 eliminated, p2 seen by nobody, p1 seen by p0 p2, p0 seen by nobody",
+    );
+}
+
+#[test]
+fn without_fog_all_are_seen() {
+    check("rules preparation_ms=0\nseats 2\nat 0 -> phase active, p0 seen by p1, p1 seen by p0");
+}
+
 // The server's enemies.
 
 /// A player that shoots at the nearest enemy and keeps away from it: no genius.

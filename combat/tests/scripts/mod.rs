@@ -21,8 +21,8 @@ use std::sync::Arc;
 use crate::watched::Watched;
 use tiltyard_combat::ruleset::{AbilityId, Cover, CoverKind, EffectId, Spot};
 use tiltyard_combat::{
-    Action, Answer, BodyPart, Event, Fight, Input, Millis, Mode, Participant, PlayerId, Point, Refusal, Rules, Ruleset,
-    Setup, Slot, Step, Target, Thing,
+    Action, Answer, Audience, BodyPart, Event, Fight, Input, Millis, Mode, Participant, PlayerId, Point, Refusal,
+    Rules, Ruleset, Setup, Slot, Step, Target, Thing,
 };
 
 /// Every hit takes 25 of 100 health, so four are enough.
@@ -203,6 +203,14 @@ fn found(watched: &Watched, answer: Answer, expectation: &str) -> String {
         ["shows", ..] => {
             let words = |&event: &Event| event_words(fight.ruleset(), event);
             format!("shows {}", step.events().iter().map(words).collect::<Vec<_>>().join(" + "))
+        }
+        [who, "seen", "by", ..] => {
+            let of = slot_in(who);
+            let team = fight.participants()[usize::from(of)].team();
+            let others = (0_u8..).zip(fight.participants()).filter(|(_, p)| p.team() != team);
+            let seeing = others.filter(|&(slot, _)| fight.sees(Audience::Own(slot), of));
+            let seeing: Vec<_> = seeing.map(|(slot, _)| format!("p{slot}")).collect();
+            format!("{who} seen by {}", if seeing.is_empty() { "nobody".to_owned() } else { seeing.join(" ") })
         }
         [who, what, ..] => {
             let slot = slot_in(who);
