@@ -32,7 +32,6 @@ mod progress;
 mod quick;
 mod report;
 mod rest;
-mod rng;
 mod run;
 mod schedule;
 mod session;
@@ -42,6 +41,7 @@ mod tally;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tiltyard_loadtest::rng;
 
 use crate::cli::{Cli, Command};
 
