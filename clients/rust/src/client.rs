@@ -23,6 +23,7 @@ pub struct Client {
     view: View,
     seq: u64,
     last_id: u64,
+    at: Option<u64>,
 }
 
 /// What happened; the view already shows it.
@@ -67,7 +68,7 @@ impl Client {
         }
         let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
         let (socket, _response) = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await?;
-        Ok(Self { socket, encoding, joined: None, view: View::default(), seq: 0, last_id: 0 })
+        Ok(Self { socket, encoding, joined: None, view: View::default(), seq: 0, last_id: 0, at: None })
     }
 
     /// Asks to take part in `session`; [`Update::Joined`] and [`Update::Snapshot`] follow.
@@ -151,11 +152,13 @@ impl Client {
             }
             ServerMessage::Snapshot(snapshot) => {
                 self.seq = snapshot.q;
+                self.at = Some(snapshot.at);
                 self.view = snapshot.verified()?;
                 Update::Snapshot
             }
             ServerMessage::Delta(delta) => {
                 self.seq = self.view.apply(self.seq, &delta)?;
+                self.at = Some(delta.at);
                 Update::Delta(delta.ev)
             }
             ServerMessage::Ack(ack) => Update::Ack(ack),
@@ -190,6 +193,11 @@ impl Client {
     /// What the session is played by, once joined.
     pub fn rules(&self) -> Option<&RulesView> {
         self.joined.as_ref().map(|joined| &*joined.rules)
+    }
+
+    /// Session time of the last snapshot or delta, in milliseconds; `None` before the first.
+    pub fn at(&self) -> Option<u64> {
+        self.at
     }
 
     /// The sequence the view is at.

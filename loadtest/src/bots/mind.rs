@@ -85,8 +85,8 @@ impl Mind {
     }
 
     /// Hears that `deed` was refused at `now`, and that it would be taken `retry_ms` later.
-    pub fn refused(&mut self, deed: Deed, reason: Reason, retry_ms: Option<u64>, scene: &Scene<'_>) {
-        let until = scene.now + retry_ms.unwrap_or(LET_GO_MS);
+    pub fn refused(&mut self, deed: Deed, reason: Reason, retry_ms: Option<u32>, scene: &Scene<'_>) {
+        let until = scene.now + retry_ms.map_or(LET_GO_MS, u64::from);
         match deed {
             Deed::Use { ability, .. } => self.let_go.push((Some(ability), until)),
             Deed::Walk(_) if reason == Reason::TooFast => self.pace_percent = (self.pace_percent * 3 / 4).max(25),

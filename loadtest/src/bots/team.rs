@@ -126,7 +126,7 @@ pub async fn fill(rest: &Rest, kind: &str, count: usize, seed: u64) -> Result<Ve
 }
 
 fn encoding(place: usize) -> Encoding {
-    if place.is_multiple_of(2) { Encoding::Json } else { Encoding::MessagePack }
+    if place.is_multiple_of(2) { Encoding::Json } else { Encoding::MsgPack }
 }
 
 /// What they say together; an error where they were not told the same result.

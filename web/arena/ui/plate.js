@@ -33,7 +33,9 @@ export class Plate {
     this.slot = slot;
     const head = el("span", { class: "plate-head" }, this.#crest, this.#name, this.#tag, this.#key);
     const parts = [head, this.#hp, this.#phases, this.#foot, this.#chips];
-    this.root = el("button", { class: "plate", type: "button", data: { slot }, on: { click: onPick } }, ...parts);
+    // A click does not take the keys away from the field.
+    const on = { click: onPick, mousedown: (event) => event.preventDefault() };
+    this.root = el("button", { class: "plate", type: "button", data: { slot }, on }, ...parts);
   }
 
   /** Shows what the view says of this seat; `key` picks it, if any does. */
