@@ -31,6 +31,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Fill a server with sessions over REST, restart it, and measure a mix of requests at a steady rate
     Crud(CrudArgs),
+    /// Have bots play a fight to its result, or fill the seats of one that waits; every digest is checked
+    Bots(BotsArgs),
     /// Be the smallest HTTP server that could read and create sessions: no authentication, no store
     BareHttp(BareHttpArgs),
 }
@@ -224,6 +226,55 @@ pub struct BareHttpArgs {
     pub session: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("where").required(true).args(["server_bin", "url"]))]
+pub struct BotsArgs {
+    /// The server's executable: it is started for these fights and ended after them
+    #[arg(long, value_name = "PATH")]
+    pub server_bin: Option<PathBuf>,
+    /// A server that runs, and admits guests
+    #[arg(long, requires = "fill")]
+    pub url: Option<String>,
+    /// With --url: take seats in the arena's next fight of this kind: duel, brawl, solo, coop or arena
+    #[arg(long, value_name = "KIND", requires = "url")]
+    pub fill: Option<String>,
+    /// With --url: how many seats
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(usize), requires = "url")]
+    pub count: usize,
+    /// With --server-bin: what to play
+    #[arg(long, value_enum, default_value_t = Scenario::Boss)]
+    pub scenario: Scenario,
+    /// The ruleset
+    #[arg(long, default_value = "default")]
+    pub ruleset: String,
+    /// How hard the server's enemies are: easy, normal, hard, expert
+    #[arg(long)]
+    pub difficulty: Option<String>,
+    /// Best of how many rounds
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub rounds: Option<u32>,
+    /// Least time between two attacks of one player
+    #[arg(long, value_name = "MS")]
+    pub attack_interval_ms: Option<u32>,
+    /// With --server-bin: how many fights, one after the other
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeat: u32,
+    /// Seed of every whim of the bots
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// A fight of bots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// One against one
+    Duel,
+    /// Three against the server's enemies
+    Boss,
+    /// Five against five
+    Arena5v5,
+}
+
 /// Whom to measure.
 #[derive(Debug, Args)]
 pub struct Target {
@@ -298,5 +349,9 @@ mod tests {
         refused(&["x", "crud"]);
         refused(&["x", "crud", "--server-bin", "y", "--reps", "3"]);
         refused(&["x", "crud", "--server-bin", "y", "--connections", "0"]);
+        taken(&["x", "bots", "--server-bin", "y", "--scenario", "arena5v5", "--rounds", "3"]);
+        taken(&["x", "bots", "--url", "http://h", "--fill", "coop", "--count", "2"]);
+        refused(&["x", "bots"]);
+        refused(&["x", "bots", "--url", "http://h"]);
     }
 }

@@ -7,6 +7,7 @@
 //! - [`fleet`] is the one loop; the [`crowd`] are all players with their sockets; a [`player`] checks what it is sent, with
 //!   a [`memo`] of what others were sent and [`quick`] ways for the usual messages; a [`session`] is what its players know
 //!   together; a [`schedule`] says when an open-loop player acts.
+//! - [`play`] has bots play fights; they are the library's `bots`.
 //! - [`tally`] counts, [`report`] shows it, [`bounds`] decides the exit code, [`procfs`] reads what a process used.
 
 mod bare;
@@ -26,6 +27,7 @@ mod idle;
 mod lobby;
 mod memo;
 mod number;
+mod play;
 mod player;
 mod procfs;
 mod progress;
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::command(&args),
         Command::Crud(args) => crud::command(&args),
         Command::BareHttp(args) => bare_http::command(&args),
+        Command::Bots(args) => play::command(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
