@@ -23,7 +23,7 @@ export function openSocket() {
 const ANSWERS = {
   "/guest": { token: "t", player_id: "p", expires_at: "" },
   "/arena/seats": { session_id: SESSION, slot: 0, seats: 2, ticket: "t", url: "ws://stand/ws", expires_at: "" },
-  "/arena": { rulesets: [{ name: "default", title: "As usual", kinds: ["duel", "brawl", "solo", "coop", "arena"] }] },
+  "/rulesets": { rulesets: [{ name: "default", title: "As usual", kinds: ["duel", "brawl", "solo", "coop", "arena"] }] },
 };
 
 /** Serves the page; `close` ends it. */

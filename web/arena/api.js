@@ -30,9 +30,9 @@ export class Api {
     return this.#ask("POST", "guest");
   }
 
-  /** What can be played: `{rulesets: [{name, title, kinds}]}`. */
+  /** By which rules it can be played: `{rulesets: [{name, title, kinds}]}`. */
   offers() {
-    return this.#ask("GET", "arena");
+    return this.#ask("GET", "rulesets");
   }
 
   /** A seat in a fight, `wanted` being `{kind, ruleset, difficulty}`: `{session_id, slot, seats, ticket, url, expires_at}`. */
