@@ -250,7 +250,9 @@ mod tests {
         assert!(matches!(checks, Command::Rules(RulesCommand::Check { files }) if files.len() == 2));
         assert!(parses(&["rules", "check"]).is_err() && parses(&["rules", "show"]).is_err());
         let serves = parses(&["--rules", "mine"]).unwrap();
-        assert!(matches!(serves, Command::Serve(flags) if flags.rules.as_ref().is_some_and(|folder| folder.ends_with("mine"))));
+        assert!(
+            matches!(serves, Command::Serve(flags) if flags.rules.as_ref().is_some_and(|folder| folder.ends_with("mine")))
+        );
     }
 
     #[test]

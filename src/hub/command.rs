@@ -1,11 +1,14 @@
 //! What REST, sockets and tickers put into a shard's inbox, and what comes back. Closed enums: a command can be logged.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 pub use tiltyard_combat::Mode;
+use tiltyard_combat::ruleset::EffectId;
 use tiltyard_combat::{
-    Action, BodyPart, EndReason, ParticipantStatus, PhaseName, Point, Rules, SessionStatus, Target, Thing,
+    Action, BodyPart, EndReason, Fields, Fight, ParticipantStatus, PhaseName, Point, Rules, Ruleset, SessionStatus,
+    Target, Thing,
 };
 use tiltyard_protocol::{Act, ActionKind, Encoding, Reason};
 use tokio::sync::oneshot;
@@ -70,17 +73,22 @@ pub struct NewFight {
     pub participants: Vec<Uuid>,
     /// At least as many as `participants`; the rest can be taken with [`Command::Seat`].
     pub seats: u8,
+    pub ruleset: Arc<Ruleset>,
+    /// The ruleset's numbers, with everything that mode, difficulty and request set otherwise.
     pub rules: Rules,
+    /// Of the first seats in order; the other seats are dealt to teams by the rules.
+    pub teams: Vec<u8>,
     /// The request's `settings`, as JSON text, echoed to readers; empty where there were none.
     pub settings: String,
     /// The same of `metadata`.
     pub metadata: String,
 }
 
-/// An action asked for over REST: the target is named by player.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An action asked for over REST: as over a socket, but the target is named by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestAction {
-    pub kind: tiltyard_protocol::ActionKind,
+    /// Session and id are of no meaning.
+    pub act: Act,
     pub target: Option<Uuid>,
 }
 
@@ -95,10 +103,11 @@ pub struct ActionApplied {
 }
 
 /// An effect an action had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
-    /// For example `guard`.
-    pub name: &'static str,
+    /// `guard`, `heal`, `cast`, or an effect of the ruleset.
+    pub name: String,
+    /// Percent of a guard, health of a heal, stacks of an effect.
     pub value: u32,
     pub duration_ms: u32,
 }
@@ -142,7 +151,23 @@ pub struct FightInfo {
     pub damage: u64,
     pub eliminations: u32,
     pub winner: Option<Uuid>,
+    #[serde(default)]
+    pub winning_team: Option<u8>,
     pub end_reason: Option<EndReason>,
+    /// The ruleset's name.
+    #[serde(default)]
+    pub ruleset: String,
+    /// Rounds that are over.
+    #[serde(default)]
+    pub round: u8,
+    /// Those that the server plays.
+    #[serde(default)]
+    pub enemies: Vec<EnemyInfo>,
+    #[serde(default)]
+    pub sight: Sight,
+    /// What is around them; `None` for a fight that is not resident.
+    #[serde(skip)]
+    pub scene: Option<Scene>,
     /// The newest ones, oldest first; bounded.
     pub events: Vec<EventInfo>,
 }
@@ -162,6 +187,26 @@ impl FightInfo {
     }
 }
 
+impl FightInfo {
+    pub const fn has_ended(&self) -> bool {
+        matches!(self.status, SessionStatus::Completed | SessionStatus::Terminated)
+    }
+
+    /// The id of who is in `slot`, a player or an enemy.
+    pub fn id_of(&self, slot: u8) -> Option<Uuid> {
+        let slot = usize::from(slot);
+        let player = self.participants.get(slot).map(|seat| seat.player);
+        player.or_else(|| Some(self.enemies.get(slot - self.participants.len())?.id))
+    }
+
+    /// The team of who is in `slot`.
+    pub fn team_of(&self, slot: u8) -> Option<u8> {
+        let slot = usize::from(slot);
+        let player = self.participants.get(slot).map(|seat| seat.team);
+        player.or_else(|| Some(self.enemies.get(slot - self.participants.len())?.team))
+    }
+}
+
 /// A participant as REST tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParticipantInfo {
@@ -170,6 +215,93 @@ pub struct ParticipantInfo {
     pub status: ParticipantStatus,
     pub score: u32,
     pub hp: u32,
+    #[serde(default)]
+    pub team: u8,
+    #[serde(default)]
+    pub at: Point,
+    /// A bit for each team that sees it, where there is fog.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub seen_by: u128,
+}
+
+/// An enemy as REST tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnemyInfo {
+    pub id: Uuid,
+    pub name: String,
+    pub team: u8,
+    pub status: ParticipantStatus,
+    pub hp: u32,
+    /// The name of its phase.
+    pub phase: String,
+    pub at: Point,
+    /// A bit for each team that sees it, where there is fog.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub seen_by: u128,
+}
+
+/// What a fight's participants may see of each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sight {
+    /// Whether there is something that a team does not see at all.
+    pub fog: bool,
+    /// What everybody sees.
+    pub all: Shown,
+    /// What team-mates see.
+    pub team: Shown,
+}
+
+/// What is shown of a participant, of that which REST tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    pub health: bool,
+    pub place: bool,
+    pub phase: bool,
+}
+
+impl Shown {
+    pub const ALL: Self = Self { health: true, place: true, phase: true };
+    pub const NOTHING: Self = Self { health: false, place: false, phase: false };
+
+    const fn of(fields: Fields) -> Self {
+        Self { health: fields.has(Fields::HP), place: fields.has(Fields::PLACE), phase: fields.has(Fields::RAGE) }
+    }
+}
+
+impl Default for Shown {
+    /// Of fights from before there was anything to hide.
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+impl Sight {
+    pub fn of(fight: &Fight) -> Self {
+        let visibility = &fight.ruleset().visibility;
+        let fog = fight.rules().sight_cm > 0;
+        Self { fog, all: Shown::of(visibility.all), team: Shown::of(visibility.team) }
+    }
+}
+
+/// The environment of a fight as it is; the ruleset says what its things are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scene {
+    pub ruleset: Arc<Ruleset>,
+    /// Health of each cover.
+    pub covers: Vec<u32>,
+    /// Health of each hazard, and whether it is gone.
+    pub hazards: Vec<(u32, bool)>,
+    pub modifiers: Vec<EffectId>,
+    /// Team and rounds won.
+    pub wins: Vec<(u8, u8)>,
+    /// Whose turn it is.
+    pub turn: Option<Uuid>,
+}
+
+// serde's `skip_serializing_if` calls with a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_zero(value: &u128) -> bool {
+    *value == 0
 }
 
 /// An event as REST tells of it.

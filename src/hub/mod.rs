@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 pub use command::{
-    ActionApplied, Attachment, Command, Control, Effect, EventInfo, FightInfo, Mode, NewFight, ParticipantInfo,
-    Refusal, Reply, RestAction,
+    ActionApplied, Attachment, Command, Control, Effect, EnemyInfo, EventInfo, FightInfo, Mode, NewFight,
+    ParticipantInfo, Refusal, Reply, RestAction, Scene, Shown, Sight,
 };
 
 use crate::limits;

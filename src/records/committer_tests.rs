@@ -183,7 +183,9 @@ fn fight() -> NewFight {
         creator: Uuid::from_u128(1),
         participants: vec![Uuid::from_u128(1)],
         seats: 1,
+        ruleset: Arc::clone(Library::built_in().by_name("default").unwrap()),
         rules: tiltyard_combat::Rules::default(),
+        teams: Vec::new(),
         settings: String::new(),
         metadata: String::new(),
     }
@@ -359,7 +361,9 @@ async fn the_replay_of_an_ended_fight_waits_for_the_store_and_is_the_fight() {
     let kept = world.store.replay(id).await.unwrap().expect("a replay");
     let (replay, ruleset) = (Replay::decode(&kept.data).unwrap(), load(&kept.text).unwrap());
     assert_eq!((replay.session, replay.text.as_str()), (id.as_u128(), ""));
-    assert!(replay.entries().any(|entry| matches!(entry, Ok(Entry::Input { input: Input::Terminate { force: true }, .. }))));
+    assert!(
+        replay.entries().any(|entry| matches!(entry, Ok(Entry::Input { input: Input::Terminate { force: true }, .. })))
+    );
     replay.play(Arc::new(ruleset), |_| ()).unwrap();
     let past = Past { ended: i64::MAX, keys: 0, buckets: [(0, 0); 4] };
     assert_eq!(world.store.sweep(past, 10).await.unwrap(), 1);

@@ -128,7 +128,7 @@ impl Teller {
 }
 
 /// What an event says beside who did it to whom, with names in place of numbers of the ruleset.
-fn details(event: Event, ruleset: &Ruleset) -> Vec<(&'static str, Value)> {
+pub fn details(event: Event, ruleset: &Ruleset) -> Vec<(&'static str, Value)> {
     let wire = event_of(event);
     let mut details: Vec<(&'static str, Value)> = Vec::new();
     let mut put = |name, value: Option<Value>| details.extend(value.map(|value| (name, value)));

@@ -1,6 +1,7 @@
 //! `POST /combat/sessions/{session_id}/actions`: an action by REST takes the same way as one by socket, and the answer is
 //! what it did.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
@@ -8,7 +9,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tiltyard_protocol::{ActionKind, Reason};
+use tiltyard_combat::Ruleset;
+use tiltyard_combat::ruleset::AbilityKind;
+use tiltyard_protocol::{Act, ActionKind, BodyPart, Reason};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
@@ -21,6 +24,7 @@ use super::find::Found;
 use super::idempotency::{self, Key};
 use super::sessions::counted;
 use super::shapes::{CombatSessionState, Timestamp};
+use super::viewer::Viewer;
 use crate::auth::Operation;
 use crate::hub::{ActionApplied, RestAction};
 use crate::records::Kept;
@@ -40,7 +44,7 @@ pub struct CombatActionResult {
 #[derive(Debug, Serialize)]
 struct ActionEffect {
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: String,
     value: u32,
     /// Seconds, rounded up.
     duration: u32,
@@ -57,7 +61,8 @@ pub async fn act(
 ) -> Result<Response, ApiError> {
     caller.may(Operation::Act)?;
     let fingerprint = body.fingerprint();
-    let (player, action) = request(body)?;
+    let asked = request(body)?;
+    let player = asked.player;
     let Kept::Fight(fight) = app.find(&caller, Operation::Act, session).await?.kept else {
         return Err(Reason::WrongType.into());
     };
@@ -71,14 +76,18 @@ pub async fn act(
     let operation = format!("executeCombatAction {session}");
     let key = Key::begin(&app, &caller, &operation, &headers, fingerprint).await?;
     let act = async {
+        // One that is not resident has ended.
+        let scene = fight.scene.as_ref().ok_or(Reason::SessionEnded)?;
+        let action = asked.action(&scene.ruleset)?;
         let applied = app.hub.act(session, player, action).await.map_err(|refusal| match refusal.reason {
             // It was there a moment ago.
             Reason::NoSession => Reason::SessionEnded.into(),
             _ => refusal,
-        });
-        applied.map(CombatActionResult::from).map_err(ApiError::from)
+        })?;
+        let viewer = Viewer::of(&caller, &applied.fight);
+        Ok::<_, ApiError>(CombatActionResult::of(applied, viewer))
     };
-    let found = Found { kept: Kept::Fight(fight), resident: true };
+    let found = Found { kept: Kept::Fight(Arc::clone(&fight)), resident: true };
     let Some(Key(begun)) = key else { return Ok(counted(&found, Json(act.await?).into_response())) };
     if let Some(answer) = begun.row.answer {
         return idempotency::replayed(base, answer);
@@ -103,20 +112,105 @@ pub async fn act(
     Ok(counted(&found, response))
 }
 
-/// `CombatActionRequest`, validated.
-fn request(mut body: Fields) -> Result<(Uuid, RestAction), ApiError> {
+/// `CombatActionRequest`, as far as it can be validated without the fight.
+#[derive(Debug)]
+struct Asked {
+    player: Uuid,
+    act: Act,
+    target: Option<Uuid>,
+    /// The name of what is used.
+    used: Option<String>,
+}
+
+fn request(mut body: Fields) -> Result<Asked, ApiError> {
     let kind = body.text("action_type", "attack, defend, ability, move or item_use", kind);
     let kind = body.need("action_type", kind);
     let player = body.uuid("player_id");
     let player = body.need("player_id", player);
     let target = body.uuid("target_id");
-    body.object("parameters");
+    let mut parameters = Fields::inside("parameters", body.object("parameters").unwrap_or_default());
+    let mut act = Act::new(0, 0, kind.unwrap_or(ActionKind::Attack));
+    let used = read(&mut parameters, &mut act, kind, target.is_some());
+    body.absorb(parameters);
     body.text("timestamp", "an RFC 3339 time", |text| OffsetDateTime::parse(text, &Rfc3339).ok());
     body.finish()?;
-    match (kind, player) {
-        (Some(kind), Some(player)) => Ok((player, RestAction { kind, target })),
-        _ => unreachable!("a missing one is a fault, and faults have been returned"),
+    let player = player.ok_or(Reason::ValidationFailed)?;
+    Ok(Asked { player, act, target, used })
+}
+
+/// Reads the parameters that an action of `kind` has, and returns the name of what it uses.
+fn read(parameters: &mut Fields, act: &mut Act, kind: Option<ActionKind>, has_target: bool) -> Option<String> {
+    act.part = parameters.text("body_part", "head, torso or limb", part);
+    let mut place = parameters.object("position").map(|members| Fields::inside("parameters.position", members));
+    if let Some(place) = &mut place {
+        (act.x, act.y) = (place.coordinate("x"), place.coordinate("y"));
+        (act.x, act.y) = (place.need("x", act.x), place.need("y", act.y));
     }
+    let thing = |parameters: &mut Fields, name| {
+        let number = parameters.whole(name, 0, 255).and_then(|number| u8::try_from(number).ok());
+        if number.is_some() && has_target {
+            parameters.fault(name, "must not be given with target_id");
+        }
+        number
+    };
+    (act.c, act.z) = (thing(parameters, "cover"), thing(parameters, "hazard"));
+    if act.c.is_some() && act.z.is_some() {
+        parameters.fault("hazard", "must not be given with cover");
+    }
+    let has_place = place.is_some();
+    if let Some(place) = place {
+        parameters.absorb(place);
+    }
+    let name = |text: &str| Some(text.to_owned());
+    match kind {
+        Some(ActionKind::Ability) => {
+            let used = parameters.text("ability", "the name of an ability", name);
+            parameters.need("ability", used)
+        }
+        Some(ActionKind::ItemUse) => {
+            let used = parameters.text("item", "the name of an item", name);
+            parameters.need("item", used)
+        }
+        Some(ActionKind::Move) if !has_place => parameters.need("position", None),
+        _ => None,
+    }
+}
+
+impl Asked {
+    /// The action, with the ruleset's numbers for what the request names.
+    fn action(self, ruleset: &Ruleset) -> Result<RestAction, ApiError> {
+        let mut act = self.act;
+        if let Some(name) = self.used {
+            let (field, kind) = match act.kind {
+                ActionKind::ItemUse => ("parameters.item", AbilityKind::Item),
+                _ => ("parameters.ability", AbilityKind::Ability),
+            };
+            let kit = || ruleset.abilities.iter().take(usize::from(ruleset.kit));
+            let used = kit().position(|ability| ability.kind == kind && ability.name == name);
+            act.a = used.and_then(|used| u8::try_from(used).ok());
+            if act.a.is_none() {
+                let known: Vec<&str> =
+                    kit().filter(|ability| ability.kind == kind).map(|ability| ability.name.as_str()).collect();
+                return Err(ApiError::field(field, format!("must be one of {}", known.join(", "))));
+            }
+        }
+        let (covers, hazards) = (ruleset.environment.covers.len(), ruleset.environment.hazards.len());
+        for (field, thing, count) in [("parameters.cover", act.c, covers), ("parameters.hazard", act.z, hazards)] {
+            if thing.is_some_and(|thing| usize::from(thing) >= count) {
+                return Err(ApiError::field(field, format!("is not there: the arena has {count} of them")));
+            }
+        }
+        Ok(RestAction { act, target: self.target })
+    }
+}
+
+fn part(name: &str) -> Option<BodyPart> {
+    Some(match name {
+        "head" => BodyPart::Head,
+        "torso" => BodyPart::Torso,
+        "limb" => BodyPart::Limb,
+        _ => return None,
+    })
 }
 
 fn kind(name: &str) -> Option<ActionKind> {
@@ -130,9 +224,10 @@ fn kind(name: &str) -> Option<ActionKind> {
     })
 }
 
-impl From<ActionApplied> for CombatActionResult {
-    fn from(applied: ActionApplied) -> Self {
-        let effect = |effect: &crate::hub::Effect| ActionEffect {
+impl CombatActionResult {
+    fn of(applied: ActionApplied, viewer: Viewer) -> Self {
+        let new_state = CombatSessionState::of(&applied.fight, viewer);
+        let effect = |effect: crate::hub::Effect| ActionEffect {
             kind: effect.name,
             value: effect.value,
             duration: effect.duration_ms.div_ceil(1000),
@@ -142,30 +237,42 @@ impl From<ActionApplied> for CombatActionResult {
             success: true,
             timestamp: Timestamp(SystemTime::now()),
             damage_dealt: applied.damage,
-            effects: applied.effects.iter().map(effect).collect(),
-            new_state: CombatSessionState::from(&applied.fight),
+            effects: applied.effects.into_iter().map(effect).collect(),
+            new_state,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::request;
+    use super::{AbilityKind, request};
     use crate::rest::fields::Fields;
-    use serde_json::json;
-    use tiltyard_protocol::ActionKind;
+    use crate::rules::Library;
+    use serde_json::{Value, json};
+    use tiltyard_protocol::{ActionKind, BodyPart, Reason};
     use uuid::Uuid;
 
     #[test]
     fn takes_what_the_contract_has_and_names_what_is_wrong() {
         let player = Uuid::from_u128(1);
         let parse = |body| request(Fields::of(body).unwrap());
-        let (who, action) = parse(json!({
-            "action_type": "attack", "player_id": player, "target_id": Uuid::from_u128(2), "parameters": {"x": null},
-            "timestamp": "2024-01-02T03:04:05.678+01:00"
+        let asked = parse(json!({
+            "action_type": "attack", "player_id": player, "target_id": Uuid::from_u128(2),
+            "parameters": {"x": null, "body_part": "head"}, "timestamp": "2024-01-02T03:04:05.678+01:00"
         }))
         .unwrap();
-        assert_eq!((who, action.kind, action.target), (player, ActionKind::Attack, Some(Uuid::from_u128(2))));
+        assert_eq!(
+            (asked.player, asked.act.kind, asked.target),
+            (player, ActionKind::Attack, Some(Uuid::from_u128(2)))
+        );
+        assert_eq!(asked.act.part, Some(BodyPart::Head));
+        let used = parse(json!({
+            "action_type": "ability", "player_id": player,
+            "parameters": {"ability": "berserk", "position": {"x": -3, "y": 40}}
+        }));
+        let asked = used.unwrap();
+        assert_eq!((asked.act.x, asked.act.y, asked.used.as_deref()), (Some(-3), Some(40), Some("berserk")));
+        let with = |parameters: Value| json!({"action_type": "attack", "player_id": player, "parameters": parameters});
         for (bad, field) in [
             (json!({"player_id": player}), "action_type"),
             (json!({"action_type": "dance", "player_id": player}), "action_type"),
@@ -174,9 +281,52 @@ mod tests {
             (json!({"action_type": "move", "player_id": player, "target_id": null}), "target_id"),
             (json!({"action_type": "move", "player_id": player, "parameters": []}), "parameters"),
             (json!({"action_type": "move", "player_id": player, "timestamp": "now"}), "timestamp"),
+            (json!({"action_type": "move", "player_id": player}), "parameters.position"),
+            (json!({"action_type": "ability", "player_id": player}), "parameters.ability"),
+            (json!({"action_type": "item_use", "player_id": player, "parameters": {"item": 7}}), "parameters.item"),
+            (with(json!({"body_part": "nose"})), "parameters.body_part"),
+            (with(json!({"position": 7})), "parameters.position"),
+            (with(json!({"position": {"x": 1}})), "parameters.position.y"),
+            (with(json!({"position": {"x": 1, "y": 2.5}})), "parameters.position.y"),
+            (with(json!({"cover": -1})), "parameters.cover"),
+            (with(json!({"cover": 1, "hazard": 2})), "parameters.hazard"),
         ] {
             let error = format!("{:?}", parse(bad).unwrap_err());
             assert!(error.contains(&format!("String(\"{field}\")")), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_are_the_rulesets() {
+        let player = Uuid::from_u128(1);
+        let library = Library::built_in();
+        let ruleset = library.by_name("default").unwrap();
+        let of = |kind: &str, parameters: Value| {
+            let body = json!({"action_type": kind, "player_id": player, "parameters": parameters});
+            request(Fields::of(body).unwrap()).unwrap().action(ruleset)
+        };
+        let kit = usize::from(ruleset.kit);
+        for (place, ability) in ruleset.abilities.iter().take(kit).enumerate() {
+            let (kind, field) = match ability.kind {
+                AbilityKind::Ability => ("ability", "ability"),
+                AbilityKind::Item => ("item_use", "item"),
+                AbilityKind::Passive => continue,
+            };
+            let action = of(kind, json!({field: ability.name})).unwrap();
+            assert_eq!(action.act.a.map(usize::from), Some(place), "{}", ability.name);
+        }
+        let foreign = ruleset.abilities.iter().skip(kit).find(|ability| ability.kind == AbilityKind::Ability);
+        let foreign = foreign.map_or("none such", |ability| ability.name.as_str());
+        for (kind, parameters, field) in [
+            ("ability", json!({"ability": "none such"}), "parameters.ability"),
+            ("ability", json!({"ability": foreign}), "parameters.ability"),
+            ("item_use", json!({"item": "none such"}), "parameters.item"),
+            ("attack", json!({"cover": 255}), "parameters.cover"),
+            ("attack", json!({"hazard": 255}), "parameters.hazard"),
+        ] {
+            let error = of(kind, parameters).unwrap_err();
+            assert_eq!(error.reason(), Reason::ValidationFailed);
+            assert!(format!("{error:?}").contains(&format!("String(\"{field}\")")), "{error:?}");
         }
     }
 }

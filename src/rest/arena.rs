@@ -10,7 +10,9 @@ use uuid::Uuid;
 use super::App;
 use super::error::ApiError;
 use super::extract::{Body, Caller};
-use super::lobby::Kind;
+use super::fields::Fields;
+use super::lobby::{Kind, Wish};
+use super::new_fight;
 use super::shapes::Timestamp;
 use super::tickets;
 use crate::auth::{Admission, Operation};
@@ -31,22 +33,36 @@ pub async fn take(
     State(app): State<App>,
     Caller(caller): Caller,
     headers: HeaderMap,
-    Body(mut body): Body,
+    Body(body): Body,
 ) -> Result<Json<Seat>, ApiError> {
     caller.may(Operation::TakeArenaSeat)?;
     let player = caller.player().ok_or(Reason::Forbidden)?;
-    let kind = body.text("kind", "duel or brawl", Kind::named);
-    let kind = body.need("kind", kind);
-    body.finish()?;
-    let kind = kind.unwrap_or(Kind::Duel);
-    let (session, slot) = app.lobby.seat(&app.hub, kind, player).await?;
+    let wish = wish(body, &app)?;
+    let (session, slot) = app.lobby.seat(&app.hub, &wish, player).await?;
     let ticket = tickets::mint(&app, &headers, Admission { session, player, sid: caller.sid })?;
     Ok(Json(Seat {
         session_id: session,
         slot,
-        seats: kind.seats(),
+        seats: wish.kind.seats(),
         ticket: ticket.ticket,
         url: ticket.url,
         expires_at: ticket.expires_at,
     }))
+}
+
+/// `TakeArenaSeatRequest`, validated.
+fn wish(mut body: Fields, app: &App) -> Result<Wish, ApiError> {
+    let kinds = Kind::ALL.map(Kind::name).join(", ");
+    let kind = body.text("kind", &format!("one of {kinds}"), Kind::named);
+    let kind = body.need("kind", kind);
+    let ruleset = new_fight::ruleset(&mut body, &app.library);
+    let difficulty = new_fight::difficulty(&mut body);
+    if let (Some(kind), Some(ruleset)) = (kind, &ruleset)
+        && !kind.is_in(ruleset)
+    {
+        body.fault("kind", "must be one that the ruleset has");
+    }
+    body.finish()?;
+    let (Some(kind), Some(ruleset)) = (kind, ruleset) else { return Err(Reason::ValidationFailed.into()) };
+    Ok(Wish { kind, ruleset, difficulty })
 }

@@ -6,23 +6,20 @@ use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value};
-use tiltyard_combat::{RuleError, Rules};
 use tiltyard_protocol::Reason;
-use uuid::Uuid;
 
 use super::conditions::etag;
 use super::error::ApiError;
 use super::extract::{Base, Body, Caller, Parameters, SessionId};
-use super::fields::Fields;
 use super::find::Found;
 use super::idempotency::{self, Key};
+use super::new_fight::{mode, new_fight};
 use super::sessions::counted;
 use super::shapes::{CombatSession, CombatSessionState};
+use super::viewer::Viewer;
 use super::{App, AppState, cursor};
-use crate::auth::{Operation, Principal};
-use crate::hub::{FightInfo, Mode, NewFight, Refusal};
-use crate::limits;
+use crate::auth::Operation;
+use crate::hub::{FightInfo, NewFight, Refusal};
 use crate::records::{Kept, fights};
 use crate::store::{CombatFilter, FightStatus, KeyAnswer};
 
@@ -44,16 +41,17 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     caller.may(Operation::CreateSession)?;
     let fingerprint = body.fingerprint();
-    let asked = new_fight(body, &caller)?;
+    let asked = new_fight(body, &caller, &app.library)?;
     let key = Key::begin(&app, &caller, "createCombatSession", &headers, fingerprint).await?;
+    let shape = |fight: &FightInfo| CombatSession::of(fight, Viewer::of(&caller, fight));
     let answer = |fight: &FightInfo, _node: &str| {
-        serde_json::to_string(&CombatSession::from(fight)).expect("a fight has no value that JSON refuses")
+        serde_json::to_string(&shape(fight)).expect("a fight has no value that JSON refuses")
     };
     match create_once(&app, asked, key, answer).await? {
         Created::Now(fight) => {
             let location = format!("{base}/sessions/{}", fight.id);
             let headers = [(header::LOCATION, location), (header::ETAG, etag(fight.version))];
-            let response = (StatusCode::CREATED, headers, Json(CombatSession::from(&*fight))).into_response();
+            let response = (StatusCode::CREATED, headers, Json(shape(&fight))).into_response();
             Ok(counted(&Found::from(*fight), response))
         }
         Created::Before(answer) => idempotency::replayed(base, answer),
@@ -113,7 +111,8 @@ pub async fn read(
 ) -> Result<Response, ApiError> {
     let fight = app.fight(&caller, Operation::ReadSession, id).await?;
     let tag = etag(fight.version);
-    let response = ([(header::ETAG, tag)], Json(CombatSession::from(&*fight))).into_response();
+    let response =
+        ([(header::ETAG, tag)], Json(CombatSession::of(&fight, Viewer::of(&caller, &fight)))).into_response();
     Ok(counted(&Found { kept: Kept::Fight(fight), resident: true }, response))
 }
 
@@ -124,7 +123,7 @@ pub async fn state(
     SessionId(session): SessionId,
 ) -> Result<Response, ApiError> {
     let fight = app.fight(&caller, Operation::ReadSession, session).await?;
-    let response = Json(CombatSessionState::from(&*fight)).into_response();
+    let response = Json(CombatSessionState::of(&fight, Viewer::of(&caller, &fight))).into_response();
     Ok(counted(&Found { kept: Kept::Fight(fight), resident: true }, response))
 }
 
@@ -169,188 +168,9 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
             Err(refusal) => return Err(refusal.into()),
         };
         if fights::fight_status(fight.status) == filter.status {
-            sessions.push(CombatSession::from(&fight));
+            sessions.push(CombatSession::of(&fight, Viewer::of(&caller, &fight)));
         }
     }
     let answer = CombatSessionListResponse { sessions, total_count: page.total, has_more: page.more, next_cursor };
     Ok(Json(answer).into_response())
-}
-
-/// `CreateCombatSessionRequest`, validated.
-fn new_fight(mut body: Fields, caller: &Principal) -> Result<NewFight, ApiError> {
-    let given_mode = body.text("mode", "pvp, pve, arena or tournament", mode);
-    let given_mode = body.need("mode", given_mode);
-    let participants = body.uuids("participants", 1, limits::PARTICIPANTS);
-    let participants = body.need("participants", participants);
-    let given = body.object("settings");
-    let settings = given.clone().and_then(|members| body.kept("settings", members));
-    let mut read = Fields::inside("settings", given.unwrap_or_default());
-    let rules = rules(&mut read, given_mode);
-    body.absorb(read);
-    check_own(&mut body, caller.player(), participants.as_deref());
-    body.finish()?;
-    let (Some(mode), Some(participants)) = (given_mode, participants) else {
-        return Err(Reason::ValidationFailed.into());
-    };
-    let fight = fight(mode, participants, rules);
-    Ok(NewFight { creator: caller.owner(), settings: settings.map(Into::into).unwrap_or_default(), ..fight })
-}
-
-/// A fight asked for in the generic view: everything is in the settings. `None` where these have a fault.
-pub fn from_settings(read: &mut Fields, own: Option<Uuid>, player: Uuid) -> Option<NewFight> {
-    let given = read.has("mode");
-    let mode = read.text("mode", "pvp, pve, arena or tournament", mode).or((!given).then_some(Mode::Pvp));
-    let participants =
-        if read.has("participants") { read.uuids("participants", 1, limits::PARTICIPANTS) } else { Some(vec![player]) };
-    let rules = rules(read, mode);
-    check_own(read, own, participants.as_deref());
-    Some(fight(mode?, participants?, rules))
-}
-
-fn fight(mode: Mode, participants: Vec<Uuid>, rules: Rules) -> NewFight {
-    let seats = u8::try_from(participants.len()).expect("the limit fits");
-    let (creator, settings, metadata) = (Uuid::nil(), String::new(), String::new());
-    NewFight { id: Uuid::now_v7(), mode, creator, participants, seats, rules, settings, metadata }
-}
-
-fn check_own(body: &mut Fields, own: Option<Uuid>, participants: Option<&[Uuid]>) {
-    if let (Some(player), Some(all)) = (own, participants)
-        && !all.contains(&player)
-    {
-        body.fault("participants", "must have the player who creates the session among them");
-    }
-}
-
-/// What a mode changes about the rules before the request's own settings do.
-fn defaults_of(mode: Mode) -> Rules {
-    let rules = Rules::default();
-    match mode {
-        Mode::Pvp => rules,
-        Mode::Pve => Rules { armor: 0, ..rules },
-        Mode::Arena | Mode::Tournament => Rules { preparation_ms: 30_000, ..rules },
-    }
-}
-
-fn mode(name: &str) -> Option<Mode> {
-    Some(match name {
-        "pvp" => Mode::Pvp,
-        "pve" => Mode::Pve,
-        "arena" => Mode::Arena,
-        "tournament" => Mode::Tournament,
-        _ => return None,
-    })
-}
-
-/// The rules that a mode and a fight's settings make.
-fn rules(settings: &mut Fields, mode: Option<Mode>) -> Rules {
-    let mut rules = mode.map_or_else(Rules::default, defaults_of);
-    if let Some(seconds) = settings.whole("max_duration", 60, 3600) {
-        rules.max_duration_ms = u32::try_from(seconds).expect("within range") * 1000;
-    }
-    let difficulty = |name: &str| matches!(name, "easy" | "normal" | "hard" | "expert").then_some(());
-    settings.text("difficulty", "easy, normal, hard or expert", difficulty);
-    if let Some(named) = settings.object("rules") {
-        apply(settings, &mut rules, &named);
-    }
-    rules
-}
-
-fn apply(fields: &mut Fields, rules: &mut Rules, named: &Map<String, Value>) {
-    for (name, value) in named {
-        match rules.set(name, value.as_u64()) {
-            Ok(()) => {}
-            Err(RuleError::Unknown(_)) => {
-                fields.fault(&format!("rules.{name}"), "is no setting of the ruleset");
-            }
-            Err(error) => {
-                fields.fault(&format!("rules.{name}"), error.to_string());
-            }
-        }
-    }
-    if let Err(error) = rules.check() {
-        fields.fault("rules", error.to_string());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::new_fight;
-    use crate::auth::{Principal, Role, Scope};
-    use crate::hub::{Mode, NewFight};
-    use crate::rest::ApiError;
-    use crate::rest::fields::Fields;
-    use serde_json::{Value, json};
-    use uuid::Uuid;
-
-    const PLAYER: Uuid = Uuid::from_u128(1);
-
-    fn parse(body: Value) -> Result<NewFight, ApiError> {
-        let caller = Principal { role: Role::Player(PLAYER), scopes: vec![Scope::Play], guest: false, sid: None };
-        new_fight(Fields::of(body).unwrap(), &caller)
-    }
-
-    fn faults(body: Value) -> Vec<String> {
-        let error = format!("{:?}", parse(body).unwrap_err());
-        let mut fields: Vec<String> = error
-            .split("\"field\": String(\"")
-            .skip(1)
-            .map(|rest| rest.split('"').next().unwrap().to_owned())
-            .collect();
-        fields.sort();
-        fields
-    }
-
-    #[test]
-    fn takes_what_the_contract_has() {
-        let fight = parse(json!({
-            "mode": "arena",
-            "participants": [PLAYER, Uuid::from_u128(2)],
-            "settings": {
-                "max_duration": 60, "difficulty": "expert", "map": {"name": "dock", "note": null},
-                "rules": {"health": 200, "attack_interval_ms": 0}
-            }
-        }))
-        .unwrap();
-        assert_eq!((fight.mode, fight.creator, fight.seats), (Mode::Arena, PLAYER, 2));
-        assert_eq!((fight.rules.health, fight.rules.attack_interval_ms, fight.rules.max_duration_ms), (200, 0, 60_000));
-        let kept: Value = serde_json::from_str(&fight.settings).unwrap();
-        assert_eq!(kept["map"], json!({"name": "dock"}));
-        assert_eq!(parse(json!({"mode": "pvp", "participants": [PLAYER]})).unwrap().settings, "");
-    }
-
-    #[test]
-    fn names_every_fault() {
-        assert_eq!(faults(json!({})), ["mode", "participants"]);
-        assert_eq!(faults(json!({"mode": "custom", "participants": "all"})), ["mode", "participants"]);
-        let good = json!([PLAYER]);
-        assert_eq!(faults(json!({"mode": 7, "participants": []})), ["mode", "participants"]);
-        assert_eq!(
-            faults(json!({"mode": "pvp", "participants": [PLAYER, PLAYER, "bob", 3]})),
-            ["participants[1]", "participants[2]", "participants[3]"]
-        );
-        let many: Vec<Uuid> = (1..=101).map(Uuid::from_u128).collect();
-        assert_eq!(faults(json!({"mode": "pvp", "participants": many})), ["participants"]);
-        assert_eq!(faults(json!({"mode": "pvp", "participants": [Uuid::from_u128(9)]})), ["participants"]);
-        for (settings, field) in [
-            (json!([]), "settings"),
-            (json!(null), "settings"),
-            (json!({"max_duration": 59}), "settings.max_duration"),
-            (json!({"max_duration": 60.5}), "settings.max_duration"),
-            (json!({"max_duration": "60"}), "settings.max_duration"),
-            (json!({"difficulty": "insane"}), "settings.difficulty"),
-            (json!({"rules": 1}), "settings.rules"),
-            (json!({"rules": {"helth": 1}}), "settings.rules.helth"),
-            (json!({"rules": {"health": 0}}), "settings.rules.health"),
-            (json!({"rules": {"health": -1}}), "settings.rules.health"),
-            (json!({"rules": {"health": 1e30}}), "settings.rules.health"),
-            (json!({"rules": {"attack_damage_min": 31}}), "settings.rules"),
-        ] {
-            assert_eq!(
-                faults(json!({"mode": "pvp", "participants": good, "settings": settings})),
-                [field],
-                "{settings}"
-            );
-        }
-        assert_eq!(faults(json!({"mode": "pvp", "participants": good, "session_id": PLAYER})), ["session_id"]);
-    }
 }

@@ -132,6 +132,8 @@ impl From<Refusal> for ApiError {
         let error = match refusal.reason {
             Reason::NeedsTarget => Self::new(refusal.reason)
                 .with("validation_errors", json!([{ "field": "target_id", "message": "is needed" }])),
+            Reason::NeedsPlace => Self::new(refusal.reason)
+                .with("validation_errors", json!([{ "field": "parameters.position", "message": "is needed" }])),
             reason => Self::new(reason),
         };
         let details = [

@@ -55,6 +55,16 @@ impl Fields {
         number
     }
 
+    /// A whole number of centimetres.
+    pub fn coordinate(&mut self, name: &str) -> Option<i32> {
+        let value = self.members.remove(name)?;
+        let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+        if number.is_none() {
+            self.fault(name, "must be a whole number of centimetres");
+        }
+        number
+    }
+
     pub fn boolean(&mut self, name: &str) -> Option<bool> {
         let value = self.members.remove(name)?;
         let truth = value.as_bool();

@@ -26,6 +26,7 @@ pub mod lobby;
 pub mod logins;
 pub mod logs;
 pub mod members;
+pub mod new_fight;
 pub mod new_session;
 pub mod openapi;
 pub mod origin;
@@ -33,11 +34,14 @@ pub mod pages;
 pub mod rate;
 pub mod replays;
 pub mod routes;
+pub mod rulesets;
+pub mod scenery;
 pub mod sessions;
 pub mod settings;
 pub mod shapes;
 pub mod state;
 pub mod tickets;
+pub mod viewer;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -136,6 +140,7 @@ pub fn operations() -> Routes {
         .route("/combat/sessions/{session_id}/actions", post(actions::act))
         .route("/combat/sessions/{session_id}/replay", get(replays::read))
         .route("/analytics/sessions", get(analytics::read))
+        .route("/rulesets", get(rulesets::list))
         .route("/sessions", get(sessions::list).post(sessions::create))
         .route("/sessions/{session_id}", get(sessions::read).put(sessions::update).delete(sessions::terminate))
         .route("/sessions/{session_id}/heartbeat", post(logins::heartbeat))

@@ -4,13 +4,14 @@ use smallvec::SmallVec;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-use super::combat;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::new_fight;
 use crate::auth::{Operation, Principal, Scope};
 use crate::hub::NewFight;
 use crate::limits;
 use crate::records::{Body, Login, Member, NewRecord, Presence, Room};
+use crate::rules::Library;
 use crate::store::Kind;
 
 /// What is to be created.
@@ -24,7 +25,13 @@ pub enum NewSession {
 const SECOND_MS: u64 = 1000;
 
 /// Reads a request that comes at `now`, in Unix milliseconds. What is created will have the id `id`.
-pub fn new_session(mut body: Fields, caller: &Principal, id: Uuid, now: u64) -> Result<NewSession, ApiError> {
+pub fn new_session(
+    mut body: Fields,
+    caller: &Principal,
+    id: Uuid,
+    now: u64,
+    library: &Library,
+) -> Result<NewSession, ApiError> {
     let kind = body.text("type", "combat, player, auth or custom", Kind::named);
     let kind = body.need("type", kind);
     let player = body.uuid("player_id");
@@ -40,7 +47,7 @@ pub fn new_session(mut body: Fields, caller: &Principal, id: Uuid, now: u64) -> 
     };
     let owner = caller.player();
     if kind == Kind::Combat {
-        let fight = combat::from_settings(&mut read, owner, player);
+        let fight = new_fight::from_settings(&mut read, owner, player, library);
         body.absorb(read);
         body.finish()?;
         let fight = fight.ok_or(Reason::ValidationFailed)?;
@@ -128,6 +135,7 @@ mod tests {
     use crate::records::Body;
     use crate::rest::ApiError;
     use crate::rest::fields::Fields;
+    use crate::rules::Library;
     use serde_json::{Value, json};
     use tiltyard_protocol::Reason;
     use uuid::Uuid;
@@ -137,7 +145,7 @@ mod tests {
     fn read(role: Role, body: Value) -> Result<NewSession, ApiError> {
         let scopes = vec![Scope::Play, Scope::SessionsWrite];
         let caller = Principal { role, scopes, guest: false, sid: None };
-        new_session(Fields::of(body).unwrap(), &caller, Uuid::now_v7(), 1_000)
+        new_session(Fields::of(body).unwrap(), &caller, Uuid::now_v7(), 1_000, &Library::built_in())
     }
 
     fn player(body: Value) -> Result<NewSession, ApiError> {

@@ -19,6 +19,7 @@ use super::find::Found;
 use super::idempotency::{self, Key};
 use super::new_session::{NewSession, new_session};
 use super::shapes::{Session, SessionLogEntry, SessionStats};
+use super::viewer::Viewer;
 use super::{AppState, combat, cursor, logins, settings};
 use crate::auth::Operation;
 use crate::hub::Control;
@@ -36,7 +37,7 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     caller.may(Operation::CreateSession)?;
     let fingerprint = body.fingerprint();
-    let asked = new_session(body, &caller, Uuid::now_v7(), now())?;
+    let asked = new_session(body, &caller, Uuid::now_v7(), now(), &app.library)?;
     let key = Key::begin(&app, &caller, "createSession", &headers, fingerprint).await?;
     let found = match (asked, key) {
         (NewSession::Fight(asked), key) => {
@@ -173,7 +174,7 @@ pub async fn read(
             Kept::Fight(fight) => {
                 match Box::pin(app.story(&caller, &found, fight, u64::MAX, limits::LOGS_WITH_SESSION)).await? {
                     Some(story) => SessionLogEntry::of_story(story),
-                    None => SessionLogEntry::of_fight(fight),
+                    None => SessionLogEntry::of_fight(fight, Viewer::of(&caller, fight)),
                 }
             }
         });

@@ -10,7 +10,7 @@ use crate::store::Kind;
 /// The names that a type reads when a session is created.
 const fn fixed(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Combat => &["mode", "participants", "max_duration", "difficulty", "rules"],
+        Kind::Combat => &["mode", "participants", "ruleset", "max_duration", "difficulty", "rules", "seats", "teams"],
         Kind::Player => &["replace", "heartbeat_seconds", "reconnect_seconds"],
         Kind::Auth => &["idle_seconds", "absolute_seconds", "scope"],
         Kind::Custom => &["ttl_seconds", "max_members", "members"],

@@ -5,12 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use tiltyard_combat::{Event, ParticipantStatus, PhaseName, SessionStatus};
+use tiltyard_combat::{ParticipantStatus, PhaseName, Point, Ruleset, SessionStatus};
 use uuid::Uuid;
 
-use crate::replays::story::{Happening, Page};
-use crate::hub::{FightInfo, Mode};
+use super::scenery::CombatEnvironment;
+use super::viewer::Viewer;
+use crate::hub::{EventInfo, FightInfo, Mode, ParticipantInfo};
 use crate::records::{Body, Member, PresenceName, Record, now};
+use crate::replays::story::{Happening, Page, details};
 use crate::store::{Kind, LogRow};
 
 /// A time as RFC 3339 in UTC.
@@ -25,6 +27,9 @@ pub struct CombatSession {
     status: &'static str,
     participants: Vec<CombatParticipant>,
     seats: u8,
+    /// The ruleset's name.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    ruleset: String,
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     started_at: Option<Timestamp>,
@@ -43,7 +48,13 @@ pub struct CombatParticipant {
     joined_at: Timestamp,
     status: &'static str,
     score: u32,
-    hp: u32,
+    team: u8,
+    /// Absent where the caller may not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hp: Option<u32>,
+    /// Absent where the caller may not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<Point>,
 }
 
 /// `CombatSessionStats`.
@@ -55,6 +66,8 @@ pub struct CombatSessionStats {
     eliminations: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     winner: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    winning_team: Option<u8>,
 }
 
 /// `CombatSessionState`.
@@ -66,6 +79,8 @@ pub struct CombatSessionState {
     /// Seconds, rounded up: 0 means that it is over.
     time_remaining: u64,
     participants: Vec<CombatParticipant>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<CombatEnvironment>,
     events: Vec<CombatEvent>,
     /// Sequence of the newest delta this state shows.
     seq: u64,
@@ -164,14 +179,16 @@ impl Serialize for Timestamp {
     }
 }
 
-impl From<&FightInfo> for CombatSession {
-    fn from(fight: &FightInfo) -> Self {
+impl CombatSession {
+    /// A fight as `viewer` may see it.
+    pub fn of(fight: &FightInfo, viewer: Viewer) -> Self {
         Self {
             session_id: fight.id,
             mode: fight.mode,
             status: status(fight.status),
-            participants: participants(fight),
+            participants: participants(fight, viewer),
             seats: fight.seats,
+            ruleset: fight.ruleset.clone(),
             created_at: Timestamp(fight.created_at),
             started_at: fight.started_at.map(Timestamp),
             ended_at: fight.ended_at.map(Timestamp),
@@ -182,29 +199,24 @@ impl From<&FightInfo> for CombatSession {
                 total_damage: fight.damage,
                 eliminations: fight.eliminations,
                 winner: fight.winner,
+                winning_team: fight.winning_team,
             },
             version: fight.version,
         }
     }
 }
 
-impl From<&FightInfo> for CombatSessionState {
-    fn from(fight: &FightInfo) -> Self {
+impl CombatSessionState {
+    /// A fight's state as `viewer` may see it.
+    pub fn of(fight: &FightInfo, viewer: Viewer) -> Self {
         Self {
             session_id: fight.id,
             phase: phase(fight.phase),
             status: status(fight.status),
             time_remaining: fight.remaining_ms.div_ceil(1000),
-            participants: participants(fight),
-            events: fight
-                .events
-                .iter()
-                .map(|info| CombatEvent {
-                    kind: kind(info.event),
-                    timestamp: Timestamp(info.at),
-                    data: data(fight, info.event),
-                })
-                .collect(),
+            participants: participants(fight, viewer),
+            environment: CombatEnvironment::of(fight, viewer),
+            events: fight.events.iter().filter_map(|info| event(fight, viewer, info)).collect(),
             seq: fight.seq,
         }
     }
@@ -331,14 +343,14 @@ impl SessionLogEntry {
     }
 
     /// The newest events of a fight, newest first; where there is no story of it.
-    pub fn of_fight(fight: &FightInfo) -> Vec<Self> {
-        let entry = |info: &crate::hub::EventInfo| Self {
-            timestamp: Timestamp(info.at),
-            event_type: kind(info.event).to_owned(),
+    pub fn of_fight(fight: &FightInfo, viewer: Viewer) -> Vec<Self> {
+        let entry = |event: CombatEvent| Self {
+            timestamp: event.timestamp,
+            event_type: event.kind.to_owned(),
             message: None,
-            data: serde_json::value::to_raw_value(&data(fight, info.event)).ok(),
+            data: serde_json::value::to_raw_value(&event.data).ok(),
         };
-        fight.events.iter().rev().map(entry).collect()
+        fight.events.iter().rev().filter_map(|info| event(fight, viewer, info)).map(entry).collect()
     }
 }
 
@@ -371,23 +383,28 @@ const fn phase(phase: PhaseName) -> &'static str {
     }
 }
 
-fn participants(fight: &FightInfo) -> Vec<CombatParticipant> {
-    let status = |status| match status {
+const fn participant_status(status: ParticipantStatus) -> &'static str {
+    match status {
         ParticipantStatus::Active => "active",
         ParticipantStatus::Eliminated => "eliminated",
         ParticipantStatus::Disconnected => "disconnected",
-    };
-    fight
-        .participants
-        .iter()
-        .map(|seat| CombatParticipant {
+    }
+}
+
+fn participants(fight: &FightInfo, viewer: Viewer) -> Vec<CombatParticipant> {
+    let told = |(place, seat): (usize, &ParticipantInfo)| {
+        let shown = viewer.shown(fight, place, seat.team, seat.seen_by);
+        CombatParticipant {
             player_id: seat.player,
             joined_at: Timestamp(seat.joined_at),
-            status: status(seat.status),
+            status: participant_status(seat.status),
             score: seat.score,
-            hp: seat.hp,
-        })
-        .collect()
+            team: seat.team,
+            hp: shown.health.then_some(seat.hp),
+            position: shown.place.then_some(seat.at),
+        }
+    };
+    fight.participants.iter().enumerate().map(told).collect()
 }
 
 /// The settings as they were given. Only what has been an object comes out of the log as one.
@@ -395,28 +412,22 @@ fn settings(fight: &FightInfo) -> Option<Value> {
     serde_json::from_str(&fight.settings).ok()
 }
 
-/// The name an event has over the socket too.
-fn kind(event: Event) -> &'static str {
-    crate::shard::event_of(event).k.name()
-}
-
-/// What an event says beside its name, with players in place of slots.
-fn data(fight: &FightInfo, event: Event) -> Value {
-    let wire = crate::shard::event_of(event);
-    let player = |slot: u8| fight.participants.get(usize::from(slot)).map_or_else(Uuid::nil, |seat| seat.player);
+/// An event as `viewer` may know of it, with ids in place of slots; `None` where it may not.
+fn event(fight: &FightInfo, viewer: Viewer, info: &EventInfo) -> Option<CombatEvent> {
+    let (by, to) = info.event.of();
+    let named = |slot: &u8| viewer.names(fight, *slot);
+    let anybody = by.is_some() || to.is_some();
     let mut data = Map::new();
-    let mut put = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            data.insert(name.to_owned(), value);
-        }
-    };
-    put("by", wire.by.map(|slot| json!(player(slot))));
-    put("to", wire.to.map(|slot| json!(player(slot))));
-    let amount = if matches!(event, Event::Healed { .. }) { "health" } else { "damage" };
-    put(amount, wire.n.map(Value::from));
-    if let Event::Hit { critical, guarded, .. } = event {
-        put("critical", Some(critical.into()));
-        put("guarded", Some(guarded.into()));
+    for (name, slot) in [("by", by.filter(named)), ("to", to.filter(named))] {
+        let id = slot.and_then(|slot| fight.id_of(slot));
+        data.extend(id.map(|id| (name.to_owned(), json!(id))));
     }
-    Value::Object(data)
+    if anybody && data.is_empty() {
+        return None;
+    }
+    let plain = Ruleset::plain();
+    let ruleset = fight.scene.as_ref().map_or(&plain, |scene| &scene.ruleset);
+    data.extend(details(info.event, ruleset).into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let kind = crate::shard::event_of(info.event).k.name();
+    Some(CombatEvent { kind, timestamp: Timestamp(info.at), data: Value::Object(data) })
 }

@@ -1,10 +1,9 @@
 //! What comes through the inbox, and the answers that wait for the turn to be in the log.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use mio::Interest;
-use tiltyard_combat::{Answer, Event, Input, SessionStatus};
+use tiltyard_combat::{Answer, Event, Fight, Input, SessionStatus, Slot};
 use tiltyard_protocol::{Act, CloseCode, Reason};
 use uuid::Uuid;
 
@@ -19,7 +18,6 @@ use crate::limits;
 use crate::log::{Description, Entry};
 use crate::records::{Expected, News, Update};
 use crate::replays::Recording;
-use crate::rules;
 use crate::socket::outbox::Outbox;
 use crate::socket::reader::Reader;
 use crate::store::Status;
@@ -147,8 +145,7 @@ impl Worker {
             return Err(Reason::TooManySessions.into());
         }
         let (seed, _) = Uuid::new_v4().as_u64_pair();
-        let ruleset = self.library.by_name(rules::DEFAULT).ok_or(Reason::Internal)?;
-        let mut session = Session::new(asked, Arc::clone(ruleset), seed, self.clock.now, self.clock.wall);
+        let mut session = Session::new(asked, seed, self.clock.now, self.clock.wall);
         session.no = self.next_no;
         self.next_no += 1;
         let record = Box::new(Cow::Owned(session.record()));
@@ -175,22 +172,16 @@ impl Worker {
             Some(target) => Some(fight.slot_of(target.as_u128()).ok_or(Reason::NoSuchTarget)?),
             None => None,
         };
-        let act = Act { to: target, ..Act::new(0, 0, action.kind) };
+        let act = Act { to: target, ..action.act };
         let input = Input::Act { slot, id: 0, action: command::action(&act)? };
         let answer = self.apply(key, input, None);
         let seq = self.named(key, answer)?;
         let session = self.sessions.get(key).ok_or(Reason::Internal)?;
         let damage = self.step.events().iter().map(|event| match event {
-            Event::Hit { damage, .. } => u64::from(*damage),
+            Event::Hit { by, damage, .. } if *by == slot => u64::from(*damage),
             _ => 0,
         });
-        let rules = session.fight.rules();
-        let effects = self.step.events().iter().filter_map(|event| match event {
-            Event::Guard { .. } => {
-                Some(Effect { name: "guard", value: rules.defend_percent, duration_ms: rules.defend_ms })
-            }
-            _ => None,
-        });
+        let effects = self.step.events().iter().filter_map(|event| effect_of(&session.fight, slot, event));
         Ok(ActionApplied { seq, damage: damage.sum(), effects: effects.collect(), fight: session.info(self.clock.now) })
     }
 
@@ -314,5 +305,23 @@ impl Worker {
     /// Whether there is nothing left to wait for.
     pub(super) fn is_drained(&self) -> bool {
         self.draining && self.connections.is_empty()
+    }
+}
+
+/// What an event says that `slot` has brought about, beside damage.
+fn effect_of(fight: &Fight, slot: Slot, event: &Event) -> Option<Effect> {
+    let (rules, ruleset) = (fight.rules(), fight.ruleset());
+    let effect = |name: &str, value, duration_ms| Effect { name: name.to_owned(), value, duration_ms };
+    match *event {
+        Event::Guard { by } if by == slot => Some(effect("guard", rules.defend_percent, rules.defend_ms)),
+        Event::Healed { by, points, .. } if by == slot => Some(effect("heal", points, 0)),
+        Event::Casting { by, ability, .. } if by == slot => {
+            Some(effect("cast", 0, ruleset.ability(ability).map_or(0, |ability| ability.cast_ms)))
+        }
+        Event::Affected { by, effect: id, stacks, .. } if by == slot => {
+            let applied = ruleset.effect(id);
+            Some(effect(&applied.name, u32::from(stacks), applied.ms))
+        }
+        _ => None,
     }
 }

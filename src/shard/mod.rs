@@ -52,7 +52,7 @@ pub struct ShardConfig {
     pub sync: bool,
     /// Where the store's news of fights go.
     pub book: Arc<FightBook>,
-    /// The rulesets of new sessions, and of those in the log.
+    /// The rulesets of sessions in the log.
     pub library: Arc<Library>,
 }
 
@@ -82,8 +82,7 @@ pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<(
     let shards = recovered.shards.len();
     for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
         let place = worker::Place { number, shards, folder: Arc::clone(&recovered.folder) };
-        let (book, library) = (Arc::clone(&config.book), Arc::clone(&config.library));
-        let (handle, mut worker) = worker::Worker::new(place, journal, records, book, library)?;
+        let (handle, mut worker) = worker::Worker::new(place, journal, records, Arc::clone(&config.book))?;
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
             let ran = catch_unwind(AssertUnwindSafe(|| worker.run()));

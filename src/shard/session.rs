@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use slotmap::new_key_type;
 use smallvec::SmallVec;
-use tiltyard_combat::{Answer, Event, Fight, Input, Ruleset, SessionStatus, Setup, Slot, Step};
+use tiltyard_combat::{Answer, Event, Fight, Input, Participant, SessionStatus, Setup, Slot, Step};
 use tiltyard_protocol::view::player_word;
 use uuid::Uuid;
 
 use super::connection::ConnKey;
-use crate::hub::{EventInfo, FightInfo, Mode, NewFight, ParticipantInfo};
+use crate::hub::{EnemyInfo, EventInfo, FightInfo, Mode, NewFight, ParticipantInfo, Scene, Sight};
 use crate::limits;
 use crate::log::{Description, SessionRecord};
 use crate::replays::{ChunkWriter, Folder, Recorder, Recording};
@@ -86,13 +86,13 @@ pub struct Member {
 }
 
 impl Session {
-    /// A new session under `ruleset` at the shard's time `now` and the wall time `wall`.
-    pub fn new(asked: NewFight, ruleset: Arc<Ruleset>, seed: u64, now: u64, wall: u64) -> Self {
+    /// A new session at the shard's time `now` and the wall time `wall`.
+    pub fn new(asked: NewFight, seed: u64, now: u64, wall: u64) -> Self {
         let participants: Vec<u128> = asked.participants.iter().map(Uuid::as_u128).collect();
         let founders = u8::try_from(participants.len()).expect("a request names at most 100");
         let (mode, rules, seats) = (asked.mode, asked.rules, asked.seats);
-        let setup = Setup { mode, rules, seats, participants, teams: Vec::new(), seed };
-        let fight = Fight::new(ruleset, setup);
+        let setup = Setup { mode, rules, seats, participants, teams: asked.teams, seed };
+        let fight = Fight::new(asked.ruleset, setup);
         Self {
             id: asked.id,
             no: 0,
@@ -252,7 +252,7 @@ impl Session {
 
     /// What the store has to be told of when it changes: version, status, how many take part.
     pub fn outline(&self) -> (u64, SessionStatus, usize) {
-        (self.facts.version, self.fight.lifecycle().status(), self.fight.participants().len())
+        (self.facts.version, self.fight.lifecycle().status(), self.players().count())
     }
 
     fn note(&mut self, wall: u64, step: &Step) {
@@ -302,7 +302,13 @@ impl Session {
             damage: self.fight.totals().damage,
             eliminations: self.fight.totals().eliminations,
             winner: life.winner().map(|slot| self.player(slot)),
+            winning_team: life.winning_team(),
             end_reason: life.end(),
+            ruleset: self.fight.ruleset().name.clone(),
+            round: self.fight.rounds().over(),
+            enemies: self.enemies(),
+            sight: Sight::of(&self.fight),
+            scene: Some(self.scene()),
             events: facts.recent.iter().map(|&(at, event)| EventInfo { at: system_time(at), event }).collect(),
         }
     }
@@ -315,22 +321,57 @@ impl Session {
         self.fight.now() + self.host_time(now).saturating_sub(self.fight.host_now())
     }
 
-    fn participants(&self) -> Vec<ParticipantInfo> {
-        let created = self.facts.created_at;
-        self.fight
-            .participants()
-            .iter()
-            .map(|participant| ParticipantInfo {
-                player: Uuid::from_u128(participant.player()),
-                joined_at: system_time(created + participant.joined_at()),
-                status: participant.status(),
-                score: participant.score(),
-                hp: participant.hp(),
-            })
-            .collect()
+    /// Those that the server does not play, which come first.
+    fn players(&self) -> impl Iterator<Item = &Participant> {
+        self.fight.participants().iter().take_while(|participant| participant.enemy().is_none())
     }
 
-    /// The player in `slot`, which must be taken.
+    fn participants(&self) -> Vec<ParticipantInfo> {
+        let created = self.facts.created_at;
+        let told = |participant: &Participant| ParticipantInfo {
+            player: Uuid::from_u128(participant.player()),
+            joined_at: system_time(created + participant.joined_at()),
+            status: participant.status(),
+            score: participant.score(),
+            hp: participant.hp(),
+            team: participant.team(),
+            at: participant.at(),
+            seen_by: participant.seen_by(),
+        };
+        self.players().map(told).collect()
+    }
+
+    fn enemies(&self) -> Vec<EnemyInfo> {
+        let told = |participant: &Participant| {
+            let enemy = self.fight.ruleset().enemy(participant.enemy()?);
+            let phase = enemy.phases.get(usize::from(participant.enemy_phase()));
+            Some(EnemyInfo {
+                id: Uuid::from_u128(participant.player()),
+                name: enemy.name.clone(),
+                team: participant.team(),
+                status: participant.status(),
+                hp: participant.hp(),
+                phase: phase.map(|phase| phase.name.clone()).unwrap_or_default(),
+                at: participant.at(),
+                seen_by: participant.seen_by(),
+            })
+        };
+        self.fight.participants().iter().filter_map(told).collect()
+    }
+
+    fn scene(&self) -> Scene {
+        let (fight, field) = (&self.fight, self.fight.field());
+        Scene {
+            ruleset: Arc::clone(fight.ruleset()),
+            covers: field.covers().to_vec(),
+            hazards: field.hazards().iter().map(|hazard| (hazard.health(), hazard.is_gone())).collect(),
+            modifiers: field.modifiers().to_vec(),
+            wins: fight.rounds().wins().to_vec(),
+            turn: fight.turn().map(|turn| self.player(turn.slot())),
+        }
+    }
+
+    /// The id of who is in `slot`, which must be taken.
     pub fn player(&self, slot: Slot) -> Uuid {
         Uuid::from_u128(self.fight.participants()[usize::from(slot)].player())
     }

@@ -24,7 +24,6 @@ use crate::log::{Entry, Journal, SessionRecord};
 use crate::ops::memory;
 use crate::records::{FightBook, News};
 use crate::replays::{ChunkWriter, Folder};
-use crate::rules::Library;
 use crate::socket::outbox::Pool;
 
 /// What the poll calls the waker; no connection has this number.
@@ -44,7 +43,6 @@ pub struct Worker {
     pub(super) journal: Journal,
     /// What sessions record and have no room for.
     pub(super) chunks: ChunkWriter,
-    pub(super) library: Arc<Library>,
     pub(super) sessions: SlotMap<SessionKey, Session>,
     pub(super) index: SessionIndex,
     /// Where the store's news of fights go.
@@ -155,7 +153,6 @@ impl Worker {
         journal: Journal,
         records: Vec<SessionRecord>,
         book: Arc<FightBook>,
-        library: Arc<Library>,
     ) -> io::Result<(ShardHandle, Self)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -167,7 +164,6 @@ impl Worker {
             inbox,
             journal,
             chunks: ChunkWriter::new(Arc::clone(&folder), number),
-            library,
             sessions: SlotMap::with_key(),
             index: SessionIndex::default(),
             book,
@@ -428,7 +424,7 @@ mod tests {
 
     use tempfile::TempDir;
     use tiltyard_combat::{Input, Rules};
-    use tiltyard_protocol::{ActionKind, CloseCode, Encoding, Reason};
+    use tiltyard_protocol::{Act, ActionKind, CloseCode, Encoding, Reason};
     use tokio::sync::oneshot;
     use uuid::Uuid;
 
@@ -463,7 +459,7 @@ mod tests {
             let log_fails = journal.failing.clone();
             let book = Arc::new(FightBook::default());
             let place = Place { number: 0, shards: 1, folder: recovered.folder };
-            let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book), library).unwrap();
+            let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book)).unwrap();
             let step_panics = worker.step_panics.clone();
             let chunks_fail = worker.chunks.failing.clone();
             let thread = std::thread::spawn(move || worker.run());
@@ -483,7 +479,9 @@ mod tests {
                 creator: Uuid::nil(),
                 participants: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
                 seats: 2,
+                ruleset: Arc::clone(Library::built_in().by_name("default").unwrap()),
                 rules: Rules { preparation_ms: 0, ..Rules::default() },
+                teams: Vec::new(),
                 settings: String::new(),
                 metadata: String::new(),
             };
@@ -495,7 +493,8 @@ mod tests {
         }
 
         fn attack(&self, session: Uuid) -> oneshot::Receiver<Result<crate::hub::ActionApplied, Refusal>> {
-            let action = RestAction { kind: ActionKind::Attack, target: Some(Uuid::from_u128(2)) };
+            let act = Act::new(0, 0, ActionKind::Attack);
+            let action = RestAction { act, target: Some(Uuid::from_u128(2)) };
             self.ask(|reply| Command::Act { session, player: Uuid::from_u128(1), action, reply })
         }
 

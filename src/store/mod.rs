@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 pub use postgres::PostgresStore;
 pub use row::{
-    Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow, Page, Past,
-    PlayerRow, ReplayRow, RulesetRow, SessionRow, Status,
+    Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow, Page,
+    Past, PlayerRow, ReplayRow, RulesetRow, SessionRow, Status,
 };
 pub use sqlite::SqliteStore;
 

@@ -101,9 +101,7 @@ fn migrations() -> Vec<Migration> {
         (1, "sessions", include_str!("migrations/postgres/0001_sessions.sql")),
         (2, "replays", include_str!("migrations/postgres/0002_replays.sql")),
     ]
-    .map(|(number, name, text)| {
-        Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false)
-    })
+    .map(|(number, name, text)| Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false))
     .into()
 }
 
