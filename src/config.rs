@@ -284,6 +284,19 @@ mod tests {
     }
 
     #[test]
+    fn the_folder_of_rulesets_can_be_named_everywhere() {
+        let of = |flags: &Flags, env: &[(&str, &str)]| Config::load(flags, environment(env)).unwrap().rules;
+        let file = file("rules = \"/file\"");
+        let by_file = Flags { config: Some(file.path().to_owned()), ..Flags::default() };
+        let by_flag = Flags { rules: Some("/flag".into()), ..by_file.clone() };
+        let env = [("TILTYARD__RULES", "/env")];
+        assert_eq!(of(&Flags::default(), &[]), None);
+        assert_eq!(of(&by_file, &[]), Some("/file".into()));
+        assert_eq!(of(&by_file, &env), Some("/env".into()));
+        assert_eq!(of(&by_flag, &env), Some("/flag".into()));
+    }
+
+    #[test]
     fn the_log_filter_has_a_short_name_below_the_flag() {
         let env = || {
             environment(&[

@@ -68,7 +68,7 @@ pub enum ServerError {
     Database(#[from] OpenError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("rulesets: {0}")]
+    #[error(transparent)]
     Rules(#[from] LibraryError),
     #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: io::Error },

@@ -53,7 +53,7 @@ pub enum LibraryError {
     File { path: PathBuf, error: std::io::Error },
     #[error("{}: more than {MOST_FILES} rulesets", .0.display())]
     TooMany(PathBuf),
-    #[error("{count} mistakes in rulesets\n{shown}")]
+    #[error("rulesets with {count} {}:\n{shown}", if *count == 1 { "mistake" } else { "mistakes" })]
     Broken { count: usize, shown: String },
     #[error("{} and {} are both named `{name}`", one.display(), other.display())]
     SameName { name: String, one: PathBuf, other: PathBuf },
