@@ -31,9 +31,28 @@ pub enum Command {
     Serve(Box<Flags>),
     /// Print a token signed with this node's key; makes the data folder and the key where there are none.
     Token(TokenArgs),
+    /// Fight a replay again, and tell what happened and whether it is still the same fight. Exits with 1 where it is another.
+    Replay(ReplayArgs),
     /// Check rulesets, or show one.
     #[command(subcommand)]
     Rules(RulesCommand),
+}
+
+/// The flags of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The replay
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A ruleset (TOML) to compare the replay's with: whatever differs is named
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// Tell every event, with its time
+    #[arg(long)]
+    pub events: bool,
+    /// Tell it as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to do with rulesets.
@@ -241,6 +260,14 @@ mod tests {
             let cli = Cli::try_parse_from(line).unwrap();
             assert!(matches!(Cli::command_of(cli), Command::Serve(flags) if flags.shards == Some(3)));
         }
+    }
+
+    #[test]
+    fn a_replay_is_a_file() {
+        let parses = |line: &[&str]| Cli::try_parse_from([&["tiltyard", "replay"], line].concat()).map(Cli::command_of);
+        let replay = parses(&["x.replay", "--rules", "x.toml", "--events"]).unwrap();
+        assert!(matches!(replay, Command::Replay(args) if args.rules.is_some() && args.events && !args.json));
+        assert!(parses(&[]).is_err() && parses(&["a", "b"]).is_err());
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use tiltyard::auth::TokenKey;
-use tiltyard::cli::{Cli, Command, Flags, RulesCommand, TokenArgs};
+use tiltyard::cli::{Cli, Command, Flags, ReplayArgs, RulesCommand, TokenArgs};
 use tiltyard::config::Config;
 use tiltyard::ops::{logging, signals::Signals};
+use tiltyard::replays::report::{Question, report};
 use tiltyard::rules::command as rulesets;
 use tiltyard::server::Server;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command_of() {
         Command::Serve(flags) => serve(&flags),
         Command::Token(args) => token(&args),
+        Command::Replay(args) => replay(&args),
         Command::Rules(command) => rules(&command),
     };
     match done {
@@ -66,5 +68,12 @@ fn rules(command: &RulesCommand) -> anyhow::Result<()> {
         RulesCommand::Show { file } => rulesets::show_file(file, &mut out, &mut err)?,
     };
     anyhow::ensure!(right, "not every ruleset is right");
+    Ok(())
+}
+
+fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
+    let question = Question { file: &args.file, rules: args.rules.as_deref(), events: args.events, json: args.json };
+    let same = report(question, &mut std::io::stdout().lock())?;
+    anyhow::ensure!(same, "not the same fight");
     Ok(())
 }

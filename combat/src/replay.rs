@@ -236,8 +236,9 @@ impl Replay {
         Entries { rest: &self.tape, at: 0 }
     }
 
-    /// Fights it again under its ruleset and shows every input, until the end or the first difference.
-    pub fn play(&self, ruleset: Arc<Ruleset>, mut show: impl FnMut(&Played<'_>)) -> Result<(), Mismatch> {
+    /// Fights it again under its ruleset and shows every input, until the end or the first difference; returns the fight as
+    /// it ended.
+    pub fn play(&self, ruleset: Arc<Ruleset>, mut show: impl FnMut(&Played<'_>)) -> Result<Fight, Mismatch> {
         if ruleset.hash != self.hash {
             return Err(Mismatch::Ruleset);
         }
@@ -263,7 +264,8 @@ impl Replay {
         if no != self.end.inputs {
             return Err(Mismatch::Inputs { recorded: self.end.inputs, found: no });
         }
-        compare(&fight, same, self.end)
+        compare(&fight, same, self.end)?;
+        Ok(fight)
     }
 }
 
@@ -452,13 +454,13 @@ mod tests {
         assert!(matches!(play(&other), Err(Mismatch::Seq { same: 256, input: 300, .. })));
         let mut other = replay.clone();
         other.end.inputs += 1;
-        assert_eq!(play(&other), Err(Mismatch::Inputs { recorded: 301, found: 300 }));
+        assert_eq!(play(&other).unwrap_err(), Mismatch::Inputs { recorded: 301, found: 300 });
         let mut other = replay.clone();
         other.tape.pop();
         assert!(matches!(play(&other), Err(Mismatch::Tape { after: 299, .. })));
         let mut other = (*Ruleset::plain()).clone();
         other.hash = [1; 32];
-        assert_eq!(replay.play(Arc::new(other), |_| ()), Err(Mismatch::Ruleset));
+        assert_eq!(replay.play(Arc::new(other), |_| ()).unwrap_err(), Mismatch::Ruleset);
     }
 
     #[test]

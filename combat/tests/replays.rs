@@ -78,7 +78,7 @@ proptest! {
         let replay = record(seats, seed, &inputs);
         let read = Replay::decode(&replay.encode()).unwrap();
         prop_assert_eq!(&read, &replay);
-        prop_assert_eq!(read.play(Ruleset::plain(), |_| ()), Ok(()));
+        prop_assert!(read.play(Ruleset::plain(), |_| ()).is_ok());
     }
 
     #[test]

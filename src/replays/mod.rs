@@ -2,11 +2,12 @@
 //!
 //! A session's [`recorder`] keeps its last inputs; what it has no room for goes into its shard's [`chunks`]. A [`recording`]
 //! is both, put together off the shard: for whoever asks, and at the end of the fight for the store, on the [`shelf`] until
-//! that has it. [`story`] is the fight told again, event by event.
+//! that has it. [`story`] is the fight told again, event by event; [`report`] prints it for `tiltyard replay`.
 
 pub mod chunks;
 pub mod recorder;
 pub mod recording;
+pub mod report;
 pub mod shelf;
 pub mod story;
 
