@@ -104,11 +104,8 @@ impl Report {
             Ok(fight) => {
                 told_result(fight, &mut text);
                 let end = replay.end;
-                let _ = writeln!(
-                    text,
-                    "the same  {} inputs, sequence {}, digest {:016x}",
-                    end.inputs, end.seq, end.digest
-                );
+                let _ =
+                    writeln!(text, "the same  {} inputs, sequence {}, digest {:016x}", end.inputs, end.seq, end.digest);
             }
             Err(mismatch) => {
                 let _ = writeln!(text, "DIFFERENT {mismatch}");
@@ -154,7 +151,8 @@ impl Report {
 
 fn compare(text: &str, file: &Path) -> Result<Vec<String>, ReportError> {
     let other = rules::read(file).map_err(|error| ReportError::Rules(error.to_string()))?;
-    let shown = |problems: load::Problems| ReportError::Rules(problems.of_file(&file.display().to_string()).to_string());
+    let shown =
+        |problems: load::Problems| ReportError::Rules(problems.of_file(&file.display().to_string()).to_string());
     Ok(differences(text, &other).map_err(shown)?.iter().map(ToString::to_string).collect())
 }
 
@@ -256,7 +254,8 @@ mod tests {
     fn a_golden_replay_is_told_and_is_the_same() {
         let (same, text) = asked(Path::new(GOLDEN), Some(Path::new(RULES)), false);
         assert!(same, "{text}");
-        for part in ["ruleset   duel: ", "fought    pvp of 2 seats", " hit p", ", damage ", "result    p", "the same  "] {
+        for part in ["ruleset   duel: ", "fought    pvp of 2 seats", " hit p", ", damage ", "result    p", "the same  "]
+        {
             assert!(text.contains(part), "{part} in\n{text}");
         }
         let (same, text) = asked(Path::new(GOLDEN), None, true);

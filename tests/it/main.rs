@@ -17,6 +17,7 @@ mod plans;
 mod postgres;
 mod recovery;
 mod repeats;
+mod replays;
 #[path = "../signer/mod.rs"]
 mod signer;
 mod slow_clients;

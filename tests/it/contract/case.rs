@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::reply::{METRICS, Reply};
+use super::reply::{Reply, other_form};
 use crate::postgres::Postgres;
 use crate::support::{Node, soon};
 
@@ -156,9 +156,10 @@ impl Ask {
         let response = soon(request.send()).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = soon(response.bytes()).await.unwrap();
-        let text = self.line == METRICS && status == 200;
-        let body = if bytes.is_empty() || text { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
-        let reply = Reply { line: self.line, status, headers, body };
+        let other = status == 200 && other_form(&self.line).is_some();
+        let body = if bytes.is_empty() || other { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
+        let file = if other { bytes.to_vec() } else { Vec::new() };
+        let reply = Reply { line: self.line, status, headers, body, file };
         reply.keeps_what_every_answer_promises();
         reply
     }

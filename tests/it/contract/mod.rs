@@ -37,6 +37,7 @@ mod listing;
 mod logs;
 mod outage;
 mod player;
+mod replays;
 mod reply;
 mod restart;
 mod transitions;
