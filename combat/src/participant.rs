@@ -17,16 +17,22 @@ pub enum ParticipantStatus {
     Disconnected,
 }
 
+/// Whether a participant is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum Link {
+    /// And has not been: who acts over REST alone never is, and nobody waits for it to come back.
+    Never,
+    Up,
+    Down,
+}
+
 /// One participant's state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Participant {
     pub(crate) player: PlayerId,
     pub(crate) status: ParticipantStatus,
     pub(crate) ready: bool,
-    /// Has a connection now.
-    pub(crate) connected: bool,
-    /// Has had one: who acts over REST alone never does, and nobody waits for it to come back.
-    pub(crate) has_connected: bool,
+    pub(crate) link: Link,
     /// Gave its seat up: no round brings it back.
     pub(crate) forfeited: bool,
     pub(crate) team: u8,
@@ -151,8 +157,7 @@ impl Participant {
             player,
             status: ParticipantStatus::Active,
             ready: false,
-            connected: false,
-            has_connected: false,
+            link: Link::Never,
             forfeited: false,
             team,
             activity: 0,
@@ -197,7 +202,7 @@ impl Participant {
     }
 
     pub fn is_connected(&self) -> bool {
-        self.connected
+        self.link == Link::Up
     }
 
     pub fn team(&self) -> u8 {

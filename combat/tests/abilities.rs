@@ -4,6 +4,8 @@
 mod scripts;
 mod watched;
 
+use std::fmt::Write;
+
 use std::sync::Arc;
 
 use tiltyard_combat::ruleset::{
@@ -662,11 +664,11 @@ fn of_the_same_effect_there_is_one_or_more_as_the_effect_wants_it() {
 fn a_participant_bears_sixteen_effects_at_most() {
     let mut script = "rules actions_per_second=0 \n spot 0 2500 2500 \n spot 1 2900 2500 \n seats 2 \n".to_owned();
     for at in 0..16 {
-        script += &format!("at {at} p0 use mark on p1 -> ok \n");
+        let _ = writeln!(script, "at {at} p0 use mark on p1 -> ok");
     }
     let marks = |from: u32, to: u32| (from..to).map(|at| format!("mark until {}", 60_000 + at)).collect::<Vec<_>>();
-    script += &format!("at 15 -> p1 under {} \n", marks(0, 16).join(" + "));
-    script += &format!("at 16 p0 use mark on p1 -> ok, p1 under {} \n", marks(1, 17).join(" + "));
+    let _ = writeln!(script, "at 15 -> p1 under {}", marks(0, 16).join(" + "));
+    let _ = writeln!(script, "at 16 p0 use mark on p1 -> ok, p1 under {}", marks(1, 17).join(" + "));
     script += "at 16 p0 use mark on p1 -> ok, shows p0 uses mark on p1 + p1 loses mark + p0 puts mark on p1";
     check(&script);
 }

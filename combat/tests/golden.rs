@@ -4,6 +4,9 @@
 //! Where that was meant, record them anew and look at what the change has done to them:
 //! `UPDATE_GOLDEN=1 cargo test -p tiltyard-combat --test golden`, then `tiltyard replay --events FILE`.
 
+// A test that cannot go on has failed: unwrapping says so where it happens.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

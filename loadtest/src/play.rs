@@ -77,6 +77,9 @@ fn print(report: &Report) {
     for row in &outcome.standings {
         let who = if row.enemy.is_some() { "enemy" } else { "bot" };
         let (slot, team, score, damage) = (row.slot, row.team, row.score, row.damage);
-        println!("  slot {slot:>3} {who:<5} team {team}  score {score:>5}  damage {damage:>6}  unhorsed {}", row.eliminations);
+        println!(
+            "  slot {slot:>3} {who:<5} team {team}  score {score:>5}  damage {damage:>6}  unhorsed {}",
+            row.eliminations
+        );
     }
 }

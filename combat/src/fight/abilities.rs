@@ -6,6 +6,7 @@ use super::effects::percent_of;
 use super::harm::{Blow, Source};
 use super::{Eliminated, Fight};
 use crate::geometry::Point;
+use crate::participant::Link;
 use crate::participant::ParticipantStatus::{Active, Disconnected};
 use crate::ruleset::{Ability, AbilityId, AbilityKind, Activity, Affects, Op, Resource, Shape};
 use crate::status::{Cast, Used};
@@ -292,7 +293,7 @@ impl Fight {
             return;
         }
         p.hp = percent_of(most, percent).clamp(1, most);
-        let gone = p.has_connected && !p.connected;
+        let gone = p.link == Link::Down;
         (p.status, p.forfeit_at) = if gone { (Disconnected, Some(now + reconnect_ms)) } else { (Active, None) };
         step.touch(to, Fields::STATUS.or(Fields::HP));
         step.note(Event::Revived { by, to });

@@ -7,7 +7,7 @@ use super::{Eliminated, Fight, below};
 use crate::field::Field;
 use crate::lifecycle::Outcome;
 use crate::participant::ParticipantStatus::{Active, Disconnected};
-use crate::participant::Pool;
+use crate::participant::{Link, Pool};
 use crate::ruleset::{Deed, Trigger};
 use crate::{EndReason, Event, Fields, Millis, PhaseName, Refusal, Slot, Step};
 
@@ -379,7 +379,7 @@ impl Fight {
                 continue;
             }
             if p.status == Eliminated {
-                p.status = if p.connected || !p.has_connected { Active } else { Disconnected };
+                p.status = if p.link == Link::Down { Disconnected } else { Active };
                 if p.status == Disconnected {
                     p.forfeit_at = Some(now + u64::from(rules.reconnect_ms));
                     self.due = self.due.min(now + u64::from(rules.reconnect_ms));

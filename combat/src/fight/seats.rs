@@ -1,6 +1,7 @@
 //! Who takes part: seats, connections, forfeits.
 
 use super::{Eliminated, Fight};
+use crate::participant::Link;
 use crate::participant::ParticipantStatus::{Active, Disconnected};
 use crate::ruleset::Activity;
 use crate::{EndReason, Event, Fields, Millis, Participant, PlayerId, Refusal, Slot, Step};
@@ -69,11 +70,10 @@ impl Fight {
     pub(super) fn connect(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
         let index = self.index(slot)?;
         let participant = &mut self.participants[index];
-        if participant.connected {
+        if participant.link == Link::Up {
             return Ok(());
         }
-        participant.connected = true;
-        participant.has_connected = true;
+        participant.link = Link::Up;
         if self.lifecycle.is_ended() {
             return Ok(());
         }
@@ -89,10 +89,10 @@ impl Fight {
     pub(super) fn disconnect(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
         let index = self.index(slot)?;
         let participant = &mut self.participants[index];
-        if !participant.connected {
+        if participant.link != Link::Up {
             return Ok(());
         }
-        participant.connected = false;
+        participant.link = Link::Down;
         if self.lifecycle.is_ended() {
             return Ok(());
         }

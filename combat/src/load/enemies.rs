@@ -100,7 +100,10 @@ fn phases<'t>(
         match last {
             None if from_percent != 100 => r.say(value.span, "the first phase begins at 100 percent of health"),
             None if table.get("entry").is_some() => {
-                r.say(value.span, "nothing is done on entering the first phase: what an enemy comes with is in `passives`");
+                r.say(
+                    value.span,
+                    "nothing is done on entering the first phase: what an enemy comes with is in `passives`",
+                );
             }
             Some(above) if from_percent >= above => {
                 r.say(
@@ -158,10 +161,7 @@ fn check_summons(r: &mut Reader<'_>, entries: &[Entry<'_>], enemies: &[Enemy]) {
         }
         if seen[first] {
             let name = entry.name;
-            r.say(
-                entry.span,
-                format!("a cycle without end: `{name}` is summoned by its own phases or last words"),
-            );
+            r.say(entry.span, format!("a cycle without end: `{name}` is summoned by its own phases or last words"));
         }
     }
 }

@@ -50,14 +50,7 @@ pub struct Mind {
 
 impl Mind {
     pub fn new(seed: u64) -> Self {
-        Self {
-            rng: Rng::new(seed),
-            pace_percent: PACE_PERCENT,
-            stepped_at: 0,
-            hp: 0,
-            let_go: Vec::new(),
-            detour: None,
-        }
+        Self { rng: Rng::new(seed), pace_percent: PACE_PERCENT, stepped_at: 0, hp: 0, let_go: Vec::new(), detour: None }
     }
 
     /// What to do now; `None` for nothing.
@@ -92,7 +85,9 @@ impl Mind {
             Deed::Walk(_) if reason == Reason::TooFast => self.pace_percent = (self.pace_percent * 3 / 4).max(25),
             Deed::Walk(_) => self.turn_aside(scene),
             Deed::Attack { .. } if matches!(reason, Reason::NoSight | Reason::OutOfRange) => self.turn_aside(scene),
-            Deed::Attack { .. } | Deed::Strike { .. } | Deed::Guard => self.let_go.push((None, until.min(scene.now + 400))),
+            Deed::Attack { .. } | Deed::Strike { .. } | Deed::Guard => {
+                self.let_go.push((None, until.min(scene.now + 400)))
+            }
         }
     }
 
@@ -163,7 +158,8 @@ impl Mind {
         }
         let own = place(me);
         let range = scene.rules.attack_range_cm;
-        let mut reached = foes.iter().filter(|(_, foe)| within(own, place(foe), range) && !scene.walled(own, place(foe)));
+        let mut reached =
+            foes.iter().filter(|(_, foe)| within(own, place(foe), range) && !scene.walled(own, place(foe)));
         if self.chance(5)
             && let Some(hazard) = worth_striking(scene, own, foes)
         {
@@ -171,7 +167,8 @@ impl Mind {
         }
         let nearest = reached.next()?;
         // Whoever is nearly down comes before whoever is near.
-        let to = reached.filter(|(_, foe)| foe.hp * 3 < nearest.1.hp).map(|(slot, _)| *slot).next().unwrap_or(nearest.0);
+        let to =
+            reached.filter(|(_, foe)| foe.hp * 3 < nearest.1.hp).map(|(slot, _)| *slot).next().unwrap_or(nearest.0);
         let part = match self.below(10) {
             0..=2 => BodyPart::Head,
             3 => BodyPart::Limb,

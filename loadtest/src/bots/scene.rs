@@ -84,9 +84,10 @@ impl<'a> Scene<'a> {
     }
 
     fn is_ready(&self, me: &ParticipantView, id: u8, ability: &AbilityView) -> bool {
-        me.used.iter().find(|&&(used, ..)| used == id).is_none_or(|&(_, times, ready_at)| {
-            ready_at <= self.now && (ability.uses == 0 || times < ability.uses)
-        })
+        me.used
+            .iter()
+            .find(|&&(used, ..)| used == id)
+            .is_none_or(|&(_, times, ready_at)| ready_at <= self.now && (ability.uses == 0 || times < ability.uses))
     }
 
     fn can_pay(&self, me: &ParticipantView, ability: &AbilityView) -> bool {
@@ -114,9 +115,8 @@ impl<'a> Scene<'a> {
     /// Whether a wall that still stands is on the way.
     pub fn walled(&self, from: Place, to: Place) -> bool {
         let covers = self.rules.field.covers.iter().zip(&self.view.covers);
-        let walls = covers.filter(|(cover, health)| {
-            cover.kind == CoverKind::Wall && (cover.health == 0 || **health > 0)
-        });
+        let walls =
+            covers.filter(|(cover, health)| cover.kind == CoverKind::Wall && (cover.health == 0 || **health > 0));
         walls.into_iter().any(|(wall, _)| crosses(wall, from, to))
     }
 
