@@ -20,7 +20,7 @@ after = { setting = "preparation_ms", to = "active" }
 on = { all_ready = "active", decided = "results" }
 [lifecycle.states.active]
 phase = "active"
-entry = ["begin"]
+entry = ["reset", "begin"]
 after = { setting = "max_duration_ms", to = "results" }
 on = { round_over = "preparation", decided = "results" }
 [lifecycle.states.results]
@@ -489,6 +489,25 @@ does = [{ heal = 1 }]",
         &many(65, |n| format!("[abilities.a{n}]\ndoes = [{{ heal = 1 }}]\n")),
         &[r"132:12: that is one ability too many: at most 64"],
     );
+    says(
+        r#"[abilities.a]
+affects = "fallen"
+range_m = 5
+does = [{ heal = 1 }, { revive_percent = 5 }]"#,
+        &["7:8: reaches those who are out, for whom nothing can be done before `revive_percent`"],
+    );
+    says(
+        r#"[abilities.a]
+does = [{ revive_percent = 5 }]"#,
+        &[r#"5:8: `revive_percent` is for those who are out: it needs `affects = "fallen"`"#],
+    );
+    says(
+        r#"modes.pve = { energy = 110 }
+[abilities.a]
+cost = { energy = 111, stamina = 100 }
+does = [{ heal = 1 }]"#,
+        &["5:12: `a` costs 111 energy, and nobody ever has more than 110"],
+    );
 }
 
 #[test]
@@ -696,7 +715,7 @@ spectators = []",
 #[test]
 fn the_course_of_a_fight() {
     course(r#"phase = "active""#, r#"phase = "activ""#, &[r"9:9: there is no phase `activ`; did you mean `active`?"]);
-    course(r#""begin""#, r#""begn""#, &[r"10:10: there is no deed `begn`; did you mean `begin`?"]);
+    course(r#""begin""#, r#""begn""#, &[r"10:19: there is no deed `begn`; did you mean `begin`?"]);
     course(r"all_ready", r"all_redy", &[r"7:8: there is no trigger `all_redy`; did you mean `all_ready`?"]);
     course(
         r#""max_duration_ms""#,
@@ -740,8 +759,7 @@ after = { ms = 1, to = "results" }"#,
         ],
     );
     course(
-        r#"entry = ["begin"]
-"#,
+        r#", "begin""#,
         r"",
         &[
             r#"4:2: no state of phase active does `begin`: turns and modifiers would never begin; add `entry = ["begin"]` to the state that is fought in"#,
@@ -829,6 +847,13 @@ after = { ms = 1, to = "preparation" }
         &[
             r"4:19: the state `preparation` can be come to after the fight is decided; only phases cooldown and finished may follow",
             r"8:19: the state `active` can be come to after the fight is decided; only phases cooldown and finished may follow",
+        ],
+    );
+    course(
+        r#""reset", "#,
+        "",
+        &[
+            "8:19: a round in `active` could begin with those still out who fell in the last: add `reset` to the `entry` of a state on the way",
         ],
     );
 }

@@ -2,6 +2,7 @@
 
 use super::effects::{LONGEST_MS, MOST_POINTS, SHORTEST_MS, element};
 use super::reader::{Entry, MOST_CM, Names, Reader, Table, Value};
+use super::settings::Numbers;
 use crate::ruleset::{Ability, AbilityKind, Affects, Effect, Op, Resource, Shape};
 
 /// Most things that one ability does.
@@ -87,11 +88,44 @@ pub(super) fn read<'t>(r: &mut Reader<'t>, entry: Entry<'t>, kind: AbilityKind, 
     ability.below_percent = table.byte(r, "below_percent", 1..=100, 0);
     cast(r, &table, &mut ability);
     reach(r, &table, &mut ability);
-    ability.does = match table.need(r, "does") {
-        Some(value) => ops(r, value, known),
-        None => Vec::new(),
-    };
+    if let Some(value) = table.need(r, "does") {
+        ability.does = ops(r, value, known);
+        check_revival(r, value, &ability);
+    }
     ability
+}
+
+/// Who is out is first brought back, and nobody else can be.
+fn check_revival(r: &mut Reader<'_>, does: Value<'_>, ability: &Ability) {
+    let revives = |op: &Op| matches!(op, Op::Revive { .. });
+    match (ability.affects, ability.does.as_slice()) {
+        (Affects::Fallen, [first, ..]) if !revives(first) => {
+            r.say(does.span, "reaches those who are out, for whom nothing can be done before `revive_percent`");
+        }
+        (Affects::Fallen, _) => {}
+        (_, ops) if ops.iter().any(revives) => {
+            r.say(does.span, "`revive_percent` is for those who are out: it needs `affects = \"fallen\"`");
+        }
+        _ => {}
+    }
+}
+
+/// What those who have it can never pay.
+pub(super) fn check_costs(r: &mut Reader<'_>, entry: Entry<'_>, ability: &Ability, numbers: &Numbers) {
+    for &(resource, points) in &ability.cost {
+        let name = RESOURCES.iter().find(|(_, known)| *known == resource).map_or("", |(name, _)| name);
+        // Charge is a share, and shots are only counted where `ammo` is set.
+        let most = match (resource, crate::Rules::place(name)) {
+            (Resource::Stamina | Resource::Energy, Some(place)) => numbers.extremes(place).1,
+            _ => continue,
+        };
+        if points > most {
+            r.say(
+                entry.span,
+                format!("`{}` costs {points} {name}, and nobody ever has more than {most}", ability.name),
+            );
+        }
+    }
 }
 
 fn cost<'t>(r: &mut Reader<'t>, table: &Table<'t>) -> Vec<(Resource, u32)> {

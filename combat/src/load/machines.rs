@@ -167,11 +167,15 @@ impl<T: Copy + PartialEq, D: PartialEq, K> Checked<'_, '_, T, D, K> {
 
     /// Every state that can be come to from `from`, over the ways that `counts` lets through; with these themselves.
     fn reach(&self, from: impl IntoIterator<Item = u8>, counts: impl Fn(u8, Option<T>) -> bool) -> BTreeSet<u8> {
+        self.reach_by(from, |from, on, _| counts(from, on))
+    }
+
+    fn reach_by(&self, from: impl IntoIterator<Item = u8>, counts: impl Fn(u8, Option<T>, u8) -> bool) -> BTreeSet<u8> {
         let mut reached: BTreeSet<u8> = from.into_iter().collect();
         let mut open: Vec<u8> = reached.iter().copied().collect();
         while let Some(state) = open.pop() {
             for (from, on, to) in self.machine.transitions() {
-                if from == state && counts(from, on) && reached.insert(to) {
+                if from == state && counts(from, on, to) && reached.insert(to) {
                     open.push(to);
                 }
             }
@@ -230,6 +234,7 @@ impl Checked<'_, '_, Trigger, Deed, Stage> {
         }
         self.check_ends();
         self.check_results();
+        self.check_rounds();
     }
 
     /// Each state has the ways out that its phase needs.
@@ -296,6 +301,27 @@ impl Checked<'_, '_, Trigger, Deed, Stage> {
             format!("a cycle without end: {round} by `after` alone, so a fight that nobody wins would never end")
         };
         self.say(circle[0], message);
+    }
+
+    /// No round begins with those still out who fell in the last.
+    fn check_rounds(&mut self) {
+        let resets = |state: u8| {
+            let state = self.machine.state(state);
+            (state.entry.contains(&Deed::Reset), state.exit.contains(&Deed::Reset))
+        };
+        let over: Vec<u8> = self
+            .machine
+            .transitions()
+            .filter(|&(from, on, to)| on == Some(Trigger::RoundOver) && !resets(from).1 && !resets(to).0)
+            .map(|(_, _, to)| to)
+            .collect();
+        let next = self.reach_by(over, |from, _, to| !resets(from).1 && !resets(to).0);
+        let fought: Vec<u8> = next.into_iter().filter(|&state| self.is(state) == PhaseName::Active).collect();
+        for state in fought {
+            let name = self.name(state);
+            let message = format!("a round in `{name}` could begin with those still out who fell in the last");
+            self.say(state, format!("{message}: add `reset` to the `entry` of a state on the way"));
+        }
     }
 
     /// Whatever way a fight ends, there is a result; and nothing is fought after it.

@@ -90,6 +90,9 @@ fn read<'t>(r: &mut Reader<'t>, root: &Table<'t>, text: &str) -> Ruleset {
     let entries: Vec<Entry<'t>> = abilities_of.iter().map(|&(_, entry)| entry).collect();
     let ability_names = Names::of(r, "ability", &entries, MOST.0);
     let abilities: Vec<_> = abilities_of.iter().map(|&(kind, entry)| abilities::read(r, entry, kind, known)).collect();
+    for (&entry, ability) in entries.iter().zip(&abilities) {
+        abilities::check_costs(r, entry, ability, &numbers);
+    }
     let enemies = enemies::read(r, &enemies_of, (&ability_names, &abilities), known);
     let waves = enemies::waves(r, root, &enemy_names);
     let modifiers = root.list(r, "modifiers");
