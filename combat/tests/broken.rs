@@ -497,15 +497,15 @@ does = [{ heal = 1 }, { revive_percent = 5 }]"#,
         &["7:8: reaches those who are out, for whom nothing can be done before `revive_percent`"],
     );
     says(
-        r#"[abilities.a]
-does = [{ revive_percent = 5 }]"#,
+        r"[abilities.a]
+does = [{ revive_percent = 5 }]",
         &[r#"5:8: `revive_percent` is for those who are out: it needs `affects = "fallen"`"#],
     );
     says(
-        r#"modes.pve = { energy = 110 }
+        r"modes.pve = { energy = 110 }
 [abilities.a]
 cost = { energy = 111, stamina = 100 }
-does = [{ heal = 1 }]"#,
+does = [{ heal = 1 }]",
         &["5:12: `a` costs 111 energy, and nobody ever has more than 110"],
     );
 }

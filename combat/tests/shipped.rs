@@ -82,8 +82,8 @@ impl Game {
         }
     }
 
-    /// A bot that is awake two looks of three: heals when it is hurt, uses what it has, shoots at what is near, and keeps
-    /// moving.
+    /// A bot that is awake two looks of three: heals when it is hurt, uses what it has, shoots at what is near, and
+    /// keeps moving.
     fn act(&mut self, slot: Slot) {
         let own = &self.fight.participants()[usize::from(slot)];
         if own.status() == ParticipantStatus::Eliminated || self.chance.below(3) == 0 {
@@ -272,7 +272,8 @@ fn default_has_the_numbers_that_were_always_there() {
     assert_eq!(ruleset.activity, machine::usual_activity());
 }
 
-/// However many begin, in teams or each alone: who only shoots from where it begins hits everybody, and nothing covers them.
+/// However many begin, in teams or each alone: who only shoots from where it begins hits everybody, and nothing covers
+/// them.
 #[test]
 fn in_default_nothing_stands_between_those_who_begin() {
     let ruleset = ruleset("default");

@@ -7,8 +7,8 @@ use tiltyard_combat::load;
 
 use super::{BUILT_IN, LibraryError, hex, read, show};
 
-/// Checks each file: those that are right are named on `out` with their hashes, every mistake of the others is on `err`.
-/// Whether all are right.
+/// Checks each file: those that are right are named on `out` with their hashes, every mistake of the others is on
+/// `err`. Whether all are right.
 pub fn check(files: &[impl AsRef<Path>], out: &mut impl Write, err: &mut impl Write) -> io::Result<bool> {
     let mut right = true;
     for path in files {

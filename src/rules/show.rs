@@ -1,4 +1,5 @@
-//! A ruleset for a reader: its machines as diagrams and tables, and what there is in it. Markdown, the diagrams in Mermaid.
+//! A ruleset for a reader: its machines as diagrams and tables, and what there is in it. Markdown, the diagrams in
+//! Mermaid.
 
 use std::fmt::{self, Write};
 

@@ -1,7 +1,8 @@
 //! Abilities, items and passives, and what they do.
 
 use super::effects::{LONGEST_MS, MOST_POINTS, SHORTEST_MS, element};
-use super::reader::{Entry, MOST_CM, Names, Reader, Table, Value};
+use super::names::Names;
+use super::reader::{Entry, MOST_CM, Reader, Table, Value};
 use super::settings::Numbers;
 use crate::ruleset::{Ability, AbilityKind, Affects, Effect, Op, Resource, Shape};
 

@@ -1,6 +1,7 @@
 //! Status effects and reactions.
 
-use super::reader::{Entry, Names, Reader, Table, Value};
+use super::names::Names;
+use super::reader::{Entry, Reader, Table, Value};
 use crate::action::ActionKind;
 use crate::ruleset::{Effect, Element, Modifiers, Reaction, Stacking};
 

@@ -2,8 +2,9 @@
 
 use super::abilities::{Known, ops};
 use super::effects::{MOST_POINTS, SHORTEST_MS, list};
+use super::names::Names;
 use super::problem::Span;
-use super::reader::{Entry, MOST_CM, Names, Reader, Table, Value};
+use super::reader::{Entry, MOST_CM, Reader, Table, Value};
 use crate::ruleset::{Ability, AbilityKind, Aim, Enemy, EnemyPhase, Move, Op, Rank, Wave};
 
 /// Most phases of an enemy, and most moves of a phase.

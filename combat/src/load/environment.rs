@@ -1,8 +1,9 @@
 //! The arena: its size, where teams and enemies begin, what is in the way, what hurts.
 
 use super::effects::{MOST_POINTS, SHORTEST_MS, element};
+use super::names::{Names, check_name};
 use super::problem::Span;
-use super::reader::{MOST_CM, Names, Reader, Table, Value, check_name};
+use super::reader::{MOST_CM, Reader, Table, Value};
 use crate::geometry::Point;
 use crate::ruleset::{Cover, CoverKind, Environment, Hazard, Spot};
 

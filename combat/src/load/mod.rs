@@ -1,17 +1,20 @@
 //! Rulesets out of files: a text in, a checked [`Ruleset`] out, or every mistake with its line.
 //!
-//! [`problem`] a mistake and how it is shown, [`reader`] values with their places; then a file's parts: [`settings`],
-//! [`machines`], [`effects`], [`abilities`], [`enemies`], [`environment`], [`visibility`].
+//! [`problem`] a mistake and how it is shown, [`reader`] values with their places, [`names`] what they refer to; then a
+//! file's parts: [`settings`], [`machines`] and the [`ways`] through them, [`effects`], [`abilities`], [`enemies`],
+//! [`environment`], [`visibility`].
 
 mod abilities;
 mod effects;
 mod enemies;
 mod environment;
 mod machines;
+mod names;
 mod problem;
 mod reader;
 mod settings;
 mod visibility;
+mod ways;
 
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
@@ -21,8 +24,9 @@ pub use problem::{MOST_PROBLEMS, Problem, Problems};
 use crate::Ruleset;
 use crate::ruleset::AbilityKind;
 use abilities::Known;
+use names::{Names, check_name};
 use problem::Span;
-use reader::{Entry, Names, Reader, Table, check_name};
+use reader::{Entry, Reader, Table};
 
 /// Most bytes of a file.
 pub const MOST_BYTES: usize = 256 * 1024;
