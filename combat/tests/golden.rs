@@ -25,16 +25,23 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
 /// Every shipped ruleset: its name and its text.
 fn shipped() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-    files.sort();
-    let named =
-        |file: &PathBuf| (file.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(file).unwrap());
-    files.iter().map(named).collect()
+    let files = fs::read_dir(folder).expect("the folder of rulesets").map(|file| file.expect("a file").path());
+    let named = |file: PathBuf| {
+        let text = fs::read_to_string(&file).expect("a text");
+        (file.with_extension("").file_name().expect("a name").to_string_lossy().into_owned(), text)
+    };
+    let mut shipped: Vec<(String, String)> = files.map(named).collect();
+    shipped.sort();
+    shipped
+}
+
+fn ruleset(text: &str) -> Arc<Ruleset> {
+    Arc::new(load::load(text).unwrap_or_else(|problems| panic!("{problems}")))
 }
 
 /// The golden replays of a ruleset: one for each mode it has.
 fn goldens(name: &str, text: &str) -> Vec<(Mode, PathBuf)> {
-    let ruleset = load::load(text).unwrap();
+    let ruleset = ruleset(text);
     let has = |mode: &Mode| ruleset.rules_of(*mode, Difficulty::Normal).is_some();
     let file = |mode: Mode| (mode, Path::new(FOLDER).join(format!("{name}-{}.replay", mode.name())));
     Mode::ALL.into_iter().filter(has).map(file).collect()
@@ -77,8 +84,7 @@ fn golden_replays_are_of_fights_in_which_much_happens() {
         for (_, file) in goldens(&name, &text) {
             let replay = Replay::decode(&fs::read(&file).unwrap()).unwrap();
             let (mut applied, mut refused) = (0, 0);
-            let ruleset = Arc::new(load::load(&replay.text).unwrap());
-            let played = replay.play(ruleset, |played| {
+            let played = replay.play(ruleset(&replay.text), |played| {
                 if let Input::Act { .. } = played.input {
                     *(if played.answer.is_ok() { &mut applied } else { &mut refused }) += 1;
                 }
@@ -200,8 +206,8 @@ impl Dice {
 
 /// A fight of dice, as a shard would record it.
 fn record(text: &str, mode: Mode) -> Replay {
-    let ruleset: Arc<Ruleset> = Arc::new(load::load(text).unwrap());
-    let rules = ruleset.rules_of(mode, Difficulty::Normal).unwrap();
+    let ruleset = ruleset(text);
+    let rules = ruleset.rules_of(mode, Difficulty::Normal).expect("a mode it has");
     let seats = if rules.turn_ms > 0 { 2 } else { 4 };
     let participants = (1..=u128::from(seats)).collect();
     let setup = Setup { mode, rules, seats, participants, teams: Vec::new(), seed: 0x601D };

@@ -158,8 +158,8 @@ impl Shelf {
                 }
                 continue;
             }
-            let (shelf, library) = (Arc::clone(&self), Arc::clone(&library));
-            let work = move || some.into_iter().for_each(|one| shelf.assemble(one, &library));
+            let (this, texts) = (Arc::clone(&self), Arc::clone(&library));
+            let work = move || some.into_iter().for_each(|one| this.assemble(one, &texts));
             // An error is a panic, which has been told; the fights of this round stay in their shards until the next start.
             let _ = tokio::task::spawn_blocking(work).await;
             wake.notify_one();

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import tiltyard_client.api
 from tiltyard_client import AuthenticatedClient, Client
 from tiltyard_client import models as m
+from tiltyard_client.types import File
 
 URL = os.environ["TILTYARD_URL"] + "/v1/session"
 ANN, BOB = UUID(os.environ["ANN"]), UUID(os.environ["BOB"])
@@ -59,7 +60,7 @@ def call(name, *path, by, gives, status=HTTPStatus.OK, **arguments):
     response = answer(name, *path, by=by, **arguments)
     assert response.status_code == status, f"{name}: {response.status_code} {response.content!r}"
     assert type(response.parsed) is gives, f"{name}: {response.parsed!r}"
-    assert gives is str or not has_null(json.loads(response.content)), f"{name}: {response.content!r}"
+    assert gives in (str, File) or not has_null(json.loads(response.content)), f"{name}: {response.content!r}"
     return response.parsed
 
 
@@ -179,11 +180,13 @@ def a_fight_is_created_once_read_fought_and_ended():
         "update_session", session, by=service, status=412, reason="precondition_failed", body=paused, if_match=tag
     )
     assert stale.version == updated.version
+    refused("get_combat_replay", session, by=ann, status=404, reason="no_replay")
     # The generated client says that there is JSON, and sends none.
     assert call("terminate_session", session, by=service, gives=m.Session).status in m.SessionStatus
     body = m.TerminateSessionRequest(reason="The test is over.", force=True)
     ended = call("terminate_session", session, by=service, gives=m.Session, body=body)
     assert ended.status is m.SessionStatus.TERMINATED
+    assert call("get_combat_replay", session, by=ann, gives=File).payload.read(8) == b"tyreplay"
 
 
 def a_custom_session_has_members_and_a_state():

@@ -23,7 +23,7 @@ const driven: Record<Exclude<Operation, "openSocket">, number> = {
   getHealth: 0, createSession: 0, listSessions: 0, getSession: 0, updateSession: 0, terminateSession: 0, listSessionLogs: 0,
   joinSession: 0, leaveSession: 0, getSessionState: 0, patchSessionState: 0, heartbeatSession: 0, refreshTokens: 0,
   createTicket: 0, createCombatSession: 0, listCombatSessions: 0, getCombatSession: 0, executeCombatAction: 0,
-  getCombatSessionState: 0, getSessionAnalytics: 0, revokeTokens: 0, createGuest: 0, takeArenaSeat: 0, getLiveness: 0,
+  getCombatSessionState: 0, getCombatReplay: 0, getSessionAnalytics: 0, revokeTokens: 0, createGuest: 0, takeArenaSeat: 0, getLiveness: 0,
   getReadiness: 0, getMetrics: 0, getOpenapiJson: 0, getOpenapiYaml: 0,
 };
 
@@ -197,11 +197,14 @@ describe("operations", () => {
     assert.equal(refused(await put({ status: "active" }, etag(details)), 412, "precondition_failed").version, version);
     refused(await put({ status: "active", version: 0 }), 409, "version_conflict");
     refused(await strike(ann, bob), 409, "paused");
+    const replay = () => annsClient.GET("/combat/sessions/{session_id}/replay", { params: at(session_id), parseAs: "arrayBuffer" });
+    refused(await replay(), 404, "no_replay");
     const ended = await service.DELETE("/sessions/{session_id}", {
       params: at(session_id),
       body: { reason: "The test is over.", force: true },
     });
     assert.equal(ok(ended).status, "terminated");
+    assert.equal(new TextDecoder().decode(ok(await replay()).slice(0, 8)), "tyreplay");
     const twice = await service.DELETE("/sessions/{session_id}", {
       params: at(session_id),
       headers: { "content-type": "application/json" },
