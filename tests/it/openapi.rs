@@ -41,6 +41,7 @@ const OPERATIONS: &str = "
     post   /tokens/revocations                        revokeTokens           200 400 401             bs
     post   /guest                                     createGuest            201 403                 *
     post   /arena/seats                               takeArenaSeat          200 400 401 409         b
+    get    /rulesets                                  listRulesets           200 429                 *
     get    /ws                                        openSocket             101 400 401 403 404     tb
     get    /livez                                     getLiveness            200 429                 *
     get    /readyz                                    getReadiness           200 429 503             *
@@ -85,7 +86,14 @@ const VALUES: &str = "
     CombatSettings.max_duration         60..3600
     Session.presence                    online|away|offline
     SessionTokens.token_type            Bearer
-    TakeArenaSeatRequest.kind           duel|brawl
+    ArenaKind                           duel|brawl|solo|coop|arena
+    TakeArenaSeatRequest.difficulty     easy|normal|hard|expert
+    CombatSettings.seats                1..100
+    CombatActionParameters.body_part    head|torso|limb
+    CombatActionParameters.cover        0..255
+    CombatActionParameters.hazard       0..255
+    CombatCover.kind                    soft|hard|wall
+    CombatEnemy.status                  active|eliminated|disconnected
     TerminateSessionRequest.force       boolean false
     Error.code                          100..599
 ";
@@ -103,6 +111,7 @@ const REQUIRED: &str = "
     CombatActionRequest: action_type player_id
     CombatActionResult: action_id success timestamp
     CombatSessionState: session_id phase
+    RulesetListResponse: rulesets
     SessionAnalytics: timeframe total_sessions
     HealthResponse: status timestamp
     Error: code message

@@ -125,6 +125,8 @@ def health_and_probes_answer_without_a_token():
     assert call("get_readiness", by=nobody, gives=m.ProbeResponse).status == "ready"
     assert call("get_openapi_json", by=nobody, gives=m.OpenapiDocument).openapi == "3.0.3"
     assert "openapi: 3.0.3" in call("get_openapi_yaml", by=nobody, gives=str)
+    rulesets = call("list_rulesets", by=nobody, gives=m.RulesetListResponse).rulesets
+    assert m.CombatMode.PVE in next(item for item in rulesets if item.name == "default").modes
 
 
 def the_rest_needs_one():
@@ -243,7 +245,7 @@ def tickets_guests_and_seats_lead_to_a_socket():
     assert ticket.player_id == ANN
     is_time(ticket.expires_at)
     guest = call("create_guest", by=nobody, gives=m.Guest, status=HTTPStatus.CREATED)
-    body = m.TakeArenaSeatRequest(kind=m.TakeArenaSeatRequestKind.BRAWL)
+    body = m.TakeArenaSeatRequest(kind=m.ArenaKind.BRAWL)
     seat = call("take_arena_seat", by=client(guest.token), gives=m.ArenaSeat, body=body)
     assert seat.seats == 4 and seat.url.startswith("ws:")
 

@@ -25,6 +25,7 @@ const driven: Record<Exclude<Operation, "openSocket">, number> = {
   createTicket: 0, createCombatSession: 0, listCombatSessions: 0, getCombatSession: 0, executeCombatAction: 0,
   getCombatSessionState: 0, getCombatReplay: 0, getSessionAnalytics: 0, revokeTokens: 0, createGuest: 0, takeArenaSeat: 0, getLiveness: 0,
   getReadiness: 0, getMetrics: 0, getOpenapiJson: 0, getOpenapiYaml: 0,
+  listRulesets: 0,
 };
 
 const env = (name: string): string => process.env[name] ?? assert.fail(`${name} is not set; start this with tests/contract/run`);
@@ -108,6 +109,8 @@ describe("operations", () => {
     assert.match(ok(yaml), /^openapi: 3\.0\.3$/m);
     const known = await nobody.GET("/openapi.yaml", { parseAs: "text", headers: { "if-none-match": etag(yaml) } });
     assert.equal(known.response.status, 304);
+    const { rulesets } = ok(await nobody.GET("/rulesets"));
+    assert.ok(rulesets.find(({ name }) => name === "default")?.modes.includes("pve"));
   });
 
   test("the rest needs one", async () => {
