@@ -17,7 +17,7 @@ use tiltyard_combat::{
     Action, BodyPart, EndReason, Event, Fight, Input, Millis, Mode, Participant, ParticipantStatus, PlayerId, Point,
     Ruleset, Setup, Slot, Step,
 };
-use watched::Watched;
+use watched::{Watched, view};
 
 /// An arena of twenty by ten metres: players begin two metres from its left edge, enemies come twelve metres from them.
 fn arena(change: impl FnOnce(&mut Ruleset)) -> Arc<Ruleset> {
@@ -489,6 +489,28 @@ fn a_medic_heals_who_needs_it_most_and_brings_the_fallen_back() {
          at 9400 p0 attack p3 -> ok, p3 eliminated
          at 10000 -> p3 active",
     );
+}
+
+#[test]
+fn a_tick_that_comes_late_is_as_good_as_many() {
+    let shipped = tiltyard_combat::load::load(include_str!("../../rules/default.toml")).expect("a ruleset");
+    let ruleset = Arc::new(shipped);
+    for seed in 0..4 {
+        let (mut often, mut late) = (fight(&ruleset, 2, seed), fight(&ruleset, 2, seed));
+        let mut at = 0;
+        for round in 1..=6 {
+            while at < round * 6_000 {
+                at += 37;
+                tick(&mut often, at);
+            }
+            tick(&mut late, at);
+            let views = |watched: &Watched| watched.fight().participants().iter().map(view).collect::<Vec<_>>();
+            assert_eq!(views(&often), views(&late), "seed {seed} at {at}");
+            assert_eq!(often.fight().field(), late.fight().field());
+            assert_eq!(often.fight().waves(), late.fight().waves());
+        }
+        assert!(often.fight().participants()[0].hp() < ruleset.rules.health, "there was something to be the same");
+    }
 }
 
 // Ways around walls.

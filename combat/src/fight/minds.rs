@@ -243,8 +243,8 @@ impl Fight {
     }
 
     fn is_crowded(&self, slot: Slot, place: Point) -> bool {
-        self.mates(slot)
-            .into_iter()
-            .any(|mate| mate != slot && self.participants[usize::from(mate)].at.within(place, CROWD_CM))
+        let team = self.participants[usize::from(slot)].team;
+        let mut others = (0_u8..).zip(&self.participants).filter(|&(other, _)| other != slot);
+        others.any(|(_, p)| p.team == team && p.status != Eliminated && p.at.within(place, CROWD_CM))
     }
 }

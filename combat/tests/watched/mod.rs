@@ -2,7 +2,9 @@
 
 use tiltyard_combat::ruleset::EffectId;
 use tiltyard_combat::status::Active;
-use tiltyard_combat::{Answer, Event, Fields, Fight, Input, Millis, Mode, Participant, ParticipantStatus, Slot, Step};
+use tiltyard_combat::{
+    Answer, Event, Fields, Fight, Input, Millis, Mode, Participant, ParticipantStatus, Slot, Step, Thing,
+};
 
 pub struct Watched {
     fight: Fight,
@@ -206,6 +208,19 @@ impl Watch<'_> {
             told(was.enemy_phase() == is.enemy_phase(), Fields::RAGE);
         }
         assert!(self.before.lifecycle() == self.after.lifecycle() || self.step.phase_changed());
+        self.every_change_of_the_field_is_named();
+    }
+
+    fn every_change_of_the_field_is_named(&self) {
+        let (was, is) = (self.before.field(), self.after.field());
+        let told = |same: bool, thing: Thing| assert!(same || self.step.things().contains(&thing), "{thing:?}");
+        for (cover, (was, is)) in (0_u8..).zip(was.covers().iter().zip(is.covers())) {
+            told(was == is, Thing::Cover(cover));
+        }
+        for (hazard, (was, is)) in (0_u8..).zip(was.hazards().iter().zip(is.hazards())) {
+            told((was.health(), was.is_gone()) == (is.health(), is.is_gone()), Thing::Hazard(hazard));
+        }
+        assert!(was.modifiers() == is.modifiers() || self.step.modifiers_changed());
     }
 
     /// Everybody who was there before and is there still.
