@@ -116,6 +116,31 @@ fn waves_come_one_after_the_other_and_the_last_is_the_victory() {
 }
 
 #[test]
+fn who_leaves_between_two_waves_does_not_put_the_next_off() {
+    let ruleset = arena(|ruleset| {
+        ruleset.enemies = vec![dummy(25)];
+        ruleset.waves = vec![wave(500, &[(0, 1, 1)]), wave(1_000, &[(0, 1, 1)])];
+    });
+    check_in(
+        &ruleset,
+        Mode::Pve,
+        "rules reconnect_ms=100
+         seats 3
+         at 0 -> phase active
+         at 0 p1 connects -> ok
+         at 0 p2 connects -> ok
+         at 300 p1 disconnects -> ok
+         at 400 -> p1 eliminated
+         at 500 -> participants 4
+         at 600 p0 attack p3 -> ok, p3 eliminated
+         at 900 p2 disconnects -> ok
+         at 1000 -> p2 eliminated
+         at 1599 -> participants 4
+         at 1600 -> participants 5",
+    );
+}
+
+#[test]
 fn other_modes_have_no_waves() {
     let ruleset = arena(|ruleset| {
         ruleset.enemies = vec![dummy(25)];
@@ -476,7 +501,7 @@ fn a_medic_heals_who_needs_it_most_and_brings_the_fallen_back() {
         "seats 1
          at 0 -> phase active
          // Nobody is hurt, so nobody is healed.
-         at 2000 -> p1 hp 100, p3 hp 100
+         at 2000 -> p1 used nothing, p3 hp 100
          at 2000 p0 attack p2 -> ok
          at 2100 p0 attack p3 -> ok
          at 2200 p0 attack p3 -> ok, p3 hp 50, p2 hp 75

@@ -241,6 +241,65 @@ fn who_attacks_too_soon_again_and_again_is_flagged() {
 }
 
 #[test]
+fn one_that_gets_through_begins_anew() {
+    check(
+        "rules preparation_ms=0
+         seats 2
+         at 0 -> phase active
+         at 0 p0 attack p1 -> ok
+         at 98 p0 attack p1 -> cooldown until 100
+         at 99 p0 attack p1 -> cooldown until 100
+         at 100 p0 attack p1 -> ok
+         at 198 p0 attack p1 -> cooldown until 200, flags nobody
+         at 199 p0 attack p1 -> cooldown until 200, flags nobody",
+    );
+}
+
+#[test]
+fn who_aims_beyond_its_range_or_through_walls_again_and_again_is_flagged() {
+    check_in(
+        &arena(|_| {}),
+        Mode::Pvp,
+        "rules attack_range_cm=500
+         wall 800 0 size 20 1000
+         seats 3
+         at 0 -> phase active
+         at 0 p0 attack p2 -> out of range, flags nobody
+         at 0 p0 attack p2 -> out of range, flags nobody
+         at 0 p0 attack p1 -> ok
+         at 0 p1 attack p2 -> no sight, flags nobody
+         at 0 p1 attack p2 -> no sight, flags nobody
+         at 0 p0 attack p2 -> cooldown until 100
+         at 100 p0 attack p2 -> out of range, flags nobody
+         at 100 p0 attack p2 -> out of range, flags nobody
+         at 100 p1 attack p2 -> no sight, flags p1 aim
+         at 100 p0 attack p2 -> out of range, flags p0 aim",
+    );
+}
+
+#[test]
+fn who_says_to_be_where_it_cannot_be_is_flagged() {
+    check_in(
+        &arena(|_| {}),
+        Mode::Pvp,
+        "rules speed_cm_per_s=100
+         seats 2
+         at 0 -> phase active
+         at 1000 p0 move to 2000 500 -> too fast, flags p0 speed
+         at 1000 p0 move to 2000 500 -> too fast, flags nobody
+         at 11000 p0 move to 2000 500 -> too fast, flags p0 speed
+         at 12000 p1 move to 600 -1 -> too fast, flags p1 speed",
+    );
+}
+
+#[test]
+fn places_told_by_a_clock_are_fair() {
+    let line = |time: u32| format!("at {} p0 move to {} 500 -> ok, flags nobody\n", 1_000 + time * 50, 200 + time * 10);
+    let lines = (0..70_u32).map(line).collect::<String>();
+    check_in(&arena(|_| {}), Mode::Pvp, &("rules regular_ms=8\nseats 2\nat 0 -> phase active\n".to_owned() + &lines));
+}
+
+#[test]
 fn who_does_nothing_is_flagged_as_away_once() {
     check(
         "rules preparation_ms=20000 afk_ms=45000

@@ -13,7 +13,7 @@ use crate::{EndReason, Event, Fields, Millis, Participant, PlayerId, Slot, Step}
 /// The enemies' team; the players are team 0.
 pub(super) const TEAM: u8 = 1;
 
-/// Most enemies that stand at a time, and most slots of them: after that, who comes takes the place of one that has fallen.
+/// Most slots of enemies, and so most that stand at a time: after that, who comes takes the place of one that has fallen.
 const MOST_ENEMIES: usize = 64;
 
 /// How far apart those are that come from one place at one time.
@@ -91,11 +91,7 @@ impl Fight {
 
     /// A new enemy at a place or beside it; nobody where there are too many of them, or none at all in this mode.
     pub(super) fn spawn(&mut self, kind: EnemyId, near: Point, step: &mut Step) {
-        let standing = self.participants.iter().filter(|p| p.enemy.is_some() && p.status != Eliminated).count();
-        if !self.against_server() || standing >= MOST_ENEMIES {
-            return;
-        }
-        let Some(slot) = self.slot_for_enemy() else { return };
+        let Some(slot) = self.slot_for_enemy().filter(|_| self.against_server()) else { return };
         let ruleset = Arc::clone(&self.ruleset);
         let enemy = ruleset.enemy(kind);
         let now = self.clock.now;

@@ -262,7 +262,8 @@ fn found_of(fight: &Fight, slot: Slot, what: &str) -> String {
             let used = p.used().iter().map(|used| {
                 format!("{} {}x until {}", ability_name(fight.ruleset(), used.ability()), used.times(), used.ready_at())
             });
-            format!("p{slot} used {}", used.collect::<Vec<_>>().join(" + "))
+            let used = used.collect::<Vec<_>>();
+            format!("p{slot} used {}", if used.is_empty() { "nothing".to_owned() } else { used.join(" + ") })
         }
         "effects" if p.effects().is_empty() => format!("p{slot} effects none"),
         "effects" => {
