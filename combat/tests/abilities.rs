@@ -9,9 +9,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use tiltyard_combat::ruleset::{
-    Ability, AbilityKind, Affects, Effect, EffectId, Element, Modifiers, Op, Reaction, Resource, Shape, Stacking,
+    Ability, AbilityKind, Affects, Aim, Effect, EffectId, Element, Enemy, EnemyPhase, Modifiers, Move, Op, Rank,
+    Reaction, Resource, Shape, Stacking, Wave,
 };
-use tiltyard_combat::{ActionKind, ActionSet, Mode, Ruleset};
+use tiltyard_combat::{ActionKind, ActionSet, Mode, Point, Ruleset};
 
 /// Runs a script under [`ruleset`]; a fight is on from the first millisecond.
 fn check(script: &str) {
@@ -308,6 +309,57 @@ fn a_shield_is_taken_before_health() {
          at 0   p0 attack p1 -> ok, p1 shield 15, p1 hp 50, p0 damage 25, shows phase + p0 hits p1 25 absorbed 25
          at 100 p0 attack p1 -> ok, p1 shield 0, p1 hp 40, shows p0 hits p1 25 absorbed 15
          at 200 p0 attack p1 -> ok, p1 hp 15, shows p0 hits p1 25, p0 damage 75",
+    );
+}
+
+/// Against an elite enemy of 100 health that the server plays, too slow of thought to do anything itself.
+fn check_against_enemy(script: &str) {
+    let mut ruleset = ruleset();
+    ruleset.enemies = vec![Enemy {
+        name: "brute".to_owned(),
+        rank: Rank::Elite,
+        health: 100,
+        armor: 100,
+        damage_min: 20,
+        damage_max: 20,
+        attack_range_cm: 100_000,
+        attack_interval_ms: 700,
+        score: 7,
+        think_ms: 1_000,
+        phases: vec![EnemyPhase {
+            name: "only".to_owned(),
+            from_percent: 100,
+            moves: vec![Move { ability: None, aim: Aim::Nearest, percent: 100 }],
+            ..EnemyPhase::default()
+        }],
+        ..Enemy::default()
+    }];
+    ruleset.waves = vec![Wave { delay_ms: 0, spawns: vec![(0, 1, 1)] }];
+    ruleset.environment.lairs = vec![Point::new(2_900, 2_500)];
+    scripts::check_in(&Arc::new(ruleset), Mode::Pve, script);
+}
+
+#[test]
+fn an_enemy_has_its_own_weapon_and_rank_and_the_difficulty_counts() {
+    check_against_enemy(
+        "spot 0 2500 2500
+         rules critical_percent=0 head_percent=200
+         seats 1
+         // Half again of its health, and half of the damage goes into its armor.
+         at 0    -> p1 hp 150
+         at 10   p0 attack p1 head -> ok, p1 hp 125
+         // It deals 20, and half again.
+         at 1100 -> p0 hp 70",
+    );
+    check_against_enemy(
+        "spot 0 2500 2500
+         rules damage_dealt_percent=200 damage_taken_percent=50
+         seats 1
+         at 0    -> p1 hp 150
+         at 10   p0 attack p1 head -> ok, p1 hp 100
+         at 1100 -> p0 hp 85
+         at 1200 p0 attack p1 head -> ok, p1 hp 50
+         at 1300 p0 attack p1 head -> ok, p1 hp 0, p0 score 7",
     );
 }
 
@@ -662,15 +714,15 @@ fn of_the_same_effect_there_is_one_or_more_as_the_effect_wants_it() {
 
 #[test]
 fn a_participant_bears_sixteen_effects_at_most() {
-    let mut script = "rules actions_per_second=0 \n spot 0 2500 2500 \n spot 1 2900 2500 \n seats 2 \n".to_owned();
-    for at in 0..16 {
-        let _ = writeln!(script, "at {at} p0 use mark on p1 -> ok");
-    }
     let marks = |from: u32, to: u32| (from..to).map(|at| format!("mark until {}", 60_000 + at)).collect::<Vec<_>>();
-    let _ = writeln!(script, "at 15 -> p1 under {}", marks(0, 16).join(" + "));
-    let _ = writeln!(script, "at 16 p0 use mark on p1 -> ok, p1 under {}", marks(1, 17).join(" + "));
-    script += "at 16 p0 use mark on p1 -> ok, shows p0 uses mark on p1 + p1 loses mark + p0 puts mark on p1";
-    check(&script);
+    let mut lines = vec!["rules actions_per_second=0".to_owned(), ROW.to_owned(), "seats 2".to_owned()];
+    lines.extend((0..16).map(|at| format!("at {at} p0 use mark on p1 -> ok")));
+    lines.push(format!("at 15 -> p1 under {}", marks(0, 16).join(" + ")));
+    lines.push(format!("at 16 p0 use mark on p1 -> ok, p1 under {}", marks(1, 17).join(" + ")));
+    lines.push(
+        "at 16 p0 use mark on p1 -> ok, shows p0 uses mark on p1 + p1 loses mark + p0 puts mark on p1".to_owned(),
+    );
+    check(&lines.join("\n"));
 }
 
 #[test]
