@@ -221,6 +221,24 @@ fn a_wall_is_neither_shot_nor_seen_through_until_it_is_gone() {
 }
 
 #[test]
+fn nothing_is_found_out_about_those_in_the_fog_by_aiming_at_them() {
+    check(&format!(
+        "rules sight_cm=400 attack_range_cm=300
+         {ROW}
+         seats 3
+         at 0 p0 attack p1        -> out of range
+         at 0 p0 attack p2        -> no sight
+         at 0 p0 use zap on p2    -> no sight
+         at 0 p0 use bomb on p2   -> no sight
+         // Not whether it is nearly down.
+         at 0 p0 use finish on p1 -> invalid target
+         at 0 p0 use finish on p2 -> no sight
+         // It is hit all the same by what is thrown there.
+         at 0 p0 use bomb at 3300 2500 -> ok, p2 hp 90"
+    ));
+}
+
+#[test]
 fn cover_near_the_target_takes_its_share() {
     let hit_through = |covers: &str, hp: u32| {
         check(&format!(
@@ -703,13 +721,17 @@ fn of_the_same_effect_there_is_one_or_more_as_the_effect_wants_it() {
          at 2 p0 use poison on p1 -> ok
          at 2 p0 use poison on p1 -> ok
          at 3 p0 use poison on p1 -> ok, p1 under stun until 1000 + poison x3 until 2503
-         // A second might of half a second does not shorten the first.
-         at 3 p0 use might        -> ok, p0 under might until 5003
-         at 4 p0 attack p1        -> ok, p1 hp 50
-         at 5 p0 use finish on p1 -> invalid target
-         at 104 p0 attack p1 limb -> ok, p1 hp 15
-         at 104 p1 use zap on p0  -> stunned",
+         at 4 p1 use zap on p0    -> stunned",
     );
+    // A second might of half a second does not shorten the first.
+    check(&format!(
+        "rules health=40
+         {ROW}
+         seats 3
+         at 0 p0 attack p1        -> ok, p1 hp 15
+         at 3 p0 use might        -> ok, p0 under might until 5003
+         at 5 p0 use finish on p1 -> ok, p1 eliminated, p0 under might until 5003"
+    ));
 }
 
 #[test]

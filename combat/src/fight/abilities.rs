@@ -147,10 +147,11 @@ impl Fight {
         let from = self.participants[usize::from(by)].at;
         let to = aim.slot.ok_or(Refusal::NeedsTarget)?;
         let target = self.participants.get(usize::from(to)).ok_or(Refusal::NoSuchTarget)?;
+        // First: whether it is meant for somebody tells how much health that one has.
+        self.expect_seen(by, to)?;
         if !self.is_meant(by, ability, to) {
             return Err(Refusal::InvalidTarget);
         }
-        self.expect_seen(by, to)?;
         self.expect_in_reach(from, target.at, ability.range_cm, ability.sight)?;
         Ok(Reach { targets: std::iter::once(to).collect(), at: target.at, from, covered: ability.sight })
     }
@@ -289,9 +290,6 @@ impl Fight {
         let (now, most) = (self.clock.now, self.most_health(to));
         let reconnect_ms = u64::from(self.rules.reconnect_ms);
         let p = &mut self.participants[usize::from(to)];
-        if p.forfeited {
-            return;
-        }
         p.hp = percent_of(most, percent).clamp(1, most);
         let gone = p.link == Link::Down;
         (p.status, p.forfeit_at) = if gone { (Disconnected, Some(now + reconnect_ms)) } else { (Active, None) };
