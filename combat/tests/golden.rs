@@ -16,8 +16,8 @@ use tiltyard_combat::compare::differences;
 use tiltyard_combat::replay::{End, Mark, Pen};
 use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_combat::{
-    Action, BodyPart, Difficulty, Fight, Input, Mode, ParticipantStatus, Point, Replay, Ruleset, Setup, Slot, Step,
-    Target, load,
+    Action, BodyPart, Difficulty, Event, Fight, Input, Mode, ParticipantStatus, Point, Replay, Ruleset, Setup, Slot,
+    Step, Target, load,
 };
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
@@ -83,18 +83,23 @@ fn golden_replays_are_of_fights_in_which_much_happens() {
     for (name, text) in shipped() {
         for (_, file) in goldens(&name, &text) {
             let replay = Replay::decode(&fs::read(&file).unwrap()).unwrap();
-            let (mut applied, mut refused) = (0, 0);
+            let (mut applied, mut refused, mut criticals) = (0, 0, 0);
             let played = replay.play(ruleset(&replay.text), |played| {
                 if let Input::Act { .. } = played.input {
                     *(if played.answer.is_ok() { &mut applied } else { &mut refused }) += 1;
                 }
                 for event in played.step.events() {
+                    criticals += usize::from(matches!(event, Event::Hit { critical: true, .. }));
                     let shown = format!("{event:?}");
                     kinds.insert(shown.split([' ', '{']).next().unwrap_or_default().to_owned());
                 }
             });
             assert_eq!(played.err(), None, "{}", file.display());
-            assert!(applied > 40 && refused > 5, "{}: {applied} {refused}", file.display());
+            assert!(
+                applied > 100 && refused > 20 && criticals > 10,
+                "{}: {applied} {refused} {criticals}",
+                file.display()
+            );
         }
     }
     let expected = [
@@ -168,13 +173,22 @@ impl Dice {
         Point::new(from.x + step(), from.y + step())
     }
 
+    /// A step towards somebody of another team, so that those meet who do not see each other.
+    fn towards(&mut self, fight: &Fight, slot: Slot) -> Point {
+        let own = &fight.participants()[usize::from(slot)];
+        let (here, there) = (own.at(), fight.participants().iter().find(|p| p.team() != own.team()));
+        let there = there.map_or(here, tiltyard_combat::Participant::at);
+        let near = self.near(here);
+        Point::new(near.x + (there.x - here.x).clamp(-150, 150), near.y + (there.y - here.y).clamp(-150, 150))
+    }
+
     /// What somebody in `slot` could try.
     fn action(&mut self, fight: &Fight, slot: Slot) -> Action {
         let here = fight.participants()[usize::from(slot)].at();
         let others = fight.participants().len();
         match self.below(20) {
             0..2 => Action::Defend,
-            2..6 => Action::Move { to: self.near(here) },
+            2..6 => Action::Move { to: self.towards(fight, slot) },
             6..12 => {
                 let ability = self.byte(usize::from(fight.ruleset().kit));
                 let item = fight.ruleset().ability(ability).is_some_and(|ability| ability.kind == AbilityKind::Item);
@@ -207,7 +221,10 @@ impl Dice {
 /// A fight of dice, as a shard would record it.
 fn record(text: &str, mode: Mode) -> Replay {
     let ruleset = ruleset(text);
-    let rules = ruleset.rules_of(mode, Difficulty::Normal).expect("a mode it has");
+    let mut rules = ruleset.rules_of(mode, Difficulty::Normal).expect("a mode it has");
+    // Long enough for every number to have its effect.
+    rules.health *= 8;
+    rules.critical_percent = 30;
     let seats = if rules.turn_ms > 0 { 2 } else { 4 };
     let participants = (1..=u128::from(seats)).collect();
     let setup = Setup { mode, rules, seats, participants, teams: Vec::new(), seed: 0x601D };
