@@ -21,7 +21,13 @@ pub struct Step {
     modifiers: bool,
     course: bool,
     decided: bool,
+    /// Last words that are being carried out, each brought about by the one before, and how many there were.
+    words: (u8, u8),
 }
+
+/// Most last words that one death brings about, by the deaths that they bring about: a ruleset whose enemies take each
+/// other along, and call new ones, comes to an end.
+const MOST_LAST_WORDS: u8 = 32;
 
 /// A set of a participant's fields.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -227,6 +233,7 @@ impl Step {
         self.modifiers = false;
         self.course = false;
         self.decided = false;
+        self.words = (0, 0);
     }
 
     /// Whether there is nothing to show to anybody.
@@ -290,6 +297,21 @@ impl Step {
         if !self.things.contains(&thing) {
             self.things.push(thing);
         }
+    }
+
+    /// An enemy has last words; whether they are heard. Then [`Step::end_words`] comes after them.
+    pub(crate) const fn begin_words(&mut self) -> bool {
+        let (deep, heard) = self.words;
+        let heard = if deep == 0 { 0 } else { heard };
+        if heard == MOST_LAST_WORDS {
+            return false;
+        }
+        self.words = (deep + 1, heard + 1);
+        true
+    }
+
+    pub(crate) const fn end_words(&mut self) {
+        self.words.0 -= 1;
     }
 
     pub(crate) const fn modifiers(&mut self) {

@@ -476,6 +476,22 @@ fn a_leaders_death_reaches_its_side_and_a_last_one_may_split() {
 }
 
 #[test]
+fn last_words_that_bring_about_others_come_to_an_end() {
+    let ruleset = arena(|ruleset| {
+        let last_words = vec![Op::Summon { enemy: 0, count: 2 }, Op::Damage { min: 1_000, max: 1_000, element: None }];
+        ruleset.enemies = vec![Enemy { last_words, ..dummy(1) }];
+        ruleset.waves = vec![wave(0, &[(0, 10, 10)])];
+    });
+    let mut watched = fight(&ruleset, 1, 7);
+    tick(&mut watched, 0);
+    tick(&mut watched, 1);
+    let action = Action::Attack { target: Some(1), part: BodyPart::Torso };
+    watched.handle(2, Input::Act { slot: 0, id: 0, action }).expect("a hit");
+    let fallen = watched.step().events().iter().filter(|event| matches!(event, Event::Eliminated { .. })).count();
+    assert!((10..1_000).contains(&fallen), "it takes the others with it, and those that came: {fallen}");
+}
+
+#[test]
 fn a_medic_heals_who_needs_it_most_and_brings_the_fallen_back() {
     let ruleset = arena(|ruleset| {
         let ability = |name: &str, affects, op| Ability {

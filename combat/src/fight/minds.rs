@@ -84,11 +84,15 @@ impl Fight {
     /// What its fall does to all others of its side; what comes in its place comes where it fell.
     pub(super) fn enemy_fell(&mut self, slot: Slot, step: &mut Step) {
         let ruleset = Arc::clone(&self.ruleset);
-        let fallen = &self.participants[usize::from(slot)];
-        let Some(played) = fallen.enemy else { return };
+        let Some(played) = self.participants[usize::from(slot)].enemy else { return };
+        let words = &ruleset.enemy(played.kind).last_words;
+        if words.is_empty() || !step.begin_words() {
+            return;
+        }
         let mates = self.mates(slot).into_iter().filter(|&mate| mate != slot);
         let reach = self.reach_of(slot, mates);
-        self.do_ops(slot, None, &ruleset.enemy(played.kind).last_words, &reach, step);
+        self.do_ops(slot, None, words, &reach, step);
+        step.end_words();
     }
 
     /// What it does without aiming: to these, from where it stands.
