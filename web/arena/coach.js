@@ -34,7 +34,7 @@ function beforeTheFight(game, touch) {
   const missing = game.view.seats - game.seated;
   if (missing > 0) {
     const tabs = missing === 1 ? "a second tab" : `${missing} more tabs`;
-    const whom = missing === 1 ? "another rider" : `${missing} more riders`;
+    const whom = game.view.seats === 2 ? "an opponent" : missing === 1 ? "another rider" : `${missing} more riders`;
     const where = game.view.seats > 2 && missing === 1 ? "one more tab" : tabs;
     return `Open this page in ${where} to get ${whom}, or send somebody the link.`;
   }

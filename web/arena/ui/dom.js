@@ -49,9 +49,19 @@ export function mark(node, name, value) {
   }
 }
 
+/** Sets an attribute where it differs: what is set is painted again. */
+export function set(node, name, value) {
+  if (node.getAttribute(name) !== value) {
+    node.setAttribute(name, value);
+  }
+}
+
 /** How full a bar is, 0 to 1. */
 export function level(node, share) {
-  node.style.transform = `scaleX(${Math.min(1, Math.max(0, share)).toFixed(3)})`;
+  const scale = `scaleX(${Math.min(1, Math.max(0, share)).toFixed(3)})`;
+  if (node.style.transform !== scale) {
+    node.style.transform = scale;
+  }
 }
 
 /** Whether things may fly about. */

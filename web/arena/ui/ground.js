@@ -3,7 +3,8 @@
 
 import { inside } from "../geometry.js";
 import { stands } from "../rules.js";
-import { mark, svg } from "./dom.js";
+import { mark, set, svg } from "./dom.js";
+import { Fog } from "./fog.js";
 
 /** Around the field, as a share of its longer side. */
 const MARGIN = 0.025;
@@ -14,6 +15,7 @@ export class Ground {
   #covers = [];
   #hazards = [];
   #things = svg("g", { class: "things" });
+  #fog = new Fog();
   #goal = svg("g", { class: "goal" }, svg("circle", { r: 9 }), svg("circle", { r: 3 }));
   #watch = new ResizeObserver(() => this.#fit());
 
@@ -45,8 +47,13 @@ export class Ground {
   aimAt(goal) {
     this.#goal.toggleAttribute("hidden", goal === null);
     if (goal !== null) {
-      this.#goal.setAttribute("transform", `translate(${goal.x} ${goal.y}) scale(${this.scale})`);
+      set(this.#goal, "transform", `translate(${goal.x} ${goal.y}) scale(${this.scale})`);
     }
+  }
+
+  /** Dims all that is further than `sight` from these places; nothing where there is no fog. */
+  dim(places, sight) {
+    this.#fog.lift(places, sight);
   }
 
   /** The place of the field under a point of the window. */
@@ -85,7 +92,9 @@ export class Ground {
     this.#covers = field.covers.map(coverArt);
     this.#hazards = field.hazards.map((hazard) => hazardArt(hazard, field));
     this.#things.replaceChildren(...this.#hazards, ...this.#covers);
-    this.root.replaceChildren(floorArt(width, height), this.#things, this.#goal, this.marks, this.units);
+    const layers = [floorArt(width, height), this.#things, this.#fog.root, this.#goal, this.marks, this.units];
+    this.root.replaceChildren(...layers);
+    this.#fog.fit(width, height);
     this.aimAt(null);
   }
 

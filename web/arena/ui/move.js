@@ -2,7 +2,7 @@
 
 import { refusal, seconds, sentence } from "../words.js";
 import { moveIcon } from "./art.js";
-import { el, mark, say } from "./dom.js";
+import { el, mark, say, set } from "./dom.js";
 
 /** A wait this short is not counted down on the button: it is over before it is read. */
 const COUNTED_MS = 900;
@@ -44,10 +44,13 @@ export class MoveButton {
   frame(game) {
     const { kind, a, uses } = this.move;
     const may = game.can(kind, a);
-    this.root.setAttribute("aria-disabled", String(!may.ok));
+    set(this.root, "aria-disabled", String(!may.ok));
     mark(this.root, "why", may.ok ? null : may.reason);
     const cooling = game.cooldownMs(kind, a);
-    this.root.style.setProperty("--charge", (1 - Math.min(1, cooling / Math.max(1, this.#cooldownMs))).toFixed(3));
+    const charge = (1 - Math.min(1, cooling / Math.max(1, this.#cooldownMs))).toFixed(3);
+    if (this.root.style.getPropertyValue("--charge") !== charge) {
+      this.root.style.setProperty("--charge", charge);
+    }
     say(this.#wait, cooling > COUNTED_MS ? seconds(cooling).replace(" s", "") : "");
     const [, times = 0] = a === undefined ? [] : game.me.used.find(([ability]) => ability === a) ?? [];
     say(this.#left, uses > 0 ? `${Math.max(0, uses - times)}×` : "");

@@ -92,9 +92,16 @@ export class Stage {
     for (const unit of this.#units.values()) {
       unit.frame(game, passed, this.#ground.unitScale);
     }
+    this.#ground.dim(this.#eyes(), game.rules.sight_cm);
     this.#ground.aimAt(game.phase === "active" ? game.walk.goal : null);
     this.#roster.frame();
     this.#announce();
+  }
+
+  /** Where those stand through whose eyes the player sees. */
+  #eyes() {
+    const sees = ({ slot }) => !this.#game.isFoe(slot) && this.#game.view.participants[slot].status !== "eliminated";
+    return [...this.#units.values()].filter(sees).map(({ place }) => place);
   }
 
   #announce() {

@@ -2,7 +2,7 @@
 
 import { effectsOf, healthOf, stateOf } from "../rules.js";
 import { nameOf } from "../words.js";
-import { lively, mark, say, svg } from "./dom.js";
+import { lively, mark, say, set, svg } from "./dom.js";
 import { SIZES, arms, hue, outline, sign } from "./tokens.js";
 
 /** How quickly a unit follows what the server says of its place. */
@@ -84,8 +84,8 @@ export class Unit {
     const participant = game.view.participants[this.slot];
     this.#follow(this.slot === game.slot ? game.place : participant, passed, this.slot === game.slot);
     const { x, y } = this.#place;
-    this.root.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${scale.toFixed(3)})`);
-    this.#lance.setAttribute("transform", `rotate(${this.#angle.toFixed(0)})`);
+    set(this.root, "transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${scale.toFixed(3)})`);
+    set(this.#lance, "transform", `rotate(${this.#angle.toFixed(0)})`);
     const { time, rules } = game;
     mark(this.root, "guarding", game.guardMs(this.slot) > 0);
     this.#showCast(participant, rules, time);
@@ -150,7 +150,7 @@ export class Unit {
     const known = rules.abilities[ability];
     const left = known && until > time ? (until - time) / Math.max(1, known.cast_ms) : 0;
     mark(this.root, "casting", left > 0);
-    this.#cast.lastElementChild.setAttribute("width", (44 * (1 - Math.min(1, left))).toFixed(1));
+    set(this.#cast.lastElementChild, "width", (44 * (1 - Math.min(1, left))).toFixed(1));
   }
 
   #showEffects(effects) {
