@@ -49,7 +49,9 @@ async fn play(args: &BotsArgs, rest: &Rest, token: &str, seed: u64) -> Result<Re
 /// Seats in the arena of a server that runs, as guests.
 async fn join(args: &BotsArgs, rest: &Rest) -> Result<ExitCode> {
     let kind = args.fill.as_deref().context("--url needs --fill")?;
-    let teams = fill(rest, kind, args.count, args.seed).await?;
+    let difficulty = args.difficulty.as_deref().unwrap_or("normal");
+    let wish = json!({ "kind": kind, "ruleset": args.ruleset, "difficulty": difficulty });
+    let teams = fill(rest, &wish, args.count, args.seed).await?;
     ensure!(!teams.is_empty(), "nobody to play");
     println!("seated {}", args.count);
     for team in teams {

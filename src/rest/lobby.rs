@@ -25,7 +25,7 @@ pub enum Kind {
     Solo,
     /// Three against the server's enemies.
     Coop,
-    /// Two against two.
+    /// Five against five, best of three rounds.
     Arena,
 }
 
@@ -60,7 +60,8 @@ impl Kind {
             Self::Solo => 1,
             Self::Duel => 2,
             Self::Coop => 3,
-            Self::Brawl | Self::Arena => 4,
+            Self::Brawl => 4,
+            Self::Arena => 10,
         }
     }
 
@@ -165,7 +166,7 @@ fn fight(wish: &Wish, player: Uuid) -> Option<NewFight> {
     rules.max_duration_ms = rules.max_duration_ms.min(300_000);
     match kind {
         Kind::Duel | Kind::Brawl => rules.teams = 0,
-        Kind::Arena => rules.teams = 2,
+        Kind::Arena => (rules.teams, rules.rounds) = (2, rules.rounds.max(3)),
         Kind::Solo | Kind::Coop => {}
     }
     let settings = json!({ "arena": kind.name(), "ruleset": ruleset.name, "difficulty": difficulty.name() });

@@ -9,6 +9,8 @@ import { after, before, describe, test } from "node:test";
 import { Server, WAIT_MS, launch, noComplaints, shotsFolder, visitor } from "./support.mjs";
 
 const TEST_MS = 300_000;
+/** A fight through every wave up to the boss, or through three rounds. */
+const LONG_MS = 600_000;
 /** More than any fight takes. */
 const MOVES_MAX = 80;
 const PHONE = { width: 390, height: 844 };
@@ -30,7 +32,7 @@ const state = (page) =>
     return { session, slot, phase, q, drift, digests, snapshots, target, outcome, latency, view, link };
   });
 
-const until = (page, condition, argument) => page.waitForFunction(condition, argument, { timeout: WAIT_MS });
+const until = (page, condition, argument, timeout = WAIT_MS) => page.waitForFunction(condition, argument, { timeout });
 
 /** Before that the page hears neither keys nor clicks. */
 const ready = (page) => until(page, () => window.tiltyard?.ready);
@@ -112,6 +114,40 @@ async function fight(page, strike) {
   assert.fail(`no end after ${MOVES_MAX} moves`);
 }
 
+/** Plays for as long as the fight goes on: strikes whoever is near, walks to whoever is not, uses what there is. */
+async function playOn(page, meanwhile = async () => {}) {
+  for (let move = 0; ; move += 1) {
+    const handle = await until(page, () => {
+      const { game } = window.tiltyard;
+      const { ok, reason } = game.can("attack");
+      const far = reason === "out_of_range" || reason === "needs_target";
+      return game.outcome ? "over" : game.phase === "preparation" ? !game.ready && "ready" : far ? "far" : ok && "near";
+    }, undefined, LONG_MS);
+    const now = await handle.jsonValue();
+    if (now === "over") {
+      break;
+    }
+    if (now === "ready") {
+      await page.keyboard.press("r");
+    } else if (now === "far") {
+      await page.evaluate(() => {
+        const { game } = window.tiltyard;
+        game.walk.goTo({ x: game.rules.field.width_cm / 2, y: game.rules.field.height_cm / 2 });
+      });
+    }
+    await strikeByKey(page);
+    if (move % 7 === 3) {
+      const keys = await page.locator(".move[data-ability]:visible").evaluateAll((all) => all.map((one) => one.getAttribute("aria-keyshortcuts")));
+      for (const key of keys) {
+        await page.keyboard.press(key);
+      }
+    }
+    await meanwhile(move);
+  }
+  await until(page, () => window.tiltyard.game.outcome?.duration_ms !== undefined);
+  await page.locator(".result").waitFor();
+}
+
 /** One strike each, answered and shown everywhere. */
 async function exchange(pages) {
   for (const page of pages) {
@@ -129,6 +165,13 @@ async function level(pages) {
   await Promise.all(pages.map((page) => until(page, (q) => window.tiltyard.game.q >= q, furthest)));
 }
 
+/** A view without what is every player's own affair. */
+function shared(view) {
+  const own = ["energy", "energy_at", "energy_rate", "charge", "ammo", "reload_at", "used"];
+  const cut = (participant) => Object.fromEntries(Object.entries(participant).filter(([field]) => !own.includes(field)));
+  return { ...view, participants: view.participants.map(cut) };
+}
+
 /** All pages show the same end, and none of them ever drifted or complained. */
 async function sameEnd(pages) {
   for (const page of pages) {
@@ -141,7 +184,7 @@ async function sameEnd(pages) {
   assert.equal(typeof first.outcome.winner, "number");
   for (const [i, other] of states.entries()) {
     assert.deepEqual(other.outcome, first.outcome);
-    assert.deepEqual(other.view, first.view);
+    assert.deepEqual(shared(other.view), shared(first.view));
     assert.equal(other.q, first.q);
     assert.equal(other.drift, 0);
     assert.ok(other.digests > 0, "digests were compared");
@@ -250,6 +293,94 @@ describe("the arena", () => {
     await Promise.all(pages.map((page, i) => fight(page, i % 2 === 0 ? strikeByKey : strikeByClick)));
     await sameEnd(pages);
     await picture(a, "7-brawl-result");
+    await noComplaints(pages);
+    await leaveAll(pages);
+  });
+
+  test("a boss is fought by a page and two bots, to the result", { timeout: LONG_MS }, async () => {
+    const page = await player(server.url);
+    await page.locator("#options select[name=difficulty]").selectOption("easy");
+    await page.locator("#coop").click();
+    await live(page);
+    await says(page, /2 more tabs to get 2 more riders/);
+    const bots = server.bots("coop", 2, { difficulty: "easy" });
+    await bots.seated;
+    await until(page, () => window.tiltyard.game.full);
+    await start([page]);
+    assert.equal(await page.locator('.plates[data-side="allies"] .plate').count(), 3);
+    await page.locator('.unit[data-side="foe"]').first().waitFor();
+    await page.keyboard.press(await page.locator('.move[data-tone="ability"]').first().getAttribute("aria-keyshortcuts"));
+    await page.locator('.move[data-why="cooldown"][data-tone="ability"]').first().waitFor();
+    await picture(page, "10-boss-wave");
+    await playOn(page, async (move) => {
+      if (move === 20) {
+        await picture(page, "11-boss-fight");
+      }
+    });
+    const { outcome, drift, digests, view } = await state(page);
+    assert.ok(["cleared", "defeated", "time_limit"].includes(outcome.reason), outcome.reason);
+    assert.equal(await page.locator(".result-title").textContent(), outcome.team === 0 ? "Victory" : "Defeat");
+    assert.ok(view.participants.length > 3, "enemies came");
+    assert.equal(drift, 0);
+    assert.ok(digests > 0);
+    await picture(page, "12-boss-result");
+    assert.match(await bots.done, /every digest right/);
+    await noComplaints([page]);
+    await leaveAll([page]);
+  });
+
+  test("five against five: a page with nine bots, to the result", { timeout: LONG_MS }, async () => {
+    const page = await player(server.url);
+    await page.locator("#arena").click();
+    await live(page);
+    const bots = server.bots("arena", 9);
+    await bots.seated;
+    await until(page, () => window.tiltyard.game.full);
+    await start([page]);
+    assert.equal(await page.locator('.plates[data-side="allies"] .plate').count(), 5);
+    assert.equal(await page.locator('.plates[data-side="foes"] .plate').count(), 5);
+    assert.equal(await page.locator(".unit").count(), 10);
+    await page.locator(".float").first().waitFor();
+    await picture(page, "13-arena");
+    await until(page, () => window.tiltyard.game.view.participants.some(({ effects }) => effects.length > 0));
+    await page.locator(".over-score", { hasText: "Rounds" }).waitFor();
+    await playOn(page);
+    const { outcome, drift, view } = await state(page);
+    assert.equal(outcome.reason, "rounds_won");
+    const { team } = view.participants[(await state(page)).slot];
+    assert.equal(await page.locator(".result-title").textContent(), outcome.team === team ? "Victory" : "Defeat");
+    assert.equal(outcome.standings.length, 10);
+    assert.equal(drift, 0);
+    await picture(page, "14-arena-result");
+    assert.match(await bots.done, /rounds_won.*\n.*every digest right/);
+    await noComplaints([page]);
+    await leaveAll([page]);
+  });
+
+  test("in the fog nobody is drawn who is not seen, until they meet", { timeout: TEST_MS }, async () => {
+    const pages = [await player(server.url), await player(server.url)];
+    const [a, b] = pages;
+    for (const page of pages) {
+      await until(page, () => document.querySelectorAll("#options option[value=arena-fast]").length > 0);
+      await page.locator("#options select[name=ruleset]").selectOption("arena-fast");
+      await page.locator("#duel").click();
+      await live(page);
+    }
+    await until(a, () => window.tiltyard.game.full);
+    await start(pages);
+    const foe = (await state(b)).slot;
+    await until(a, (slot) => window.tiltyard.game.view.participants[slot].hidden, foe);
+    await a.locator(`.unit[data-slot="${foe}"]`).waitFor({ state: "detached" });
+    await a.locator(`.plate[data-slot="${foe}"][data-status="hidden"]`).waitFor();
+    const { x, y, hp } = (await state(a)).view.participants[foe];
+    assert.deepEqual([x, y, hp], [0, 0, 0], "what is hidden never came");
+    await picture(a, "15-fog");
+    for (const page of pages) {
+      await page.evaluate(() => window.tiltyard.game.walk.goTo({ x: 2500, y: 2200 }));
+    }
+    await a.locator(`.unit[data-slot="${foe}"]`).waitFor();
+    assert.ok((await state(a)).view.participants[foe].hp > 0);
+    await picture(a, "16-fog-met");
     await noComplaints(pages);
     await leaveAll(pages);
   });

@@ -132,6 +132,8 @@ describe("moves", () => {
     assert.equal(game.can("move").ok, true, "a cast does not");
     wait(2000);
     assert.equal(game.can("attack").ok, true, "over by itself");
+    await feed.delta(2000, { p: [{ i: 0, cast: [] }], m: [E.silence] });
+    assert.equal(reason(game, "ability", A.pulse), "denied", "the round's modifiers are on everybody");
   });
 
   test("a refusal is told in words and holds the attack back", async () => {

@@ -91,7 +91,8 @@ for (const [screen, options] of SCREENS) {
       const page = await open(options);
       const feed = await seated(page, "arena");
       const rules = { ...RULES, mode: "arena", rounds: 3, title: "Five a side" };
-      await feed.join(0, viewWith(teams(), { phase: { round: 1, wins: [[0, 1]] } }), { rules });
+      const view = { ...viewWith(teams(), { phase: { round: 1, wins: [[0, 1]] } }), modifiers: [E.haste] };
+      await feed.join(0, view, { rules });
       await shows(unit(page, 9));
       assert.equal(await page.locator(".unit").count(), 10);
       assert.equal(await page.locator('.unit[data-side="foe"]').count(), 5);
@@ -103,7 +104,7 @@ for (const [screen, options] of SCREENS) {
       await shows(page.locator('.unit[data-slot="9"][data-guarding]'));
       assert.equal(await unit(page, 2).locator(".unit-chips > g").count(), 2);
       assert.match(await plate(page, 2).locator(".plate-chips").textContent(), /^Shield \d+ s.*Haste$/);
-      assert.match(await page.locator(".over-score").textContent(), /Rounds 1 : 0 of 3/);
+      assert.match(await page.locator(".over-score").textContent(), /Rounds 1 : 0 of 3 · Haste/);
       await fits(page);
       const hits = [1, 3].map((to) => ({ k: "hit", by: 0, to, n: 22, a: A.pulse }));
       const ev = [{ k: "used", by: 0, a: A.pulse }, ...hits, { k: "hit", by: 9, to: 2, n: 24, guarded: true }];

@@ -20,8 +20,11 @@ import { chromium } from "playwright-core";
 export const WAIT_MS = 60_000;
 export const WIDE = { width: 1280, height: 800 };
 
-const builds = ["release", "debug"].map((build) => fileURLToPath(new URL(`../../target/${build}/tiltyard`, import.meta.url)));
-const binary = process.env.TILTYARD_BIN ?? builds.find(existsSync);
+const built = (name) =>
+  ["release", "debug"].map((build) => fileURLToPath(new URL(`../../target/${build}/${name}`, import.meta.url))).find(existsSync);
+const binary = process.env.TILTYARD_BIN ?? built("tiltyard");
+/** Beside the server, where that was named. */
+const loadtest = process.env.TILTYARD_BIN ? `${process.env.TILTYARD_BIN}-loadtest` : built("tiltyard-loadtest");
 
 /** A server on its own data; stopped without mercy, for that is what it is made for. */
 export class Server {
@@ -71,6 +74,26 @@ export class Server {
   /** Starts it again where it was. */
   restart() {
     return this.listen(new URL(this.url).host);
+  }
+
+  /**
+   * Bots that take `count` seats of the next fight of this kind, play it to its result, and say what they saw; `seated` and
+   * `done` tell when they have.
+   */
+  bots(kind, count, { ruleset = "default", difficulty = "normal" } = {}) {
+    assert.ok(loadtest, "build the bots first (cargo build --release -p tiltyard-loadtest)");
+    const wish = ["--fill", kind, "--ruleset", ruleset, "--difficulty", difficulty];
+    const child = spawn(loadtest, ["bots", "--url", this.url, "--count", String(count), ...wish]);
+    const said = [];
+    let seat;
+    const seated = new Promise((resolve) => (seat = resolve));
+    createInterface({ input: child.stdout }).on("line", (line) => said.push(line) && line.startsWith("seated") && seat());
+    createInterface({ input: child.stderr }).on("line", (line) => said.push(line));
+    const done = new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code) => (code === 0 ? resolve(said.join("\n")) : reject(new Error(`bots: ${said.join("\n")}`))));
+    });
+    return { seated: Promise.race([seated, done]), done, stop: () => child.kill() };
   }
 
   /** A token, made as an operator makes one. */

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod bots;
 mod contract;
 mod crash;
 mod disk_full;

@@ -1,7 +1,7 @@
 // What the player may do now, as far as the page can tell: the server has the last word. No DOM.
 
 import { distance } from "./geometry.js";
-import { effectsOf, energyAt, guardReadyAt, kitOf, staminaAt, useOf } from "./rules.js";
+import { effectsOf, energyAt, guardReadyAt, kitOf, modifiersOf, staminaAt, useOf } from "./rules.js";
 import { aimOf } from "./aim.js";
 
 const READY = { ok: true };
@@ -36,7 +36,7 @@ function standing(game) {
 
 /** What effects and the cast that goes on keep the player from. */
 function able(game, kind) {
-  const effects = effectsOf(game.me, game.rules, game.time);
+  const effects = [...effectsOf(game.me, game.rules, game.time), ...modifiersOf(game.view, game.rules)];
   const stun = effects.find(({ stuns }) => stuns);
   if (stun) {
     return not("stunned", stun.leftMs ?? undefined);

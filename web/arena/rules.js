@@ -53,6 +53,11 @@ export function effectsOf(participant, rules, at) {
     }));
 }
 
+/** The effects that are on everybody this round. */
+export function modifiersOf(view, rules) {
+  return view.modifiers.map((effect) => ({ ...rules.effects[effect], effect, stacks: 1, leftMs: null }));
+}
+
 /** What a participant is doing, by the name its rules have for it. */
 export function stateOf(participant, rules) {
   return rules.states?.[participant.state] ?? "idle";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tiltyard_client::Rest;
+use tiltyard_client::{Rest, Seat};
 use tiltyard_protocol::Encoding;
 use tiltyard_protocol::server::Outcome;
 use uuid::Uuid;
@@ -109,13 +109,15 @@ impl Team {
     }
 }
 
-/// Takes `count` seats of the next fight of this kind as guests, and has a bot join for each; for filling up the fight of
-/// somebody who waits.
-pub async fn fill(rest: &Rest, kind: &str, count: usize, seed: u64) -> Result<Vec<Team>> {
+/// Takes `count` seats as guests in the next fight of the arena that `wish` asks for (`kind`, `ruleset`, `difficulty`), and has
+/// a bot join for each; for filling up the fight of somebody who waits.
+pub async fn fill(rest: &Rest, wish: &Value, count: usize, seed: u64) -> Result<Vec<Team>> {
     let mut teams: Vec<Team> = Vec::new();
     for place in 0..count {
         let guest = rest.guest().await?;
-        let seat = rest.take_seat(&guest.token, kind).await?;
+        let answer = rest.call(Method::POST, "/arena/seats", Some(&guest.token), Some(wish)).await?;
+        ensure!(answer.status.is_success(), "no seat: {} {}", answer.status, answer.body);
+        let seat: Seat = serde_json::from_value(answer.body).context("the seat")?;
         let bot = Bot::join(&seat.url, seat.session_id, encoding(place), seed + place as u64).await?;
         match teams.iter_mut().find(|team| team.session == seat.session_id) {
             Some(team) => team.bots.push(bot),

@@ -1,6 +1,7 @@
 // The stage: the field with everybody on it, the plates of both sides, and what is announced over them.
 
-import { clockFace } from "../words.js";
+import { modifiersOf } from "../rules.js";
+import { clockFace, sentence } from "../words.js";
 import { el, lively, mark, say, show } from "./dom.js";
 import { Ground } from "./ground.js";
 import { Marks } from "./marks.js";
@@ -260,7 +261,7 @@ function announcement(game) {
   return until === null ? [null, "Waiting for the marshal"] : [String(Math.ceil(until / 1000)), "until the fight starts"];
 }
 
-/** Rounds won and scores to reach, where there are any; and whose turn it is. */
+/** Rounds won and scores to reach, where there are any; whose turn it is; and what rules this round. */
 function scoreWords({ view, rules, me, slot }) {
   const words = [];
   if (rules.rounds > 1) {
@@ -274,5 +275,6 @@ function scoreWords({ view, rules, me, slot }) {
   if (view.phase.turn === slot && view.phase.phase === "active") {
     words.push("Your turn");
   }
+  words.push(...modifiersOf(view, rules).map(({ name }) => sentence(name)));
   return words.join(" · ");
 }
