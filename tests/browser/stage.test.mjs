@@ -90,7 +90,9 @@ for (const [screen, options] of SCREENS) {
     test("two teams with all that can be on them", { timeout: TEST_MS }, async () => {
       const page = await open(options);
       const feed = await seated(page, "arena");
-      const rules = { ...RULES, mode: "arena", rounds: 3, title: "Five a side" };
+      const more = ["time_dilation", "weapon_jam", "finisher", "dash"].map((name) => ({ ...RULES.abilities[A.berserk], name, key: "" }));
+      const abilities = [...RULES.abilities.slice(0, A.slam), ...more];
+      const rules = { ...RULES, mode: "arena", rounds: 3, title: "Five a side", abilities, kit: abilities.length };
       const view = { ...viewWith(teams(), { phase: { round: 1, wins: [[0, 1]] } }), modifiers: [E.haste] };
       await feed.join(0, view, { rules });
       await shows(unit(page, 9));

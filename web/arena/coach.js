@@ -56,7 +56,7 @@ function inTheFight(game, touch) {
     return `It is the turn of ${nameOf(game.view, game.rules, turn)}. Yours will come.`;
   }
   if (game.target === null) {
-    return game.rivals.length > 0
+    return game.rivals.some((slot) => game.view.participants[slot].status !== "eliminated")
       ? "Nobody is in sight. Walk until you see somebody."
       : game.rules.enemies?.length > 0 && game.rules.mode === "pve"
         ? "Nobody is here yet. The next ones are on their way."

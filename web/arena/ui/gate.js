@@ -2,6 +2,7 @@
 // guests.
 
 import { riderArt } from "./art.js";
+import { sentence } from "../words.js";
 import { el, mark, say, show } from "./dom.js";
 
 export class Gate {
@@ -10,6 +11,7 @@ export class Gate {
   #problem = document.getElementById("problem");
   #form = document.getElementById("token-form");
   #options = document.getElementById("options");
+  #title = document.getElementById("ruleset-title");
   #listed = null;
 
   constructor(root, arena) {
@@ -50,7 +52,7 @@ export class Gate {
 
   #list(rulesets) {
     const { ruleset } = this.#options.elements;
-    ruleset.replaceChildren(...rulesets.map(({ name, title }) => el("option", { value: name }, title)));
+    ruleset.replaceChildren(...rulesets.map(({ name }) => el("option", { value: name }, sentence(name))));
     ruleset.value = this.#arena.wish.ruleset;
   }
 
@@ -64,6 +66,7 @@ export class Gate {
   #offer() {
     const { rulesets, wish } = this.#arena;
     const chosen = rulesets.find(({ name }) => name === wish.ruleset);
+    say(this.#title, chosen?.title ?? "");
     for (const choice of this.#choices) {
       choice.disabled = Boolean(chosen && !chosen.kinds.includes(choice.dataset.kind));
     }

@@ -3,6 +3,8 @@
 import { lively } from "./dom.js";
 import { sentence } from "../words.js";
 
+/** With more units than these on the field there is no room for every name. */
+export const CROWD = 6;
 const TINCTURES = ["#ffc53d", "#ff5c97", "#3ddcff", "#9bf05a"];
 
 export class Scenes {
@@ -51,7 +53,17 @@ export class Scenes {
     const at = (to === undefined ? reached(scene, by, a) : scene.at(to)) ?? from;
     units.get(by)?.face(at);
     marks.ability(ability, from, at, { team: this.#team(by), scale: ground.scale });
-    this.float(scene, from, "", { words: sentence(ability.name), tone: "name" });
+    this.name(scene, by, sentence(ability.name));
+  }
+
+  /** Words over somebody; among many only where they concern the player, its target, or one who stands out. */
+  name(scene, slot, words) {
+    const { game, units } = this.#on;
+    const { enemy } = game.view.participants[slot] ?? {};
+    const great = enemy !== undefined && game.rules.enemies[enemy]?.rank !== "normal";
+    if (units.size <= CROWD || great || slot === game.slot || slot === game.target) {
+      this.float(scene, scene.at(slot), "", { words, tone: "name" });
+    }
   }
 
   /** A float over a place of the field. */
@@ -128,13 +140,14 @@ function reached({ events, at }, by, a) {
 
 const SCENES = {
   hit: (event, scene, play) => play.hit(event, scene),
-  missed: ({ to }, scene, play) => play.float(scene, scene.at(to), "", { words: "missed", tone: "name" }),
+  missed: ({ to }, scene, play) => play.name(scene, to, "missed"),
   suffered: ({ to, n }, scene, play) => play.float(scene, scene.at(to), String(n ?? 0), { tone: "tick" }),
   burned: ({ to, n }, scene, play) => play.float(scene, scene.at(to), String(n ?? 0), { tone: "tick" }),
   healed: ({ to, n }, scene, play) => play.float(scene, scene.at(to), `+${n ?? 0}`, { tone: "heal" }),
   used: (event, scene, play) => play.used(event, scene),
-  broken: ({ by }, scene, play) => play.float(scene, scene.at(by), "", { words: "broken off", tone: "name" }),
-  affected: ({ to, e }, scene, play) => play.float(scene, scene.at(to), "", { words: play.effectName(e), tone: "name" }),
+  broken: ({ by }, scene, play) => play.name(scene, by, "broken off"),
+  // What somebody does to itself has just been named.
+  affected: ({ by, to, e }, scene, play) => by !== to && play.name(scene, to, play.effectName(e)),
   struck: (event, scene, play) => play.strikeThing(event, scene),
   destroyed: (event, scene, play) => {
     const thing = play.thing(event);

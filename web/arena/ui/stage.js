@@ -9,7 +9,7 @@ import { Floats } from "./floats.js";
 import { Pointer } from "./pointer.js";
 import { Roster } from "./roster.js";
 import { resultWords, standings, verdict } from "./result.js";
-import { Scenes } from "./scenes.js";
+import { CROWD, Scenes } from "./scenes.js";
 import { Sparks } from "./sparks.js";
 import { Unit } from "./unit.js";
 
@@ -155,6 +155,7 @@ export class Stage {
         unit.update(this.#game);
       }
     }
+    mark(this.#ground.units, "crowd", this.#units.size > CROWD);
     this.#raise(this.#game.slot);
     this.#raise(this.#game.target);
   }
