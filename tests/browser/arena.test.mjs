@@ -543,10 +543,14 @@ test("a fight survives its server", { timeout: TEST_MS }, async () => {
       assert.ok(now.q >= before[i].q, "nothing that was shown is lost");
       assert.equal(hp(now, before[0].slot), hp(before[i], before[0].slot));
     }
-    await until(pages[1], ([slot, was]) => window.tiltyard.game.view.participants[slot].hp < was, [
-      before[1].slot,
-      hp(before[0], before[1].slot),
-    ]);
+    // The session's clock is back where its log ends, which may be too early for a strike that had not arrived yet.
+    await level(pages);
+    const was = hp(before[0], before[1].slot);
+    if (hp(await state(striker), before[1].slot) === was) {
+      assert.equal(await turn(striker), "ready");
+      await strikeByKey(striker);
+    }
+    await until(pages[1], ([slot, full]) => window.tiltyard.game.view.participants[slot].hp < full, [before[1].slot, was]);
     await Promise.all(pages.map((page, i) => fight(page, i === 0 ? strikeByKey : strikeByClick)));
     await sameEnd(pages);
     await leaveAll(pages);

@@ -94,10 +94,10 @@ impl Bot {
 
     async fn next(&mut self) -> Result<Update> {
         let update = self.client.next().await?.context("the server closed the connection")?;
-        if let Some(at) = self.client.at() {
-            if at > self.now() || self.time.0 == 0 {
-                self.time = (at, Instant::now());
-            }
+        if let Some(at) = self.client.at()
+            && (at > self.now() || self.time.0 == 0)
+        {
+            self.time = (at, Instant::now());
         }
         Ok(update)
     }

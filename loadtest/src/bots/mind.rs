@@ -86,7 +86,7 @@ impl Mind {
             Deed::Walk(_) => self.turn_aside(scene),
             Deed::Attack { .. } if matches!(reason, Reason::NoSight | Reason::OutOfRange) => self.turn_aside(scene),
             Deed::Attack { .. } | Deed::Strike { .. } | Deed::Guard => {
-                self.let_go.push((None, until.min(scene.now + 400)))
+                self.let_go.push((None, until.min(scene.now + 400)));
             }
         }
     }
@@ -186,7 +186,7 @@ impl Mind {
         let (goal, keep_cm) = match (self.detour, foes.first()) {
             (Some((goal, _)), _) => (goal, 0),
             (None, Some((_, foe))) => (place(foe), scene.rules.attack_range_cm.min(CLOSE_CM) * 3 / 4),
-            (None, None) => (self.somewhere(scene, self.middle(scene), 1_500), 0),
+            (None, None) => (self.somewhere(scene, middle(scene), 1_500), 0),
         };
         let goal = if within(own, goal, keep_cm) { self.somewhere(scene, own, 500) } else { goal };
         let elapsed = scene.now.saturating_sub(self.stepped_at).min(STEP_MS);
@@ -205,11 +205,6 @@ impl Mind {
         let Some(me) = scene.me() else { return };
         let goal = self.somewhere(scene, place(me), 1_500);
         self.detour = Some((goal, scene.now + DETOUR_MS));
-    }
-
-    fn middle(&self, scene: &Scene<'_>) -> Place {
-        let half = |length: u32| i32::try_from(length / 2).unwrap_or(i32::MAX);
-        (half(scene.rules.field.width_cm), half(scene.rules.field.height_cm))
     }
 
     /// A place on the field at most so far to each side.
@@ -238,6 +233,12 @@ fn worth_striking(scene: &Scene<'_>, own: Place, foes: &[(u8, &ParticipantView)]
         .filter(|(_, (hazard, (_, gone)))| hazard.health > 0 && *gone == 0)
         .find(|(_, (hazard, _))| lures(hazard.x, hazard.y, hazard.r) && !scene.walled(own, (hazard.x, hazard.y)))
         .map(|(id, _)| id)
+}
+
+/// The middle of the field.
+fn middle(scene: &Scene<'_>) -> Place {
+    let half = |length: u32| i32::try_from(length / 2).unwrap_or(i32::MAX);
+    (half(scene.rules.field.width_cm), half(scene.rules.field.height_cm))
 }
 
 /// The place so far from `from` on the way to `to`, or `to` where that is nearer.
