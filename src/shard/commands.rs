@@ -73,7 +73,7 @@ impl Worker {
                 self.pending.push(Pending::Recording(reply, Box::new(answer)));
             }
             Command::Act { session, player, action, reply } => {
-                let answer = self.act_over_rest(session, player, action);
+                let answer = self.act_over_rest(session, player, &action);
                 self.pending.push(Pending::Applied(reply, Box::new(answer)));
             }
             Command::Seat { session, player, reply } => {
@@ -164,7 +164,7 @@ impl Worker {
         self.find(id).map(|key| self.sessions[key].info(self.clock.now))
     }
 
-    fn act_over_rest(&mut self, id: Uuid, player: Uuid, action: RestAction) -> Result<ActionApplied, Refusal> {
+    fn act_over_rest(&mut self, id: Uuid, player: Uuid, action: &RestAction) -> Result<ActionApplied, Refusal> {
         let key = self.find(id)?;
         let fight = &self.sessions[key].fight;
         let slot = fight.slot_of(player.as_u128()).ok_or(Reason::NotAParticipant)?;
@@ -172,7 +172,7 @@ impl Worker {
             Some(target) => Some(fight.slot_of(target.as_u128()).ok_or(Reason::NoSuchTarget)?),
             None => None,
         };
-        let act = Act { to: target, ..action.act };
+        let act = Act { to: target, ..action.act.clone() };
         let input = Input::Act { slot, id: 0, action: command::action(&act)? };
         let answer = self.apply(key, input, None);
         let seq = self.named(key, answer)?;
@@ -318,9 +318,12 @@ fn effect_of(fight: &Fight, slot: Slot, event: &Event) -> Option<Effect> {
         Event::Casting { by, ability, .. } if by == slot => {
             Some(effect("cast", 0, ruleset.ability(ability).map_or(0, |ability| ability.cast_ms)))
         }
-        Event::Affected { by, effect: id, stacks, .. } if by == slot => {
-            let applied = ruleset.effect(id);
-            Some(effect(&applied.name, u32::from(stacks), applied.ms))
+        Event::Affected { by, to, effect: id, stacks } if by == slot => {
+            let bearer = fight.participants().get(usize::from(to));
+            let active = bearer.and_then(|bearer| bearer.effects().iter().rfind(|active| active.effect() == id));
+            let left = active.map_or(0, |active| active.until().saturating_sub(fight.now()));
+            // One that lasts as long as the round has no end that could be told.
+            Some(effect(&ruleset.effect(id).name, u32::from(stacks), u32::try_from(left).unwrap_or(0)))
         }
         _ => None,
     }

@@ -72,14 +72,10 @@ impl Publisher {
     }
 
     fn digest(&mut self, fight: &Fight, audience: Audience) -> u32 {
-        let common = match self.common {
-            Some(common) => common,
-            None => {
-                let common = shown::common_digest(fight, audience);
-                self.common = shown::is_common(fight).then_some(common);
-                common
-            }
-        };
+        let common = self.common.unwrap_or_else(|| shown::common_digest(fight, audience));
+        if shown::is_common(fight) {
+            self.common = Some(common);
+        }
         shown::with_private(common, fight, audience)
     }
 

@@ -310,19 +310,25 @@ fn change_hidden(p: &mut serde_json::Value, visible: Fields) {
         (Fields::AMMO, &["ammo", "reload_at"]),
     ] {
         if !visible.has(field) {
-            names.iter().for_each(|name| more(&mut p[name]));
+            for name in names {
+                more(&mut p[name]);
+            }
         }
     }
     for (field, name) in [(Fields::STAMINA, "stamina"), (Fields::ENERGY, "energy")] {
         if !visible.has(field) {
-            ["milli", "at", "per_second"].iter().for_each(|part| more(&mut p[name][part]));
+            for part in ["milli", "at", "per_second"] {
+                more(&mut p[name][part]);
+            }
         }
     }
     if !visible.has(Fields::CHARGE) {
         p["charge"] = (p["charge"].as_u64().unwrap() + 1_000).into();
     }
     if !visible.has(Fields::PLACE) {
-        ["x", "y"].iter().for_each(|part| more(&mut p["at"][part]));
+        for part in ["x", "y"] {
+            more(&mut p["at"][part]);
+        }
     }
     if !visible.has(Fields::ACTIVITY) {
         p["activity"] = ((p["activity"].as_u64().unwrap() + 1) % 6).into();

@@ -3,6 +3,7 @@
 // A test that cannot go on has failed: unwrapping says so where it happens.
 #![allow(clippy::unwrap_used)]
 
+mod abilities;
 mod bad_input;
 mod bots;
 mod contract;

@@ -111,9 +111,14 @@ impl Node {
     /// A fight of `players` new players under `rules`, and a connected, joined client for each.
     pub async fn fight(&self, players: usize, rules: Value) -> Fight {
         let ids: Vec<Uuid> = (0..players).map(|_| Uuid::new_v4()).collect();
+        self.fight_of("pvp", ids, json!({ "rules": rules })).await
+    }
+
+    /// A fight of these players in this mode and with these settings, and a connected, joined client for each.
+    pub async fn fight_of(&self, mode: &str, ids: Vec<Uuid>, settings: Value) -> Fight {
         let token = self.service();
-        let settings = json!({ "rules": rules });
-        let body = json!({ "mode": "pvp", "participants": ids, "settings": settings });
+        let players = ids.len();
+        let body = json!({ "mode": mode, "participants": ids, "settings": settings });
         let created = self.rest().call(Method::POST, "/combat/sessions", Some(&token), Some(&body)).await.unwrap();
         assert_eq!(created.status, 201, "{}", created.body);
         let id = created.body["session_id"].as_str().unwrap().parse().unwrap();
