@@ -4,7 +4,6 @@
 mod scripts;
 mod watched;
 
-use std::fmt::Write;
 
 use std::sync::Arc;
 
