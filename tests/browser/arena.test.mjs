@@ -90,7 +90,7 @@ const body = (page, slot) => page.locator(`.unit[data-slot="${slot}"] .unit-body
 async function strikeByClick(page) {
   const { target } = await state(page);
   try {
-    await body(page, target).click({ timeout: 3000 });
+    await body(page, target).click({ timeout: 15_000 });
   } catch (error) {
     const now = await state(page);
     const gone = ({ status }) => status === "eliminated";

@@ -405,6 +405,12 @@ describe("words for what happened", () => {
     assert.equal(await told({ k: "something_new" }), null);
   });
 
+  test("two riders of one name are told apart", () => {
+    const view = viewWith([participant(0, 0, 0, 0), participant(0, 1, 0, 0), participant(0, 2, 0, 0)]);
+    const [first, second, third] = [0, 1, 2].map((slot) => nameOf(view, RULES, slot));
+    assert.deepEqual([second, third], [`${first} II`, `${first} III`]);
+  });
+
   test("an enemy in the fog has no name", async () => {
     const view = viewWith([...DUEL().participants, participant(2, 1, 0, 0, { hidden: true })], { seats: 2 });
     assert.equal(nameOf(view, RULES, 2), "Somebody unseen");

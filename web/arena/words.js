@@ -108,11 +108,20 @@ export function nameOf(view, rules, slot) {
     return `Seat ${slot + 1}`;
   }
   if (participant.enemy === undefined) {
-    return slot < view.seats ? callsign(participant.player) : "Somebody unseen";
+    return slot < view.seats ? riderName(view, slot) : "Somebody unseen";
   }
   const same = view.participants.map(({ enemy }, i) => [enemy, i]).filter(([enemy]) => enemy === participant.enemy);
   const number = same.length > 1 ? ` ${same.findIndex(([, i]) => i === slot) + 1}` : "";
   return sentence(rules.enemies[participant.enemy]?.name ?? "enemy") + number;
+}
+
+const NUMERALS = ["", " II", " III", " IV", " V", " VI"];
+
+/** A callsign; who came later under the same one has a numeral. */
+function riderName({ participants }, slot) {
+  const name = callsign(participants[slot].player);
+  const before = participants.slice(0, slot).filter(({ player }) => callsign(player) === name).length;
+  return name + (NUMERALS[before] ?? ` ${before + 1}`);
 }
 
 /** Milliseconds as seconds, with a tenth where there are few. */
