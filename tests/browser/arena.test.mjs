@@ -375,9 +375,9 @@ describe("the arena", () => {
     const { x, y, hp } = (await state(a)).view.participants[foe];
     assert.deepEqual([x, y, hp], [0, 0, 0], "what is hidden never came");
     await picture(a, "15-fog");
-    for (const page of pages) {
-      await page.evaluate(() => window.tiltyard.game.walk.goTo({ x: 2500, y: 2200 }));
-    }
+    // Ways without walls, to places that see each other.
+    await a.evaluate(() => window.tiltyard.game.walk.goTo({ x: 2100, y: 1230 }));
+    await b.evaluate(() => window.tiltyard.game.walk.goTo({ x: 2850, y: 1230 }));
     await a.locator(`.unit[data-slot="${foe}"]`).waitFor();
     assert.ok((await state(a)).view.participants[foe].hp > 0);
     await picture(a, "16-fog-met");
