@@ -72,6 +72,7 @@ mod tests {
         let limit = &document["paths"]["/sessions"]["get"]["parameters"][3]["schema"];
         assert_eq!(limit["default"], 20, "numbers are numbers");
         assert_eq!(document["components"]["schemas"]["Timeframe"]["enum"][0], "1h");
+        assert_eq!(document["components"]["schemas"]["Place"]["required"][1], "y", "a letter is no boolean");
         assert_eq!(document["components"]["headers"]["IdempotentReplayed"]["schema"]["enum"][0], "true");
         let times = YAML.matches("timestamp: \"").count();
         assert_eq!(document.to_string().matches("\"timestamp\":\"").count(), times, "times are strings");
