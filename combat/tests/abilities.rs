@@ -4,7 +4,6 @@
 mod scripts;
 mod watched;
 
-
 use std::sync::Arc;
 
 use tiltyard_combat::ruleset::{

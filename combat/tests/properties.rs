@@ -176,8 +176,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         for (setting, value) in Rules::SETTINGS.iter().zip(values) {
             rules.set(setting.name, Some(u64::from(value))).expect("a value in range");
         }
-        // Nobody waits for a hundred thousand turns or rounds that pass by themselves.
-        rules.turn_ms = if rules.turn_ms == 0 { 0 } else { rules.turn_ms.max(1_000) };
+        // Nobody waits for a hundred thousand rounds that pass by themselves.
         rules.rounds = rules.rounds.min(9);
         if rules.check().is_err() {
             std::mem::swap(&mut rules.attack_damage_min, &mut rules.attack_damage_max);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::support::Node;
 
 /// The longest a fight may take. They are over in seconds; on a machine with much else to do in more.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 async fn play(node: &Node, kind: Kind, ruleset: &str, difficulty: Option<&str>, rules: Value) -> Report {
     let players: Vec<Uuid> = (0..kind.players()).map(|_| Uuid::new_v4()).collect();

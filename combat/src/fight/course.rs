@@ -11,6 +11,9 @@ use crate::participant::{Link, Pool};
 use crate::ruleset::{Deed, Trigger};
 use crate::{EndReason, Event, Fields, Millis, PhaseName, Refusal, Slot, Step};
 
+/// The shortest turn: one of a millisecond would pass more often than a fight that is looked at late can catch up with.
+const LEAST_TURN_MS: u32 = 1_000;
+
 /// Rounds won, where a fight has several.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rounds {
@@ -442,7 +445,7 @@ impl Fight {
     }
 
     fn give_turn(&mut self, from: usize, step: &mut Step) {
-        let until = self.clock.now + u64::from(self.rules.turn_ms);
+        let until = self.clock.now + u64::from(self.rules.turn_ms.max(LEAST_TURN_MS));
         let Some(turn) = &mut self.turn else { return };
         let places = (0..turn.order.len()).map(|next| (from + next) % turn.order.len());
         let stands = |&place: &usize| {

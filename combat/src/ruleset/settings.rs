@@ -111,7 +111,7 @@ rules! {
     survive = 0 in 0..=1,
     /// Whether a fight that is not decided when the time is up is a draw, however the scores are.
     strict_draws = 0 in 0..=1,
-    /// How long a turn lasts, where one acts after the other; 0 for all at once.
+    /// How long a turn lasts, where one acts after the other, a second at least; 0 for all at once.
     turn_ms = 0 in 0..=300_000,
     // The course of a fight.
     /// Countdown before the fight; it ends early when all are ready.
