@@ -269,3 +269,15 @@ impl From<Deed> for Order {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::towards;
+
+    #[test]
+    fn steps_are_as_long_as_they_may_be_and_end_at_the_goal() {
+        assert_eq!(towards((0, 0), (300, 400), 100), (60, 80));
+        assert_eq!(towards((0, 0), (-300, 0), 100), (-100, 0));
+        assert_eq!(towards((0, 0), (30, 40), 100), (30, 40));
+    }
+}

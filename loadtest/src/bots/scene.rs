@@ -160,3 +160,19 @@ fn crosses(wall: &CoverView, from: Place, to: Place) -> bool {
         (0..=side(wall.w)).contains(&x) && (0..=side(wall.h)).contains(&y)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{crosses, pool, within};
+    use tiltyard_protocol::rules::{CoverKind, CoverView};
+
+    #[test]
+    fn walls_are_in_the_way_and_pools_fill_to_their_bound() {
+        let wall = CoverView { kind: CoverKind::Wall, x: 100, y: 0, w: 50, h: 400, ..CoverView::default() };
+        assert!(crosses(&wall, (0, 200), (300, 200)));
+        assert!(!crosses(&wall, (0, 500), (300, 500)) && !crosses(&wall, (90, 0), (90, 400)));
+        assert_eq!(pool(5_000, 1_000, 10, 100, 3_500), 30);
+        assert_eq!(pool(5_000, 1_000, 10, 100, 60_000), 100);
+        assert!(within((0, 0), (30, 40), 50) && !within((0, 0), (30, 40), 49));
+    }
+}
