@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::App;
 use super::lobby::Kind;
 use crate::hub::Mode;
-use crate::shard::hex;
+use crate::rules::hex;
 
 /// `RulesetListResponse`.
 #[derive(Debug, Serialize)]

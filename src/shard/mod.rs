@@ -31,7 +31,6 @@ use thiserror::Error;
 
 pub use inbox::ShardHandle;
 pub use publish::DeltaOf;
-pub use rulebook::hex;
 pub use session::Session;
 pub use shown::{view_digest, view_of};
 pub use stats::Stats;

@@ -7,6 +7,8 @@ use tiltyard_combat::{ActionKind, Fight};
 use tiltyard_protocol::RulesView;
 use tiltyard_protocol::rules::{self as wire, AbilityView, CoverView, EffectView, EnemyView, FieldView, HazardView};
 
+use crate::rules::hex;
+
 /// The rules of a fight, for one of `team`.
 pub fn rules_of(fight: &Fight, team: u8) -> RulesView {
     let (ruleset, rules) = (fight.ruleset(), fight.rules());
@@ -42,17 +44,6 @@ pub fn rules_of(fight: &Fight, team: u8) -> RulesView {
         enemies: (0..).zip(&ruleset.enemies).map(|(id, of)| enemy(fight, id, of)).collect(),
         field: field(fight),
     }
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 fn ability(ability: &Ability) -> AbilityView {
