@@ -65,12 +65,13 @@ pub const DIGEST_EVERY: u64 = 16;
 /// Bytes of one journal segment before the shard starts a new one with a checkpoint of every live session.
 pub const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Bytes of inputs that a session keeps in memory for its replay, about 110 inputs. Over: they go into a file.
-pub const TAPE_BYTES: usize = 1024;
+/// Bytes of inputs that a session keeps in memory for its replay, about 25 inputs; with the one that is one too many they fit in
+/// 256, and a live session of four in 4 KiB. Over: they go into a file.
+pub const TAPE_BYTES: usize = 224;
 
 /// Bytes of one part of a tape in a file: what a session keeps, the input that was one too many, a heading. A larger length in a
 /// file is damage.
-pub const CHUNK_MOST_BYTES: usize = 2 * TAPE_BYTES;
+pub const CHUNK_MOST_BYTES: usize = 1024;
 
 /// Bytes of a file of parts before the shard begins another. A file is removed when the last session with a part in it goes.
 pub const CHUNK_FILE_BYTES: u64 = 64 * 1024 * 1024;

@@ -380,3 +380,57 @@ impl Session {
 fn system_time(unix_ms: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(unix_ms)
 }
+
+#[cfg(test)]
+mod tests {
+    use tiltyard_combat::{Action, BodyPart, Difficulty, Input, Mode, Rules, Step};
+    use uuid::Uuid;
+
+    use super::Session;
+    use crate::hub::NewFight;
+    use crate::rules::Library;
+
+    /// Memory of a live session with four players, all that belongs to it alone. The ruleset is shared by all sessions.
+    const BOUND_BYTES: i64 = 4_096;
+
+    #[test]
+    fn a_live_session_of_four_is_small() {
+        let library = Library::built_in();
+        let ruleset = library.by_name("default").unwrap();
+        let mut session = None;
+        let mut step = Step::default();
+        let measured = allocation_counter::measure(|| {
+            let new = NewFight {
+                id: Uuid::now_v7(),
+                mode: Mode::Pvp,
+                creator: Uuid::nil(),
+                participants: (1..=4).map(Uuid::from_u128).collect(),
+                seats: 4,
+                ruleset: ruleset.clone(),
+                rules: Rules { health: 1_000_000, ..ruleset.rules_of(Mode::Pvp, Difficulty::Normal).unwrap() },
+                teams: Vec::new(),
+                settings: r#"{"max_duration":900}"#.to_owned(),
+                metadata: String::new(),
+            };
+            let session = session.insert(Session::new(new, 7, 0, 0));
+            for slot in 0..4 {
+                step.clear();
+                session.handle_input(0, 0, Input::Ready { slot }, &mut step).unwrap();
+            }
+            // Each hits the next, until the recorder is full and what is remembered of events, too.
+            for round in 0_u64..100 {
+                if session.facts.recorder.is_full() {
+                    break;
+                }
+                let slot = u8::try_from(round % 4).unwrap();
+                let action = Action::Attack { target: Some((slot + 1) % 4), part: BodyPart::Limb };
+                step.clear();
+                session.handle_input(round * 150, 0, Input::Act { slot, id: round + 1, action }, &mut step).unwrap();
+            }
+        });
+        let bytes = measured.bytes_current + i64::try_from(size_of::<Session>()).unwrap();
+        println!("a live session of four takes {bytes} bytes");
+        assert!(bytes <= BOUND_BYTES, "{bytes} bytes");
+        assert!(session.is_some_and(|session| session.facts.recorder.is_full()), "it is as large as it gets");
+    }
+}
