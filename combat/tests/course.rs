@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_combat::{
-    Action, Answer, BodyPart, EndReason, Event, Fight, Input, Millis, Mode, ParticipantStatus, PhaseName, Refusal,
-    Rules, Ruleset, SessionStatus, Setup, Slot, Step,
+    Action, Answer, BodyPart, EndReason, Event, Fight, Input, Millis, Mode, ParticipantStatus, PhaseName, Point,
+    Refusal, Rules, Ruleset, SessionStatus, Setup, Slot, Step, Target,
 };
 
 /// Rules under which one hit takes a quarter of the health, and nothing else happens by itself.
@@ -392,4 +393,88 @@ fn a_turn_skips_who_is_out_and_stands_still_in_a_pause() {
 fn rulesets_are_shared_and_not_copied() {
     let (one, other) = (fight("", 2, 2), fight("", 2, 2));
     assert!(Arc::ptr_eq(one.ruleset(), other.ruleset()));
+}
+
+/// What a participant may do in each state of its machine, and how it is refused what it may not.
+const ACTIVITIES: &str = "
+                attack      defend      ability     move        item
+ idle           ok          ok          ok          ok          ok
+ casting        Busy        Busy        Busy        ok          Busy
+ channelling    Busy        Busy        Busy        Busy        Busy
+ defending      ok          Cooldown    ok          ok          ok
+ stunned        Stunned     Stunned     Stunned     Stunned     Stunned
+ eliminated     Eliminated  Eliminated  Eliminated  Eliminated  Eliminated
+";
+
+/// The shipped ruleset, with a jam of the weapon that stuns.
+fn stunning() -> Arc<Ruleset> {
+    let text = include_str!("../../rules/default.toml").replace(r#"{ apply = "weapon_jam" }"#, r#"{ apply = "stun" }"#);
+    Arc::new(tiltyard_combat::load::load(&text).unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+/// What `slot` does with the ability or item of this name.
+fn use_of(ruleset: &Ruleset, slot: Slot, name: &str, target: Option<Slot>) -> Input {
+    let ability = ruleset.abilities.iter().position(|ability| ability.name == name).expect("an ability of the ruleset");
+    let item = ruleset.abilities[ability].kind == AbilityKind::Item;
+    let aim = Target { slot: target, at: None };
+    Input::Act { slot, id: 0, action: Action::Use { ability: u8::try_from(ability).expect("few"), item, aim } }
+}
+
+/// Two who fight, the first of them in the state that is named.
+fn doing(ruleset: &Arc<Ruleset>, state: &str) -> Run {
+    let setup =
+        Setup { mode: Mode::Pvp, rules: rules(""), seats: 3, participants: vec![1, 2, 3], teams: Vec::new(), seed: 7 };
+    let mut run = Run::of(Fight::new(Arc::clone(ruleset), setup));
+    run.all_ready();
+    match state {
+        "idle" => {}
+        "casting" => drop(run.input(use_of(ruleset, 0, "weapon_jam", Some(1))).expect("a cast")),
+        "channelling" => drop(run.input(use_of(ruleset, 0, "medkit", None)).expect("a channel")),
+        "defending" => drop(run.input(Input::Act { slot: 0, id: 0, action: Action::Defend }).expect("a guard")),
+        "stunned" => {
+            run.input(use_of(ruleset, 1, "weapon_jam", Some(0))).expect("a cast");
+            run.wait(3_000);
+        }
+        "eliminated" => run.finish_off(1, 0),
+        other => panic!("no state {other}"),
+    }
+    let is = run.fight.participants()[0].activity();
+    assert_eq!(ruleset.activity.state(is).name, state);
+    run
+}
+
+#[test]
+fn every_action_in_every_state_of_a_participant() {
+    let ruleset = stunning();
+    let mut lines = ACTIVITIES.lines().filter(|line| !line.trim().is_empty());
+    let actions: Vec<&str> = lines.next().expect("actions").split_whitespace().collect();
+    let mut states = Vec::new();
+    for line in lines {
+        let mut words = line.split_whitespace();
+        let state = words.next().expect("a state");
+        states.push(state);
+        for (action, expected) in actions.iter().zip(words) {
+            let mut run = doing(&ruleset, state);
+            let answer = match *action {
+                "attack" => run.attack(0, 1),
+                "defend" => run.input(Input::Act { slot: 0, id: 0, action: Action::Defend }),
+                "ability" => run.input(use_of(&ruleset, 0, "shield_boost", None)),
+                "move" => {
+                    let at = run.fight.participants()[0].at();
+                    let to = Point::new(at.x + 10, at.y);
+                    run.input(Input::Act { slot: 0, id: 0, action: Action::Move { to } })
+                }
+                "item" => run.input(use_of(&ruleset, 0, "stim", None)),
+                other => panic!("no action {other}"),
+            };
+            let outcome = match answer {
+                Ok(_) => "ok".to_owned(),
+                Err(Refusal::Cooldown { .. }) => "Cooldown".to_owned(),
+                Err(refusal) => format!("{refusal:?}"),
+            };
+            assert_eq!(outcome, expected, "{action} while {state}");
+        }
+    }
+    let all: Vec<&str> = ruleset.activity.states.iter().map(|state| state.name.as_str()).collect();
+    assert_eq!(states, all, "every state of the machine");
 }
