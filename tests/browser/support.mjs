@@ -20,8 +20,8 @@ import { chromium } from "playwright-core";
 export const WAIT_MS = 60_000;
 export const WIDE = { width: 1280, height: 800 };
 
-const built = (name) =>
-  ["release", "debug"].map((build) => fileURLToPath(new URL(`../../target/${build}/${name}`, import.meta.url))).find(existsSync);
+const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
+const built = (name) => ["release", "debug"].map((build) => join(target, build, name)).find(existsSync);
 const binary = process.env.TILTYARD_BIN ?? built("tiltyard");
 /** Beside the server, where that was named. */
 const loadtest = process.env.TILTYARD_BIN ? `${process.env.TILTYARD_BIN}-loadtest` : built("tiltyard-loadtest");
