@@ -20,7 +20,7 @@ fn fanout(c: &mut Criterion) {
                 }
                 for outbox in &mut outboxes {
                     let all = outbox.len();
-                    outbox.took(all, &mut pool);
+                    outbox.took(all, 0, &mut pool);
                 }
             });
         });

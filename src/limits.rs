@@ -3,6 +3,9 @@
 /// Commands waiting in one shard's inbox. Full: the request is answered `overloaded` (503).
 pub const INBOX_DEPTH: usize = 4096;
 
+/// Commands that a shard takes from its inbox in one turn. Over: the rest waits for the next, behind what sockets have sent meanwhile.
+pub const COMMANDS_PER_TURN: usize = 256;
+
 /// Milliseconds a REST request waits for its shard. Over: `timeout` (503); the command may still be applied.
 pub const SHARD_ANSWER_MS: u64 = 5_000;
 
@@ -15,10 +18,32 @@ pub const READ_BYTES: usize = 64 * 1024;
 
 /// Unsent bytes of one connection from which state is no longer queued for it. Over: deltas are left out and one
 /// snapshot follows when the socket has taken the rest.
-pub const OUTBOX_STATE_BYTES: usize = 128 * 1024;
+pub const OUTBOX_STATE_BYTES: usize = 64 * 1024;
+
+/// Milliseconds for which a socket may take nothing of what waits for it before state is no longer queued behind that. Over:
+/// as above.
+pub const LAG_MS: u64 = 1_000;
+
+/// Unsent bytes of one connection from which it is not read from: what it has sent waits, undecoded, until it has taken what it
+/// asked for. State alone does not reach it. Above it there is room for the largest answer, a welcome to a hundred seats
+/// with its result, so that nobody is closed for what it asked.
+pub const OUTBOX_ASK_BYTES: usize = 128 * 1024;
 
 /// Unsent bytes of one connection, answers included. Over: close 4413.
 pub const OUTBOX_BYTES: usize = 256 * 1024;
+
+/// Milliseconds for which a socket may take nothing of what waits for it, looked at whenever the connection's timer fires, which is
+/// after [`PING_AFTER_MS`] at the latest. Over: close 4413.
+pub const STUCK_MS: u64 = 20_000;
+
+/// Bytes a socket's send buffer may hold, sent and unsent; the kernel counts its own memory for small writes too, and allows for
+/// that by doubling the number. Enough for what a game sends in a second over the longest way. Over: the socket takes no
+/// more.
+pub const KERNEL_BYTES: usize = 128 * 1024;
+
+/// Bytes in that buffer that are not yet on their way, because the client's side has no room, from which a socket takes no more. One
+/// write may go beyond it by a segment of at most 64 KiB.
+pub const KERNEL_UNSENT_BYTES: u32 = 16 * 1024;
 
 /// Messages that could not be understood which one connection may send. Over: close 4400.
 pub const BAD_MESSAGES: u8 = 16;
@@ -28,6 +53,29 @@ pub const ACTION_ID_MAX: u64 = 1 << 53;
 
 /// Sessions one connection may be joined to. Over: `too_many_sessions`.
 pub const JOINS_PER_CONNECTION: usize = 8;
+
+/// Milliseconds after which a connection that joins a session it is in gets another snapshot. Before: `already_joined`. The first
+/// time it always does: a client that has drifted is helped at once.
+pub const JOIN_AGAIN_MS: u64 = 1_000;
+
+/// Joins that one player may ask of a shard at once, over all its connections and sessions; each is shown to the fight's others and
+/// logged, and so is each leave. Over: `too_many_requests`.
+pub const JOINS_AT_ONCE: u64 = 16;
+
+/// Milliseconds after which a player may ask for one more.
+pub const JOIN_EVERY_MS: u64 = 1_000;
+
+/// Joins that wait in one shard. Over: close 1013.
+pub const JOINS_WAITING: usize = 16_384;
+
+/// Microseconds from which no more joins are taken in a turn; one always is.
+pub const JOINS_TURN_US: u128 = 500;
+
+/// Of how many parts of a shard's time joins have one, while some wait. The others keep the rest.
+pub const JOINS_SHARE: u32 = 4;
+
+/// Bytes of encoded rules a shard keeps. Over: all are forgotten, and made anew as they are needed.
+pub const RULEBOOK_BYTES: usize = 512 * 1024;
 
 /// Milliseconds without a byte from a client after which the server pings it.
 pub const PING_AFTER_MS: u64 = 20_000;
@@ -345,7 +393,8 @@ pub const CHECKPOINT_MS: u64 = 1_000;
 /// was every second, at 256 MiB commits fell behind.
 pub const WAL_PAGES: i64 = 16_384;
 
-const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_BYTES);
+const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_ASK_BYTES && OUTBOX_ASK_BYTES < OUTBOX_BYTES);
+const _: () = assert!(LAG_MS < STUCK_MS && STUCK_MS <= PING_AFTER_MS);
 const _: () = assert!(TAPE_BYTES + 512 <= CHUNK_MOST_BYTES && REPLAY_BYTES < CHUNK_FILE_BYTES);
 const _: () = assert!(PING_AFTER_MS * 2 < IDLE_CLOSE_MS);
 const _: () = assert!(MESSAGE_BYTES <= READ_BYTES);

@@ -68,7 +68,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 23] = [
+const SHARD_FIGURES: [(&str, &str, Read); 29] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -85,6 +85,22 @@ const SHARD_FIGURES: [(&str, &str, Read); 23] = [
     ("tiltyard_received_bytes_total", "Bytes read from WebSocket connections.", |stats| stats.bytes_in),
     ("tiltyard_writes_total", "Writes to WebSocket connections.", |stats| stats.writes),
     ("tiltyard_sent_bytes_total", "Bytes written to WebSocket connections.", |stats| stats.bytes_out),
+    ("tiltyard_joins_total", "Joins taken.", |stats| stats.joins),
+    ("tiltyard_joins_waiting", "Joins that wait for their turn.", |stats| stats.joins_waiting),
+    ("tiltyard_joins_refused_total", "Joins refused: their player asked for too many, or too many waited.", |stats| {
+        stats.joins_refused
+    }),
+    (
+        "tiltyard_single_bytes_total",
+        "Bytes of messages made for one connection alone: answers, welcomes, snapshots.",
+        |stats| stats.single_bytes,
+    ),
+    (
+        "tiltyard_held_total",
+        "Times a connection was not read from: its outbox was full, or it waited to join.",
+        |stats| stats.held,
+    ),
+    ("tiltyard_lagged_total", "Times changes began to be left out for a slow client.", |stats| stats.lagged),
     ("tiltyard_conflated_total", "Times a slow client was brought up to date with a snapshot.", |stats| {
         stats.conflated
     }),

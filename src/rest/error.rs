@@ -186,6 +186,7 @@ const fn status(reason: Reason) -> StatusCode {
         Reason::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         Reason::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Reason::NotAParticipant
+        | Reason::AlreadyJoined
         | Reason::NotJoined
         | Reason::SessionElsewhere
         | Reason::SessionFull

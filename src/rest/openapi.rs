@@ -87,6 +87,7 @@ mod tests {
                 Reason::BadMessage
                     | Reason::UnknownType
                     | Reason::BadFields
+                    | Reason::AlreadyJoined
                     | Reason::NotJoined
                     | Reason::SessionElsewhere
                     | Reason::StaleActionId

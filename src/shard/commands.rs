@@ -18,6 +18,7 @@ use crate::limits;
 use crate::log::{Description, Entry};
 use crate::records::{Expected, News, Update};
 use crate::replays::Recording;
+use crate::socket::kernel;
 use crate::socket::outbox::Outbox;
 use crate::socket::reader::Reader;
 use crate::store::Status;
@@ -44,12 +45,12 @@ impl Pending {
 }
 
 impl Worker {
-    /// Handles what is in the inbox, at most as much as it can hold.
+    /// Handles what is in the inbox, as much as one turn takes.
     pub(super) fn drain_inbox(&mut self) {
         for sid in std::mem::take(&mut self.revoked) {
             self.revoke(sid);
         }
-        for _ in 0..limits::INBOX_DEPTH {
+        for _ in 0..limits::COMMANDS_PER_TURN {
             match self.inbox.commands.try_recv() {
                 Ok(command) => self.command(command),
                 Err(_empty) => return,
@@ -250,6 +251,9 @@ impl Worker {
     }
 
     fn attach(&mut self, attachment: Attachment) {
+        if let Err(error) = kernel::bound(&attachment.stream) {
+            tracing::debug!(shard = self.number, %error, "what a socket holds is not bounded");
+        }
         let mut stream = mio::net::TcpStream::from_std(attachment.stream);
         let key = self.connections.insert_with_key(|key| {
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -270,9 +274,8 @@ impl Worker {
                 bad: 0,
                 state: if registered.is_ok() { State::Open } else { State::Shut },
                 dirty: false,
-                blocked: false,
-                stuck: false,
-                lagging: false,
+                held: None,
+                joining: false,
                 permit: attachment.permit,
             }
         });

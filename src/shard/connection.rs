@@ -20,7 +20,6 @@ new_key_type! {
 }
 
 /// One connection.
-#[allow(clippy::struct_excessive_bools)] // Four facts that change one by one; a state machine of them would have 16 states.
 #[derive(Debug)]
 pub struct Connection {
     pub stream: TcpStream,
@@ -40,12 +39,10 @@ pub struct Connection {
     pub state: State,
     /// Is in the list of sockets to write to at the end of the turn.
     pub dirty: bool,
-    /// The socket took less than there was: wait for it to say that it is writable.
-    pub blocked: bool,
-    /// Was blocked at the last look of its timer and has taken nothing since.
-    pub stuck: bool,
-    /// Deltas were left out: a snapshot of every joined session is due when the outbox is empty.
-    pub lagging: bool,
+    /// What it has sent and nobody has looked at yet; there, if only empty, while it is not read from.
+    pub held: Option<Vec<u8>>,
+    /// Has asked to join a session and waits for its turn. What it sent after that comes after it.
+    pub joining: bool,
     /// Given back when the connection is dropped; nobody reads it.
     #[expect(dead_code)]
     pub(super) permit: Option<OwnedSemaphorePermit>,
@@ -58,6 +55,8 @@ pub struct Join {
     pub handle: u32,
     pub session: SessionKey,
     pub slot: Slot,
+    /// The shard's time from which on another join of it is answered by a snapshot again.
+    pub again_at: u64,
 }
 
 /// How far a connection is.
@@ -102,6 +101,11 @@ impl BySid {
 }
 
 impl Connection {
+    /// Whether what it sends is looked at now.
+    pub fn is_heard(&self) -> bool {
+        self.state != State::Open || (!self.joining && self.outbox.may_ask())
+    }
+
     /// The join the client calls `handle`.
     pub fn join(&self, handle: u32) -> Option<Join> {
         self.joins.iter().copied().find(|join| join.handle == handle)

@@ -1,12 +1,14 @@
 //! A shard: one thread, one loop, its own sessions and sockets. Nothing in it is shared, locked or awaited.
 //!
 //! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
-//! way in from other threads, [`commands`] what comes that way, [`play`] turns messages into inputs and steps,
-//! [`publish`] encodes what changed ([`json`] the common case), [`wheel`] wakes what is due.
+//! way in from other threads, [`commands`] what comes that way, [`play`] turns messages into inputs and steps, [`joins`] takes members in
+//! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case), [`wheel`] wakes what is due.
 
+mod admission;
 mod commands;
 pub mod connection;
 mod inbox;
+mod joins;
 mod json;
 mod play;
 mod publish;
@@ -17,6 +19,7 @@ pub mod session;
 mod shown;
 mod sockets;
 mod stats;
+mod welcome;
 pub mod wheel;
 mod wire;
 mod worker;

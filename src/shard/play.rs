@@ -5,19 +5,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use smallvec::SmallVec;
 use tiltyard_combat::ruleset::Resource;
 use tiltyard_combat::{Answer, Audience, Input, Refusal as Refused, Slot};
-use tiltyard_protocol::client::Join as JoinRequest;
-use tiltyard_protocol::server::{Ack, ErrorNotice, Joined, Left, Pong, Refused as RefusedNotice, Resume};
+use tiltyard_protocol::server::{Ack, ErrorNotice, Left, Pong, Refused as RefusedNotice};
 use tiltyard_protocol::{Act, ClientMessage, CloseCode, Encoding, Reason, ServerMessage};
 
-use super::connection::{ConnKey, Join};
+use super::connection::{ConnKey, Connection};
 use super::publish::{self, DeltaOf};
-use super::rulebook;
-use super::session::{Member, Session, SessionKey};
+use super::session::{Session, SessionKey};
 use super::worker::{Timer, Worker};
-use crate::hub::{Refusal, command, shard_of};
+use crate::hub::{Refusal, command};
 use crate::limits;
 use crate::log::Entry;
 use crate::records::News;
+use crate::socket::outbox::Offer;
 
 /// Whose action an input is: the connection that waits for the answer, and the action's id.
 pub type Actor = (ConnKey, u64);
@@ -160,15 +159,15 @@ impl Worker {
         let whole = DeltaOf::whole(session.handle(), &session.fight, &self.step, by);
         for member in &session.members {
             let Some(connection) = self.connections.get_mut(member.conn) else { continue };
-            if connection.lagging || connection.outbox.len() > limits::OUTBOX_STATE_BYTES {
-                connection.lagging = true;
+            if let Offer::Skipped { first } = connection.outbox.offer_state(self.clock.now) {
+                self.stats.lagged += u64::from(first);
                 continue;
             }
             let audience = Audience::Own(member.slot);
             let frame = self.publisher.delta(connection.encoding, &whole, audience);
             connection.outbox.push(frame, &mut self.pool);
             self.stats.deltas_out += 1;
-            if !connection.dirty && !connection.blocked {
+            if !connection.dirty && !connection.outbox.is_blocked() {
                 connection.dirty = true;
                 self.dirty.push(member.conn);
             }
@@ -195,14 +194,20 @@ impl Worker {
     }
 
     /// Queues a message for one connection.
-    fn tell(&mut self, conn: ConnKey, message: &ServerMessage) {
-        let Some(connection) = self.connections.get(conn) else { return };
+    pub(super) fn tell(&mut self, conn: ConnKey, message: &ServerMessage) {
+        let Some(&Connection { encoding, .. }) = self.connections.get(conn) else { return };
         let mut publisher = std::mem::take(&mut self.publisher);
-        self.queue_answer(conn, publisher.message(connection.encoding, message));
+        self.queue_single(conn, publisher.single(encoding, |out| encoding.encode(message, out)));
         self.publisher = publisher;
     }
 
-    fn error(&mut self, conn: ConnKey, reason: Reason) {
+    /// Queues a frame that was made for this connection alone.
+    pub(super) fn queue_single(&mut self, conn: ConnKey, frame: &[u8]) {
+        self.stats.single_bytes += frame.len() as u64;
+        self.queue_answer(conn, frame);
+    }
+
+    pub(super) fn error(&mut self, conn: ConnKey, reason: Reason) {
         let message = reason.message().to_owned();
         self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message }));
     }
@@ -218,7 +223,7 @@ impl Worker {
         }
         match encoding.decode_client(payload) {
             Ok(ClientMessage::Action(act)) => self.act(conn, &act),
-            Ok(ClientMessage::Join(request)) => self.join(conn, &request),
+            Ok(ClientMessage::Join(request)) => self.ask_to_join(conn, request.session),
             Ok(ClientMessage::Leave(leave)) => self.leave(conn, leave.s),
             Ok(ClientMessage::Ready(ready)) => self.ready(conn, ready.s),
             Ok(ClientMessage::Ping(ping)) => {
@@ -284,107 +289,17 @@ impl Worker {
         }
     }
 
-    fn join(&mut self, conn: ConnKey, request: &JoinRequest) {
-        let Some(connection) = self.connections.get(conn) else { return };
-        if connection.only.is_some_and(|only| only != request.session) {
-            self.error(conn, Reason::NoSession);
-            return;
-        }
-        let Some(&key) = self.index.get(&request.session) else {
-            let here = shard_of(request.session, self.shards) == self.number;
-            self.error(conn, if here { Reason::NoSession } else { Reason::SessionElsewhere });
-            return;
-        };
-        let Some(slot) = self.sessions[key].fight.slot_of(connection.player.as_u128()) else {
-            self.error(conn, Reason::NoSession);
-            return;
-        };
-        let handle = self.sessions[key].handle();
-        if connection.join(handle).is_some_and(|join| join.session != key) {
-            // Two sessions whose ids end alike: one connection could not tell their messages apart.
-            self.error(conn, Reason::SessionElsewhere);
-            return;
-        }
-        if connection.join(handle).is_none() {
-            if connection.joins.len() >= limits::JOINS_PER_CONNECTION {
-                self.error(conn, Reason::TooManySessions);
-                return;
-            }
-            self.replace(key, slot);
-            // Connecting is refused to nobody who has a seat; the others see it before the new member is one.
-            let _ = self.apply(key, Input::Connect { slot }, None);
-            let Some(session) = self.sessions.get_mut(key) else { return };
-            session.members.push(Member { conn, slot });
-            self.connections[conn].joins.push(Join { handle, session: key, slot });
-        }
-        self.welcome(conn, key, slot);
-    }
-
-    /// The newest connection of a player wins: the one that had the slot is let go.
-    fn replace(&mut self, key: SessionKey, slot: Slot) {
-        let members = &mut self.sessions[key].members;
-        let Some(place) = members.iter().position(|member| member.slot == slot) else { return };
-        let old = members.swap_remove(place).conn;
-        let Some(connection) = self.connections.get_mut(old) else { return };
-        connection.joins.retain(|join| join.session != key);
-        if connection.joins.is_empty() {
-            self.close(old, CloseCode::Replaced);
-        } else {
-            let s = self.sessions[key].handle();
-            self.tell(old, &ServerMessage::Left(Left { s }));
-        }
-    }
-
-    fn welcome(&mut self, conn: ConnKey, key: SessionKey, slot: Slot) {
-        let session = &self.sessions[key];
-        let participant = &session.fight.participants()[usize::from(slot)];
-        let last_id = participant.last_action_id();
-        let rules = Box::new(rulebook::rules_of(&session.fight, participant.team()));
-        let joined =
-            Joined { session: session.id, s: session.handle(), slot, resume: Resume::Snapshot, last_id, rules };
-        let snapshot = publish::snapshot_of(session, self.clock.now, Audience::Own(slot));
-        let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session));
-        self.tell(conn, &ServerMessage::Joined(joined));
-        self.tell(conn, &snapshot);
-        if let Some(result) = result {
-            self.tell(conn, &result);
-        }
-    }
-
-    fn leave(&mut self, conn: ConnKey, s: u32) {
-        let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) else {
-            self.error(conn, Reason::NotJoined);
-            return;
-        };
-        self.connections[conn].joins.retain(|joined| joined.handle != s);
-        self.part(conn, join);
-        self.tell(conn, &ServerMessage::Left(Left { s }));
-    }
-
-    /// Takes a connection out of every session it joined.
-    pub(super) fn leave_all(&mut self, conn: ConnKey) {
-        let Some(connection) = self.connections.get_mut(conn) else { return };
-        for join in std::mem::take(&mut connection.joins) {
-            self.part(conn, join);
-        }
-    }
-
-    fn part(&mut self, conn: ConnKey, join: Join) {
-        let Some(session) = self.sessions.get_mut(join.session) else { return };
-        session.members.retain(|member| member.conn != conn);
-        // Never refused.
-        let _ = self.apply(join.session, Input::Disconnect { slot: join.slot }, None);
-    }
-
     /// Queues a snapshot of every joined session in place of the deltas that were left out.
     pub(super) fn bring_up_to_date(&mut self, conn: ConnKey) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
-        connection.lagging = false;
+        connection.outbox.caught_up();
         self.stats.conflated += 1;
         for join in &connection.joins {
             let Some(session) = self.sessions.get(join.session) else { continue };
             let snapshot = publish::snapshot_of(session, self.clock.now, Audience::Own(join.slot));
-            let frame = self.publisher.message(connection.encoding, &snapshot);
+            let encoding = connection.encoding;
+            let frame = self.publisher.single(encoding, |out| encoding.encode(&snapshot, out));
+            self.stats.single_bytes += frame.len() as u64;
             connection.outbox.push(frame, &mut self.pool);
         }
     }

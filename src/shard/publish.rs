@@ -79,9 +79,9 @@ impl Publisher {
         shown::with_private(common, fight, audience)
     }
 
-    /// A message for one recipient as a frame.
-    pub fn message(&mut self, encoding: Encoding, message: &ServerMessage) -> &[u8] {
-        self.single.message(encoding, |out| encoding.encode(message, out))
+    /// A message for one recipient, which `encode` appends, as a frame.
+    pub fn single(&mut self, encoding: Encoding, encode: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
+        self.single.message(encoding, encode)
     }
 }
 

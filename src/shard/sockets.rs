@@ -12,8 +12,11 @@ use crate::socket::frame;
 use crate::socket::reader::Next;
 
 impl Worker {
-    /// Reads once from a connection, as much as the receive buffer takes.
+    /// Reads once from a connection, as much as the receive buffer takes, unless what it sent before still waits.
     pub(super) fn read(&mut self, key: ConnKey) {
+        if !self.take_held(key) {
+            return;
+        }
         let Some(connection) = self.connections.get_mut(key) else { return };
         let mut buffer = std::mem::take(&mut self.receive);
         match connection.stream.read(&mut buffer) {
@@ -36,10 +39,48 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else { return };
         self.stats.bytes_in += bytes.len() as u64;
         connection.heard_at = self.clock.now;
+        self.take(key, bytes);
+    }
+
+    /// Takes what a connection had sent when it was no longer heard. `false` where there is more than it may ask for yet: it is
+    /// to be read from when [`Worker::hear`] says so, whatever the poll has said by then.
+    fn take_held(&mut self, key: ConnKey) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        if !connection.is_heard() {
+            connection.held.get_or_insert_default();
+            return false;
+        }
+        if let Some(mut held) = connection.held.take() {
+            self.take(key, &mut held);
+        }
+        self.connections.get(key).is_some_and(|connection| connection.held.is_none())
+    }
+
+    /// Has a connection read from in the next turn that was not heard and may be again.
+    pub(super) fn hear(&mut self, key: ConnKey) {
+        if let Some(connection) = self.connections.get(key)
+            && connection.held.is_some()
+            && connection.is_heard()
+        {
+            self.more.push(key);
+        }
+    }
+
+    /// Takes messages for as long as the connection is heard, and keeps the rest.
+    fn take(&mut self, key: ConnKey, bytes: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
         let mut reader = std::mem::take(&mut connection.reader);
         let mut replies = std::mem::take(&mut self.replies);
         let mut at = 0;
-        while self.connections.get(key).is_some_and(|connection| connection.state == State::Open) {
+        while let Some(connection) = self.connections.get_mut(key)
+            && connection.state == State::Open
+        {
+            if !connection.is_heard() {
+                // The reader may have a part of it already.
+                connection.held = Some(bytes[at..].to_vec());
+                self.stats.held += 1;
+                break;
+            }
             match reader.next(bytes, &mut at, &mut replies) {
                 Next::Message { text, payload } => self.message(key, text, payload.as_ref()),
                 Next::Control => self.queue_answer(key, &replies),
@@ -63,9 +104,8 @@ impl Worker {
     pub(super) fn writable(&mut self, key: ConnKey) {
         // Read events say writable too: only after a short write is it news.
         if let Some(connection) = self.connections.get_mut(key)
-            && connection.blocked
+            && connection.outbox.unblock()
         {
-            connection.blocked = false;
             self.mark_dirty(key);
         }
     }
@@ -90,23 +130,25 @@ impl Worker {
             match connection.stream.write(connection.outbox.unsent()) {
                 Ok(count) => {
                     self.stats.bytes_out += count as u64;
-                    connection.stuck = false;
-                    connection.outbox.took(count, &mut self.pool);
+                    connection.outbox.took(count, self.clock.now, &mut self.pool);
                 }
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                    connection.outbox.took(0, self.clock.now, &mut self.pool);
+                }
                 Err(_reset) => {
                     // Its sessions hear of it in the next turn: this one is in the log already.
                     self.lost.push(key);
                     return;
                 }
             }
-            if !connection.outbox.is_empty() {
-                connection.blocked = true;
-                return;
-            }
+            self.hear(key);
+        }
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.outbox.is_blocked() {
+            return;
         }
         match connection.state {
-            State::Open if connection.lagging => {
+            State::Open if connection.outbox.owes_snapshot() => {
                 self.bring_up_to_date(key);
                 self.write(key);
             }
@@ -135,6 +177,10 @@ impl Worker {
     fn shut_when_sent(&mut self, key: ConnKey) {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.state = State::Closing;
+            if connection.held.take().is_some() {
+                // The poll will not tell again of what is still in the socket.
+                self.more.push(key);
+            }
             self.wheel.insert(self.clock.now + limits::CLOSE_MS, Timer::Connection(key));
             self.mark_dirty(key);
         }
@@ -171,12 +217,11 @@ impl Worker {
             return;
         }
         let silent = now.saturating_sub(connection.heard_at);
-        if connection.blocked && connection.stuck {
+        if connection.outbox.waited_ms(now) >= limits::STUCK_MS {
             self.stats.closed_slow += 1;
             self.close(key, CloseCode::TooSlow);
             return;
         }
-        connection.stuck = connection.blocked;
         if silent >= limits::IDLE_CLOSE_MS {
             self.close(key, CloseCode::Idle);
             return;
@@ -201,20 +246,19 @@ impl Worker {
         if connection.state != State::Open || bytes.is_empty() {
             return;
         }
-        if connection.outbox.len() + bytes.len() > limits::OUTBOX_BYTES {
+        if connection.outbox.offer_answer(bytes, &mut self.pool) {
+            self.mark_dirty(key);
+        } else {
             // Closing disconnects a participant, which is a step of its own: not in the middle of another.
             self.overfull.push(key);
-            return;
         }
-        connection.outbox.push(bytes, &mut self.pool);
-        self.mark_dirty(key);
     }
 
     /// Notes that a connection has something to write at the end of the turn.
     pub(super) fn mark_dirty(&mut self, key: ConnKey) {
         if let Some(connection) = self.connections.get_mut(key)
             && !connection.dirty
-            && !connection.blocked
+            && !connection.outbox.is_blocked()
         {
             connection.dirty = true;
             self.dirty.push(key);

@@ -98,6 +98,18 @@ stats! {
     bytes_out,
     /// Writes to sockets.
     writes,
+    /// Joins taken.
+    joins,
+    /// Joins that wait for their turn.
+    joins_waiting,
+    /// Joins refused because their player asked for too many, or too many waited.
+    joins_refused,
+    /// Bytes of messages made for one connection alone: answers, welcomes, snapshots.
+    single_bytes,
+    /// Times a connection was not heard any more: its outbox was full, or it waited to join.
+    held,
+    /// Times state began to be left out for a slow client.
+    lagged,
     /// Times a slow client was brought up to date with a snapshot.
     conflated,
     /// Connections closed because they took nothing.

@@ -12,12 +12,14 @@ use slotmap::{Key, SlotMap};
 use tiltyard_combat::{Input, Step};
 use uuid::Uuid;
 
+use super::admission::Admission;
 use super::commands::Pending;
 use super::connection::{BySid, ConnKey, Connection};
 use super::inbox::{Inbox, ShardHandle, inbox};
 use super::publish::Publisher;
 use super::session::{Session, SessionIndex, SessionKey};
 use super::stats::Stats;
+use super::welcome::Rulebooks;
 use super::wheel::Wheel;
 use crate::limits;
 use crate::log::{Entry, Journal, SessionRecord};
@@ -49,6 +51,8 @@ pub struct Worker {
     pub(super) book: Arc<FightBook>,
     pub(super) connections: SlotMap<ConnKey, Connection>,
     pub(super) by_sid: BySid,
+    /// Joins that wait for their turn.
+    pub(super) admission: Admission,
     pub(super) wheel: Wheel<Timer>,
     pub(super) clock: Clock,
     pub(super) stats: Stats,
@@ -80,6 +84,7 @@ pub struct Worker {
     pub(super) due: Vec<Timer>,
     pub(super) step: Step,
     pub(super) publisher: Publisher,
+    pub(super) rulebooks: Rulebooks,
     /// Makes the next step panic.
     #[cfg(test)]
     pub(super) step_panics: std::sync::Arc<std::sync::atomic::AtomicBool>,
@@ -169,6 +174,7 @@ impl Worker {
             book,
             connections: SlotMap::with_key(),
             by_sid: BySid::default(),
+            admission: Admission::default(),
             wheel: Wheel::default(),
             clock: Clock::new(),
             stats: Stats::default(),
@@ -188,6 +194,7 @@ impl Worker {
             due: Vec::new(),
             step: Step::default(),
             publisher: Publisher::default(),
+            rulebooks: Rulebooks::default(),
             #[cfg(test)]
             step_panics: std::sync::Arc::default(),
         };
@@ -219,9 +226,7 @@ impl Worker {
     pub fn run(&mut self) {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_drained() {
-            let idle = self.more.is_empty() && self.lost.is_empty() && self.dirty.is_empty() && self.revoked.is_empty();
-            let timeout = if idle { self.wheel.next().map(|at| self.clock.until(at)) } else { Some(Duration::ZERO) };
-            match self.poll.poll(&mut events, timeout) {
+            match self.poll.poll(&mut events, self.sleep()) {
                 Ok(()) => self.turn(&events),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -235,6 +240,21 @@ impl Worker {
             tracing::error!(shard = self.number, %error, "the log could not be synced at the end");
         }
         tracing::info!(shard = self.number, sessions = self.sessions.len(), "shard stopped");
+    }
+
+    /// How long the shard has nothing to do if nothing comes.
+    fn sleep(&self) -> Option<Duration> {
+        let idle = self.more.is_empty()
+            && self.lost.is_empty()
+            && self.dirty.is_empty()
+            && self.revoked.is_empty()
+            && self.inbox.commands.is_empty();
+        if !idle {
+            return Some(Duration::ZERO);
+        }
+        let timer = self.wheel.next().map(|at| self.clock.until(at));
+        let joins = self.admission.due(Instant::now());
+        timer.into_iter().chain(joins).min()
     }
 
     fn turn(&mut self, events: &Events) {
@@ -265,6 +285,7 @@ impl Worker {
         }
         self.drain_inbox();
         self.fire_timers();
+        self.admit();
         self.close_overfull();
         if !self.commit() {
             self.abandon();
@@ -395,6 +416,7 @@ impl Worker {
             memory::give_back();
         }
         self.chunks.sweep();
+        self.admission.sweep(self.clock.now);
         self.wheel.insert(self.clock.now + limits::TIDY_MS, Timer::Tidy);
     }
 

@@ -1,5 +1,8 @@
-//! What waits to be written to one socket, in order. Empty outboxes own no memory: buffers come from the shard's
-//! [`Pool`] with the first byte and go back when the socket has taken the last.
+//! What waits to be written to one socket, in order, and what becomes of more when that is too much: state is left out and
+//! owed as one snapshot, the client is not heard any more, and answers close the connection in the end. Empty outboxes
+//! own no memory: buffers come from the shard's [`Pool`] with the first byte and go back when the socket has taken the last.
+
+use crate::limits;
 
 /// The bytes of one connection that its socket has not taken yet.
 #[derive(Debug, Default)]
@@ -7,6 +10,21 @@ pub struct Outbox {
     buffer: Vec<u8>,
     /// How many of them it has taken.
     sent: usize,
+    /// When the socket last took something of what waits; `None` while it takes all it is given.
+    waiting_since: Option<u64>,
+    /// The socket took less than there was: wait for it to say that it is writable.
+    blocked: bool,
+    /// State was left out: a snapshot is owed.
+    lagging: bool,
+}
+
+/// What becomes of a change of state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// There is room for it.
+    Taken,
+    /// It is left out; `first` where the one before was not.
+    Skipped { first: bool },
 }
 
 /// Buffers between two uses. The one given back last is the first to go out: it is still in the cache.
@@ -52,6 +70,55 @@ impl Outbox {
         &self.buffer[self.sent..]
     }
 
+    /// Whether a change of state has room at the shard's time `now`. It has none behind too many bytes, behind bytes that
+    /// have waited too long, and behind another that had none: after that only a snapshot makes sense.
+    pub fn offer_state(&mut self, now: u64) -> Offer {
+        let full = self.len() > limits::OUTBOX_STATE_BYTES || self.waited_ms(now) >= limits::LAG_MS;
+        if !self.lagging && !full {
+            return Offer::Taken;
+        }
+        Offer::Skipped { first: !std::mem::replace(&mut self.lagging, true) }
+    }
+
+    /// Appends an answer, which must arrive; `false` where there is no room even for that.
+    pub fn offer_answer(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
+        let fits = self.len() + bytes.len() <= limits::OUTBOX_BYTES;
+        if fits {
+            self.push(bytes, pool);
+        }
+        fits
+    }
+
+    /// Whether the client may ask for more: not before it has taken what it asked for.
+    pub fn may_ask(&self) -> bool {
+        self.len() <= limits::OUTBOX_ASK_BYTES
+    }
+
+    /// Whether there is a snapshot to be sent now.
+    pub fn owes_snapshot(&self) -> bool {
+        self.lagging && self.is_empty()
+    }
+
+    /// The snapshot that was owed is queued.
+    pub fn caught_up(&mut self) {
+        self.lagging = false;
+    }
+
+    /// Whether the socket has to say first that it takes bytes.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// The socket says that it takes bytes again; `true` where that is news.
+    pub fn unblock(&mut self) -> bool {
+        std::mem::replace(&mut self.blocked, false)
+    }
+
+    /// Milliseconds at the shard's time `now` for which the socket has taken nothing of what waits.
+    pub fn waited_ms(&self, now: u64) -> u64 {
+        self.waiting_since.map_or(0, |since| now.saturating_sub(since))
+    }
+
     /// How many bytes the socket has not taken.
     pub fn len(&self) -> usize {
         self.buffer.len() - self.sent
@@ -62,10 +129,14 @@ impl Outbox {
         self.len() == 0
     }
 
-    /// The socket took `count` more bytes.
-    pub fn took(&mut self, count: usize, pool: &mut Pool) {
+    /// The socket was given what waits at the shard's time `now` and took `count` bytes of it.
+    pub fn took(&mut self, count: usize, now: u64, pool: &mut Pool) {
         self.sent += count;
-        if self.sent == self.buffer.len() {
+        self.blocked = self.sent < self.buffer.len();
+        if count > 0 || self.waiting_since.is_none() {
+            self.waiting_since = self.blocked.then_some(now);
+        }
+        if !self.blocked {
             self.sent = 0;
             pool.give(std::mem::take(&mut self.buffer));
         } else if self.sent > Pool::BYTES {
@@ -78,16 +149,17 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outbox, Pool};
+    use super::{Offer, Outbox, Pool};
+    use crate::limits;
 
     #[test]
     fn bytes_leave_in_order_and_an_empty_outbox_owns_nothing() {
         let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
         outbox.push(b"hello ", &mut pool);
         outbox.push(b"world", &mut pool);
-        outbox.took(3, &mut pool);
+        outbox.took(3, 0, &mut pool);
         assert_eq!(outbox.unsent(), b"lo world");
-        outbox.took(8, &mut pool);
+        outbox.took(8, 0, &mut pool);
         assert!(outbox.is_empty());
         assert_eq!(outbox.buffer.capacity(), 0);
         assert_eq!(pool.buffers.len(), 1, "the buffer went back");
@@ -97,9 +169,54 @@ mod tests {
     fn large_buffers_are_not_kept() {
         let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
         outbox.push(&vec![0; Pool::BYTES * 4], &mut pool);
-        outbox.took(Pool::BYTES + 1, &mut pool);
+        outbox.took(Pool::BYTES + 1, 0, &mut pool);
         assert_eq!(outbox.len(), Pool::BYTES * 3 - 1);
-        outbox.took(Pool::BYTES * 3 - 1, &mut pool);
+        outbox.took(Pool::BYTES * 3 - 1, 0, &mut pool);
         assert!(pool.buffers.is_empty());
+    }
+
+    #[test]
+    fn state_behind_too_many_bytes_is_left_out_until_a_snapshot_has_been_sent() {
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        outbox.push(&vec![0; limits::OUTBOX_STATE_BYTES], &mut pool);
+        assert_eq!(outbox.offer_state(0), Offer::Taken);
+        outbox.push(&[0], &mut pool);
+        assert_eq!(outbox.offer_state(0), Offer::Skipped { first: true });
+        assert_eq!(outbox.offer_state(0), Offer::Skipped { first: false });
+        assert!(!outbox.owes_snapshot(), "the rest comes first");
+        outbox.took(outbox.len(), 1, &mut pool);
+        assert!(outbox.owes_snapshot());
+        assert_eq!(outbox.offer_state(1), Offer::Skipped { first: false }, "a delta does not fit what was before it");
+        outbox.caught_up();
+        assert_eq!(outbox.offer_state(1), Offer::Taken);
+    }
+
+    #[test]
+    fn state_behind_bytes_that_have_waited_long_is_left_out_too() {
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        outbox.push(b"0123", &mut pool);
+        outbox.took(1, 10, &mut pool);
+        assert!(outbox.is_blocked());
+        assert_eq!(outbox.offer_state(9 + limits::LAG_MS), Offer::Taken);
+        // It takes another byte, and then nothing, which is not the same as taking one.
+        outbox.took(1, 20, &mut pool);
+        assert!(outbox.unblock() && !outbox.unblock());
+        outbox.took(0, 30, &mut pool);
+        assert_eq!(outbox.offer_state(19 + limits::LAG_MS), Offer::Taken);
+        assert_eq!(outbox.offer_state(20 + limits::LAG_MS), Offer::Skipped { first: true });
+        outbox.took(2, 5_000, &mut pool);
+        assert_eq!(outbox.waited_ms(9_000), 0, "nothing waits");
+    }
+
+    #[test]
+    fn a_client_that_has_much_to_take_may_not_ask_for_more_and_answers_have_an_end() {
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        assert!(outbox.offer_answer(&vec![0; limits::OUTBOX_ASK_BYTES], &mut pool));
+        assert!(outbox.may_ask());
+        assert!(outbox.offer_answer(&[0], &mut pool));
+        assert!(!outbox.may_ask());
+        assert!(outbox.offer_answer(&vec![0; limits::OUTBOX_BYTES - outbox.len()], &mut pool));
+        assert!(!outbox.offer_answer(&[0], &mut pool));
+        assert_eq!(outbox.len(), limits::OUTBOX_BYTES);
     }
 }

@@ -41,7 +41,8 @@ impl Node {
     /// With these flags besides the usual ones.
     pub fn start_with(flags: &[&str]) -> Self {
         let data = TempDir::new().unwrap();
-        let flags: Vec<String> = ["--shards", "2"].iter().chain(flags).map(|&flag| flag.to_owned()).collect();
+        let shards: &[&str] = if flags.contains(&"--shards") { &[] } else { &["--shards", "2"] };
+        let flags = shards.iter().chain(flags).map(|&flag| flag.to_owned()).collect();
         Self::run(data, flags, Vec::new())
     }
 
@@ -116,18 +117,22 @@ impl Node {
 
     /// A fight of these players in this mode and with these settings, and a connected, joined client for each.
     pub async fn fight_of(&self, mode: &str, ids: Vec<Uuid>, settings: Value) -> Fight {
-        let token = self.service();
-        let players = ids.len();
-        let body = json!({ "mode": mode, "participants": ids, "settings": settings });
-        let created = self.rest().call(Method::POST, "/combat/sessions", Some(&token), Some(&body)).await.unwrap();
-        assert_eq!(created.status, 201, "{}", created.body);
-        let id = created.body["session_id"].as_str().unwrap().parse().unwrap();
-        let mut fight = Fight { id, players: ids, token, clients: Vec::new() };
-        for slot in 0..players {
+        let mut fight = self.seats(mode, ids, settings).await;
+        for slot in 0..fight.players.len() {
             let client = fight.connect(self, slot, Encoding::Json).await;
             fight.clients.push(client);
         }
         fight
+    }
+
+    /// A fight of these players that nobody has joined.
+    pub async fn seats(&self, mode: &str, ids: Vec<Uuid>, settings: Value) -> Fight {
+        let token = self.service();
+        let body = json!({ "mode": mode, "participants": ids, "settings": settings });
+        let created = self.rest().call(Method::POST, "/combat/sessions", Some(&token), Some(&body)).await.unwrap();
+        assert_eq!(created.status, 201, "{}", created.body);
+        let id = created.body["session_id"].as_str().unwrap().parse().unwrap();
+        Fight { id, players: ids, token, clients: Vec::new() }
     }
 
     /// What `/metrics` says.

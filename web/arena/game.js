@@ -326,6 +326,12 @@ export class Game extends EventTarget {
         this.outcome = d;
         break;
       case "error":
+        if (this.#awaitsSnapshot && d.reason === "already_joined") {
+          // Asked again too soon: the next delta, which does not fit either, asks once more.
+          this.#awaitsSnapshot = false;
+          this.#resyncs -= 1;
+          break;
+        }
         this.#tell("refused", { kind: "error", words: refusal(d.reason) });
         break;
     }

@@ -2,6 +2,7 @@
 
 const REFUSED = {
   not_joined: "The server has not let you in yet.",
+  already_joined: "You are in already.",
   session_ended: "The fight is over.",
   wrong_phase: "Not now: the fight is not on.",
   paused: "The fight is paused.",

@@ -1,0 +1,162 @@
+//! Who receives a session: joins, when it is their turn, and leaves.
+
+use std::time::Instant;
+
+use tiltyard_combat::{Audience, Input, Slot};
+use tiltyard_protocol::server::{Left, Resume};
+use tiltyard_protocol::{CloseCode, Reason, ServerMessage};
+use uuid::Uuid;
+
+use super::admission::Asked;
+use super::connection::{ConnKey, Connection, Join, State};
+use super::publish;
+use super::session::{Member, SessionKey};
+use super::welcome::Seat;
+use super::worker::Worker;
+use crate::hub::shard_of;
+use crate::limits;
+
+impl Worker {
+    /// A connection asks for a session. What cannot be is refused at once; a join waits for its turn, and the connection with it.
+    pub(super) fn ask_to_join(&mut self, conn: ConnKey, session: Uuid) {
+        let (key, _) = match self.seat_of(conn, session) {
+            Ok(seat) => seat,
+            Err(reason) => return self.error(conn, reason),
+        };
+        let (now, connection) = (self.clock.now, &mut self.connections[conn]);
+        let player = connection.player;
+        if let Some(join) = connection.joins.iter_mut().find(|join| join.session == key) {
+            if now < join.again_at {
+                return self.error(conn, Reason::AlreadyJoined);
+            }
+            join.again_at = now + limits::JOIN_AGAIN_MS;
+        }
+        if !self.admission.charge(player, now) {
+            self.stats.joins_refused += 1;
+            return self.error(conn, Reason::TooManyRequests);
+        }
+        if !self.admission.push(player, Asked { conn, session }) {
+            self.stats.joins_refused += 1;
+            return self.close(conn, CloseCode::TryLater);
+        }
+        self.connections[conn].joining = true;
+    }
+
+    /// Takes joins that wait, for as long as they may take in one turn.
+    pub(super) fn admit(&mut self) {
+        if self.admission.due(self.clock.turn).is_some_and(|wait| wait.is_zero()) {
+            let started = Instant::now();
+            while let Some(asked) = self.admission.next() {
+                self.take_join(asked);
+                if started.elapsed().as_micros() >= limits::JOINS_TURN_US {
+                    break;
+                }
+            }
+            self.admission.rest(started.elapsed(), Instant::now());
+        }
+        self.stats.joins_waiting = self.admission.waiting() as u64;
+    }
+
+    fn take_join(&mut self, Asked { conn, session }: Asked) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        connection.joining = false;
+        if connection.state == State::Open {
+            match self.seat_of(conn, session) {
+                Ok((key, slot)) => self.join(conn, key, slot),
+                Err(reason) => self.error(conn, reason),
+            }
+        }
+        self.hear(conn);
+    }
+
+    /// Which seat the connection's player has in `session`, if the connection can carry it.
+    fn seat_of(&self, conn: ConnKey, session: Uuid) -> Result<(SessionKey, Slot), Reason> {
+        let connection = self.connections.get(conn).ok_or(Reason::NoSession)?;
+        if connection.only.is_some_and(|only| only != session) {
+            return Err(Reason::NoSession);
+        }
+        let Some(&key) = self.index.get(&session) else {
+            let here = shard_of(session, self.shards) == self.number;
+            return Err(if here { Reason::NoSession } else { Reason::SessionElsewhere });
+        };
+        let slot = self.sessions[key].fight.slot_of(connection.player.as_u128()).ok_or(Reason::NoSession)?;
+        match connection.join(self.sessions[key].handle()) {
+            // Two sessions whose ids end alike: one connection could not tell their messages apart.
+            Some(join) if join.session != key => Err(Reason::SessionElsewhere),
+            None if connection.joins.len() >= limits::JOINS_PER_CONNECTION => Err(Reason::TooManySessions),
+            _ => Ok((key, slot)),
+        }
+    }
+
+    fn join(&mut self, conn: ConnKey, key: SessionKey, slot: Slot) {
+        let handle = self.sessions[key].handle();
+        if self.connections[conn].join(handle).is_none() {
+            self.replace(key, slot);
+            // Connecting is refused to nobody who has a seat; the others see it before the new member is one.
+            let _ = self.apply(key, Input::Connect { slot }, None);
+            let Some(session) = self.sessions.get_mut(key) else { return };
+            session.members.push(Member { conn, slot });
+            self.connections[conn].joins.push(Join { handle, session: key, slot, again_at: 0 });
+        }
+        self.stats.joins += 1;
+        self.welcome(conn, key, slot);
+    }
+
+    /// The newest connection of a player wins: the one that had the slot is let go.
+    fn replace(&mut self, key: SessionKey, slot: Slot) {
+        let members = &mut self.sessions[key].members;
+        let Some(place) = members.iter().position(|member| member.slot == slot) else { return };
+        let old = members.swap_remove(place).conn;
+        let Some(connection) = self.connections.get_mut(old) else { return };
+        connection.joins.retain(|join| join.session != key);
+        if connection.joins.is_empty() {
+            self.close(old, CloseCode::Replaced);
+        } else {
+            let s = self.sessions[key].handle();
+            self.tell(old, &ServerMessage::Left(Left { s }));
+        }
+    }
+
+    fn welcome(&mut self, conn: ConnKey, key: SessionKey, slot: Slot) {
+        let Some(&Connection { encoding, .. }) = self.connections.get(conn) else { return };
+        let (session, rulebooks) = (&self.sessions[key], &mut self.rulebooks);
+        let participant = &session.fight.participants()[usize::from(slot)];
+        let (last_id, team) = (participant.last_action_id(), participant.team());
+        let seat = Seat { session: session.id, s: session.handle(), slot, resume: Resume::Snapshot, last_id };
+        let snapshot = publish::snapshot_of(session, self.clock.now, Audience::Own(slot));
+        let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session));
+        let mut publisher = std::mem::take(&mut self.publisher);
+        let joined = publisher.single(encoding, |out| rulebooks.joined(encoding, &session.fight, team, seat, out));
+        self.queue_single(conn, joined);
+        self.publisher = publisher;
+        self.tell(conn, &snapshot);
+        if let Some(result) = result {
+            self.tell(conn, &result);
+        }
+    }
+
+    pub(super) fn leave(&mut self, conn: ConnKey, s: u32) {
+        let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) else {
+            self.error(conn, Reason::NotJoined);
+            return;
+        };
+        self.connections[conn].joins.retain(|joined| joined.handle != s);
+        self.part(conn, join);
+        self.tell(conn, &ServerMessage::Left(Left { s }));
+    }
+
+    /// Takes a connection out of every session it joined.
+    pub(super) fn leave_all(&mut self, conn: ConnKey) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        for join in std::mem::take(&mut connection.joins) {
+            self.part(conn, join);
+        }
+    }
+
+    fn part(&mut self, conn: ConnKey, join: Join) {
+        let Some(session) = self.sessions.get_mut(join.session) else { return };
+        session.members.retain(|member| member.conn != conn);
+        // Never refused.
+        let _ = self.apply(join.session, Input::Disconnect { slot: join.slot }, None);
+    }
+}
