@@ -133,6 +133,9 @@ pub struct Flags {
     /// Requests of one service or administrator [default: 20000/s,40000]
     #[arg(long, value_name = "N/s,BURST")]
     pub rate_service: Option<Rate>,
+    /// Pages sent to one address [default: 600/s,6000]
+    #[arg(long, value_name = "N/s,BURST")]
+    pub rate_page: Option<Rate>,
     /// Requests without a good token from one address [default: 50/s,400]
     #[arg(long, value_name = "N/s,BURST")]
     pub rate_address: Option<Rate>,
@@ -197,6 +200,7 @@ impl Flags {
             .set_override_option("rate_limits", switch)?
             .set_override_option("rate_player", rate(self.rate_player))?
             .set_override_option("rate_service", rate(self.rate_service))?
+            .set_override_option("rate_page", rate(self.rate_page))?
             .set_override_option("rate_address", rate(self.rate_address))?
             .set_override_option("trusted_proxies", (!proxies.is_empty()).then_some(proxies))?
             .set_override_option("listen", self.listen.map(|listen| listen.to_string()))?

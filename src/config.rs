@@ -55,6 +55,8 @@ pub struct Config {
     pub rate_player: Rate,
     /// How many requests one service may send, and one administrator.
     pub rate_service: Rate,
+    /// How many pages may be sent to one address.
+    pub rate_page: Rate,
     /// How many requests without a good token may come from one address.
     pub rate_address: Rate,
     /// Proxies in front of this server, whose `X-Forwarded-For` is believed.
@@ -93,7 +95,7 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "listen",
     "data",
     "rules",
@@ -113,6 +115,7 @@ const KEYS: [&str; 21] = [
     "rate_limits",
     "rate_player",
     "rate_service",
+    "rate_page",
     "rate_address",
     "trusted_proxies",
 ];
@@ -237,6 +240,7 @@ fn defaults() -> Result<ConfigBuilder<DefaultState>, ConfigError> {
         .set_default("rate_limits", "on")?
         .set_default("rate_player", limits::RATE_PLAYER)?
         .set_default("rate_service", limits::RATE_SERVICE)?
+        .set_default("rate_page", limits::RATE_PAGE)?
         .set_default("rate_address", limits::RATE_ADDRESS)?
         .set_default("trusted_proxies", Vec::<String>::new())?)
 }

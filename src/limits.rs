@@ -229,6 +229,10 @@ pub const VALIDATION_ERRORS: usize = 20;
 /// it fits into one packet as it is.
 pub const COMPRESS_BYTES: u64 = 1024;
 
+/// Bytes of an answer's body up to which it is compressed: a few milliseconds. Over: it is sent as it is, so that no answer holds up
+/// the others.
+pub const COMPRESS_MOST_BYTES: u64 = 256 * 1024;
+
 /// Requests of one player: more than a game sends by hand, far below what could disturb others. Over:
 /// `too_many_requests` (429), as for the two below. All three can be set.
 pub const RATE_PLAYER: &str = "50/s,200";
@@ -239,6 +243,13 @@ pub const RATE_SERVICE: &str = "20000/s,40000";
 /// Requests from one address without a good token: guesses at tokens and tickets, and new guests. Many players may share an
 /// address, so it is wide.
 pub const RATE_ADDRESS: &str = "50/s,400";
+
+/// Web pages and API documents sent to one address: a visit to the arena is some sixty of them, so a hundred players behind one
+/// address may come at once. Over: `too_many_requests` (429). It can be set.
+pub const RATE_PAGE: &str = "600/s,6000";
+
+/// Bytes of a page that cost as much as one more page.
+pub const PAGE_BYTES: usize = 256 * 1024;
 
 /// Callers of one kind whose requests are counted, at some 60 bytes each. Over: newcomers share one count until others have
 /// been quiet, for a few seconds.

@@ -1,5 +1,5 @@
 //! What every request passes, outermost first: its id, its line in the access log and its figures; what is left of its
-//! caller's quota; CORS and compression where the client asks for them; a bound on its time; a catch for panics; checks of its
+//! caller's quota; CORS, and compression for who has a token, where the client asks for them; a bound on its time; a catch for panics; checks of its
 //! head.
 //!
 //! One plain function around the router: as layers of the router each of these would be boxed, and cloned with everything
@@ -30,6 +30,7 @@ use uuid::{Builder, Uuid};
 use super::App;
 use super::error::ApiError;
 use super::extract::BASES;
+use super::packed::Final;
 use super::rate;
 use crate::analytics::Series;
 use crate::limits;
@@ -115,10 +116,16 @@ impl Front {
         }
         let router = self.0.router.clone();
         let headers = request.headers();
-        if !headers.contains_key(header::ACCEPT_ENCODING) && !headers.contains_key(header::ORIGIN) {
+        let is_compressed =
+            headers.contains_key(header::ACCEPT_ENCODING) && headers.contains_key(header::AUTHORIZATION);
+        if !is_compressed && !headers.contains_key(header::ORIGIN) {
             return never_fails(router.oneshot(request).await);
         }
-        let dressed = compression().layer(option_layer(self.0.cors.clone()).layer(router));
+        let dressed = option_layer(self.0.cors.clone()).layer(router);
+        if !is_compressed {
+            return Box::pin(async move { never_fails(dressed.oneshot(request).await) }).await;
+        }
+        let dressed = compression().layer(dressed);
         Box::pin(async move { never_fails(dressed.oneshot(request).await.map(|response| response.map(Body::new))) })
             .await
     }
@@ -194,8 +201,8 @@ fn compression() -> CompressionLayer<Worthwhile> {
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Worthwhile)
 }
 
-/// Text of some length. What is short costs more than it saves; pictures and fonts are compressed already; a WebSocket's
-/// handshake has no body.
+/// Text of some length, for callers who are counted one by one. What is short costs more than it saves, what is very long holds up
+/// others; what never changes is packed already.
 #[derive(Debug, Clone, Copy)]
 struct Worthwhile;
 
@@ -207,8 +214,9 @@ impl Predicate for Worthwhile {
         let is_text = kind.starts_with("text/") && kind != "text/event-stream"
             || kind.ends_with("+json")
             || matches!(kind, "application/json" | "application/yaml" | "image/svg+xml" | "application/wasm");
-        let long = response.body().size_hint().exact().is_none_or(|length| length >= limits::COMPRESS_BYTES);
-        is_text && long
+        let worth = limits::COMPRESS_BYTES..=limits::COMPRESS_MOST_BYTES;
+        let is_worth_it = response.body().size_hint().exact().is_some_and(|length| worth.contains(&length));
+        is_text && is_worth_it && response.extensions().get::<Final>().is_none()
     }
 }
 

@@ -4,8 +4,10 @@
 //! In reading order: [`layers`] what every request passes, [`rate`] how many of them one caller may send, [`extract`] and
 //! [`fields`] requests taken apart, [`error`] the one error, [`conditional`] what the client knows already, [`shapes`] what
 //! answers look like; then the operations: [`health`], [`combat`], [`actions`], [`sessions`], [`tickets`], [`guest`],
-//! [`arena`], [`replays`]; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the embedded web pages.
+//! [`arena`], [`replays`]; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the embedded web pages,
+//! [`packed`] once, in the form that [`accept_encoding`] asks for.
 
+pub mod accept_encoding;
 pub mod actions;
 pub mod analytics;
 pub mod arena;
@@ -30,6 +32,8 @@ pub mod new_fight;
 pub mod new_session;
 pub mod openapi;
 pub mod origin;
+pub mod packed;
+mod packing;
 pub mod pages;
 pub mod rate;
 pub mod replays;

@@ -1,56 +1,52 @@
 //! `GET /openapi.json` and `/openapi.yaml`: the document that clients are generated from. It is written by hand; a test holds
 //! it to the router.
 
-use std::sync::LazyLock;
+use std::io;
 
-use aws_lc_rs::digest;
 use axum::body::Bytes;
-use axum::http::StatusCode;
-use axum::http::header::{self, HeaderMap, HeaderName};
-use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use axum::extract::{Request, State};
+use axum::response::Response;
 use serde_json::Value;
+use tiltyard_protocol::Reason;
+use tokio::sync::OnceCell;
 
-use super::conditional::not_modified;
+use super::App;
+use super::error::ApiError;
+use super::packed::Packed;
+use super::rate;
 
 const YAML: &str = include_str!("../../protocol/openapi.yaml");
 
-/// Made at the first request, which no other waits long for: it takes milliseconds.
-static AS_YAML: LazyLock<Document> = LazyLock::new(|| Document::new("application/yaml", YAML.into()));
-static AS_JSON: LazyLock<Document> = LazyLock::new(|| Document::new("application/json", to_json(YAML).into()));
-
-/// The document in one form, ready to be sent.
-#[derive(Debug)]
-struct Document {
-    content_type: &'static str,
-    text: Bytes,
-    etag: String,
-}
+/// Made and packed when somebody first asks, once.
+static AS_YAML: OnceCell<Packed> = OnceCell::const_new();
+static AS_JSON: OnceCell<Packed> = OnceCell::const_new();
 
 /// The document as JSON.
-pub async fn json(headers: HeaderMap) -> Response {
-    AS_JSON.answer(&headers)
+pub async fn json(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    answer(&app, &AS_JSON, || Packed::pack("application/json", to_json(YAML).into()), request).await
 }
 
 /// The document as it was written.
-pub async fn yaml(headers: HeaderMap) -> Response {
-    AS_YAML.answer(&headers)
+pub async fn yaml(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    answer(&app, &AS_YAML, || Packed::pack("application/yaml", Bytes::from_static(YAML.as_bytes())), request).await
 }
 
-impl Document {
-    fn new(content_type: &'static str, text: Bytes) -> Self {
-        let hash = digest::digest(&digest::SHA256, &text);
-        Self { content_type, etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16])), text }
-    }
+async fn answer(
+    app: &App,
+    form: &OnceCell<Packed>,
+    make: fn() -> io::Result<Packed>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (head, _) = request.into_parts();
+    let document = form.get_or_try_init(|| made(make)).await?;
+    rate::count_page(app, &head.headers, &head.extensions, document.length(&head.headers))?;
+    Ok(document.answer(&head.headers))
+}
 
-    fn answer(&self, request: &HeaderMap) -> Response {
-        let headers: [(HeaderName, &str); 2] = [(header::ETAG, &self.etag), (header::CACHE_CONTROL, "no-cache")];
-        if not_modified(request, &self.etag) {
-            return (StatusCode::NOT_MODIFIED, headers).into_response();
-        }
-        (headers, [(header::CONTENT_TYPE, self.content_type)], self.text.clone()).into_response()
-    }
+/// Takes too long for the threads that answer requests. Whoever asks meanwhile waits for the same one.
+async fn made(make: fn() -> io::Result<Packed>) -> Result<Packed, Reason> {
+    let document = tokio::task::spawn_blocking(make).await;
+    document.ok().and_then(Result::ok).ok_or(Reason::Internal)
 }
 
 fn to_json(yaml: &str) -> String {
@@ -60,14 +56,13 @@ fn to_json(yaml: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{AS_JSON, YAML, json};
-    use axum::http::{HeaderMap, HeaderValue, header};
+    use super::{YAML, to_json};
     use serde_json::Value;
     use tiltyard_protocol::Reason;
 
     #[test]
     fn json_says_what_the_yaml_does() {
-        let document: Value = serde_json::from_slice(&AS_JSON.text).unwrap();
+        let document: Value = serde_json::from_str(&to_json(YAML)).unwrap();
         assert_eq!(document["openapi"], "3.0.3");
         let limit = &document["paths"]["/sessions"]["get"]["parameters"][3]["schema"];
         assert_eq!(limit["default"], 20, "numbers are numbers");
@@ -95,17 +90,5 @@ mod tests {
             );
             assert!(!over_rest || YAML.contains(&format!("`{reason}`")), "{reason}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_known_document_is_not_sent_again() {
-        let known = |tags: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::IF_NONE_MATCH, HeaderValue::from_str(tags).unwrap());
-            headers
-        };
-        assert_eq!(json(HeaderMap::new()).await.status(), 200);
-        assert_eq!(json(known(&format!("\"other\", W/{}", AS_JSON.etag))).await.status(), 304);
-        assert_eq!(json(known("\"other\"")).await.status(), 200);
     }
 }

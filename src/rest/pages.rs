@@ -1,66 +1,72 @@
-//! The web pages, embedded in the binary.
+//! The web pages, embedded in the binary, packed when it was built.
 
-use axum::extract::Request;
-use axum::http::header::{self, HeaderMap, HeaderName};
-use axum::http::{Method, StatusCode};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::http::StatusCode;
+use axum::http::header::{self, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rust_embed::{EmbeddedFile, RustEmbed};
 use tiltyard_protocol::Reason;
 
-use super::conditional::not_modified;
+use super::App;
 use super::error::ApiError;
+use super::packed::Packed;
+use super::rate;
 
-#[derive(RustEmbed)]
-#[folder = "web/"]
-struct Files;
+/// What the build script has made of a file.
+struct File {
+    name: &'static str,
+    hash: &'static str,
+    plain: &'static [u8],
+    gzip: Option<&'static [u8]>,
+    brotli: Option<&'static [u8]>,
+}
+
+const FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/pages.rs"));
+
+/// By name. Nothing is copied or packed here.
+static PAGES: LazyLock<HashMap<&str, Packed>> = LazyLock::new(|| {
+    let page =
+        |file: &File| (file.name, Packed::new(content_type(file.name), file.hash, file.plain, file.brotli, file.gzip));
+    FILES.iter().map(page).collect()
+});
 
 /// Pages load nothing from elsewhere, run no inline script and are shown in no frame.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self'; \
     script-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Answers what no operation does: with a page, or with `no_route`.
-pub async fn serve(request: Request) -> Response {
+pub async fn serve(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return ApiError::new(Reason::NoRoute).into_response();
+        return Err(Reason::NoRoute.into());
     }
     let path = request.uri().path().trim_start_matches('/');
     let name = if path.is_empty() || path.ends_with('/') { format!("{path}index.html") } else { path.to_owned() };
-    if let Some(file) = Files::get(&name) {
-        return page(&name, file, request.headers());
+    if let Some(page) = PAGES.get(name.as_str()) {
+        rate::count_page(&app, request.headers(), request.extensions(), page.length(request.headers()))?;
+        let mut response = page.answer(request.headers());
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        return Ok(response);
     }
-    if Files::get(&format!("{path}/index.html")).is_some() {
-        return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, format!("/{path}/"))]).into_response();
+    if PAGES.contains_key(format!("{path}/index.html").as_str()) {
+        return Ok((StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, format!("/{path}/"))]).into_response());
     }
-    ApiError::new(Reason::NoRoute).into_response()
+    Err(Reason::NoRoute.into())
 }
 
-fn page(name: &str, file: EmbeddedFile, request: &HeaderMap) -> Response {
-    let tag = tag(&file.metadata.sha256_hash());
-    let headers: [(HeaderName, &str); 5] = [
-        (header::CONTENT_TYPE, content_type(name, file.metadata.mimetype())),
-        (header::ETAG, &tag),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    if not_modified(request, &tag) {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
-    }
-    (headers, file.data).into_response()
-}
-
-/// The table's type, with the charset where there is text: every file is UTF-8.
-fn content_type<'a>(name: &str, guessed: &'a str) -> &'a str {
+/// Every text is UTF-8.
+fn content_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("html") => "text/html; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("js" | "mjs") => "text/javascript; charset=utf-8",
-        _ => guessed,
+        Some("svg") => "image/svg+xml",
+        Some("md") => "text/markdown; charset=utf-8",
+        Some("txt") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
     }
-}
-
-fn tag(hash: &[u8; 32]) -> String {
-    format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..16]))
 }

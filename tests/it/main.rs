@@ -16,6 +16,7 @@ mod keys;
 mod limits;
 mod metrics;
 mod openapi;
+mod pages;
 mod plans;
 mod postgres;
 mod raw;

@@ -1,6 +1,7 @@
 //! What counting one request came to, and how the answer's head says it.
 
 use std::hash::Hash;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -37,7 +38,17 @@ pub const HEADERS: [HeaderName; 3] = [LIMIT, REMAINING, RESET];
 impl Charge {
     /// Counts one request of `key`.
     pub(super) fn of<K: Hash + Eq + Clone, C: Clock>(limiter: &Limiter<K, C>, key: &K) -> Self {
-        match limiter.check_key(key) {
+        Self::many(limiter, key, NonZeroU32::MIN)
+    }
+
+    /// Counts a request of `key` that costs as much as `units`. What costs more than a whole burst costs the burst.
+    pub(super) fn many<K: Hash + Eq + Clone, C: Clock>(limiter: &Limiter<K, C>, key: &K, units: NonZeroU32) -> Self {
+        let counted = limiter
+            .check_key_n(key, units)
+            .or_else(|most| limiter.check_key_n(key, NonZeroU32::new(most.0).unwrap_or(NonZeroU32::MIN)));
+        // A burst always fits into a burst.
+        let Ok(counted) = counted else { unreachable!("the quota's own burst") };
+        match counted {
             Ok(state) => {
                 let (quota, remaining) = (state.quota(), state.remaining_burst_capacity());
                 let limit = quota.burst_size().get();

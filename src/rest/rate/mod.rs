@@ -3,7 +3,8 @@
 //!
 //! `X-RateLimit-Limit` is how many requests may come at once, `X-RateLimit-Remaining` how many may now,
 //! `X-RateLimit-Reset` in how many seconds it is all of them again. A refused one (429) says in `Retry-After` when the next
-//! is taken. Requests that need no token and cost next to nothing - health, pages - are not counted, and have no such head.
+//! is taken. Pages, which need no token, are counted by address, apart from what else comes from there and by what they weigh:
+//! [`count_page`]. Health costs next to nothing, is not counted and has no such head.
 
 mod address;
 mod charge;
@@ -12,6 +13,7 @@ mod quota;
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
@@ -52,6 +54,7 @@ struct Limiters<C: Clock> {
     services: Limiter<String, C>,
     admins: Limiter<String, C>,
     addresses: Limiter<IpAddr, C>,
+    pages: Limiter<IpAddr, C>,
 }
 
 /// What is counted apart.
@@ -61,6 +64,7 @@ pub enum Kind {
     Service,
     Admin,
     Address,
+    Page,
 }
 
 /// A caller who needs no token: the address is counted.
@@ -85,17 +89,19 @@ impl<C: Clock + Clone> RateLimits<C> {
             services: limiter(config.rate_service, clock),
             admins: limiter(config.rate_service, clock),
             addresses: limiter(config.rate_address, clock),
+            pages: limiter(config.rate_page, clock),
         });
         Self { limiters, trusted: config.trusted_proxies.iter().map(IpAddr::to_canonical).collect() }
     }
 
     /// Forgets whoever is at their full quota again; every few seconds, or the maps fill up.
     pub fn forget(&self) {
-        if let Some(Limiters { players, services, admins, addresses }) = &self.limiters {
+        if let Some(Limiters { players, services, admins, addresses, pages }) = &self.limiters {
             players.retain_recent();
             services.retain_recent();
             admins.retain_recent();
             addresses.retain_recent();
+            pages.retain_recent();
         }
     }
 
@@ -109,10 +115,18 @@ impl<C: Clock + Clone> RateLimits<C> {
             None => (Kind::Address, Charge::of(&limiters.addresses, &address::counted(address()))),
         })
     }
+
+    /// Counts one page of `bytes` for the address that asks; nothing where limits are off.
+    fn charge_page(&self, bytes: usize, address: impl FnOnce() -> IpAddr) -> Option<(Kind, Charge)> {
+        let limiters = self.limiters.as_ref()?;
+        let units = u32::try_from(bytes / limits::PAGE_BYTES).unwrap_or(u32::MAX - 1);
+        let charge = Charge::many(&limiters.pages, &address::counted(address()), NonZeroU32::MIN.saturating_add(units));
+        Some((Kind::Page, charge))
+    }
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [Self::Player, Self::Service, Self::Admin, Self::Address];
+    pub const ALL: [Self; 5] = [Self::Player, Self::Service, Self::Admin, Self::Address, Self::Page];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -120,6 +134,7 @@ impl Kind {
             Self::Service => "service",
             Self::Admin => "admin",
             Self::Address => "address",
+            Self::Page => "page",
         }
     }
 }
@@ -132,9 +147,23 @@ pub fn count(
     extensions: &Extensions,
     caller: Option<&Principal>,
 ) -> Result<(), ApiError> {
-    let peer = || extensions.get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0);
-    let sender = || address::sender(peer(), headers, &app.rates.trusted);
-    let Some((kind, charge)) = app.rates.charge(caller, sender) else { return Ok(()) };
+    refuse(app, extensions, app.rates.charge(caller, || sender(app, headers, extensions)))
+}
+
+/// Counts a page of `bytes`, whoever asks for it, for the address it goes to.
+pub fn count_page(app: &AppState, headers: &HeaderMap, extensions: &Extensions, bytes: usize) -> Result<(), ApiError> {
+    refuse(app, extensions, app.rates.charge_page(bytes, || sender(app, headers, extensions)))
+}
+
+/// Where a request comes from.
+pub fn sender(app: &AppState, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0);
+    address::sender(peer, headers, &app.rates.trusted)
+}
+
+/// Notes the charge for the answer's head, and refuses what is too much.
+fn refuse(app: &AppState, extensions: &Extensions, counted: Option<(Kind, Charge)>) -> Result<(), ApiError> {
+    let Some((kind, charge)) = counted else { return Ok(()) };
     if let Some(slip) = extensions.get::<Slip>() {
         // A second one would be a mistake of ours; the first stands.
         let _ = slip.0.set(charge);
@@ -178,7 +207,7 @@ mod tests {
     use crate::auth::{Principal, Role};
     use crate::cli::Flags;
     use crate::config::{Config, Switch};
-    use crate::limits::RATE_KEYS;
+    use crate::limits::{PAGE_BYTES, RATE_KEYS};
     use governor::clock::FakeRelativeClock;
     use std::collections::HashMap;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -237,6 +266,20 @@ mod tests {
         assert!(from(&limits, Ipv4Addr::LOCALHOST).wait.is_some());
         let one = |low: u128| from(&limits, Ipv6Addr::from_bits((0x2001_0db8 << 96) + low)).remaining;
         assert_eq!((one(1), one(2), one(1 << 64)), (1, 0, 1), "a network of IPv6 is one");
+    }
+
+    #[test]
+    fn pages_are_counted_by_address_apart_and_by_weight() {
+        let flags = Flags { rate_page: Some("1/s,4".parse().unwrap()), ..Flags::default() };
+        let clock = FakeRelativeClock::default();
+        let limits = RateLimits::with_clock(&Config::load(&flags, HashMap::new()).unwrap(), &clock);
+        let page = |bytes, last| limits.charge_page(bytes, || Ipv4Addr::new(192, 0, 2, last).into()).unwrap();
+        assert_eq!(page(0, 1).0, Kind::Page);
+        assert_eq!(page(PAGE_BYTES, 1).1.remaining, 1, "two of three");
+        assert_eq!(page(PAGE_BYTES * 2, 1).1.wait, Some(Duration::from_secs(2)));
+        assert_eq!(page(PAGE_BYTES - 1, 1).1.wait, None);
+        assert_eq!(page(usize::MAX, 2).1.remaining, 0, "no more than all");
+        assert!(from(&limits, Ipv4Addr::new(192, 0, 2, 2)).wait.is_none(), "other requests are another count");
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! Packs the web pages, so that the server never has to: for each file its gzip and its brotli, and a table of them all. What has been
+//! packed before is not packed again.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use sha2::{Digest, Sha256};
+
+#[path = "src/rest/packing.rs"]
+mod packing;
+
+/// Where the pages are.
+const FOLDER: &str = "web";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for cause in [FOLDER, "build.rs", "src/rest/packing.rs"] {
+        println!("cargo:rerun-if-changed={cause}");
+    }
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join(FOLDER);
+    let mut paths = Vec::new();
+    find(&root, &mut paths)?;
+    paths.sort();
+    let mut table = String::from("&[\n");
+    for path in paths {
+        let name = path.strip_prefix(&root)?.to_str().ok_or("a page's name is no text")?.replace('\\', "/");
+        let plain = fs::read(&path)?;
+        let hash = hex(&Sha256::digest(&plain)[..16]);
+        let gzip = packed(&out, &format!("{hash}.gz"), &plain, packing::gzip)?;
+        let brotli = packed(&out, &format!("{hash}.br"), &plain, packing::brotli)?;
+        let plain = include(&path)?;
+        writeln!(table, "File {{ name: {name:?}, hash: {hash:?}, plain: {plain}, gzip: {gzip}, brotli: {brotli} }},")?;
+    }
+    table.push(']');
+    fs::write(out.join("pages.rs"), table)?;
+    Ok(())
+}
+
+fn find(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find(&path, found)?;
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The source text of the packed form. A file of no bytes says that packing is not worth it. It is written under another name first: a
+/// build that was broken off leaves no half of it.
+fn packed(
+    out: &Path,
+    name: &str,
+    plain: &[u8],
+    pack: fn(&[u8]) -> io::Result<Option<Vec<u8>>>,
+) -> Result<String, Box<dyn Error>> {
+    let path = out.join(name);
+    if !path.exists() {
+        let whole = out.join(format!("{name}.new"));
+        fs::write(&whole, pack(plain)?.unwrap_or_default())?;
+        fs::rename(whole, &path)?;
+    }
+    let is_worth_it = fs::metadata(&path)?.len() > 0;
+    Ok(if is_worth_it { format!("Some({})", include(&path)?) } else { "None".to_owned() })
+}
+
+/// The source text of a file's content.
+fn include(path: &Path) -> Result<String, &'static str> {
+    Ok(format!("include_bytes!({:?})", path.to_str().ok_or("a path is no text")?))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
