@@ -1,6 +1,7 @@
 //! The command line. `serve` is what happens when no subcommand is named.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -133,6 +134,9 @@ pub struct Flags {
     /// Requests of one service or administrator [default: 20000/s,40000]
     #[arg(long, value_name = "N/s,BURST")]
     pub rate_service: Option<Rate>,
+    /// Connections of one address that are not upgraded [default: a quarter of what may be open, at most 4096]
+    #[arg(long, value_name = "N")]
+    pub connections_per_address: Option<NonZeroUsize>,
     /// Pages sent to one address [default: 600/s,6000]
     #[arg(long, value_name = "N/s,BURST")]
     pub rate_page: Option<Rate>,
@@ -195,11 +199,13 @@ impl Flags {
             Switch::Off => "off",
         });
         let rate = |rate: Option<Rate>| rate.map(|rate| rate.to_string());
+        let connections = self.connections_per_address.map(|most| most.to_string());
         let proxies: Vec<String> = self.trusted_proxies.iter().map(IpAddr::to_string).collect();
         builder
             .set_override_option("rate_limits", switch)?
             .set_override_option("rate_player", rate(self.rate_player))?
             .set_override_option("rate_service", rate(self.rate_service))?
+            .set_override_option("connections_per_address", connections)?
             .set_override_option("rate_page", rate(self.rate_page))?
             .set_override_option("rate_address", rate(self.rate_address))?
             .set_override_option("trusted_proxies", (!proxies.is_empty()).then_some(proxies))?

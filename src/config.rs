@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use config::builder::DefaultState;
@@ -59,6 +60,8 @@ pub struct Config {
     pub rate_page: Rate,
     /// How many requests without a good token may come from one address.
     pub rate_address: Rate,
+    /// How many connections that are not upgraded one address may have; `None` for what suits the limit of open files.
+    pub connections_per_address: Option<NonZeroUsize>,
     /// Proxies in front of this server, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
 }
@@ -95,7 +98,7 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "listen",
     "data",
     "rules",
@@ -115,6 +118,7 @@ const KEYS: [&str; 22] = [
     "rate_limits",
     "rate_player",
     "rate_service",
+    "connections_per_address",
     "rate_page",
     "rate_address",
     "trusted_proxies",
@@ -261,6 +265,7 @@ mod tests {
     use std::collections::HashMap;
     use std::io::Write;
     use std::net::IpAddr;
+    use std::num::NonZeroUsize;
 
     fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -349,6 +354,7 @@ mod tests {
             ("RATE_LIMITS", "maybe"),
             ("RATE_PLAYER", "fast"),
             ("RATE_SERVICE", "0/s"),
+            ("CONNECTIONS_PER_ADDRESS", "0"),
             ("TRUSTED_PROXIES", "10.0.0.0/8"),
         ] {
             let env = environment(&[(&format!("TILTYARD__{key}"), value)]);
@@ -398,10 +404,14 @@ mod tests {
             rate_address: Some("3/s,4".parse().unwrap()),
             ..Flags::default()
         };
-        let env =
-            environment(&[("TILTYARD__RATE_PLAYER", "7/s,8"), ("TILTYARD__TRUSTED_PROXIES", "10.0.0.2,10.0.0.3")]);
+        let env = environment(&[
+            ("TILTYARD__RATE_PLAYER", "7/s,8"),
+            ("TILTYARD__CONNECTIONS_PER_ADDRESS", "9"),
+            ("TILTYARD__TRUSTED_PROXIES", "10.0.0.2,10.0.0.3"),
+        ]);
         let config = Config::load(&flags, env).unwrap();
         assert_eq!(config.rate_limits, Switch::Off);
+        assert_eq!(config.connections_per_address, NonZeroUsize::new(9));
         let rates = [config.rate_player, config.rate_service, config.rate_address];
         assert_eq!(rates.map(|rate| rate.to_string()), ["7/s,8", "9/s,9", "3/s,4"]);
         assert_eq!(config.trusted_proxies, ["10.0.0.2".parse::<IpAddr>().unwrap(), "10.0.0.3".parse().unwrap()]);

@@ -153,8 +153,33 @@ pub const CHECKPOINT_FRAME_BYTES: usize = 1024 * 1024;
 pub const LOG_RETRY_MS: u64 = 50;
 
 /// Connections one node accepts, sockets and REST together, as far as the limit of open files allows them; at half a KiB each they
-/// need 125 MiB. Over: closed at once.
+/// need 125 MiB. Over: a connection that waits for its client, of the address with the most that are not sockets, is closed for the
+/// new one; where there is none, the new one.
 pub const CONNECTIONS: usize = 250_000;
+
+/// One in so many of these is kept from sockets, so that REST is reached while all sockets are taken. Over: `overloaded` (503).
+pub const CONNECTIONS_NO_SOCKET: usize = 8;
+
+/// Connections of one address that are no sockets, and no more than a quarter of all: half-sent requests, idle ones, requests that
+/// are being answered. A WebSocket is its player's and not counted here. Over: the one of them that has waited for its client the
+/// longest is closed; where all are at work, the new one. It can be set; proxies that are trusted are exempt.
+pub const CONNECTIONS_PER_ADDRESS: usize = 4_096;
+
+/// Milliseconds for which a connection whose request is being answered is at work. Over: it is its client that is waited for.
+pub const AT_WORK_MS: u64 = 1_000;
+
+/// Connections closed for others that may still have their descriptors. Over: no further one is accepted for the moment.
+pub const CONNECTIONS_LEAVING: usize = 64;
+
+/// Milliseconds a client may keep us waiting in taking what it asked for; what it takes earns time back. Over: the connection is
+/// cut off with all that waits in it.
+pub const WRITE_MS: u64 = 10_000;
+
+/// Bytes that earn a second of that: the pace of a slow client, over a bad telephone line. Below, the time runs out.
+pub const WRITE_BYTES_PER_SECOND: u64 = 8 * 1024;
+
+/// Bytes of answers in the kernel for one connection, which the system doubles for its own use. Over: the rest waits here.
+pub const HTTP_SEND_BYTES: usize = 32 * 1024;
 
 /// Descriptors kept for files, the listener and the shards' own, out of what the process may have open.
 pub const DESCRIPTORS_RESERVED: usize = 256;
@@ -261,8 +286,17 @@ pub const BODY_BYTES: usize = 256 * 1024;
 /// Milliseconds a ticket is good for.
 pub const TICKET_MS: u64 = 30_000;
 
-/// Tickets waiting to be used. Over: `overloaded` (503).
+/// Tickets waiting to be used, at some 300 bytes each. Over: the oldest of whoever asked for the most is given up.
 pub const TICKETS: usize = 65_536;
+
+/// Such tickets of one player: more than it may be joined to, and tried again with. Over: its oldest is given up.
+pub const TICKETS_PER_PLAYER: usize = 16;
+
+/// Such tickets that players of one address asked for: ten thousand behind one come at once. Over: the oldest of them is given up.
+pub const TICKETS_PER_ADDRESS: usize = TICKETS / 4;
+
+/// Such tickets that one service, or one administrator, asked for. Over: the oldest of them is given up.
+pub const TICKETS_PER_SERVICE: usize = TICKETS / 2;
 
 /// Seconds, minutes, quarters of an hour, hours and days that analytics look back: what the timeframe made of each needs (1 h
 /// of minutes, 6 h of quarters, 7 d of hours, 30 d of days), and a little more. Over: the oldest makes room. Measured: the
@@ -409,4 +443,5 @@ const _: () = assert!(LAG_MS < STUCK_MS && STUCK_MS <= PING_AFTER_MS);
 const _: () = assert!(TAPE_BYTES + 512 <= CHUNK_MOST_BYTES && REPLAY_BYTES < CHUNK_FILE_BYTES);
 const _: () = assert!(PING_AFTER_MS * 2 < IDLE_CLOSE_MS);
 const _: () = assert!(MESSAGE_BYTES <= READ_BYTES);
+const _: () = assert!(CONNECTIONS_LEAVING * 2 < DESCRIPTORS_RESERVED && JOINS_PER_CONNECTION < TICKETS_PER_PLAYER);
 const _: () = assert!(JWKS_TIMEOUT_MS < JWKS_RETRY_MS && JWKS_TIMEOUT_MS < JWKS_UNKNOWN_KID_MS);

@@ -136,7 +136,8 @@ impl Server {
             let why = if config.allow_guests { "--allow-guests" } else { "only this machine can connect" };
             tracing::info!("guests are admitted ({why})");
         }
-        let accepting = tokio::spawn(accept::run(listener, rest::service(&app), Arc::clone(&app)));
+        let accepting =
+            tokio::spawn(accept::run(listener, rest::service(&app), Arc::clone(&app), accept::Doors::new(&config)));
         tokio::spawn(upkeep(Arc::clone(&app)));
         if let Some(refresher) = refresher {
             tokio::spawn(refresher.run(app.draining.clone()));

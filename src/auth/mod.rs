@@ -2,12 +2,13 @@
 //!
 //! In reading order: [`key`] the node's secret, [`token`] bearer tokens to principals, [`keyring`] all keys that make a
 //! token good, [`jwks`] those of others, [`source`] where they come from, [`refresh`] how they stay fresh, [`ticket`]
-//! single-use admission over the WebSocket, [`refresh_token`] the way to new tokens of an auth session, [`table`] which role
+//! single-use admission over the WebSocket, [`outstanding`] those not yet used, [`refresh_token`] the way to new tokens of an auth session, [`table`] which role
 //! may do what.
 
 pub mod jwks;
 pub mod key;
 pub mod keyring;
+pub mod outstanding;
 pub mod refresh;
 pub mod refresh_token;
 pub mod source;
@@ -26,6 +27,7 @@ use uuid::{Builder, Uuid};
 
 pub use key::TokenKey;
 pub use keyring::KeyRing;
+pub use outstanding::Sponsor;
 pub use refresh_token::RefreshToken;
 pub use table::{Denial, Operation, Relation};
 pub use ticket::{Admission, Tickets};

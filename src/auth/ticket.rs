@@ -1,16 +1,15 @@
 //! Tickets: each admits one player to one session over the WebSocket, once. The signed ticket says to what; the table of
-//! those not yet used says that it has not been used. A restart forgets the table, and with it every ticket.
+//! those not yet used ([`super::outstanding`]) says that it has not been used. A restart forgets the table, and with it every ticket.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lc_rs::digest::{self, SHA256};
 use serde::{Deserialize, Serialize};
-use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::TokenKey;
+use super::outstanding::{GivenUp, Hash, Outstanding, Sponsor};
 use super::token::{ISSUER, expiry};
 use crate::limits;
 
@@ -30,18 +29,8 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Tickets {
     key: TokenKey,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<Outstanding>,
 }
-
-/// Every ticket is good for the same time, so the queue is in order of expiry.
-#[derive(Debug, Default)]
-struct Waiting {
-    by_hash: HashMap<Hash, Instant>,
-    oldest_first: VecDeque<(Instant, Hash)>,
-}
-
-/// Of the ticket's `jti`: what is in memory admits nobody.
-type Hash = [u8; 32];
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
@@ -69,14 +58,14 @@ impl Tickets {
         Self { key, waiting: Mutex::default() }
     }
 
-    /// Mints a ticket; also says when it expires.
-    pub fn mint(&self, admission: Admission) -> Result<(String, SystemTime), Reason> {
+    /// Mints a ticket that `sponsor` asked for; also says when it expires, and whether another had to be given up for it.
+    pub fn mint(&self, admission: Admission, sponsor: Sponsor) -> (String, SystemTime, Option<GivenUp>) {
         let jti = Uuid::new_v4();
-        self.lock().add(hash(jti), Instant::now())?;
+        let given_up = self.lock().add(hash(jti), admission.player, sponsor, Instant::now());
         let (exp, expires_at) = expiry(Duration::from_millis(limits::TICKET_MS));
         let Admission { session: sid, player: sub, sid: asid } = admission;
         let claims = Claims { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub, sid, asid, jti, exp };
-        Ok((self.key.sign(&claims), expires_at))
+        (self.key.sign(&claims), expires_at, given_up)
     }
 
     /// Reads a ticket without using it.
@@ -93,35 +82,12 @@ impl Tickets {
 
     /// Tickets not used and not forgotten.
     pub fn waiting(&self) -> usize {
-        self.lock().by_hash.len()
+        self.lock().count()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Outstanding> {
         // Nothing panics while it is held, and a half-done change would only lose a ticket.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Waiting {
-    fn add(&mut self, hash: Hash, now: Instant) -> Result<(), Reason> {
-        while let Some((until, oldest)) = self.oldest_first.front().copied()
-            && (until <= now || !self.by_hash.contains_key(&oldest))
-        {
-            self.by_hash.remove(&oldest);
-            self.oldest_first.pop_front();
-        }
-        // The queue also holds used ones behind the first that waits: it is what is bounded.
-        if self.oldest_first.len() >= limits::TICKETS {
-            return Err(Reason::Overloaded);
-        }
-        let until = now + Duration::from_millis(limits::TICKET_MS);
-        self.by_hash.insert(hash, until);
-        self.oldest_first.push_back((until, hash));
-        Ok(())
-    }
-
-    fn take(&mut self, hash: &Hash, now: Instant) -> bool {
-        self.by_hash.remove(hash).is_some_and(|until| now < until)
     }
 }
 
@@ -133,15 +99,18 @@ fn hash(jti: Uuid) -> Hash {
 
 #[cfg(test)]
 mod tests {
-    use super::{Admission, Tickets, Waiting, limits};
+    use super::{Admission, Sponsor, Tickets};
     use crate::auth::{Audience, Grantee, Scope, TokenKey};
     use std::sync::Arc;
-    use std::time::{Duration, Instant};
-    use tiltyard_protocol::Reason;
+    use std::time::Duration;
     use uuid::Uuid;
 
     fn key() -> TokenKey {
         TokenKey::from_secret(b"0123456789abcdef0123456789abcdef")
+    }
+
+    fn mint(tickets: &Tickets, admission: Admission) -> String {
+        tickets.mint(admission, Sponsor::Named("service:test".to_owned())).0
     }
 
     fn admission() -> Admission {
@@ -152,7 +121,7 @@ mod tests {
     fn admits_once_and_to_what_it_says() {
         let tickets = Tickets::new(key());
         let admission = Admission { sid: Some(Uuid::now_v7()), ..admission() };
-        let (ticket, _) = tickets.mint(admission).unwrap();
+        let ticket = mint(&tickets, admission);
         let presented = tickets.read(&ticket).unwrap();
         assert_eq!(presented.admission, admission);
         assert!(tickets.redeem(&presented));
@@ -162,7 +131,7 @@ mod tests {
     #[test]
     fn of_fifty_at_once_one_is_admitted() {
         let tickets = Arc::new(Tickets::new(key()));
-        let (ticket, _) = tickets.mint(admission()).unwrap();
+        let ticket = mint(&tickets, admission());
         let threads: Vec<_> = (0..50)
             .map(|_| {
                 let (tickets, ticket) = (Arc::clone(&tickets), ticket.clone());
@@ -175,37 +144,16 @@ mod tests {
     #[test]
     fn tokens_and_tickets_are_not_each_other() {
         let tickets = Tickets::new(key());
-        let (ticket, _) = tickets.mint(admission()).unwrap();
+        let ticket = mint(&tickets, admission());
         assert_eq!(key().verify(&ticket), None);
         let subject = Uuid::now_v7().to_string();
         let player =
             Grantee { audience: Audience::Player, subject, scopes: vec![Scope::Play], guest: false, sid: None };
         let (token, _) = key().mint(&player, Duration::from_mins(1));
         assert!(tickets.read(&token).is_none());
-        let (foreign, _) = Tickets::new(TokenKey::from_secret(&[7; 32])).mint(admission()).unwrap();
+        let foreign = mint(&Tickets::new(TokenKey::from_secret(&[7; 32])), admission());
         assert!(tickets.read(&foreign).is_none());
-        let (of_another_run, _) = Tickets::new(key()).mint(admission()).unwrap();
+        let of_another_run = mint(&Tickets::new(key()), admission());
         assert!(!tickets.redeem(&tickets.read(&of_another_run).unwrap()));
-    }
-
-    #[test]
-    fn expired_ones_are_refused_and_make_room() {
-        let mut waiting = Waiting::default();
-        let start = Instant::now();
-        let name = |n: usize| {
-            let mut hash = [0; 32];
-            hash[..8].copy_from_slice(&n.to_le_bytes());
-            hash
-        };
-        for n in 0..limits::TICKETS {
-            waiting.add(name(n), start).unwrap();
-        }
-        assert_eq!(waiting.add(name(limits::TICKETS), start), Err(Reason::Overloaded));
-        assert!(waiting.take(&name(0), start), "a used one makes room");
-        waiting.add(name(limits::TICKETS), start).unwrap();
-        let later = start + Duration::from_millis(limits::TICKET_MS);
-        assert!(!waiting.take(&name(1), later));
-        waiting.add(name(0), later).unwrap();
-        assert_eq!(waiting.by_hash.len(), 1);
     }
 }

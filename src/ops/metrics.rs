@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 
 use tiltyard_combat::Flag;
 
+use super::edge::EdgeFigures;
 use crate::auth::keyring::TokenFigures;
 use crate::records::Records;
 use crate::rest::rate::Kind;
@@ -30,8 +31,8 @@ pub struct Metrics {
     handle: Hidden<PrometheusHandle>,
     shards: Vec<ShardFigure>,
     tickets: Gauge,
-    /// Connections closed at once because there were too many.
-    pub connections_refused: Counter,
+    /// Connections and tickets that are too many.
+    pub edge: EdgeFigures,
     /// Failures to accept a connection.
     pub accept_errors: Counter,
     /// Sockets handed to their shards.
@@ -114,7 +115,7 @@ const SHARD_FIGURES: [(&str, &str, Read); 29] = [
     ("tiltyard_panics_total", "Sessions ended because stepping them panicked.", |stats| stats.panics),
 ];
 
-const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+pub(super) const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
 
 impl Metrics {
     /// All figures at zero.
@@ -134,11 +135,6 @@ impl Metrics {
         let mut shards: Vec<ShardFigure> = SHARD_FIGURES.into_iter().map(figure).collect();
         shards.extend(flags(&recorder));
         let tickets = gauge(&recorder, "tiltyard_tickets", "Tickets minted and neither used nor forgotten.");
-        let connections_refused = counter(
-            &recorder,
-            "tiltyard_connections_refused_total",
-            "Connections closed at once because there were too many.",
-        );
         let accept_errors = counter(&recorder, "tiltyard_accept_errors_total", "Failures to accept a connection.");
         let upgrades = counter(&recorder, "tiltyard_upgrades_total", "Sockets handed to their shards.");
         let limited = limited(&recorder);
@@ -154,7 +150,7 @@ impl Metrics {
             handle,
             shards,
             tickets,
-            connections_refused,
+            edge: EdgeFigures::new(&recorder),
             accept_errors,
             upgrades,
             commits: commits(&recorder),
@@ -235,12 +231,12 @@ fn commits(recorder: &PrometheusRecorder) -> Histogram {
     recorder.register_histogram(&Key::from_static_name(COMMITS), &METADATA)
 }
 
-fn counter(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Counter {
+pub(super) fn counter(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Counter {
     describe_counter(recorder, name, text);
     recorder.register_counter(&Key::from_static_name(name), &METADATA)
 }
 
-fn describe_counter(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) {
+pub(super) fn describe_counter(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) {
     recorder.describe_counter(KeyName::from(name), None, SharedString::from(text));
 }
 
@@ -272,7 +268,7 @@ fn limited(recorder: &PrometheusRecorder) -> [Counter; Kind::ALL.len()] {
     })
 }
 
-fn gauge(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Gauge {
+pub(super) fn gauge(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Gauge {
     recorder.describe_gauge(KeyName::from(name), None, SharedString::from(text));
     recorder.register_gauge(&Key::from_static_name(name), &METADATA)
 }

@@ -2,6 +2,7 @@
 //! [`signals`]; and what it asks of the system: [`memory`], [`descriptors`].
 
 pub mod descriptors;
+pub mod edge;
 pub mod logging;
 pub mod memory;
 pub mod metrics;

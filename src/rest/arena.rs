@@ -13,9 +13,10 @@ use super::extract::{Body, Caller};
 use super::fields::Fields;
 use super::lobby::{Kind, Wish};
 use super::new_fight;
+use super::rate::Sender;
 use super::shapes::Timestamp;
 use super::tickets;
-use crate::auth::{Admission, Operation};
+use crate::auth::{Admission, Operation, Sponsor};
 
 /// A seat and the way to it.
 #[derive(Debug, Serialize)]
@@ -32,6 +33,7 @@ pub struct Seat {
 pub async fn take(
     State(app): State<App>,
     Caller(caller): Caller,
+    Sender(address): Sender,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Json<Seat>, ApiError> {
@@ -39,7 +41,8 @@ pub async fn take(
     let player = caller.player().ok_or(Reason::Forbidden)?;
     let wish = wish(body, &app)?;
     let (session, slot) = app.lobby.seat(&app.hub, &wish, player).await?;
-    let ticket = tickets::mint(&app, &headers, Admission { session, player, sid: caller.sid })?;
+    let admission = Admission { session, player, sid: caller.sid };
+    let ticket = tickets::mint(&app, &headers, admission, Sponsor::of(&caller, address));
     Ok(Json(Seat {
         session_id: session,
         slot,

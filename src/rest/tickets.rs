@@ -1,7 +1,5 @@
 //! `POST /sessions/{session_id}/tickets`: a ticket for one player to one session.
 
-use std::time::SystemTime;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -14,8 +12,10 @@ use super::App;
 use super::AppState;
 use super::error::ApiError;
 use super::extract::{Body, Caller, SessionId};
+use super::rate::Sender;
 use super::shapes::Timestamp;
-use crate::auth::{Admission, Operation};
+use crate::auth::outstanding::GivenUp;
+use crate::auth::{Admission, Operation, Sponsor};
 use crate::records::Kept;
 
 /// A ticket and where to show it.
@@ -34,6 +34,7 @@ pub async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
     SessionId(session): SessionId,
+    Sender(address): Sender,
     headers: HeaderMap,
     body: Option<Body>,
 ) -> Result<(StatusCode, Json<Ticket>), ApiError> {
@@ -61,20 +62,30 @@ pub async fn create(
     }
     // The player's own auth session ends its sockets; that of a service that asks on its behalf does not.
     let sid = caller.player().and(caller.sid);
-    Ok((StatusCode::CREATED, Json(mint(&app, &headers, Admission { session, player, sid })?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(mint(&app, &headers, Admission { session, player, sid }, Sponsor::of(&caller, address))),
+    ))
 }
 
-/// Mints a ticket without asking whether it may be.
-pub fn mint(app: &AppState, headers: &HeaderMap, admission: Admission) -> Result<Ticket, ApiError> {
-    let (ticket, expires_at): (String, SystemTime) = app.tickets.mint(admission)?;
-    Ok(Ticket {
+/// Mints a ticket without asking whether it may be. That never fails: where there are too many, one of whoever has too many goes.
+pub fn mint(app: &AppState, headers: &HeaderMap, admission: Admission, sponsor: Sponsor) -> Ticket {
+    let (ticket, expires_at, given_up) = app.tickets.mint(admission, sponsor);
+    let figures = &app.metrics.edge;
+    match given_up {
+        Some(GivenUp::Player) => figures.tickets_player.increment(1),
+        Some(GivenUp::Sponsor) => figures.tickets_sponsor.increment(1),
+        Some(GivenUp::Heaviest) => figures.tickets_full.increment(1),
+        None => {}
+    }
+    Ticket {
         // A ticket has no character that a query would have to escape.
         url: format!("{}/ws?ticket={ticket}", socket_url(&app.url(headers))),
         ticket,
         expires_at: Timestamp(expires_at),
         session_id: admission.session,
         player_id: admission.player,
-    })
+    }
 }
 
 /// `ws` for `http`, `wss` for `https`.

@@ -1,10 +1,12 @@
 //! Connections in: an own accept loop, because how many there may be and how long a request's head may take are ours to
-//! say. hyper reads HTTP; a connection that becomes a WebSocket leaves here for its shard.
+//! say. hyper reads HTTP, as long as its clients have our [`super::patience`]; a connection that becomes a WebSocket leaves here for its
+//! shard. [`super::visitors`] are those that do not.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,24 +19,68 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::patience::HttpStream;
+use super::visitors::{Visitor, Visitors};
+use crate::config::Config;
 use crate::limits;
 use crate::ops::descriptors;
-use crate::rest::rate::Peer;
+use crate::ops::edge::EdgeFigures;
+use crate::rest::rate::{Peer, counted};
 use crate::rest::{App, Front};
 
-/// One of the connections this node may have. Held by the task that serves the connection, until an upgrade takes it along
-/// to the shard.
+/// The places that sockets may take, fewer than there are connections; in the extensions of every request.
 #[derive(Debug, Clone)]
-pub struct Permit(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+pub struct Places(Arc<Semaphore>);
 
-impl Permit {
-    fn new(permit: OwnedSemaphorePermit) -> Self {
-        Self(Arc::new(Mutex::new(Some(permit))))
+impl Places {
+    /// Takes one, where there is one.
+    pub fn take(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().ok()
+    }
+}
+
+/// How many connections there may be, of which kind.
+#[derive(Debug)]
+pub struct Doors {
+    connections: usize,
+    sockets: usize,
+    places: Places,
+    visitors: Visitors,
+}
+
+impl Doors {
+    /// As many as the process may have open, and what the configuration says.
+    pub fn new(config: &Config) -> Self {
+        Self::of(descriptors::connections(), config)
     }
 
-    /// Takes it; there is only one.
-    pub fn take(&self) -> Option<OwnedSemaphorePermit> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn of(connections: usize, config: &Config) -> Self {
+        let sockets = connections - connections / limits::CONNECTIONS_NO_SOCKET;
+        let usual = (connections / 4).clamp(1, limits::CONNECTIONS_PER_ADDRESS);
+        let per_address = config.connections_per_address.map_or(usual, NonZeroUsize::get);
+        let proxies = config.trusted_proxies.iter().map(|proxy| counted(proxy.to_canonical())).collect();
+        let (places, visitors) = (Arc::new(Semaphore::new(sockets)), Visitors::new(per_address, proxies));
+        Self { connections, sockets, places: Places(places), visitors }
+    }
+
+    /// Lets a connection in; others may have to go for it.
+    fn enter(&self, address: IpAddr, figures: &EdgeFigures) -> Option<Visitor> {
+        let sockets = self.sockets.saturating_sub(self.places.0.available_permits());
+        if self.visitors.count() + sockets >= self.connections {
+            if !self.visitors.make_room(address) {
+                figures.refused_full.increment(1);
+                return None;
+            }
+            figures.evicted_full.increment(1);
+        }
+        let Some(entered) = self.visitors.enter(address) else {
+            figures.refused_address.increment(1);
+            return None;
+        };
+        if entered.is_instead {
+            figures.evicted_address.increment(1);
+        }
+        Some(entered.visitor)
     }
 }
 
@@ -53,8 +99,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections until the server drains.
-pub async fn run(listener: TcpListener, front: Front, app: App) {
-    let permits = Arc::new(Semaphore::new(descriptors::connections()));
+pub async fn run(listener: TcpListener, front: Front, app: App, doors: Doors) {
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
@@ -79,26 +124,35 @@ pub async fn run(listener: TcpListener, front: Front, app: App) {
             }
         };
         failing = false;
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-            app.metrics.connections_refused.increment(1);
-            continue;
-        };
-        let serving = serve(stream, Peer(peer.ip()), Permit::new(permit), front.clone(), Arc::clone(&app));
-        app.tasks.spawn(serving);
+        let peer = Peer(peer.ip().to_canonical());
+        if let Some(visitor) = doors.enter(counted(peer.0), &app.metrics.edge) {
+            app.tasks.spawn(serve(stream, peer, visitor, doors.places.clone(), front.clone(), Arc::clone(&app)));
+        }
+        // Who was closed for another still has a descriptor until its task has run.
+        while doors.visitors.leaving() > limits::CONNECTIONS_LEAVING {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 
-/// Serves one connection until it closes, is taken over by an upgrade, or the server drains and its request is answered.
-async fn serve(stream: TcpStream, peer: Peer, permit: Permit, front: Front, app: App) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
+/// Serves one connection until it closes, is taken over by an upgrade, makes room for another, or the server drains and its request
+/// is answered.
+async fn serve(stream: TcpStream, peer: Peer, visitor: Visitor, places: Places, front: Front, app: App) {
+    let figures = &app.metrics.edge;
+    let visit = Arc::clone(visitor.visit());
+    let stream = HttpStream::new(stream, Arc::clone(&visit), figures.write_timeouts.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(permit.clone());
+        request.extensions_mut().insert(places.clone());
         request.extensions_mut().insert(peer);
         let answered = front.clone().answer(request);
-        async move { Ok::<_, std::convert::Infallible>(answered.await) }
+        let visit = Arc::clone(&visit);
+        async move {
+            visit.works(true);
+            let answer = answered.await;
+            visit.works(false);
+            Ok::<_, std::convert::Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -110,8 +164,10 @@ async fn serve(stream: TcpStream, peer: Peer, permit: Permit, front: Front, app:
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
+    figures.http.increment(1.0);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = visitor.evicted() => Ok(()),
         () = app.draining.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -120,4 +176,5 @@ async fn serve(stream: TcpStream, peer: Peer, permit: Permit, front: Front, app:
     if let Err(error) = ended {
         tracing::trace!(%error, "connection ended");
     }
+    figures.http.decrement(1.0);
 }

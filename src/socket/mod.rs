@@ -5,5 +5,7 @@ pub mod accept;
 pub mod frame;
 pub mod kernel;
 pub mod outbox;
+pub mod patience;
 pub mod reader;
 pub mod upgrade;
+pub mod visitors;

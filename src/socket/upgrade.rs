@@ -15,10 +15,12 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tiltyard_protocol::{Encoding, Reason};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tungstenite::handshake::derive_accept_key;
 use uuid::Uuid;
 
-use super::accept::Permit;
+use super::accept::Places;
+use super::patience::HttpStream;
 use crate::auth::ticket::Presented;
 use crate::auth::{Admission, Operation};
 use crate::hub::Attachment;
@@ -59,18 +61,14 @@ pub async fn upgrade(
         return Err(Reason::Unauthorized.into());
     }
     check_seat(&app, admission).await?;
+    let permit = take_place(&app, &request)?;
     if let Credentials::Ticket(ticket) = &credentials
         && !app.tickets.redeem(ticket)
     {
         rate::count(&app, request.headers(), request.extensions(), None)?;
         return Err(Reason::Unauthorized.into());
     }
-    let attach = Attach {
-        admission,
-        encoding,
-        only: matches!(credentials, Credentials::Ticket(_)),
-        permit: request.extensions().get::<Permit>().cloned(),
-    };
+    let attach = Attach { admission, encoding, only: matches!(credentials, Credentials::Ticket(_)), permit };
     let upgraded = hyper::upgrade::on(&mut request);
     let serving = Arc::clone(&app);
     app.tasks.spawn(async move { attach.run(upgraded, &serving).await });
@@ -154,6 +152,16 @@ async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError
     }
 }
 
+/// Takes one of the places that sockets may have. A few connections are kept for REST.
+fn take_place(app: &AppState, request: &Request) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+    let Some(places) = request.extensions().get::<Places>() else { return Ok(None) };
+    if let Some(place) = places.take() {
+        return Ok(Some(place));
+    }
+    app.metrics.edge.refused_socket.increment(1);
+    Err(Reason::Overloaded.into())
+}
+
 impl Credentials {
     fn admission(&self) -> Admission {
         match self {
@@ -169,7 +177,7 @@ struct Attach {
     admission: Admission,
     encoding: Encoding,
     only: bool,
-    permit: Option<Permit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Attach {
@@ -197,16 +205,17 @@ impl Attach {
 
     fn attachment(self, upgraded: Upgraded) -> Result<Attachment, String> {
         let parts =
-            upgraded.downcast::<TokioIo<TcpStream>>().map_err(|_| "not the stream that was accepted".to_owned())?;
+            upgraded.downcast::<TokioIo<HttpStream>>().map_err(|_| "not the stream that was accepted".to_owned())?;
+        let stream = parts.io.into_inner().into_inner();
         Ok(Attachment {
-            stream: parts.io.into_inner().into_std().map_err(|error| error.to_string())?,
+            stream: stream.and_then(TcpStream::into_std).map_err(|error| error.to_string())?,
             leftover: parts.read_buf.to_vec(),
             player: self.admission.player,
             sid: self.admission.sid,
             encoding: self.encoding,
             session: self.admission.session,
             only: self.only,
-            permit: self.permit.and_then(|permit| permit.take()),
+            permit: self.permit,
         })
     }
 }

@@ -9,6 +9,7 @@ mod bots;
 mod contract;
 mod crash;
 mod disk_full;
+mod edge;
 mod encodings;
 mod fight;
 mod joins;

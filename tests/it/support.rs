@@ -60,6 +60,13 @@ impl Node {
         Self::run(data, vec!["--shards".to_owned(), "1".to_owned()], wrapper)
     }
 
+    /// With so many files and sockets that it may have open.
+    pub fn start_with_descriptors(count: usize, flags: &[&str]) -> Self {
+        let flags = ["--shards", "2"].iter().chain(flags).map(|&flag| flag.to_owned()).collect();
+        let wrapper = ["sh", "-c", r#"ulimit -n "$1" && shift && exec "$@""#, "sh", &count.to_string()];
+        Self::run(TempDir::new().unwrap(), flags, wrapper.map(str::to_owned).to_vec())
+    }
+
     fn run(data: TempDir, flags: Vec<String>, wrapper: Vec<String>) -> Self {
         let (process, url) = spawn(data.path(), &flags, &wrapper);
         Self { url, data, process, flags, wrapper }

@@ -28,7 +28,7 @@ pub(super) fn sender(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> I
 }
 
 /// The address that is counted. Whoever has one address of IPv6 has at least the 2^64 of its network.
-pub(super) const fn counted(address: IpAddr) -> IpAddr {
+pub const fn counted(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),

@@ -26,7 +26,7 @@ use serde_json::json;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-pub use address::Peer;
+pub use address::{Peer, counted};
 pub use charge::{Charge, HEADERS};
 pub use quota::Rate;
 
@@ -71,6 +71,10 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub struct Anybody;
 
+/// The address a request comes from, as addresses are counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender(pub IpAddr);
+
 /// Where [`count`] leaves the charge for the answer's head; in the request's extensions.
 #[derive(Debug, Clone, Default)]
 pub struct Slip(Arc<OnceLock<Charge>>);
@@ -112,7 +116,7 @@ impl<C: Clock + Clone> RateLimits<C> {
             Some(Role::Player(player)) => (Kind::Player, Charge::of(&limiters.players, player)),
             Some(Role::Service(name)) => (Kind::Service, Charge::of(&limiters.services, name)),
             Some(Role::Admin(name)) => (Kind::Admin, Charge::of(&limiters.admins, name)),
-            None => (Kind::Address, Charge::of(&limiters.addresses, &address::counted(address()))),
+            None => (Kind::Address, Charge::of(&limiters.addresses, &counted(address()))),
         })
     }
 
@@ -120,7 +124,7 @@ impl<C: Clock + Clone> RateLimits<C> {
     fn charge_page(&self, bytes: usize, address: impl FnOnce() -> IpAddr) -> Option<(Kind, Charge)> {
         let limiters = self.limiters.as_ref()?;
         let units = u32::try_from(bytes / limits::PAGE_BYTES).unwrap_or(u32::MAX - 1);
-        let charge = Charge::many(&limiters.pages, &address::counted(address()), NonZeroU32::MIN.saturating_add(units));
+        let charge = Charge::many(&limiters.pages, &counted(address()), NonZeroU32::MIN.saturating_add(units));
         Some((Kind::Page, charge))
     }
 }
@@ -156,7 +160,7 @@ pub fn count_page(app: &AppState, headers: &HeaderMap, extensions: &Extensions, 
 }
 
 /// Where a request comes from.
-pub fn sender(app: &AppState, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+fn sender(app: &AppState, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
     let peer = extensions.get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0);
     address::sender(peer, headers, &app.rates.trusted)
 }
@@ -186,6 +190,14 @@ impl Slip {
         if let Some(charge) = self.0.get() {
             charge.write(headers);
         }
+    }
+}
+
+impl FromRequestParts<App> for Sender {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        Ok(Self(counted(sender(app, &parts.headers, &parts.extensions))))
     }
 }
 
