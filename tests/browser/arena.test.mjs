@@ -499,9 +499,7 @@ describe("the arena", () => {
   });
 
   test("a server that admits no guests is explained", { timeout: TEST_MS }, async () => {
-    const page = await player(server.url);
-    const refusal = { code: 403, message: "Guests are not admitted.", details: { reason: "forbidden" } };
-    await page.route("**/guest", (route) => route.fulfill({ status: 403, json: refusal }));
+    const page = await player(server.url, { noGuests: true });
     await page.keyboard.press("1");
     await says(page, "This server admits no guests.");
     await page.getByLabel("Your token").fill("not-a-token");

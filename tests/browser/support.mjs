@@ -142,9 +142,17 @@ export function launch() {
   });
 }
 
-/** A person with a browser of their own, at `url`. */
-export async function visitor(browser, url, options = {}) {
+/**
+ * A person with a browser of their own, at `url`. Where there are to be `noGuests`, the server's answer to who asks to be one is
+ * put in its place before the page is there: a page that is there already may send its next request past whoever has just begun
+ * to listen, to the real server.
+ */
+export async function visitor(browser, url, { noGuests = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: WIDE, ...options });
+  if (noGuests) {
+    const refusal = { code: 403, message: "Guests are not admitted.", details: { reason: "forbidden" } };
+    await context.route("**/guest", (route) => route.fulfill({ status: 403, json: refusal }));
+  }
   await context.addInitScript(() => {
     window.violations = [];
     document.addEventListener("securitypolicyviolation", (event) => {
