@@ -208,3 +208,17 @@ pub enum Refusal {
     #[error("it is another participant's turn")]
     NotYourTurn,
 }
+
+impl Refusal {
+    /// When the same may succeed, of what was refused for want of time or means; such a refusal is no answer for good.
+    pub const fn until(self) -> Option<Millis> {
+        match self {
+            Self::Cooldown { until }
+            | Self::Stamina { until }
+            | Self::RateLimited { until }
+            | Self::NotEnough { until, .. }
+            | Self::Reloading { until } => Some(until),
+            _ => None,
+        }
+    }
+}

@@ -4,13 +4,14 @@
 //! [`Step`] what changed. The same ruleset, seed and inputs give the same state and the same [`Fight::state_digest`], on
 //! every machine and build, so that the log of inputs is the fight.
 //!
-//! In reading order: [`ruleset`] the rules as data, [`load`] a file to a ruleset, [`lifecycle`] the course of a fight, [`participant`] one seat, [`fight`]
-//! inputs to changes, [`step`] what an input changed, [`audience`] who may see what of it, [`digest`] the state in one
+//! In reading order: [`ruleset`] the rules as data, [`load`] a file to a ruleset, [`lifecycle`] the course of a fight, [`participant`] one seat with its budgets
+//! and its last [`answers`], [`fight`] inputs to changes, [`step`] what an input changed, [`audience`] who may see what of it, [`digest`] the state in one
 //! number, [`replay`] a fight as a file, [`compare`] two rulesets by name.
 
 pub mod action;
 pub mod answers;
 pub mod audience;
+mod budget;
 pub mod compare;
 pub mod digest;
 pub mod fair_play;

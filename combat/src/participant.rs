@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::budget::Budget;
 use crate::fair_play::Conduct;
 use crate::geometry::Point;
 use crate::ruleset::EnemyId;
@@ -66,8 +67,13 @@ pub struct Participant {
     pub(crate) forfeit_at: Option<Millis>,
     pub(crate) joined_at: Millis,
     pub(crate) score: u32,
+    /// Of the rounds that are over.
+    pub(crate) score_before: u32,
     pub(crate) eliminations: u32,
     pub(crate) damage: u64,
+    /// What it may do, and how often it may connect.
+    pub(crate) actions: Budget,
+    pub(crate) connects: Budget,
     pub(crate) answers: Remembered,
 }
 
@@ -183,8 +189,11 @@ impl Participant {
             forfeit_at: None,
             joined_at: now,
             score: 0,
+            score_before: 0,
             eliminations: 0,
             damage: 0,
+            actions: Budget::default(),
+            connects: Budget::default(),
             answers: Remembered::default(),
         }
     }
@@ -304,7 +313,7 @@ impl Participant {
         self.damage
     }
 
-    /// The highest action id seen of this participant; 0 before the first.
+    /// The highest action id of this participant that has an answer; 0 before the first.
     pub fn last_action_id(&self) -> u64 {
         self.answers.last_id()
     }

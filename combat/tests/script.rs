@@ -165,35 +165,6 @@ fn actions_are_for_the_active_phase() {
     );
 }
 
-#[test]
-fn a_session_takes_so_many_actions_a_second() {
-    check(
-        "rules actions_per_second=3 attack_interval_ms=0
-         seats 2
-         at 10000 p0 attack p1      -> ok
-         at 10100 p1 attack p0 id 1 -> ok, in step 2
-         at 10200 p0 attack p0      -> invalid target
-         at 10900 p0 attack p1      -> rate limited until 11000, p1 hp 75
-         at 10900 p1 attack p0      -> rate limited until 11000
-         // A repeat is no action.
-         at 10900 p1 attack p0 id 1 -> ok, in step 2
-         at 11000 p0 attack p1      -> ok, p1 hp 50
-         // The second begins with its first action.
-         at 12500 p0 attack p1      -> ok
-         at 13400 p1 attack p0      -> ok
-         at 13400 p1 attack p0      -> ok
-         at 13499 p1 attack p0      -> rate limited until 13500
-         at 13500 p1 attack p0      -> ok, winner p1",
-    );
-    check(
-        "rules actions_per_second=0 attack_interval_ms=0
-         seats 2
-         at 10000 p0 attack p1 -> ok
-         at 10000 p0 attack p1 -> ok
-         at 10000 p0 attack p1 -> ok",
-    );
-}
-
 // Seats and the start.
 
 #[test]
@@ -664,8 +635,11 @@ fn a_repeated_id_gets_its_first_answer_and_changes_nothing() {
          at 10300 p0 attack p0 id 8 -> invalid target, refused 1
          at 10300 p0 attack p1 id 8 -> invalid target, unchanged
          at 10300 p0 attack p1 id 9 -> cooldown until 10400
-         at 10400 p0 attack p1 id 9 -> cooldown until 10400, p1 hp 50
-         at 10400 p0 attack p1 id 10 -> ok, p1 hp 25
+         at 10399 p0 attack p1 id 9 -> cooldown until 10400, p1 hp 50
+         at 10400 p0 dance id 10    -> unavailable
+         // What was refused for want of time is a new action when it comes again, also after a higher one.
+         at 10400 p0 attack p1 id 9 -> ok, p1 hp 25
+         at 10400 p0 attack p1 id 9 -> ok, unchanged
          // Everybody counts for themselves.
          at 10400 p1 attack p0 id 5 -> ok, p0 hp 75
          at 10400 p1 attack p0 id 5 -> ok, unchanged
@@ -691,26 +665,28 @@ fn a_repeat_that_comes_late_still_lets_what_is_due_happen() {
 }
 
 #[test]
-fn an_id_that_was_passed_over_or_forgotten_is_stale() {
+fn an_id_that_was_passed_over_is_new_and_a_forgotten_one_stale() {
     check(
         "rules actions_per_second=0
          seats 2
          at 10000 p0 attack p1 id 5  -> ok, p1 hp 75
-         at 11000 p0 attack p1 id 4  -> stale id, p1 hp 75, refused 0
-         at 11000 p0 attack p1 id 4  -> stale id, unchanged
-         at 11000 p0 dance id 10     -> unavailable
-         at 11000 p0 dance id 11     -> unavailable
-         at 11000 p0 dance id 12     -> unavailable
-         at 11000 p0 dance id 13     -> unavailable
-         at 11000 p0 dance id 14     -> unavailable
-         at 11000 p0 dance id 15     -> unavailable
-         at 11000 p0 dance id 16     -> unavailable
-         at 11000 p0 attack p1 id 5  -> ok, unchanged
-         // Eight are remembered.
-         at 11000 p0 attack p1 id 17 -> ok
-         at 11000 p0 attack p1 id 5  -> stale id, unchanged
-         at 11000 p0 attack p1 id 10 -> unavailable, unchanged",
+         at 11000 p0 dance id 4      -> unavailable, refused 1
+         at 11000 p0 attack p1 id 4  -> unavailable, unchanged
+         at 11000 p0 attack p1 id 5  -> ok, unchanged",
     );
+    let mut script = "rules actions_per_second=0\nseats 2\nat 10000 p0 attack p1 id 7 -> ok\n".to_owned();
+    // By any step.
+    let ids: Vec<u64> = (0..64).map(|n| 10 + n * n * 1_000).collect();
+    for (at, id) in ids.iter().enumerate() {
+        use std::fmt::Write as _;
+        let first = if at < 63 { "ok" } else { "stale id" };
+        writeln!(script, "at 11000 p0 dance id {id} -> unavailable").unwrap();
+        writeln!(script, "at 11000 p0 attack p1 id 7 -> {first}, unchanged").unwrap();
+    }
+    for id in ids {
+        script += &format!("at 12000 p0 attack p1 id {id} -> unavailable, unchanged\n");
+    }
+    check(&script);
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn hazards_reach_those_within_by_their_own_clock() {
 }
 
 #[test]
-fn of_two_who_burn_together_the_stronger_is_left() {
+fn of_two_who_burn_together_nobody_is_left() {
     let ruleset = arena(|ruleset| ruleset.environment.hazards.push(hazard(0, 0, 1_000, 0, 30)));
     check_in(
         &ruleset,
@@ -168,7 +168,7 @@ fn of_two_who_burn_together_the_stronger_is_left() {
          seats 2
          at 0 -> phase active
          at 500 p0 attack p1 -> ok, p1 hp 35
-         at 2000 -> p1 eliminated, winner p0",
+         at 2000 -> p0 eliminated, p1 eliminated, phase cooldown, winner nobody, end last standing",
     );
 }
 

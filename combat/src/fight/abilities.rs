@@ -226,9 +226,12 @@ impl Fight {
         self.do_ops(by, Some(id), &ability.does, reach, step);
     }
 
-    /// Everything in order, each to every target, as long as the round goes on.
+    /// Everything in order, each to every target, until that has decided the round.
     pub(super) fn do_ops(&mut self, by: Slot, id: Option<AbilityId>, ops: &[Op], reach: &Reach, step: &mut Step) {
         for op in ops {
+            if self.is_one_side_left() {
+                return;
+            }
             if self.do_own(by, op, reach, step) {
                 continue;
             }

@@ -1,28 +1,38 @@
 //! What a participant does: who may do what when, then the action itself.
 
-use super::{Eliminated, Fight, RateWindow};
+use super::{Eliminated, Fight};
+use crate::budget::Allowance;
 use crate::fair_play::Flag;
 use crate::ruleset::{Activity, ParticipantDeed};
-use crate::{Action, ActionKind, Event, Fields, Millis, Refusal, Slot, Step};
+use crate::{Action, ActionKind, Event, Fields, Refusal, Slot, Step};
 
 impl Fight {
     pub(super) fn act(&mut self, slot: Slot, action: Action, step: &mut Step) -> Result<(), Refusal> {
         let index = self.index(slot)?;
+        self.spend_action(slot, step)?;
         self.lifecycle.expect_fighting()?;
         if self.participants[index].status == Eliminated {
             return Err(Refusal::Eliminated);
-        }
-        if let Err(refusal) = self.rate.take(self.clock.now, self.rules.actions_per_second) {
-            self.flag(slot, Flag::Rate, step);
-            return Err(refusal);
         }
         let kind = action.kind().ok_or(Refusal::Unavailable)?;
         let done = self.may(slot, kind).and_then(|()| self.perform(slot, action, step));
         self.watch(slot, action, done, step);
         if done.is_ok() && kind != ActionKind::Move {
-            self.pass_turn(step);
+            self.end_turn_of(slot, step);
         }
         done
+    }
+
+    /// Every action costs its own participant's budget, also one that is then refused: nobody pays for another.
+    fn spend_action(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
+        let Some(allowed) = Allowance::per_second(self.rules.actions_per_second) else { return Ok(()) };
+        let spent = self.participants[usize::from(slot)].actions.spend(self.clock.host, allowed);
+        spent.map_err(|wait| {
+            if self.lifecycle.expect_fighting().is_ok() {
+                self.flag(slot, Flag::Rate, step);
+            }
+            Refusal::RateLimited { until: self.clock.now.saturating_add(wait) }
+        })
     }
 
     /// Whether `slot` can do something of this kind now, for all that it is doing and suffering.
@@ -103,21 +113,5 @@ impl Fight {
     pub(super) fn is_guarding(&self, slot: Slot) -> bool {
         let p = &self.participants[usize::from(slot)];
         p.guard_until > 0 && self.ruleset.activity.next(p.activity, Activity::GuardOver).is_some()
-    }
-}
-
-impl RateWindow {
-    fn take(&mut self, now: Millis, per_second: u32) -> Result<(), Refusal> {
-        if per_second == 0 {
-            return Ok(());
-        }
-        if now >= self.since + 1000 {
-            *self = Self { since: now, actions: 0 };
-        }
-        if self.actions >= per_second {
-            return Err(Refusal::RateLimited { until: self.since + 1000 });
-        }
-        self.actions += 1;
-        Ok(())
     }
 }

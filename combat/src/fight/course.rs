@@ -206,19 +206,49 @@ impl Fight {
         self.is_full() || self.lifecycle.has_started()
     }
 
+    /// A moment is over: what it means that somebody has fallen in it. All who have fallen have done so together, so that
+    /// no order among them decides.
+    pub(super) fn judge_fallen(&mut self, step: &mut Step) {
+        let Some(reason) = self.fallen.take() else { return };
+        let (round, fighting) = (self.rounds.over, self.lifecycle.is_fighting());
+        if fighting {
+            self.check_score(step);
+        }
+        if self.lifecycle.is_fighting() == fighting && self.rounds.over == round {
+            self.check_victory(reason, step);
+        }
+        if !fighting {
+            self.start_if_all_ready(step);
+        }
+        self.pass_turn_of_fallen(step);
+    }
+
+    /// Whether those who have fallen in this moment leave one side, or nobody, among players.
+    pub(super) fn is_one_side_left(&self) -> bool {
+        let mut standing = self.participants.iter().filter(|p| p.status != Eliminated).map(|p| p.team);
+        let first = standing.next();
+        self.fallen.is_some() && !self.against_server() && standing.all(|team| Some(team) == first)
+    }
+
     /// Looks whether one side is left alone.
     pub(super) fn check_victory(&mut self, reason: EndReason, step: &mut Step) {
         if self.lifecycle.end().is_some() || self.lifecycle.is_ended() {
             return;
         }
-        let standing = |p: &&crate::Participant| p.status != Eliminated;
+        // Who has fallen in a round that is over is back in the next.
+        let between = !self.lifecycle.is_fighting();
+        let standing = |p: &&crate::Participant| {
+            p.status != Eliminated || between && p.enemy.is_none() && !p.forfeited
+        };
         let Some(first) = self.participants.iter().find(standing).map(|p| p.team) else {
             // Players and enemies may have brought each other down.
             let fought = self.participants.iter().any(|p| p.enemy.is_none() && !p.forfeited);
             return if self.against_server() && fought {
                 self.won(EndReason::Defeated, None, step);
             } else if self.has_all() {
-                self.won(EndReason::Abandoned, None, step);
+                // They have brought each other down, or all of them have left.
+                let left = self.participants.iter().all(|p| p.forfeited);
+                self.won(if left { EndReason::Abandoned } else { reason }, None, step);
             } else {
                 self.end_without(EndReason::Abandoned, step);
             };
@@ -241,14 +271,22 @@ impl Fight {
         }
     }
 
-    pub(super) fn check_score(&mut self, team: u8, step: &mut Step) {
-        if self.rules.score_limit > 0 && self.score_of(team) >= u64::from(self.rules.score_limit) {
-            self.won(EndReason::ScoreLimit, Some(team), step);
+    /// Looks whether a team has the score that wins. Of several that reach it in one moment it is the one with the most.
+    fn check_score(&mut self, step: &mut Step) {
+        let limit = u64::from(self.rules.score_limit);
+        let Some(most) = self.participants.iter().map(|p| self.score_of(p.team)).max() else { return };
+        if limit == 0 || most < limit {
+            return;
         }
+        let mut first = self.participants.iter().filter(|p| self.score_of(p.team) == most).map(|p| p.team);
+        let team = first.next().filter(|&team| first.all(|other| other == team));
+        self.won(EndReason::ScoreLimit, team, step);
     }
 
+    /// In this round.
     fn score_of(&self, team: u8) -> u64 {
-        self.participants.iter().filter(|p| p.team == team).map(|p| u64::from(p.score)).sum()
+        let of_team = self.participants.iter().filter(|p| p.team == team);
+        of_team.map(|p| u64::from(p.score - p.score_before)).sum()
     }
 
     /// A team has won the round, or nobody has.
@@ -279,6 +317,10 @@ impl Fight {
     }
 
     fn round_over(&mut self, reason: EndReason, team: Option<u8>, step: &mut Step) {
+        // The next counts from here.
+        for p in &mut self.participants {
+            p.score_before = p.score;
+        }
         let rounds = &mut self.rounds;
         rounds.over += 1;
         let mut most = 0;
@@ -442,6 +484,24 @@ impl Fight {
     pub(super) fn pass_turn(&mut self, step: &mut Step) {
         let Some(at) = self.turn.as_ref().map(|turn| turn.at) else { return };
         self.give_turn(usize::from(at) + 1, step);
+    }
+
+    /// Whoever's turn it was has acted. It may have fallen by that, or the round is over: then it is passed already.
+    pub(super) fn end_turn_of(&mut self, slot: Slot, step: &mut Step) {
+        let round = self.rounds.over;
+        self.judge_fallen(step);
+        if self.rounds.over == round && self.turn.as_ref().is_some_and(|turn| turn.slot() == slot) {
+            self.pass_turn(step);
+        }
+    }
+
+    /// Nobody waits for who has fallen in its own turn.
+    fn pass_turn_of_fallen(&mut self, step: &mut Step) {
+        let Some(slot) = self.turn.as_ref().map(Turn::slot) else { return };
+        let stands = self.participants.get(usize::from(slot)).is_some_and(|p| p.status != Eliminated);
+        if !stands && self.lifecycle.is_fighting() {
+            self.pass_turn(step);
+        }
     }
 
     fn give_turn(&mut self, from: usize, step: &mut Step) {

@@ -80,7 +80,7 @@ impl Fight {
             }
         }
         // One that nobody came with is beaten.
-        self.check_victory(EndReason::LastStanding, step);
+        self.fallen.get_or_insert(EndReason::LastStanding);
     }
 
     /// No enemy of the wave stands any more: the next is set on its way. Whether there is none left, so that the players

@@ -218,16 +218,12 @@ impl Fight {
             let winner = &mut self.participants[usize::from(by)];
             winner.eliminations += 1;
             winner.score = winner.score.saturating_add(score);
-            let team = winner.team;
             step.touch(by, Fields::SCORE);
-            self.check_score(team, step);
         }
         if enemy.is_some() {
             self.enemy_fell(to, step);
         }
-        if self.lifecycle.is_fighting() {
-            self.check_victory(EndReason::LastStanding, step);
-        }
+        self.fallen = Some(EndReason::LastStanding);
     }
 
     /// Health comes back, up to the most.

@@ -53,7 +53,7 @@ impl Fight {
             }
         }
         if self.turn.is_some() && self.lifecycle.is_fighting() {
-            self.pass_turn(step);
+            self.end_turn_of(slot, step);
         }
     }
 

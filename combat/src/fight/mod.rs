@@ -1,11 +1,12 @@
 //! A fight: inputs to changes.
 //!
-//! [`seats`] who takes part, [`course`] what leads to what and who has won, [`timers`] what happens by itself, [`actions`] what
+//! [`admission`] what need not be handled, [`seats`] who takes part, [`course`] what leads to what and who has won, [`timers`] what happens by itself, [`actions`] what
 //! a participant does, and what that is made of: [`attack`], [`harm`], [`abilities`], [`effects`], [`movement`]. The world
 //! around them: [`enemies`], their [`minds`] and [`routes`], [`things`], [`sight`], [`watch`].
 
 mod abilities;
 mod actions;
+mod admission;
 mod attack;
 mod course;
 mod effects;
@@ -32,7 +33,7 @@ use crate::digest::StateHasher;
 use crate::field::Field;
 use crate::participant::ParticipantStatus::Eliminated;
 use crate::{
-    Answer, Input, Lifecycle, Millis, Mode, Participant, PlayerId, Refusal, Rules, Ruleset, Setup, Slot, Step,
+    Answer, EndReason, Input, Lifecycle, Millis, Mode, Participant, PlayerId, Refusal, Rules, Ruleset, Setup, Slot, Step,
 };
 
 pub use course::{Rounds, Turn};
@@ -64,12 +65,14 @@ pub struct Fight {
     teams: SmallVec<[u8; 0]>,
     /// No timer fires before this: the soonest, or sooner.
     due: Millis,
-    rate: RateWindow,
     totals: Totals,
     field: Field,
     rounds: Rounds,
     turn: Option<Turn>,
     waves: Waves,
+    /// Somebody has fallen in this moment; judged when the moment is over, so never between two inputs.
+    #[serde(skip)]
+    fallen: Option<EndReason>,
 }
 
 /// Sums over the fight.
@@ -85,17 +88,12 @@ pub struct Totals {
 }
 
 /// Session time: the host's time less the time spent paused.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Clock {
     now: Millis,
     stopped: Millis,
-}
-
-/// Actions taken in the current second.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct RateWindow {
-    since: Millis,
-    actions: u32,
+    /// The host's time of the last input, which goes on while the fight is paused.
+    host: Millis,
 }
 
 impl Fight {
@@ -116,12 +114,12 @@ impl Fight {
             participants: Vec::with_capacity(participants.len()),
             teams: teams.into_iter().collect(),
             due: 0,
-            rate: RateWindow::default(),
             totals: Totals::default(),
             field: Field::new(&ruleset.environment, 0),
             rounds: Rounds::default(),
             turn: None,
             waves: Waves::default(),
+            fallen: None,
             rules,
             mode,
             ruleset,
@@ -157,6 +155,7 @@ impl Fight {
             return answer;
         }
         let outcome = self.apply(host_now, input, step);
+        self.judge_fallen(step);
         self.number(step);
         let answer = outcome.map(|()| self.seq);
         if let Input::Act { slot, id, .. } = input {
@@ -193,7 +192,6 @@ impl Fight {
         self.seats.hash(&mut hasher);
         self.participants.hash(&mut hasher);
         self.teams.hash(&mut hasher);
-        self.rate.hash(&mut hasher);
         self.totals.hash(&mut hasher);
         self.field.hash(&mut hasher);
         self.rounds.hash(&mut hasher);
@@ -272,7 +270,7 @@ impl Fight {
 
     /// The host's time now, as it was at the last input: what a clock has to go on from after a restart.
     pub fn host_now(&self) -> Millis {
-        self.clock.now + self.clock.stopped
+        self.clock.host
     }
 
     fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
@@ -328,6 +326,13 @@ impl Fight {
 
     fn restart_clock(&mut self, host_now: Millis) {
         self.clock.stopped = self.clock.stopped.max(host_now.saturating_sub(self.clock.now));
+    }
+}
+
+impl Hash for Clock {
+    /// Without the host's time, which every input brings along: in a pause nothing happens.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (self.now, self.stopped).hash(hasher);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who takes part: seats, connections, forfeits.
 
 use super::{Eliminated, Fight};
+use crate::budget::CONNECTS;
 use crate::participant::Link;
 use crate::participant::ParticipantStatus::{Active, Disconnected};
 use crate::ruleset::Activity;
@@ -25,17 +26,7 @@ impl Fight {
     }
 
     pub(super) fn seat(&mut self, player: PlayerId, step: &mut Step) -> Result<(), Refusal> {
-        if self.rules.late_join == 0 || !self.lifecycle.is_fighting() {
-            self.lifecycle.expect_preparing()?;
-        }
-        if self.slot_of(player).is_some() {
-            return Err(Refusal::AlreadySeated);
-        }
-        // Enemies have the slots behind the players': with these there, nobody can be put in front of them.
-        let blocked = self.participants.last().is_some_and(|p| p.enemy.is_some());
-        if blocked || self.participants.len() >= usize::from(self.seats) {
-            return Err(Refusal::Full);
-        }
+        self.expect_free_seat(player)?;
         let slot = self.add_player(player);
         step.touch(slot, Fields::SEAT);
         step.note(Event::Seated { by: slot });
@@ -52,14 +43,8 @@ impl Fight {
     }
 
     pub(super) fn ready(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
-        let index = self.index(slot)?;
-        self.lifecycle.expect_preparing()?;
-        let participant = &mut self.participants[index];
-        if participant.status == Eliminated {
-            return Err(Refusal::Eliminated);
-        }
-        if !participant.ready {
-            participant.ready = true;
+        if !self.expect_unready(slot)? {
+            self.participants[usize::from(slot)].ready = true;
             step.touch(slot, Fields::READY);
             step.note(Event::Ready { by: slot });
         }
@@ -73,6 +58,8 @@ impl Fight {
         if participant.link == Link::Up {
             return Ok(());
         }
+        let spent = participant.connects.spend(self.clock.host, CONNECTS);
+        spent.map_err(|wait| Refusal::RateLimited { until: self.clock.now.saturating_add(wait) })?;
         participant.link = Link::Up;
         if self.lifecycle.is_ended() {
             return Ok(());
@@ -107,7 +94,7 @@ impl Fight {
         Ok(())
     }
 
-    /// Everybody whose time to come back was over by `due`, at once: two who left together leave a draw.
+    /// Everybody whose time to come back was over by `due`.
     pub(super) fn forfeit_late(&mut self, due: Millis, step: &mut Step) {
         for slot in self.slots() {
             let participant = &mut self.participants[usize::from(slot)];
@@ -115,13 +102,12 @@ impl Fight {
                 participant.forfeited = true;
                 self.fall(slot, step);
                 step.note(Event::Forfeited { by: slot });
+                self.fallen.get_or_insert(EndReason::Forfeit);
             }
         }
-        self.check_victory(EndReason::Forfeit, step);
-        self.start_if_all_ready(step);
     }
 
-    /// Out of the fight, for this round at least. Whoever calls it says why, and looks whether that decides the fight.
+    /// Out of the fight, for this round at least. Whoever calls it says why, and that it has to be judged.
     pub(super) fn fall(&mut self, slot: Slot, step: &mut Step) {
         let participant = &mut self.participants[usize::from(slot)];
         participant.status = Eliminated;

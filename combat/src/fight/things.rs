@@ -140,8 +140,7 @@ impl Fight {
         self.burn_within(id, false, step);
     }
 
-    /// Hurts all within, friend or foe, without anybody's merit: who has least health first, so that of two who die of it
-    /// together it is the stronger that is left. Walls keep the blast of one that goes off away.
+    /// Hurts all within, friend or foe, without anybody's merit. Walls keep the blast of one that goes off away.
     fn burn_within(&mut self, id: u8, blast: bool, step: &mut Step) {
         let ruleset = Arc::clone(&self.ruleset);
         let hazard = &ruleset.environment.hazards[usize::from(id)];
@@ -151,8 +150,7 @@ impl Fight {
                 || hazard.at.within(p.at, hazard.radius_cm) && !(blast && self.wall_between(hazard.at, p.at));
             p.status != Eliminated && reached
         };
-        let mut burned: SmallVec<[Slot; 8]> = self.slots().filter(within).collect();
-        burned.sort_by_key(|&slot| self.participants[usize::from(slot)].hp);
+        let burned: SmallVec<[Slot; 8]> = self.slots().filter(within).collect();
         for to in burned {
             if hazard.damage > 0 {
                 let (element, source) = (hazard.element, Source::Hazard(id));

@@ -38,13 +38,19 @@ const MOST_FIRED: usize = 100_000;
 impl Fight {
     /// Moves the clock and fires what is due, in order of time.
     pub(super) fn advance(&mut self, host_now: Millis, step: &mut Step) {
+        self.clock.host = self.clock.host.max(host_now);
         if self.lifecycle.is_paused() {
             return;
         }
-        let now = self.clock.now.max(host_now.saturating_sub(self.clock.stopped));
+        let now = self.time_at(host_now);
         let mut fired = 0;
         while self.due.min(self.lifecycle.until().unwrap_or(Millis::MAX)) <= now && fired < MOST_FIRED {
             let (at, timer) = self.soonest();
+            // Who falls in one moment falls together; but the end of a state comes after all that was before it.
+            if self.fallen.is_some() && (at > self.clock.now || timer == Timer::State) {
+                self.judge_fallen(step);
+                continue;
+            }
             if at > now {
                 self.due = at;
                 break;
@@ -54,7 +60,16 @@ impl Fight {
             fired += 1;
             self.due = 0;
         }
+        self.judge_fallen(step);
         self.clock.now = now;
+    }
+
+    /// Session time at the host's time.
+    pub(super) fn time_at(&self, host_now: Millis) -> Millis {
+        if self.lifecycle.is_paused() {
+            return self.clock.now;
+        }
+        self.clock.now.max(host_now.saturating_sub(self.clock.stopped))
     }
 
     /// The next timer; nothing is due any more once the fight has ended.

@@ -128,7 +128,8 @@ impl Watch<'_> {
                 assert_eq!(counted(self.after), counted(self.before), "and counts once");
             }
             None if id > 0 && usize::from(slot) < self.after.participants().len() => {
-                assert_eq!(self.after.remembered(slot, id), Some(self.answer));
+                let for_good = self.answer.is_ok() || self.answer.is_err_and(|refusal| refusal.until().is_none());
+                assert_eq!(self.after.remembered(slot, id), for_good.then_some(self.answer));
             }
             None => assert!(self.answer.is_err() || self.answer == Ok(self.after.seq())),
         }
@@ -241,10 +242,11 @@ impl Watch<'_> {
             assert_eq!(self.before.standings(), self.after.standings(), "a result stays");
         }
         if let Some(winner) = is.winner() {
-            // Rounds that were won before, and an effect that outlives who put it there, also win for the fallen.
+            // Rounds that were won before, an effect that outlives who put it there, and that all others leave between two
+            // rounds also wins for the fallen.
             let fallen = self.after.participants()[usize::from(winner)].status() == ParticipantStatus::Eliminated;
             assert!(
-                !fallen || matches!(is.end(), Some(EndReason::RoundsWon | EndReason::ScoreLimit)),
+                !fallen || matches!(is.end(), Some(EndReason::RoundsWon | EndReason::ScoreLimit | EndReason::Forfeit)),
                 "{:?}",
                 is.end()
             );

@@ -1,0 +1,72 @@
+//! What need not be handled: inputs that change nothing, and those that are over their participant's budget. A host that asks
+//! first keeps them out of its log, so that nobody can fill it with them.
+
+use super::{Eliminated, Fight};
+use crate::budget::{Allowance, CONNECTS};
+use crate::fair_play::Flag;
+use crate::participant::Link;
+use crate::{Input, Millis, Participant, PlayerId, Refusal, Slot};
+
+impl Fight {
+    /// What `input` would be answered at the host's time, where it would change nothing; `None` where it has to be handled. The
+    /// first action over a budget has to be: it is a matter of fair play.
+    pub fn turned_away(&self, host_now: Millis, input: Input) -> Option<Result<(), Refusal>> {
+        match input {
+            Input::Act { slot, .. } => self.is_over_budget(host_now, slot).map(Err),
+            Input::Connect { slot } => {
+                let participant = self.player(slot)?;
+                if participant.link == Link::Up {
+                    return Some(Ok(()));
+                }
+                participant.connects.left(host_now, CONNECTS).err().map(|wait| Err(self.limited(host_now, wait)))
+            }
+            Input::Disconnect { slot } => (self.player(slot)?.link != Link::Up).then_some(Ok(())),
+            // Time may have to bring something about first.
+            _ if self.deadline().is_some_and(|due| due <= host_now) => None,
+            Input::Ready { slot } => match self.expect_unready(slot) {
+                Ok(ready) => ready.then_some(Ok(())),
+                Err(refusal) => Some(Err(refusal)),
+            },
+            Input::Seat { player } => self.expect_free_seat(player).err().map(Err),
+            _ => None,
+        }
+    }
+
+    fn is_over_budget(&self, host_now: Millis, slot: Slot) -> Option<Refusal> {
+        let allowed = Allowance::per_second(self.rules.actions_per_second)?;
+        let participant = self.player(slot)?;
+        let wait = participant.actions.left(host_now, allowed).err()?;
+        let raises = participant.conduct.quiet_until(Flag::Rate) <= self.time_at(host_now);
+        let told = raises && self.lifecycle.expect_fighting().is_ok();
+        (!told).then(|| self.limited(host_now, wait))
+    }
+
+    fn limited(&self, host_now: Millis, wait: Millis) -> Refusal {
+        Refusal::RateLimited { until: self.time_at(host_now).saturating_add(wait) }
+    }
+
+    fn player(&self, slot: Slot) -> Option<&Participant> {
+        self.index(slot).ok().map(|index| &self.participants[index])
+    }
+
+    /// Whether a participant who can say that it is ready has said so already.
+    pub(super) fn expect_unready(&self, slot: Slot) -> Result<bool, Refusal> {
+        let index = self.index(slot)?;
+        self.lifecycle.expect_preparing()?;
+        let participant = &self.participants[index];
+        if participant.status == Eliminated { Err(Refusal::Eliminated) } else { Ok(participant.ready) }
+    }
+
+    /// Whether there is a seat for the player.
+    pub(super) fn expect_free_seat(&self, player: PlayerId) -> Result<(), Refusal> {
+        if self.rules.late_join == 0 || !self.lifecycle.is_fighting() {
+            self.lifecycle.expect_preparing()?;
+        }
+        if self.slot_of(player).is_some() {
+            return Err(Refusal::AlreadySeated);
+        }
+        // Enemies have the slots behind the players': with these there, nobody can be put in front of them.
+        let blocked = self.participants.last().is_some_and(|p| p.enemy.is_some());
+        if blocked || self.participants.len() >= usize::from(self.seats) { Err(Refusal::Full) } else { Ok(()) }
+    }
+}
