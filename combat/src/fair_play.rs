@@ -13,7 +13,7 @@ pub enum Flag {
     Interval,
     /// Aimed beyond its range, or at what it cannot see, more than once in a row.
     Aim,
-    /// More actions than the session takes in a second.
+    /// More actions than a participant may do in a second.
     Rate,
     /// Acts like clockwork.
     Regular,

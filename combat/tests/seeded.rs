@@ -82,7 +82,7 @@ fn a_fight_that_was_recorded_is_still_the_same() {
     let fight = watched.fight();
     let totals = fight.totals();
     let health: Vec<u32> = fight.participants().iter().map(Participant::hp).collect();
-    assert_eq!((totals.actions, totals.refused, totals.damage, totals.eliminations), (70, 88, 850, 1));
+    assert_eq!((totals.actions, totals.refused, totals.damage, totals.eliminations), (70, 89, 850, 1));
     assert_eq!(health, [11, 47, 0, 92]);
     assert_eq!(fight.seq(), 86);
     assert_eq!(fight.state_digest(), 0x9B9D_626C_6A7C_44D0);

@@ -93,7 +93,7 @@ reasons! {
     Busy = "busy": "The player is busy with something else.",
     NotYourTurn = "not_your_turn": "It is another participant's turn.",
     // What the server can carry.
-    RateLimited = "rate_limited": "More actions than the session takes in a second.",
+    RateLimited = "rate_limited": "More than the participant may do in so short a time.",
     TooManyRequests = "too_many_requests": "More requests than this caller may send; try again.",
     Overloaded = "overloaded": "The server has more work than it can take; try again.",
     LogUnavailable = "log_unavailable": "The log cannot be written at the moment, so nothing can be acknowledged; try again.",

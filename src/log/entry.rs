@@ -13,7 +13,7 @@ use crate::limits;
 use crate::replays::RecorderState;
 
 /// First bytes of every segment, with the version of its form.
-pub const MAGIC: &[u8; 12] = b"tiltyard\x03\0\0\0";
+pub const MAGIC: &[u8; 12] = b"tiltyard\x04\0\0\0";
 
 /// Length and checksum in front of a payload.
 pub const FRAME_HEADER: usize = 8;

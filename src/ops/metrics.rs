@@ -69,7 +69,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 29] = [
+const SHARD_FIGURES: [(&str, &str, Read); 30] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -78,6 +78,11 @@ const SHARD_FIGURES: [(&str, &str, Read); 29] = [
     ("tiltyard_inputs_total", "Inputs given to fights: actions, joins, timers.", |stats| stats.inputs),
     ("tiltyard_actions_total", "Actions applied.", |stats| stats.actions),
     ("tiltyard_actions_refused_total", "Actions refused.", |stats| stats.refused),
+    (
+        "tiltyard_inputs_turned_away_total",
+        "Inputs over their participant's budget, or that would have changed nothing.",
+        |stats| stats.turned_away,
+    ),
     ("tiltyard_actions_repeated_total", "Repeated actions answered from memory.", |stats| stats.repeated),
     ("tiltyard_deltas_total", "Deltas produced.", |stats| stats.deltas),
     ("tiltyard_deltas_sent_total", "Deltas queued for connections.", |stats| stats.deltas_out),

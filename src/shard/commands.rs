@@ -175,7 +175,10 @@ impl Worker {
         };
         let act = Act { to: target, ..action.act.clone() };
         let input = Input::Act { slot, id: 0, action: command::action(&act)? };
-        let answer = self.apply(key, input, None);
+        let answer = match self.turned_away(key, input) {
+            Some(answer) => answer.map(|()| 0),
+            None => self.apply(key, input, None),
+        };
         let seq = self.named(key, answer)?;
         let session = self.sessions.get(key).ok_or(Reason::Internal)?;
         let damage = self.step.events().iter().map(|event| match event {
@@ -188,7 +191,11 @@ impl Worker {
 
     fn seat(&mut self, id: Uuid, player: Uuid) -> Result<u8, Refusal> {
         let key = self.find(id)?;
-        let answer = self.apply(key, Input::Seat { player: player.as_u128() }, None);
+        let input = Input::Seat { player: player.as_u128() };
+        let answer = match self.turned_away(key, input) {
+            Some(answer) => answer.map(|()| 0),
+            None => self.apply(key, input, None),
+        };
         self.named(key, answer)?;
         self.sessions[key].fight.slot_of(player.as_u128()).ok_or_else(|| Reason::Internal.into())
     }

@@ -91,9 +91,18 @@ impl Worker {
     fn join(&mut self, conn: ConnKey, key: SessionKey, slot: Slot) {
         let handle = self.sessions[key].handle();
         if self.connections[conn].join(handle).is_none() {
+            let connect = Input::Connect { slot };
+            let turned_away = self.turned_away(key, connect);
+            if turned_away.is_some_and(|answer| answer.is_err()) {
+                // Who comes and goes all the time.
+                self.error(conn, Reason::RateLimited);
+                return;
+            }
             self.replace(key, slot);
-            // Connecting is refused to nobody who has a seat; the others see it before the new member is one.
-            let _ = self.apply(key, Input::Connect { slot }, None);
+            // Else connecting is refused to nobody who has a seat; the others see it before the new member is one.
+            if turned_away.is_none() {
+                let _ = self.apply(key, connect, None);
+            }
             let Some(session) = self.sessions.get_mut(key) else { return };
             session.members.push(Member { conn, slot });
             self.connections[conn].joins.push(Join { handle, session: key, slot, again_at: 0 });
@@ -156,7 +165,10 @@ impl Worker {
     fn part(&mut self, conn: ConnKey, join: Join) {
         let Some(session) = self.sessions.get_mut(join.session) else { return };
         session.members.retain(|member| member.conn != conn);
-        // Never refused.
-        let _ = self.apply(join.session, Input::Disconnect { slot: join.slot }, None);
+        let input = Input::Disconnect { slot: join.slot };
+        if self.turned_away(join.session, input).is_none() {
+            // Never refused.
+            let _ = self.apply(join.session, input, None);
+        }
     }
 }

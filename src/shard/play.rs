@@ -106,6 +106,15 @@ impl Worker {
         }
     }
 
+    /// What the session's fight would answer `input`, where it is over its participant's budget or changes nothing: it is not
+    /// handled then, and not logged, so that nobody can fill the log with it.
+    pub(super) fn turned_away(&mut self, key: SessionKey, input: Input) -> Option<Result<(), Refused>> {
+        let session = self.sessions.get(key)?;
+        let answer = session.fight.turned_away(session.host_time(self.clock.now), input)?;
+        self.stats.turned_away += 1;
+        Some(answer)
+    }
+
     /// The one way to change a session: steps it, logs the input, queues the answer and what everybody is shown.
     pub(super) fn apply(&mut self, key: SessionKey, input: Input, actor: Option<Actor>) -> Answer {
         let Some(session) = self.sessions.get_mut(key) else { return Err(Refused::Ended) };
@@ -273,6 +282,11 @@ impl Worker {
             Err(reason) => return refuse(self, reason),
         };
         let input = Input::Act { slot: join.slot, id: act.id, action };
+        if let Some(refused) = self.turned_away(join.session, input).and_then(Result::err) {
+            self.stats.refused += 1;
+            self.answer_action(join.session, (conn, act.id), Err(refused));
+            return;
+        }
         // The answer goes out with the step.
         let _ = self.apply(join.session, input, Some((conn, act.id)));
     }
@@ -283,7 +297,10 @@ impl Worker {
             self.tell(conn, &ServerMessage::Refused(notice));
             return;
         };
-        if let Err(refused) = self.apply(join.session, Input::Ready { slot: join.slot }, None) {
+        let input = Input::Ready { slot: join.slot };
+        let turned_away = self.turned_away(join.session, input);
+        let answer = turned_away.unwrap_or_else(|| self.apply(join.session, input, None).map(drop));
+        if let Err(refused) = answer {
             let Refusal { reason, retry_ms, .. } = refusal(refused, 0);
             self.tell(conn, &ServerMessage::Refused(RefusedNotice { s, id: 0, reason, retry_ms }));
         }

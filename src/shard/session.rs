@@ -383,11 +383,13 @@ fn system_time(unix_ms: u64) -> SystemTime {
 
 #[cfg(test)]
 mod tests {
+    use tiltyard_combat::answers::REMEMBERED;
     use tiltyard_combat::{Action, BodyPart, Difficulty, Input, Mode, Rules, Step};
     use uuid::Uuid;
 
     use super::Session;
     use crate::hub::NewFight;
+    use crate::replays::Recorder;
     use crate::rules::Library;
 
     /// Memory of a live session with four players, all that belongs to it alone. The ruleset is shared by all sessions.
@@ -417,9 +419,11 @@ mod tests {
                 step.clear();
                 session.handle_input(0, 0, Input::Ready { slot }, &mut step).unwrap();
             }
-            // Each hits the next, until the recorder is full and what is remembered of events, too.
-            for round in 0_u64..100 {
-                if session.facts.recorder.is_full() {
+            // Each hits the next, until all is full that is remembered of events and answers, and the recorder, too.
+            for round in 0_u64..1_000 {
+                if round == 4 * REMEMBERED as u64 {
+                    session.facts.recorder = Recorder::default();
+                } else if round > 4 * REMEMBERED as u64 && session.facts.recorder.is_full() {
                     break;
                 }
                 let slot = u8::try_from(round % 4).unwrap();
@@ -431,6 +435,13 @@ mod tests {
         let bytes = measured.bytes_current + i64::try_from(size_of::<Session>()).unwrap();
         println!("a live session of four takes {bytes} bytes");
         assert!(bytes <= BOUND_BYTES, "{bytes} bytes");
-        assert!(session.is_some_and(|session| session.facts.recorder.is_full()), "it is as large as it gets");
+        let session = session.unwrap();
+        assert!(session.facts.recorder.is_full(), "it is as large as it gets");
+        for participant in session.fight.participants() {
+            let last = participant.last_action_id();
+            let slot = u8::try_from(participant.player() - 1).unwrap();
+            let remembered = (1..=last).filter(|&id| matches!(session.fight.remembered(slot, id), Some(Ok(_))));
+            assert_eq!(remembered.count(), REMEMBERED, "and has all its answers");
+        }
     }
 }

@@ -82,6 +82,8 @@ stats! {
     actions,
     /// Actions refused by name.
     refused,
+    /// Inputs that no fight was given, as they were over their participant's budget or would have changed nothing.
+    turned_away,
     /// Repeated actions answered from memory.
     repeated,
     /// Deltas made.

@@ -6,6 +6,7 @@
 mod abilities;
 mod bad_input;
 mod bots;
+mod budgets;
 mod contract;
 mod crash;
 mod disk_full;

@@ -105,7 +105,7 @@ rules! {
     intermission_ms = 5_000 in 0..=600_000,
     /// Score for an elimination.
     elimination_score = 100 in 0..=1_000_000,
-    /// Score that wins; 0 for none does.
+    /// Score that wins the round it is made in; 0 for none does.
     score_limit = 0 in 0..=1_000_000,
     /// Whether those who are still standing when the time is up have won against the server's enemies.
     survive = 0 in 0..=1,
@@ -140,7 +140,7 @@ rules! {
     /// How much more health and damage the server's enemies have for each seat of players after the first.
     enemy_growth_percent = 0 in 0..=1_000,
     // Fair play.
-    /// Most actions the session takes in a second; 0 for no bound.
+    /// Most actions of one participant in a second, and at once; 0 for no bound.
     actions_per_second = 100 in 0..=1_000_000,
     /// Time without an action after which a participant is flagged as away; 0 for never.
     afk_ms = 45_000 in 0..=3_600_000,
