@@ -75,7 +75,9 @@ fn rain() -> Arc<Ruleset> {
 fn whatever_takes_all_at_once_leaves_a_draw() {
     for players in [2, 3] {
         let lines = |what: &str| {
-            format!("seats {players}\nat 0 -> phase active\n{what}, phase cooldown, end last standing, winner nobody, team won nobody")
+            format!(
+                "seats {players}\nat 0 -> phase active\n{what}, phase cooldown, end last standing, winner nobody, team won nobody"
+            )
         };
         check_in(&ruleset(), Mode::Pvp, &lines("at 0 p1 strike hazard 0 -> ok"));
         check_in(&rain(), Mode::Pvp, &lines("at 1000 -> p0 eliminated, p1 eliminated"));

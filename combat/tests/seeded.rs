@@ -85,7 +85,7 @@ fn a_fight_that_was_recorded_is_still_the_same() {
     assert_eq!((totals.actions, totals.refused, totals.damage, totals.eliminations), (70, 89, 850, 1));
     assert_eq!(health, [11, 47, 0, 92]);
     assert_eq!(fight.seq(), 86);
-    assert_eq!(fight.state_digest(), 0x9B9D_626C_6A7C_44D0);
+    assert_eq!(fight.state_digest(), 0xA7F0_4E26_09C6_C3AB);
 }
 
 #[test]

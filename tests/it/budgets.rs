@@ -11,7 +11,8 @@ use crate::support::{Node, answer, attack, until};
 async fn one_floods_and_the_other_is_neither_refused_nor_flagged() {
     let node = Node::start();
     // The other's thirty are just what a participant may do at once.
-    let rules = json!({ "health": 1_000_000, "attack_interval_ms": 0, "preparation_ms": 60_000, "actions_per_second": 30 });
+    let rules =
+        json!({ "health": 1_000_000, "attack_interval_ms": 0, "preparation_ms": 60_000, "actions_per_second": 30 });
     let mut fight = node.fight(2, rules).await;
     fight.begin().await;
     // Refused actions, and some that hit: far more than a second has room for, all on its way while the other acts.
@@ -30,7 +31,8 @@ async fn one_floods_and_the_other_is_neither_refused_nor_flagged() {
 
     let logs = fight.call(&node, Method::GET, &format!("/sessions/{}/logs?limit=100", fight.id), None).await.body;
     let flagged = logs["logs"].as_array().unwrap().iter().filter(|entry| entry["event_type"] == "flagged");
-    let rate: Vec<_> = flagged.filter(|entry| entry["data"]["flag"] == "rate").map(|entry| &entry["data"]["by"]).collect();
+    let rate: Vec<_> =
+        flagged.filter(|entry| entry["data"]["flag"] == "rate").map(|entry| &entry["data"]["by"]).collect();
     assert_eq!(rate, [&json!(fight.players[0])]);
     assert!(node.metric("tiltyard_inputs_turned_away_total").await >= 1.0);
 }

@@ -237,9 +237,7 @@ impl Fight {
         }
         // Who has fallen in a round that is over is back in the next.
         let between = !self.lifecycle.is_fighting();
-        let standing = |p: &&crate::Participant| {
-            p.status != Eliminated || between && p.enemy.is_none() && !p.forfeited
-        };
+        let standing = |p: &&crate::Participant| p.status != Eliminated || between && p.enemy.is_none() && !p.forfeited;
         let Some(first) = self.participants.iter().find(standing).map(|p| p.team) else {
             // Players and enemies may have brought each other down.
             let fought = self.participants.iter().any(|p| p.enemy.is_none() && !p.forfeited);

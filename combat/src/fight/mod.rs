@@ -33,7 +33,8 @@ use crate::digest::StateHasher;
 use crate::field::Field;
 use crate::participant::ParticipantStatus::Eliminated;
 use crate::{
-    Answer, EndReason, Input, Lifecycle, Millis, Mode, Participant, PlayerId, Refusal, Rules, Ruleset, Setup, Slot, Step,
+    Answer, EndReason, Input, Lifecycle, Millis, Mode, Participant, PlayerId, Refusal, Rules, Ruleset, Setup, Slot,
+    Step,
 };
 
 pub use course::{Rounds, Turn};
