@@ -1,5 +1,7 @@
 //! One who sends more than it may costs nobody but itself.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 use tiltyard_client::{Order, Update};
@@ -49,18 +51,17 @@ async fn what_was_refused_for_want_of_time_is_done_when_its_id_comes_again() {
         let id = client.act(Order::attack(1)).await.unwrap();
         refused = answer(client, id).await.err();
     }
-    let (refused, other) = (refused.unwrap(), client.act(Order::attack(0)).await.unwrap());
-    assert_eq!(refused.reason, Reason::Cooldown);
+    let (mut refused, other) = (refused.unwrap(), client.act(Order::attack(0)).await.unwrap());
     assert_eq!(answer(client, other).await.unwrap_err().reason, Reason::InvalidTarget);
-    loop {
+    let done = loop {
+        assert_eq!(refused.reason, Reason::Cooldown);
+        tokio::time::sleep(Duration::from_millis(refused.retry_ms.unwrap().into())).await;
         client.act_as(refused.id, Order::attack(1)).await.unwrap();
         match answer(client, refused.id).await {
-            Ok(ack) => {
-                client.act_as(refused.id, Order::attack(1)).await.unwrap();
-                assert_eq!(answer(client, refused.id).await.unwrap(), ack, "and then it is remembered");
-                return;
-            }
-            Err(again) => assert_eq!(again.reason, Reason::Cooldown),
+            Ok(ack) => break ack,
+            Err(again) => refused = again,
         }
-    }
+    };
+    client.act_as(done.id, Order::attack(1)).await.unwrap();
+    assert_eq!(answer(client, done.id).await.unwrap(), done, "and then it is remembered");
 }
