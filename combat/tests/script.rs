@@ -3,6 +3,8 @@
 mod scripts;
 mod watched;
 
+use std::fmt::Write as _;
+
 use scripts::check;
 
 // From the first connection to the result.
@@ -678,13 +680,13 @@ fn an_id_that_was_passed_over_is_new_and_a_forgotten_one_stale() {
     // By any step.
     let ids: Vec<u64> = (0..64).map(|n| 10 + n * n * 1_000).collect();
     for (at, id) in ids.iter().enumerate() {
-        use std::fmt::Write as _;
         let first = if at < 63 { "ok" } else { "stale id" };
-        writeln!(script, "at 11000 p0 dance id {id} -> unavailable").unwrap();
-        writeln!(script, "at 11000 p0 attack p1 id 7 -> {first}, unchanged").unwrap();
+        let lines =
+            format!("at 11000 p0 dance id {id} -> unavailable\nat 11000 p0 attack p1 id 7 -> {first}, unchanged");
+        writeln!(script, "{lines}").expect("a string takes all");
     }
     for id in ids {
-        script += &format!("at 12000 p0 attack p1 id {id} -> unavailable, unchanged\n");
+        writeln!(script, "at 12000 p0 attack p1 id {id} -> unavailable, unchanged").expect("a string takes all");
     }
     check(&script);
 }
