@@ -65,7 +65,7 @@ impl Shard {
             participants: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
             seats: 2,
             ruleset: Arc::clone(Library::built_in().by_name("default").unwrap()),
-            rules: Rules { preparation_ms: 0, ..Rules::default() },
+            rules: Rules { preparation_ms: 0, actions_per_second: 0, ..Rules::default() },
             teams: Vec::new(),
             settings: String::new(),
             metadata: String::new(),
