@@ -29,6 +29,32 @@ pub enum Operation {
     ReadMetrics,
 }
 
+impl Operation {
+    /// Whether it changes the session it is about, or leads into it: only the node that the session lives at can do that.
+    pub const fn changes(self) -> bool {
+        match self {
+            Self::Act
+            | Self::UpdateSession
+            | Self::TerminateSession
+            | Self::JoinSession
+            | Self::LeaveSession
+            | Self::PatchState
+            | Self::Heartbeat
+            | Self::MintTicket
+            | Self::Connect => true,
+            Self::CreateSession
+            | Self::CreateLogin
+            | Self::ListSessions
+            | Self::ReadSession
+            | Self::ReadReplay
+            | Self::RevokeTokens
+            | Self::TakeArenaSeat
+            | Self::ReadAnalytics
+            | Self::ReadMetrics => false,
+        }
+    }
+}
+
 /// How a caller stands to the session an operation is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Relation {

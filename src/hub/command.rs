@@ -1,38 +1,35 @@
 //! What REST, sockets and tickers put into a shard's inbox, and what comes back. Closed enums: a command can be logged.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
 pub use tiltyard_combat::Mode;
-use tiltyard_combat::ruleset::EffectId;
-use tiltyard_combat::{
-    Action, BodyPart, EndReason, Fields, Fight, ParticipantStatus, PhaseName, Point, Rules, Ruleset, SessionStatus,
-    Target, Thing,
-};
+use tiltyard_combat::{Action, BodyPart, Point, Rules, Ruleset, Target, Thing};
 use tiltyard_protocol::{Act, ActionKind, Encoding, Reason};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::fight::{FightInfo, Viewer};
 use crate::records::{Expected, Update};
 use crate::replays::Recording;
-use crate::store::Status;
 
 /// One entry of a shard's inbox.
 #[derive(Debug)]
 pub enum Command {
-    /// Put a new fight into the arena.
-    Create(Box<NewFight>, Reply<FightInfo>),
-    /// Read a session.
-    Read(Uuid, Reply<FightInfo>),
+    /// Put a new fight into the arena; the answer is what the viewer may see of it.
+    Create(Box<NewFight>, Viewer, Reply<FightInfo>),
+    /// Read a session, as far as the viewer may see it.
+    Read(Uuid, Viewer, Reply<FightInfo>),
+    /// The same of several at once; those that are not there are left out.
+    ReadMany(Vec<Uuid>, Viewer, Reply<Vec<FightInfo>>),
     /// Hand over what is recorded of a session; refused where some of it was lost.
     Recording(Uuid, Reply<Recording>),
-    /// Apply an action for `player`, as if it had come over a socket.
-    Act { session: Uuid, player: Uuid, action: RestAction, reply: Reply<ActionApplied> },
+    /// Apply an action for `player`, as if it had come over a socket. What it did is told as the player may know it, the fight
+    /// as the viewer may see it.
+    Act { session: Uuid, player: Uuid, action: RestAction, viewer: Viewer, reply: Reply<ActionApplied> },
     /// Take a free seat.
     Seat { session: Uuid, player: Uuid, reply: Reply<u8> },
     /// Change what is changed by hand, if the session is at the expected version.
-    Control { session: Uuid, expected: Expected, control: Control, reply: Reply<FightInfo> },
+    Control { session: Uuid, expected: Expected, control: Control, viewer: Viewer, reply: Reply<FightInfo> },
     /// A socket after its upgrade.
     Attach(Box<Attachment>),
     /// Close with 4401 every connection whose credentials were of this auth session.
@@ -119,196 +116,6 @@ pub enum Control {
     Update(Update),
     /// With `force` the results phase is skipped.
     Terminate { force: bool },
-}
-
-/// A session as REST tells of it and the store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FightInfo {
-    pub id: Uuid,
-    pub mode: Mode,
-    pub creator: Uuid,
-    pub status: SessionStatus,
-    pub phase: PhaseName,
-    /// Until the phase ends by itself; zero where nothing is set to end it.
-    pub remaining_ms: u64,
-    pub seats: u8,
-    pub participants: Vec<ParticipantInfo>,
-    pub created_at: SystemTime,
-    pub started_at: Option<SystemTime>,
-    pub ended_at: Option<SystemTime>,
-    pub updated_at: SystemTime,
-    /// JSON text as given; empty where there was none.
-    pub settings: String,
-    /// JSON text as given; empty where there was none.
-    pub metadata: String,
-    pub seq: u64,
-    /// Changes made by [`Control`], starting at 1.
-    pub version: u64,
-    pub active_ms: u64,
-    pub actions: u64,
-    /// Actions refused.
-    pub refused: u64,
-    pub damage: u64,
-    pub eliminations: u32,
-    pub winner: Option<Uuid>,
-    #[serde(default)]
-    pub winning_team: Option<u8>,
-    pub end_reason: Option<EndReason>,
-    /// The ruleset's name.
-    #[serde(default)]
-    pub ruleset: String,
-    /// Rounds that are over.
-    #[serde(default)]
-    pub round: u8,
-    /// Those that the server plays.
-    #[serde(default)]
-    pub enemies: Vec<EnemyInfo>,
-    #[serde(default)]
-    pub sight: Sight,
-    /// What is around them; `None` for a fight that is not resident.
-    #[serde(skip)]
-    pub scene: Option<Scene>,
-    /// The newest ones, oldest first; bounded.
-    pub events: Vec<EventInfo>,
-}
-
-impl FightInfo {
-    /// The status of the generic view: that a fight is being prepared, or still shows the result of having been ended by
-    /// hand, is the fight's own affair.
-    pub const fn generic_status(&self) -> Status {
-        match (self.status, self.phase, self.end_reason) {
-            (SessionStatus::Terminated, ..)
-            | (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Terminated)) => Status::Terminated,
-            (SessionStatus::Completed, ..)
-            | (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Completed)) => Status::Completed,
-            (SessionStatus::Initializing | SessionStatus::Active, ..) => Status::Active,
-            (SessionStatus::Paused, ..) => Status::Paused,
-        }
-    }
-}
-
-impl FightInfo {
-    pub const fn has_ended(&self) -> bool {
-        matches!(self.status, SessionStatus::Completed | SessionStatus::Terminated)
-    }
-
-    /// The id of who is in `slot`, a player or an enemy.
-    pub fn id_of(&self, slot: u8) -> Option<Uuid> {
-        let slot = usize::from(slot);
-        let player = self.participants.get(slot).map(|seat| seat.player);
-        player.or_else(|| Some(self.enemies.get(slot - self.participants.len())?.id))
-    }
-
-    /// The team of who is in `slot`.
-    pub fn team_of(&self, slot: u8) -> Option<u8> {
-        let slot = usize::from(slot);
-        let player = self.participants.get(slot).map(|seat| seat.team);
-        player.or_else(|| Some(self.enemies.get(slot - self.participants.len())?.team))
-    }
-}
-
-/// A participant as REST tells of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParticipantInfo {
-    pub player: Uuid,
-    pub joined_at: SystemTime,
-    pub status: ParticipantStatus,
-    pub score: u32,
-    pub hp: u32,
-    #[serde(default)]
-    pub team: u8,
-    #[serde(default)]
-    pub at: Point,
-    /// A bit for each team that sees it, where there is fog.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub seen_by: u128,
-}
-
-/// An enemy as REST tells of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnemyInfo {
-    pub id: Uuid,
-    pub name: String,
-    pub team: u8,
-    pub status: ParticipantStatus,
-    pub hp: u32,
-    /// The name of its phase.
-    pub phase: String,
-    pub at: Point,
-    /// A bit for each team that sees it, where there is fog.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub seen_by: u128,
-}
-
-/// What a fight's participants may see of each other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sight {
-    /// Whether there is something that a team does not see at all.
-    pub fog: bool,
-    /// What everybody sees.
-    pub all: Shown,
-    /// What team-mates see.
-    pub team: Shown,
-}
-
-/// What is shown of a participant, of that which REST tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
-    pub health: bool,
-    pub place: bool,
-    pub phase: bool,
-}
-
-impl Shown {
-    pub const ALL: Self = Self { health: true, place: true, phase: true };
-    pub const NOTHING: Self = Self { health: false, place: false, phase: false };
-
-    const fn of(fields: Fields) -> Self {
-        Self { health: fields.has(Fields::HP), place: fields.has(Fields::PLACE), phase: fields.has(Fields::RAGE) }
-    }
-}
-
-impl Default for Shown {
-    /// Of fights from before there was anything to hide.
-    fn default() -> Self {
-        Self::ALL
-    }
-}
-
-impl Sight {
-    pub fn of(fight: &Fight) -> Self {
-        let visibility = &fight.ruleset().visibility;
-        let fog = fight.rules().sight_cm > 0;
-        Self { fog, all: Shown::of(visibility.all), team: Shown::of(visibility.team) }
-    }
-}
-
-/// The environment of a fight as it is; the ruleset says what its things are called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scene {
-    pub ruleset: Arc<Ruleset>,
-    /// Health of each cover.
-    pub covers: Vec<u32>,
-    /// Health of each hazard, and whether it is gone.
-    pub hazards: Vec<(u32, bool)>,
-    pub modifiers: Vec<EffectId>,
-    /// Team and rounds won.
-    pub wins: Vec<(u8, u8)>,
-    /// Whose turn it is.
-    pub turn: Option<Uuid>,
-}
-
-// serde's `skip_serializing_if` calls with a reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-const fn is_zero(value: &u128) -> bool {
-    *value == 0
-}
-
-/// An event as REST tells of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventInfo {
-    pub at: SystemTime,
-    pub event: tiltyard_combat::Event,
 }
 
 /// A socket on its way to its shard: authenticated, upgraded, taken from the runtime.

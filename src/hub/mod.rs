@@ -2,6 +2,8 @@
 //! follows from its id, so every node, thread and restart agrees.
 
 pub mod command;
+pub mod fight;
+pub mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +12,9 @@ use tiltyard_protocol::Reason;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-pub use command::{
-    ActionApplied, Attachment, Command, Control, Effect, EnemyInfo, EventInfo, FightInfo, Mode, NewFight,
-    ParticipantInfo, Refusal, Reply, RestAction, Scene, Shown, Sight,
-};
+pub use command::{ActionApplied, Attachment, Command, Control, Effect, Mode, NewFight, Refusal, Reply, RestAction};
+pub use fight::{EnemyInfo, FightInfo, ParticipantInfo, Shown, Viewer};
+pub use world::{Named, Numbered, World};
 
 use crate::limits;
 use crate::records::Expected;
@@ -38,14 +39,36 @@ impl Hub {
         shard_of(session, self.shards.len())
     }
 
-    /// Creates a fight; the answer leaves after it is in the log.
+    /// Creates a fight and tells all of it, which is for the server itself; the answer leaves after it is in the log.
     pub async fn create(&self, fight: NewFight) -> Result<FightInfo, Refusal> {
-        self.ask(fight.id, |reply| Command::Create(Box::new(fight), reply)).await
+        self.create_for(Viewer::All, fight).await
     }
 
-    /// Reads a session.
+    /// The same, and tells what `viewer` may see of it.
+    pub async fn create_for(&self, viewer: Viewer, fight: NewFight) -> Result<FightInfo, Refusal> {
+        self.ask(fight.id, |reply| Command::Create(Box::new(fight), viewer, reply)).await
+    }
+
+    /// Reads all of a session, which is for the server itself.
     pub async fn read(&self, session: Uuid) -> Result<FightInfo, Refusal> {
-        self.ask(session, |reply| Command::Read(session, reply)).await
+        self.read_for(Viewer::All, session).await
+    }
+
+    /// Reads what `viewer` may see of a session.
+    pub async fn read_for(&self, viewer: Viewer, session: Uuid) -> Result<FightInfo, Refusal> {
+        self.ask(session, |reply| Command::Read(session, viewer, reply)).await
+    }
+
+    /// Reads what `viewer` may see of these sessions, each shard's in one go. Those that no shard has are left out.
+    pub async fn read_many(&self, viewer: Viewer, sessions: &[Uuid]) -> Result<Vec<FightInfo>, Refusal> {
+        let mut found = Vec::with_capacity(sessions.len());
+        for shard in 0..self.shards.len() {
+            let here: Vec<Uuid> = sessions.iter().copied().filter(|&id| self.shard_of(id) == shard).collect();
+            if let Some(&first) = here.first() {
+                found.append(&mut self.ask(first, |reply| Command::ReadMany(here, viewer, reply)).await?);
+            }
+        }
+        Ok(found)
     }
 
     /// What is recorded of a session up to now.
@@ -53,9 +76,15 @@ impl Hub {
         self.ask(session, |reply| Command::Recording(session, reply)).await
     }
 
-    /// Applies an action; the answer leaves after it is in the log.
-    pub async fn act(&self, session: Uuid, player: Uuid, action: RestAction) -> Result<ActionApplied, Refusal> {
-        self.ask(session, |reply| Command::Act { session, player, action, reply }).await
+    /// Applies an action; the answer leaves after it is in the log, with the fight as `viewer` may see it.
+    pub async fn act(
+        &self,
+        viewer: Viewer,
+        session: Uuid,
+        player: Uuid,
+        action: RestAction,
+    ) -> Result<ActionApplied, Refusal> {
+        self.ask(session, |reply| Command::Act { session, player, action, viewer, reply }).await
     }
 
     /// Takes a free seat and returns its slot.
@@ -63,9 +92,20 @@ impl Hub {
         self.ask(session, |reply| Command::Seat { session, player, reply }).await
     }
 
-    /// Changes what is changed by hand, if the session is at the expected version.
+    /// Changes what is changed by hand, if the session is at the expected version, and tells all of it.
     pub async fn control(&self, session: Uuid, expected: Expected, control: Control) -> Result<FightInfo, Refusal> {
-        self.ask(session, |reply| Command::Control { session, expected, control, reply }).await
+        self.control_for(Viewer::All, session, expected, control).await
+    }
+
+    /// The same, and tells what `viewer` may see of it.
+    pub async fn control_for(
+        &self,
+        viewer: Viewer,
+        session: Uuid,
+        expected: Expected,
+        control: Control,
+    ) -> Result<FightInfo, Refusal> {
+        self.ask(session, |reply| Command::Control { session, expected, control, viewer, reply }).await
     }
 
     /// Hands a socket to the shard that owns its session.

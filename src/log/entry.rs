@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::hub::Mode;
 use crate::limits;
 use crate::replays::RecorderState;
+use crate::shard::Fog;
 
 /// First bytes of every segment, with the version of its form.
 pub const MAGIC: &[u8; 12] = b"tiltyard\x04\0\0\0";
@@ -55,6 +56,8 @@ pub struct SessionRecord {
     pub version: u64,
     /// The newest events with their Unix milliseconds, oldest first.
     pub recent: Vec<(u64, Event)>,
+    /// What each side has got to know, where there is fog.
+    pub fog: Option<Box<Fog>>,
     /// The hash of the ruleset that the fight is pinned to; its numbers are not in the log.
     pub ruleset: [u8; 32],
     pub seed: u64,

@@ -210,7 +210,7 @@ impl Committer {
             }
             witness.record_ended(&record);
             // In the cache before it is out of the arena: a reader finds it in one of them.
-            self.shared.ended.keep(record.id, &Kept::Record(Arc::clone(&record)));
+            self.shared.ended.keep(record.id, &self.shared.own(Kept::Record(Arc::clone(&record))));
             self.shared.write(place).remove(record.id);
             // Last: whoever attaches a socket looks into the arena after that, and finds the login gone or is told here.
             if let Body::Auth(_) = record.body {
@@ -224,8 +224,8 @@ impl Committer {
         let sessions: Vec<Uuid> = batch.replays.iter().map(|row| row.session).collect();
         let rulesets: Vec<[u8; 32]> = batch.rulesets.iter().map(|row| row.hash).collect();
         self.shared.book.shelf().committed(&sessions, &rulesets);
-        for fight in fights.iter().filter(|fight| fight.generic_status().is_end()) {
-            self.shared.ended.keep(fight.id, &Kept::Fight(Arc::clone(fight)));
+        for fight in fights.iter().filter(|fight| fight.has_ended()) {
+            self.shared.ended.keep(fight.id, &self.shared.own(Kept::Fight(Arc::clone(fight))));
         }
         self.shared.book.committed(fights);
     }

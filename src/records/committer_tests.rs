@@ -331,7 +331,10 @@ async fn fights_go_on_without_the_store_and_reach_it_later() {
     let id = world.hub.create(fight()).await.unwrap().id;
     tokio::time::timeout(Duration::from_secs(2), world.records.book().settled(id)).await.expect("nobody waits long");
     assert!(world.store.session(id).await.unwrap().is_none());
-    assert!(matches!(world.records.kept(id).await.unwrap(), Some(Kept::Fight(_))), "it is not lost sight of");
+    assert!(
+        matches!(world.records.kept(id).await.unwrap().map(|owned| owned.kept), Some(Kept::Fight(_))),
+        "it is not lost sight of"
+    );
     world.mend().await;
     let row = loop {
         if let Some(row) = world.store.session(id).await.unwrap() {
@@ -403,7 +406,7 @@ async fn a_restart_finds_what_was_acknowledged() {
     world.records.change(Kind::Custom, end).await.unwrap();
     let world = World::start(world.stop().await).await;
     assert!(world.records.live(id).is_none());
-    let Some(Kept::Record(record)) = world.records.kept(id).await.unwrap() else { panic!() };
+    let Some(Kept::Record(record)) = world.records.kept(id).await.unwrap().map(|owned| owned.kept) else { panic!() };
     assert_eq!((record.version, record.status), (3, Status::Terminated));
     world.records.kept(id).await.unwrap();
     assert_eq!(world.records.cache_hits_and_misses(), (1, 1), "the second read is answered from memory");

@@ -12,17 +12,24 @@ use crate::hub::FightInfo;
 use crate::limits;
 use crate::store::{Kind, SessionRow, StoreError};
 
-/// A session that is not resident.
+/// A session as it is kept.
 #[derive(Debug, Clone)]
 pub enum Kept {
     Record(Arc<Record>),
     Fight(Arc<FightInfo>),
 }
 
+/// A session that is not resident, and the node it belongs to.
+#[derive(Debug, Clone)]
+pub struct Owned {
+    pub kept: Kept,
+    pub node: Arc<str>,
+}
+
 /// The cache, with how often it helped.
 #[derive(Debug)]
 pub struct EndedCache {
-    cache: Cache<Uuid, Kept>,
+    cache: Cache<Uuid, Owned>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -36,10 +43,11 @@ impl Kept {
         })
     }
 
-    fn has_ended(&self) -> bool {
+    /// Whether nothing changes any more: a fight that shows the result of having been ended by hand still goes on.
+    pub fn has_ended(&self) -> bool {
         match self {
             Self::Record(record) => record.status.is_end(),
-            Self::Fight(fight) => fight.generic_status().is_end(),
+            Self::Fight(fight) => fight.has_ended(),
         }
     }
 
@@ -47,13 +55,7 @@ impl Kept {
     fn weight(&self) -> u32 {
         let texts = match self {
             Self::Record(record) => record.bytes(),
-            Self::Fight(fight) => {
-                std::mem::size_of::<FightInfo>()
-                    + std::mem::size_of_val(&*fight.participants)
-                    + std::mem::size_of_val(&*fight.events)
-                    + fight.settings.len()
-                    + fight.metadata.len()
-            }
+            Self::Fight(fight) => fight.bytes(),
         };
         u32::try_from(texts + ENTRY_BYTES).unwrap_or(u32::MAX)
     }
@@ -64,7 +66,7 @@ const ENTRY_BYTES: usize = 200;
 
 impl Default for EndedCache {
     fn default() -> Self {
-        let weigher = |_id: &Uuid, kept: &Kept| kept.weight();
+        let weigher = |_id: &Uuid, owned: &Owned| owned.kept.weight();
         Self {
             cache: Cache::builder().max_capacity(limits::ENDED_CACHE_BYTES).weigher(weigher).build(),
             hits: AtomicU64::new(0),
@@ -75,13 +77,13 @@ impl Default for EndedCache {
 
 impl EndedCache {
     /// Keeps a session if it has ended.
-    pub fn keep(&self, id: Uuid, kept: &Kept) {
-        if kept.has_ended() {
-            self.cache.insert(id, kept.clone());
+    pub fn keep(&self, id: Uuid, owned: &Owned) {
+        if owned.kept.has_ended() {
+            self.cache.insert(id, owned.clone());
         }
     }
 
-    pub fn get(&self, id: Uuid) -> Option<Kept> {
+    pub fn get(&self, id: Uuid) -> Option<Owned> {
         let kept = self.cache.get(&id);
         (if kept.is_some() { &self.hits } else { &self.misses }).fetch_add(1, Ordering::Relaxed);
         kept

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Witness;
+use super::stored::StoredFight;
 use crate::hub::FightInfo;
 use crate::replays::Shelf;
 use crate::rules::Library;
@@ -206,7 +207,7 @@ pub fn row(fight: &FightInfo, node: &str) -> SessionRow {
         fight: Some((fight.mode, fight_status(fight.status))),
         metadata: some(&fight.metadata),
         settings: some(&fight.settings),
-        body: serde_json::to_string(fight).expect("a fight has no value that JSON refuses"),
+        body: StoredFight::from(fight).text(),
         end_reason: fight.end_reason.map(|reason| reason.name().to_owned()),
         logs: 0,
     }
@@ -226,7 +227,7 @@ pub fn player_rows(fight: &FightInfo) -> impl Iterator<Item = PlayerRow> {
 
 /// A fight as the store kept it.
 pub fn of(row: &SessionRow) -> Result<FightInfo, StoreError> {
-    serde_json::from_str(&row.body).map_err(|error| StoreError::Unreadable(format!("session {}: {error}", row.id)))
+    StoredFight::read(&row.body).map_err(|error| StoreError::Unreadable(format!("session {}: {error}", row.id)))
 }
 
 /// A fight whose log is gone: it cannot go on.

@@ -20,6 +20,7 @@ pub mod record;
 pub mod stage;
 #[cfg(test)]
 mod stage_tests;
+mod stored;
 pub mod witness;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +33,7 @@ use uuid::Uuid;
 
 pub use change::{Ask, Change, Changed, Expected, NewRecord, Update};
 pub use committer::Committer;
-pub use ended::Kept;
+pub use ended::{Kept, Owned};
 pub use fights::{FightBook, News};
 pub use record::{Body, Login, Member, Presence, PresenceName, Record, Room};
 pub use witness::Witness;
@@ -59,7 +60,7 @@ pub(crate) struct Shared {
     book: Arc<FightBook>,
     store: Box<dyn Store>,
     ended: EndedCache,
-    node: String,
+    node: Arc<str>,
     counters: Counters,
     doubt: Mutex<Doubt>,
 }
@@ -113,7 +114,7 @@ impl Records {
             wake,
             store,
             ended: EndedCache::default(),
-            node: node.to_owned(),
+            node: node.into(),
             counters: Counters::default(),
             doubt: Mutex::default(),
         });
@@ -142,21 +143,21 @@ impl Records {
     }
 
     /// A session that is not resident, here or in a shard.
-    pub async fn kept(&self, id: Uuid) -> Result<Option<Kept>, Refusal> {
+    pub async fn kept(&self, id: Uuid) -> Result<Option<Owned>, Refusal> {
         // One that has just left its shard, or failed, may not be in the store yet.
         if let Some(fight) = self.0.book.get(id) {
-            return Ok(Some(Kept::Fight(fight)));
+            return Ok(Some(self.0.own(Kept::Fight(fight))));
         }
-        if let Some(kept) = self.0.ended.get(id) {
-            return Ok(Some(kept));
+        if let Some(owned) = self.0.ended.get(id) {
+            return Ok(Some(owned));
         }
         let Some(row) = self.0.store.session(id).await? else { return Ok(None) };
         if row.kind != Kind::Combat && !row.status.is_end() && self.is_doubtful(id) {
             return Ok(None);
         }
-        let kept = Kept::of(row, now())?;
-        self.0.ended.keep(id, &kept);
-        Ok(Some(kept))
+        let owned = Owned { node: row.node.as_str().into(), kept: Kept::of(row, now())? };
+        self.0.ended.keep(id, &owned);
+        Ok(Some(owned))
     }
 
     /// Whether an earlier commit may have left something that was never acknowledged, and is going to be taken back.
@@ -221,6 +222,11 @@ impl Records {
 }
 
 impl Shared {
+    /// A session of this node.
+    fn own(&self, kept: Kept) -> Owned {
+        Owned { kept, node: Arc::clone(&self.node) }
+    }
+
     fn doubt(&self) -> MutexGuard<'_, Doubt> {
         // Nothing panics while it is held.
         self.doubt.lock().unwrap_or_else(PoisonError::into_inner)

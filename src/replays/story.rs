@@ -25,7 +25,7 @@ impl Reader {
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Happening {
-    /// Counts from 1, what the reader is not told included.
+    /// Counts from 1 what the reader is told: a number that counted more would say how much is kept from it.
     pub no: u64,
     /// Session time.
     pub at: Millis,
@@ -93,8 +93,8 @@ impl Teller {
     pub fn tell(&mut self, played: &Played<'_>, mut hear: impl FnMut(Happening)) {
         let (fight, step) = (played.fight, played.step);
         for event in step.events() {
-            self.no += 1;
             let Some(named) = fight.named(step, self.reader.audience, event) else { continue };
+            self.no += 1;
             let (by, to) = event.of();
             hear(Happening {
                 no: self.no,
@@ -107,8 +107,8 @@ impl Teller {
             });
         }
         for &(slot, flag) in step.flags() {
-            self.no += 1;
             if self.reader.flags {
+                self.no += 1;
                 hear(self.flagged(played, slot, flag));
             }
         }

@@ -1,7 +1,6 @@
 //! `POST /combat/sessions/{session_id}/actions`: an action by REST takes the same way as one by socket, and the answer is
 //! what it did.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
@@ -20,11 +19,9 @@ use super::App;
 use super::error::ApiError;
 use super::extract::{Base, Body, Caller, SessionId};
 use super::fields::Fields;
-use super::find::Found;
 use super::idempotency::{self, Key};
-use super::sessions::counted;
+use super::sessions::counted_as;
 use super::shapes::{CombatSessionState, Timestamp};
-use super::viewer::Viewer;
 use crate::auth::Operation;
 use crate::hub::{ActionApplied, RestAction};
 use crate::records::Kept;
@@ -77,18 +74,18 @@ pub async fn act(
     let key = Key::begin(&app, &caller, &operation, &headers, fingerprint).await?;
     let act = async {
         // One that is not resident has ended.
-        let scene = fight.scene.as_ref().ok_or(Reason::SessionEnded)?;
-        let action = asked.action(&scene.ruleset)?;
-        let applied = app.hub.act(session, player, action).await.map_err(|refusal| match refusal.reason {
-            // It was there a moment ago.
-            Reason::NoSession => Reason::SessionEnded.into(),
-            _ => refusal,
-        })?;
-        let viewer = Viewer::of(&caller, &applied.fight);
-        Ok::<_, ApiError>(CombatActionResult::of(applied, viewer))
+        let ruleset = fight.world.ruleset().ok_or(Reason::SessionEnded)?;
+        let action = asked.action(ruleset)?;
+        let applied =
+            app.hub.act(caller.viewer(), session, player, action).await.map_err(|refusal| match refusal.reason {
+                // It was there a moment ago.
+                Reason::NoSession => Reason::SessionEnded.into(),
+                _ => refusal,
+            })?;
+        Ok::<_, ApiError>(CombatActionResult::of(applied))
     };
-    let found = Found { kept: Kept::Fight(Arc::clone(&fight)), resident: true };
-    let Some(Key(begun)) = key else { return Ok(counted(&found, Json(act.await?).into_response())) };
+    let series = fight.mode.into();
+    let Some(Key(begun)) = key else { return Ok(counted_as(series, Json(act.await?).into_response())) };
     if let Some(answer) = begun.row.answer {
         return idempotency::replayed(base, answer);
     }
@@ -109,7 +106,7 @@ pub async fn act(
     let answer = KeyAnswer { status: status.as_u16(), body: body.map_err(|_| Reason::Internal)? };
     begun.complete(&app.records, answer.clone()).await;
     let response = (status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response();
-    Ok(counted(&found, response))
+    Ok(counted_as(series, response))
 }
 
 /// `CombatActionRequest`, as far as it can be validated without the fight.
@@ -225,8 +222,8 @@ fn kind(name: &str) -> Option<ActionKind> {
 }
 
 impl CombatActionResult {
-    fn of(applied: ActionApplied, viewer: Viewer) -> Self {
-        let new_state = CombatSessionState::of(&applied.fight, viewer);
+    fn of(applied: ActionApplied) -> Self {
+        let new_state = CombatSessionState::of(&applied.fight);
         let effect = |effect: crate::hub::Effect| ActionEffect {
             kind: effect.name,
             value: effect.value,

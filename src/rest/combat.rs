@@ -1,5 +1,7 @@
 //! `/combat/sessions`: fights in their own view - created, listed, read.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,6 +9,7 @@ use axum::http::header::{self, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tiltyard_protocol::Reason;
+use uuid::Uuid;
 
 use super::conditions::etag;
 use super::error::ApiError;
@@ -14,14 +17,13 @@ use super::extract::{Base, Body, Caller, Parameters, SessionId};
 use super::find::Found;
 use super::idempotency::{self, Key};
 use super::new_fight::{mode, new_fight};
-use super::sessions::counted;
+use super::sessions::{counted, counted_as};
 use super::shapes::{CombatSession, CombatSessionState};
-use super::viewer::Viewer;
 use super::{App, AppState, cursor};
-use crate::auth::Operation;
+use crate::auth::{Operation, Principal};
 use crate::hub::{FightInfo, NewFight, Refusal};
 use crate::records::{Kept, fights};
-use crate::store::{CombatFilter, FightStatus, KeyAnswer};
+use crate::store::{CombatFilter, FightStatus, KeyAnswer, SessionRow};
 
 /// What a creation led to.
 #[derive(Debug)]
@@ -43,15 +45,14 @@ pub async fn create(
     let fingerprint = body.fingerprint();
     let asked = new_fight(body, &caller, &app.library)?;
     let key = Key::begin(&app, &caller, "createCombatSession", &headers, fingerprint).await?;
-    let shape = |fight: &FightInfo| CombatSession::of(fight, Viewer::of(&caller, fight));
     let answer = |fight: &FightInfo, _node: &str| {
-        serde_json::to_string(&shape(fight)).expect("a fight has no value that JSON refuses")
+        serde_json::to_string(&CombatSession::of(fight)).expect("a fight has no value that JSON refuses")
     };
-    match create_once(&app, asked, key, answer).await? {
+    match create_once(&app, &caller, asked, key, answer).await? {
         Created::Now(fight) => {
             let location = format!("{base}/sessions/{}", fight.id);
             let headers = [(header::LOCATION, location), (header::ETAG, etag(fight.version))];
-            let response = (StatusCode::CREATED, headers, Json(shape(&fight))).into_response();
+            let response = (StatusCode::CREATED, headers, Json(CombatSession::of(&fight))).into_response();
             Ok(counted(&Found::from(*fight), response))
         }
         Created::Before(answer) => idempotency::replayed(base, answer),
@@ -62,17 +63,18 @@ pub async fn create(
 /// be: whenever the server stops, the repetition finds that session, or creates it.
 pub async fn create_once(
     app: &AppState,
+    caller: &Principal,
     mut asked: NewFight,
     key: Option<Key>,
     answer: impl Fn(&FightInfo, &str) -> String,
 ) -> Result<Created, ApiError> {
-    let Some(Key(begun)) = key else { return Ok(Created::Now(Box::new(created(app, asked).await?))) };
+    let Some(Key(begun)) = key else { return Ok(Created::Now(Box::new(created(app, caller, asked).await?))) };
     if let Some(answer) = begun.row.answer {
         return Ok(Created::Before(answer));
     }
     let mut before = None;
     if begun.repeated {
-        before = match app.look_up(begun.row.session).await {
+        before = match app.look_up(caller.viewer(), begun.row.session).await {
             Ok(found) => match found.kept {
                 Kept::Fight(fight) => Some(fight),
                 Kept::Record(_) => None,
@@ -89,15 +91,15 @@ pub async fn create_once(
     let repeated = before.is_some();
     let fight = match before {
         Some(fight) => (*fight).clone(),
-        None => created(app, asked).await?,
+        None => created(app, caller, asked).await?,
     };
     let answer = KeyAnswer { status: StatusCode::CREATED.as_u16(), body: answer(&fight, app.records.node()) };
     begun.complete(&app.records, answer.clone()).await;
     Ok(if repeated { Created::Before(answer) } else { Created::Now(Box::new(fight)) })
 }
 
-async fn created(app: &AppState, asked: NewFight) -> Result<FightInfo, ApiError> {
-    let fight = app.hub.create(asked).await?;
+async fn created(app: &AppState, caller: &Principal, asked: NewFight) -> Result<FightInfo, ApiError> {
+    let fight = app.hub.create_for(caller.viewer(), asked).await?;
     // Whoever lists fights next finds it.
     app.records.book().settled(fight.id).await;
     Ok(fight)
@@ -111,9 +113,8 @@ pub async fn read(
 ) -> Result<Response, ApiError> {
     let fight = app.fight(&caller, Operation::ReadSession, id).await?;
     let tag = etag(fight.version);
-    let response =
-        ([(header::ETAG, tag)], Json(CombatSession::of(&fight, Viewer::of(&caller, &fight)))).into_response();
-    Ok(counted(&Found { kept: Kept::Fight(fight), resident: true }, response))
+    let response = ([(header::ETAG, tag)], Json(CombatSession::of(&fight))).into_response();
+    Ok(counted_as(fight.mode.into(), response))
 }
 
 /// Reads a fight's state.
@@ -123,8 +124,8 @@ pub async fn state(
     SessionId(session): SessionId,
 ) -> Result<Response, ApiError> {
     let fight = app.fight(&caller, Operation::ReadSession, session).await?;
-    let response = Json(CombatSessionState::of(&fight, Viewer::of(&caller, &fight))).into_response();
-    Ok(counted(&Found { kept: Kept::Fight(fight), resident: true }, response))
+    let response = Json(CombatSessionState::of(&fight)).into_response();
+    Ok(counted_as(fight.mode.into(), response))
 }
 
 /// `CombatSessionListResponse`.
@@ -159,16 +160,19 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
     }
     let page = app.records.store().list_combat(&filter).await.map_err(Refusal::from)?;
     let next_cursor = page.sessions.last().filter(|_| page.more).map(|row| cursor::write(row.id));
+    // A shard knows more than the store: who is hurt, how much time is left.
+    let ended = |row: &&SessionRow| matches!(row.fight, Some((_, FightStatus::Completed | FightStatus::Terminated)));
+    let ids: Vec<Uuid> = page.sessions.iter().filter(|row| !ended(row)).map(|row| row.id).collect();
+    let live = app.hub.read_many(caller.viewer(), &ids).await?;
+    let mut live: HashMap<Uuid, FightInfo> = live.into_iter().map(|fight| (fight.id, fight)).collect();
     let mut sessions = Vec::with_capacity(page.sessions.len());
     for row in page.sessions {
-        // The shard knows more than the store: who is hurt, how much time is left.
-        let fight = match app.hub.read(row.id).await {
-            Ok(fight) => fight,
-            Err(refusal) if refusal.reason == Reason::NoSession => fights::of(&row).map_err(Refusal::from)?,
-            Err(refusal) => return Err(refusal.into()),
+        let fight = match live.remove(&row.id) {
+            Some(fight) => fight,
+            None => fights::of(&row).map_err(Refusal::from)?.from_afar(caller.viewer()),
         };
         if fights::fight_status(fight.status) == filter.status {
-            sessions.push(CombatSession::of(&fight, Viewer::of(&caller, &fight)));
+            sessions.push(CombatSession::of(&fight));
         }
     }
     let answer = CombatSessionListResponse { sessions, total_count: page.total, has_more: page.more, next_cursor };

@@ -188,7 +188,6 @@ const fn status(reason: Reason) -> StatusCode {
         Reason::NotAParticipant
         | Reason::AlreadyJoined
         | Reason::NotJoined
-        | Reason::SessionElsewhere
         | Reason::SessionFull
         | Reason::AlreadySeated
         | Reason::SessionEnded
@@ -224,6 +223,7 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::NotYourTurn
         // An action the session has no room for is refused like any other action.
         | Reason::RateLimited => StatusCode::CONFLICT,
+        Reason::SessionElsewhere => StatusCode::MISDIRECTED_REQUEST,
         Reason::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Reason::TooManySessions
         | Reason::Overloaded

@@ -10,8 +10,8 @@ use super::{AppState, shapes};
 use crate::analytics::Series;
 use crate::analytics::witness::series_of;
 use crate::auth::{Operation, Principal, Relation};
-use crate::hub::FightInfo;
-use crate::records::{Kept, Record};
+use crate::hub::{FightInfo, Viewer};
+use crate::records::{Kept, Owned, Record};
 use crate::store::{Kind, Status};
 
 /// A session that was found.
@@ -20,6 +20,8 @@ pub struct Found {
     pub kept: Kept,
     /// In memory, where it can be changed.
     pub resident: bool,
+    /// The node it belongs to; `None` for this one.
+    pub node: Option<Arc<str>>,
 }
 
 impl Found {
@@ -77,8 +79,22 @@ impl Found {
         }
     }
 
-    /// In the generic view.
+    /// Whether nothing changes any more.
+    pub fn has_ended(&self) -> bool {
+        self.kept.has_ended()
+    }
+
+    /// Refused by name where it lives at another node, which alone can change it.
+    pub fn expect_here(&self) -> Result<(), ApiError> {
+        match &self.node {
+            Some(node) if !self.has_ended() => Err(elsewhere(node)),
+            _ => Ok(()),
+        }
+    }
+
+    /// In the generic view; `node` is this one.
     pub fn session<'a>(&'a self, node: &'a str) -> shapes::Session<'a> {
+        let node = self.node.as_deref().unwrap_or(node);
         match &self.kept {
             Kept::Record(record) => shapes::Session::of(record, node),
             Kept::Fight(fight) => shapes::Session::of_fight(fight, node),
@@ -88,26 +104,37 @@ impl Found {
 
 impl From<Arc<Record>> for Found {
     fn from(record: Arc<Record>) -> Self {
-        Self { resident: !record.status.is_end(), kept: Kept::Record(record) }
+        Self { resident: !record.status.is_end(), kept: Kept::Record(record), node: None }
     }
 }
 
 impl From<FightInfo> for Found {
     fn from(fight: FightInfo) -> Self {
-        Self { kept: Kept::Fight(Arc::new(fight)), resident: true }
+        Self { kept: Kept::Fight(Arc::new(fight)), resident: true, node: None }
     }
 }
 
+/// A refusal to change what lives at `node`.
+fn elsewhere(node: &str) -> ApiError {
+    ApiError::new(Reason::SessionElsewhere)
+        .message(format!("The session lives at node {node}, which alone can change it: ask there."))
+        .with("node", node.into())
+}
+
 impl AppState {
-    /// A session the caller may do `operation` to. To others it does not exist.
+    /// A session the caller may do `operation` to, as far as it may see it. To others it does not exist; where it would be
+    /// changed and lives at another node, that is said.
     pub async fn find(&self, caller: &Principal, operation: Operation, id: Uuid) -> Result<Found, ApiError> {
         caller.may(operation)?;
         let found = match self.records.live(id) {
             Some(record) => record.into(),
             // Boxed, so that the usual request does not carry the room it would need.
-            None => Box::pin(self.look_up(id)).await?,
+            None => Box::pin(self.look_up(caller.viewer(), id)).await?,
         };
         caller.may_to(operation, found.relation(caller))?;
+        if operation.changes() {
+            found.expect_here()?;
+        }
         Ok(found)
     }
 
@@ -119,19 +146,30 @@ impl AppState {
         }
     }
 
-    /// A session, whoever asks.
-    pub async fn look_up(&self, id: Uuid) -> Result<Found, ApiError> {
+    /// A session as far as `viewer` may see it.
+    pub async fn look_up(&self, viewer: Viewer, id: Uuid) -> Result<Found, ApiError> {
         if let Some(record) = self.records.live(id) {
             return Ok(record.into());
         }
-        match self.hub.read(id).await {
+        match self.hub.read_for(viewer, id).await {
             Ok(fight) => return Ok(fight.into()),
             Err(refusal) if refusal.reason == Reason::NoSession => {}
             Err(refusal) => return Err(refusal.into()),
         }
         match self.records.kept(id).await? {
-            Some(kept) => Ok(Found { kept, resident: false }),
+            Some(owned) => Ok(self.afar(owned, viewer)),
             None => Err(Reason::NoSession.into()),
         }
+    }
+
+    /// What the store says of a session, as far as `viewer` may see it.
+    pub fn afar(&self, Owned { kept, node }: Owned, viewer: Viewer) -> Found {
+        let kept = match kept {
+            Kept::Fight(fight) if viewer != Viewer::All && !fight.has_ended() => {
+                Kept::Fight(Arc::new(Arc::unwrap_or_clone(fight).from_afar(viewer)))
+            }
+            kept => kept,
+        };
+        Found { kept, resident: false, node: (*node != *self.records.node()).then_some(node) }
     }
 }

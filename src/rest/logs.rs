@@ -11,7 +11,6 @@ use super::extract::{Caller, Parameters, SessionId};
 use super::find::Found;
 use super::sessions::counted;
 use super::shapes::SessionLogEntry;
-use super::viewer::Viewer;
 use super::{App, AppState};
 use crate::auth::{Operation, Principal};
 use crate::hub::{FightInfo, Refusal};
@@ -50,7 +49,7 @@ pub async fn list(
         }
         Kept::Fight(fight) => match told(&app, &caller, &found, fight, before, limit).await? {
             Some(page) => page,
-            None => newest(fight, Viewer::of(&caller, fight), before, limit),
+            None => newest(fight, before, limit),
         },
     };
     Ok(counted(&found, Json(page).into_response()))
@@ -73,8 +72,8 @@ async fn told(
 }
 
 /// A page of the newest events of a fight, which is all that is known of one without a replay.
-fn newest(fight: &FightInfo, viewer: Viewer, before: Option<i64>, limit: usize) -> LogPage {
-    let mut logs = SessionLogEntry::of_fight(fight, viewer);
+fn newest(fight: &FightInfo, before: Option<i64>, limit: usize) -> LogPage {
+    let mut logs = SessionLogEntry::of_fight(fight);
     let skipped = before.map_or(0, |before| usize::try_from(before).unwrap_or(usize::MAX));
     logs.drain(..skipped.min(logs.len()));
     let has_more = logs.len() > limit;

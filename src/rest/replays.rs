@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use tiltyard_combat::{Audience, Replay, Ruleset, SessionStatus, load};
+use tiltyard_combat::{Audience, Replay, Ruleset, load};
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ use crate::limits;
 use crate::records::Kept;
 use crate::replays::Recording;
 use crate::replays::story::{self, Page, Reader};
+use crate::shard::OUTSIDERS;
 
 /// Hands out the replay of a fight that has ended.
 pub async fn read(
@@ -30,7 +31,7 @@ pub async fn read(
 ) -> Result<Response, ApiError> {
     let found = app.find(&caller, Operation::ReadReplay, id).await?;
     let Kept::Fight(fight) = &found.kept else { return Err(Reason::NoSession.into()) };
-    if !has_ended(fight) {
+    if !fight.has_ended() {
         return Err(Reason::NoReplay.into());
     }
     let (mut replay, text) = app.replay(&found, id).await?;
@@ -120,16 +121,12 @@ fn reader(caller: &Principal, fight: &FightInfo) -> Reader {
     let Role::Player(player) = caller.role else { return Reader::ALL };
     let seat = fight.participants.iter().position(|seat| seat.player == player);
     let audience = match seat.and_then(|seat| u8::try_from(seat).ok()) {
-        _ if has_ended(fight) => Audience::All,
+        _ if fight.has_ended() => Audience::All,
         Some(slot) => Audience::Own(slot),
         // Whoever has made the fight and does not take part in it is on nobody's side, and sees through no fog.
-        None => Audience::Team(u8::MAX),
+        None => OUTSIDERS,
     };
     Reader { audience, flags: false }
-}
-
-fn has_ended(fight: &FightInfo) -> bool {
-    matches!(fight.status, SessionStatus::Completed | SessionStatus::Terminated)
 }
 
 async fn off_the_runtime<T: Send + 'static>(

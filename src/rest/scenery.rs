@@ -1,11 +1,13 @@
 //! `environment` of a fight's state: the arena, what still stands of it, and the enemies in it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
-use tiltyard_combat::ruleset::CoverKind;
-use tiltyard_combat::{ParticipantStatus, Point};
+use tiltyard_combat::Point;
 use uuid::Uuid;
 
-use super::viewer::Viewer;
+use super::shapes::participant_status;
+use crate::hub::world::{self, Environment};
 use crate::hub::{EnemyInfo, FightInfo};
 
 /// `CombatEnvironment`. Lengths in centimetres.
@@ -29,7 +31,7 @@ pub struct CombatEnvironment {
 #[derive(Debug, Serialize)]
 struct Cover {
     name: String,
-    kind: &'static str,
+    kind: Cow<'static, str>,
     position: Point,
     width_cm: u32,
     height_cm: u32,
@@ -74,63 +76,48 @@ struct Enemy {
 }
 
 impl CombatEnvironment {
-    /// As `viewer` may see it; `None` for a fight that is not resident.
-    pub fn of(fight: &FightInfo, viewer: Viewer) -> Option<Self> {
-        let scene = fight.scene.as_ref()?;
-        let (ruleset, environment) = (&scene.ruleset, &scene.ruleset.environment);
-        let covers = environment.covers.iter().zip(&scene.covers).map(|(cover, &health)| Cover {
+    /// The surroundings of a fight and the enemies in it, as far as they were told.
+    pub fn of(environment: &Environment, fight: &FightInfo) -> Self {
+        let cover = |cover: &world::Cover| Cover {
             name: cover.name.clone(),
-            kind: match cover.kind {
-                CoverKind::Soft => "soft",
-                CoverKind::Hard => "hard",
-                CoverKind::Wall => "wall",
-            },
+            kind: cover.kind.clone(),
             position: cover.at,
             width_cm: cover.width_cm,
             height_cm: cover.height_cm,
-            health: (cover.health > 0).then_some(health),
-        });
-        let hazards = environment.hazards.iter().zip(&scene.hazards).map(|(hazard, &(health, gone))| Hazard {
+            health: cover.health,
+        };
+        let hazard = |hazard: &world::Hazard| Hazard {
             name: hazard.name.clone(),
             position: hazard.at,
-            radius_cm: (hazard.radius_cm > 0).then_some(hazard.radius_cm),
-            health: (hazard.health > 0).then_some(health),
-            gone,
-        });
-        let modifiers = scene.modifiers.iter().map(|&modifier| ruleset.effect(modifier).name.clone());
-        let players = fight.participants.len();
-        let enemies = fight.enemies.iter().enumerate();
-        Some(Self {
+            radius_cm: hazard.radius_cm,
+            health: hazard.health,
+            gone: hazard.gone,
+        };
+        Self {
             name: environment.name.clone(),
             width_cm: environment.width_cm,
             height_cm: environment.height_cm,
-            covers: covers.collect(),
-            hazards: hazards.collect(),
-            modifiers: modifiers.collect(),
-            enemies: enemies.map(|(place, enemy)| Enemy::of(fight, viewer, players + place, enemy)).collect(),
+            covers: environment.covers.iter().map(cover).collect(),
+            hazards: environment.hazards.iter().map(hazard).collect(),
+            modifiers: environment.modifiers.clone(),
+            enemies: fight.enemies.iter().map(Enemy::of).collect(),
             round: fight.round,
-            wins: scene.wins.iter().map(|&(team, rounds)| Wins { team, rounds }).collect(),
-            turn: scene.turn,
-        })
+            wins: environment.wins.iter().map(|&(team, rounds)| Wins { team, rounds }).collect(),
+            turn: environment.turn,
+        }
     }
 }
 
 impl Enemy {
-    fn of(fight: &FightInfo, viewer: Viewer, slot: usize, enemy: &EnemyInfo) -> Self {
-        let shown = viewer.shown(fight, slot, enemy.team, enemy.seen_by);
-        let seen = shown.health || shown.place || shown.phase;
+    fn of(enemy: &EnemyInfo) -> Self {
         Self {
             id: enemy.id,
             team: enemy.team,
-            status: match enemy.status {
-                ParticipantStatus::Active => "active",
-                ParticipantStatus::Eliminated => "eliminated",
-                ParticipantStatus::Disconnected => "disconnected",
-            },
-            name: seen.then(|| enemy.name.clone()),
-            health: shown.health.then_some(enemy.hp),
-            phase: shown.phase.then(|| enemy.phase.clone()),
-            position: shown.place.then_some(enemy.at),
+            status: participant_status(enemy.status),
+            name: enemy.name.clone(),
+            health: enemy.hp,
+            phase: enemy.phase.clone(),
+            position: enemy.at,
         }
     }
 }

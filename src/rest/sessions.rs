@@ -19,12 +19,12 @@ use super::find::Found;
 use super::idempotency::{self, Key};
 use super::new_session::{NewSession, new_session};
 use super::shapes::{Session, SessionLogEntry, SessionStats};
-use super::viewer::Viewer;
 use super::{AppState, combat, cursor, logins, settings};
+use crate::analytics::Series;
 use crate::auth::Operation;
 use crate::hub::Control;
 use crate::limits;
-use crate::records::{self, Change, Kept, Update, now};
+use crate::records::{self, Change, Kept, Owned, Update, now};
 use crate::store::{Filter, KeyAnswer, Kind, Status};
 
 /// Creates a session of any type.
@@ -42,7 +42,7 @@ pub async fn create(
     let found = match (asked, key) {
         (NewSession::Fight(asked), key) => {
             let generic = |fight: &crate::hub::FightInfo, node: &str| json(&Session::of_fight(fight, node));
-            match Box::pin(combat::create_once(&app, *asked, key, generic)).await? {
+            match Box::pin(combat::create_once(&app, &caller, *asked, key, generic)).await? {
                 combat::Created::Now(fight) => Found::from(*fight),
                 combat::Created::Before(answer) => return idempotency::replayed(base, answer),
             }
@@ -121,15 +121,15 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
         }
         // What is resident knows more than its row: signs of life.
         found.push(match app.records.live(row.id) {
-            Some(record) => Kept::Record(record),
-            None => Kept::of(row, now()).map_err(crate::hub::Refusal::from)?,
+            Some(record) => Found::from(record),
+            None => {
+                let node = row.node.as_str().into();
+                let kept = Kept::of(row, now()).map_err(crate::hub::Refusal::from)?;
+                app.afar(Owned { kept, node }, caller.viewer())
+            }
         });
     }
-    let node = app.records.node();
-    let sessions = found.iter().map(|kept| match kept {
-        Kept::Record(record) => Session::of(record, node),
-        Kept::Fight(fight) => Session::of_fight(fight, node),
-    });
+    let sessions = found.iter().map(|found| found.session(app.records.node()));
     let answer = SessionListResponse {
         sessions: sessions.collect(),
         total_count: page.total,
@@ -153,7 +153,7 @@ pub async fn read(
     let tag = etag(found.version());
     // Logs and statistics change without the version.
     // So do presence and expiry, and what a fight does by itself.
-    let said_by_version = found.kind() == Kind::Custom || !found.resident;
+    let said_by_version = found.kind() == Kind::Custom || found.has_ended();
     if said_by_version && !logs && !stats && not_modified(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
@@ -174,7 +174,7 @@ pub async fn read(
             Kept::Fight(fight) => {
                 match Box::pin(app.story(&caller, &found, fight, u64::MAX, limits::LOGS_WITH_SESSION)).await? {
                     Some(story) => SessionLogEntry::of_story(story),
-                    None => SessionLogEntry::of_fight(fight, Viewer::of(&caller, fight)),
+                    None => SessionLogEntry::of_fight(fight),
                 }
             }
         });
@@ -208,7 +208,10 @@ pub async fn update(
         return Err(Reason::InvalidTransition.into());
     }
     let changed = match found.kind() {
-        Kind::Combat => Found::from(app.hub.control(id, expected, Control::Update(update)).await.map_err(ended)?),
+        Kind::Combat => {
+            let control = app.hub.control_for(caller.viewer(), id, expected, Control::Update(update));
+            Found::from(control.await.map_err(ended)?)
+        }
         kind => changed(app.records.change(kind, Change::Update { id, expected, update }).await?)?,
     };
     settled(&app, &changed).await;
@@ -244,7 +247,7 @@ pub async fn terminate(
     tracing::info!(session = %id, by = ?caller.role, reason = reason.as_deref(), force, "session terminated");
     let changed = match found.kind() {
         Kind::Combat => {
-            let control = app.hub.control(id, expected, Control::Terminate { force });
+            let control = app.hub.control_for(caller.viewer(), id, expected, Control::Terminate { force });
             Found::from(control.await.map_err(ended)?)
         }
         kind => {
@@ -297,8 +300,13 @@ pub fn answer(app: &AppState, found: &Found) -> Response {
 }
 
 /// Has the request counted as one about the session's type.
-pub fn counted(found: &Found, mut response: Response) -> Response {
-    response.extensions_mut().insert(found.series());
+pub fn counted(found: &Found, response: Response) -> Response {
+    counted_as(found.series(), response)
+}
+
+/// The same for a type that is known.
+pub fn counted_as(series: Series, mut response: Response) -> Response {
+    response.extensions_mut().insert(series);
     response
 }
 

@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use tiltyard_combat::{ParticipantStatus, PhaseName, Point, Ruleset, SessionStatus};
+use tiltyard_combat::{ParticipantStatus, PhaseName, Point, SessionStatus};
 use uuid::Uuid;
 
 use super::scenery::CombatEnvironment;
-use super::viewer::Viewer;
-use crate::hub::{EventInfo, FightInfo, Mode, ParticipantInfo};
+use crate::hub::world::Told;
+use crate::hub::{FightInfo, Mode, ParticipantInfo};
 use crate::records::{Body, Member, PresenceName, Record, now};
-use crate::replays::story::{Happening, Page, details};
+use crate::replays::story::{Happening, Page};
 use crate::store::{Kind, LogRow};
 
 /// A time as RFC 3339 in UTC.
@@ -90,7 +90,7 @@ pub struct CombatSessionState {
 #[derive(Debug, Serialize)]
 pub struct CombatEvent {
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: String,
     timestamp: Timestamp,
     data: Value,
 }
@@ -180,13 +180,13 @@ impl Serialize for Timestamp {
 }
 
 impl CombatSession {
-    /// A fight as `viewer` may see it.
-    pub fn of(fight: &FightInfo, viewer: Viewer) -> Self {
+    /// A fight, as far as it was told.
+    pub fn of(fight: &FightInfo) -> Self {
         Self {
             session_id: fight.id,
             mode: fight.mode,
             status: status(fight.status),
-            participants: participants(fight, viewer),
+            participants: fight.participants.iter().map(CombatParticipant::of).collect(),
             seats: fight.seats,
             ruleset: fight.ruleset.clone(),
             created_at: Timestamp(fight.created_at),
@@ -206,17 +206,43 @@ impl CombatSession {
     }
 }
 
+impl CombatParticipant {
+    fn of(seat: &ParticipantInfo) -> Self {
+        Self {
+            player_id: seat.player,
+            joined_at: Timestamp(seat.joined_at),
+            status: participant_status(seat.status),
+            score: seat.score,
+            team: seat.team,
+            hp: seat.hp,
+            position: seat.at,
+        }
+    }
+}
+
+impl CombatEvent {
+    /// With ids in place of slots.
+    fn of(told: &Told) -> Self {
+        let ids = [("by", told.by), ("to", told.to)];
+        let ids = ids.into_iter().filter_map(|(name, id)| Some((name.to_owned(), json!(id?))));
+        let details = told.details.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let data = ids.chain(details).collect();
+        Self { kind: told.kind.clone().into_owned(), timestamp: Timestamp(told.at), data: Value::Object(data) }
+    }
+}
+
 impl CombatSessionState {
-    /// A fight's state as `viewer` may see it.
-    pub fn of(fight: &FightInfo, viewer: Viewer) -> Self {
+    /// A fight's state, as far as it was told.
+    pub fn of(fight: &FightInfo) -> Self {
+        let world = fight.world.named();
         Self {
             session_id: fight.id,
             phase: phase(fight.phase),
             status: status(fight.status),
             time_remaining: fight.remaining_ms.div_ceil(1000),
-            participants: participants(fight, viewer),
-            environment: CombatEnvironment::of(fight, viewer),
-            events: fight.events.iter().filter_map(|info| event(fight, viewer, info)).collect(),
+            participants: fight.participants.iter().map(CombatParticipant::of).collect(),
+            environment: world.environment.as_ref().map(|environment| CombatEnvironment::of(environment, fight)),
+            events: world.events.iter().map(CombatEvent::of).collect(),
             seq: fight.seq,
         }
     }
@@ -306,7 +332,7 @@ impl SessionStats {
         let until = fight.ended_at.unwrap_or_else(SystemTime::now);
         Self {
             duration_seconds: until.duration_since(fight.created_at).map_or(0, |age| age.as_secs()),
-            events_count: fight.seq,
+            events_count: fight.deltas,
             errors_count: Some(fight.refused),
         }
     }
@@ -343,14 +369,14 @@ impl SessionLogEntry {
     }
 
     /// The newest events of a fight, newest first; where there is no story of it.
-    pub fn of_fight(fight: &FightInfo, viewer: Viewer) -> Vec<Self> {
+    pub fn of_fight(fight: &FightInfo) -> Vec<Self> {
         let entry = |event: CombatEvent| Self {
             timestamp: event.timestamp,
-            event_type: event.kind.to_owned(),
+            event_type: event.kind,
             message: None,
             data: serde_json::value::to_raw_value(&event.data).ok(),
         };
-        fight.events.iter().rev().filter_map(|info| event(fight, viewer, info)).map(entry).collect()
+        fight.world.named().events.iter().rev().map(CombatEvent::of).map(entry).collect()
     }
 }
 
@@ -383,7 +409,7 @@ const fn phase(phase: PhaseName) -> &'static str {
     }
 }
 
-const fn participant_status(status: ParticipantStatus) -> &'static str {
+pub const fn participant_status(status: ParticipantStatus) -> &'static str {
     match status {
         ParticipantStatus::Active => "active",
         ParticipantStatus::Eliminated => "eliminated",
@@ -391,43 +417,7 @@ const fn participant_status(status: ParticipantStatus) -> &'static str {
     }
 }
 
-fn participants(fight: &FightInfo, viewer: Viewer) -> Vec<CombatParticipant> {
-    let told = |(place, seat): (usize, &ParticipantInfo)| {
-        let shown = viewer.shown(fight, place, seat.team, seat.seen_by);
-        CombatParticipant {
-            player_id: seat.player,
-            joined_at: Timestamp(seat.joined_at),
-            status: participant_status(seat.status),
-            score: seat.score,
-            team: seat.team,
-            hp: shown.health.then_some(seat.hp),
-            position: shown.place.then_some(seat.at),
-        }
-    };
-    fight.participants.iter().enumerate().map(told).collect()
-}
-
 /// The settings as they were given. Only what has been an object comes out of the log as one.
 fn settings(fight: &FightInfo) -> Option<Value> {
     serde_json::from_str(&fight.settings).ok()
-}
-
-/// An event as `viewer` may know of it, with ids in place of slots; `None` where it may not.
-fn event(fight: &FightInfo, viewer: Viewer, info: &EventInfo) -> Option<CombatEvent> {
-    let (by, to) = info.event.of();
-    let named = |slot: &u8| viewer.names(fight, *slot);
-    let anybody = by.is_some() || to.is_some();
-    let mut data = Map::new();
-    for (name, slot) in [("by", by.filter(named)), ("to", to.filter(named))] {
-        let id = slot.and_then(|slot| fight.id_of(slot));
-        data.extend(id.map(|id| (name.to_owned(), json!(id))));
-    }
-    if anybody && data.is_empty() {
-        return None;
-    }
-    let plain = Ruleset::plain();
-    let ruleset = fight.scene.as_ref().map_or(&plain, |scene| &scene.ruleset);
-    data.extend(details(info.event, ruleset).into_iter().map(|(name, value)| (name.to_owned(), value)));
-    let kind = crate::shard::event_of(info.event).k.name();
-    Some(CombatEvent { kind, timestamp: Timestamp(info.at), data: Value::Object(data) })
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use mio::Interest;
-use tiltyard_combat::{Answer, Event, Fight, Input, SessionStatus, Slot};
+use tiltyard_combat::{Answer, Audience, Event, Fight, Input, SessionStatus, Slot};
 use tiltyard_protocol::{Act, CloseCode, Reason};
 use uuid::Uuid;
 
@@ -12,7 +12,8 @@ use super::play::refusal;
 use super::session::{Session, SessionKey};
 use super::worker::{Timer, Worker};
 use crate::hub::{
-    ActionApplied, Attachment, Command, Control, Effect, FightInfo, NewFight, Refusal, Reply, RestAction, command,
+    ActionApplied, Attachment, Command, Control, Effect, FightInfo, NewFight, Refusal, Reply, RestAction, Viewer,
+    command,
 };
 use crate::limits;
 use crate::log::{Description, Entry};
@@ -27,6 +28,7 @@ use crate::store::Status;
 #[derive(Debug)]
 pub enum Pending {
     Info(Reply<FightInfo>, Box<Result<FightInfo, Refusal>>),
+    Infos(Reply<Vec<FightInfo>>, Result<Vec<FightInfo>, Refusal>),
     Applied(Reply<ActionApplied>, Box<Result<ActionApplied, Refusal>>),
     Slot(Reply<u8>, Result<u8, Refusal>),
     Recording(Reply<Recording>, Box<Result<Recording, Refusal>>),
@@ -37,6 +39,7 @@ impl Pending {
         // A receiver that is gone has stopped waiting: a client that went away, or a time-out.
         match self {
             Self::Info(reply, answer) => drop(reply.send(*answer)),
+            Self::Infos(reply, answer) => drop(reply.send(answer)),
             Self::Applied(reply, answer) => drop(reply.send(*answer)),
             Self::Slot(reply, answer) => drop(reply.send(answer)),
             Self::Recording(reply, answer) => drop(reply.send(*answer)),
@@ -60,29 +63,33 @@ impl Worker {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Create(asked, reply) => {
-                let answer = self.create(*asked);
+            Command::Create(asked, viewer, reply) => {
+                let answer = self.create(*asked, viewer);
                 self.pending.push(Pending::Info(reply, Box::new(answer)));
             }
-            Command::Read(id, reply) => {
-                let answer = self.find_info(id);
+            Command::Read(id, viewer, reply) => {
+                let answer = self.find_info(id, viewer);
                 self.pending.push(Pending::Info(reply, Box::new(answer)));
+            }
+            Command::ReadMany(ids, viewer, reply) => {
+                let found = ids.into_iter().filter_map(|id| self.find_info(id, viewer).ok()).collect();
+                self.pending.push(Pending::Infos(reply, Ok(found)));
             }
             Command::Recording(id, reply) => {
                 let recording = |key| self.sessions[key].recording().ok_or_else(|| Reason::NoReplay.into());
                 let answer = self.find(id).and_then(recording);
                 self.pending.push(Pending::Recording(reply, Box::new(answer)));
             }
-            Command::Act { session, player, action, reply } => {
-                let answer = self.act_over_rest(session, player, &action);
+            Command::Act { session, player, action, viewer, reply } => {
+                let answer = self.act_over_rest(session, player, &action, viewer);
                 self.pending.push(Pending::Applied(reply, Box::new(answer)));
             }
             Command::Seat { session, player, reply } => {
                 let answer = self.seat(session, player);
                 self.pending.push(Pending::Slot(reply, answer));
             }
-            Command::Control { session, expected, control, reply } => {
-                let answer = self.control(session, &expected, control);
+            Command::Control { session, expected, control, viewer, reply } => {
+                let answer = self.control(session, &expected, control, viewer);
                 self.pending.push(Pending::Info(reply, Box::new(answer)));
             }
             Command::Attach(attachment) => self.attach(*attachment),
@@ -104,9 +111,10 @@ impl Worker {
         self.inbox.woken();
         while let Ok(command) = self.inbox.commands.try_recv() {
             let pending = match command {
-                Command::Create(_, reply) | Command::Read(_, reply) | Command::Control { reply, .. } => {
+                Command::Create(_, _, reply) | Command::Read(_, _, reply) | Command::Control { reply, .. } => {
                     Pending::Info(reply, Box::new(Err(refusal())))
                 }
+                Command::ReadMany(_, _, reply) => Pending::Infos(reply, Err(refusal())),
                 Command::Act { reply, .. } => Pending::Applied(reply, Box::new(Err(refusal()))),
                 Command::Seat { reply, .. } => Pending::Slot(reply, Err(refusal())),
                 Command::Recording(_, reply) => Pending::Recording(reply, Box::new(Err(refusal()))),
@@ -138,7 +146,7 @@ impl Worker {
         self.draining = true;
     }
 
-    fn create(&mut self, asked: NewFight) -> Result<FightInfo, Refusal> {
+    fn create(&mut self, asked: NewFight, viewer: Viewer) -> Result<FightInfo, Refusal> {
         if self.draining {
             return Err(Reason::Draining.into());
         }
@@ -151,7 +159,7 @@ impl Worker {
         self.next_no += 1;
         let record = Box::new(Cow::Owned(session.record()));
         self.journal.push(&Entry::Session { no: session.no, record });
-        let info = session.info(self.clock.now);
+        let info = session.info(self.clock.now, viewer);
         let key = self.insert(session);
         self.announced.push((key, News::Created));
         Ok(info)
@@ -161,11 +169,18 @@ impl Worker {
         self.index.get(&id).copied().ok_or_else(|| Reason::NoSession.into())
     }
 
-    fn find_info(&self, id: Uuid) -> Result<FightInfo, Refusal> {
-        self.find(id).map(|key| self.sessions[key].info(self.clock.now))
+    fn find_info(&self, id: Uuid, viewer: Viewer) -> Result<FightInfo, Refusal> {
+        self.find(id).map(|key| self.sessions[key].info(self.clock.now, viewer))
     }
 
-    fn act_over_rest(&mut self, id: Uuid, player: Uuid, action: &RestAction) -> Result<ActionApplied, Refusal> {
+    /// The answer says what the player may know of what it did, as the delta does: of one in the fog not even that it was hit.
+    fn act_over_rest(
+        &mut self,
+        id: Uuid,
+        player: Uuid,
+        action: &RestAction,
+        viewer: Viewer,
+    ) -> Result<ActionApplied, Refusal> {
         let key = self.find(id)?;
         let fight = &self.sessions[key].fight;
         let slot = fight.slot_of(player.as_u128()).ok_or(Reason::NotAParticipant)?;
@@ -181,12 +196,15 @@ impl Worker {
         };
         let seq = self.named(key, answer)?;
         let session = self.sessions.get(key).ok_or(Reason::Internal)?;
-        let damage = self.step.events().iter().map(|event| match event {
+        let (fight, step) = (&session.fight, &self.step);
+        let told = |event: &&Event| fight.named(step, Audience::Own(slot), event).is_some();
+        let damage = step.events().iter().filter(told).map(|event| match event {
             Event::Hit { by, damage, .. } if *by == slot => u64::from(*damage),
             _ => 0,
         });
-        let effects = self.step.events().iter().filter_map(|event| effect_of(&session.fight, slot, event));
-        Ok(ActionApplied { seq, damage: damage.sum(), effects: effects.collect(), fight: session.info(self.clock.now) })
+        let effects = step.events().iter().filter(told).filter_map(|event| effect_of(fight, slot, event));
+        let (damage, effects) = (damage.sum(), effects.collect());
+        Ok(ActionApplied { seq, damage, effects, fight: session.info(self.clock.now, viewer) })
     }
 
     fn seat(&mut self, id: Uuid, player: Uuid) -> Result<u8, Refusal> {
@@ -200,9 +218,15 @@ impl Worker {
         self.sessions[key].fight.slot_of(player.as_u128()).ok_or_else(|| Reason::Internal.into())
     }
 
-    fn control(&mut self, id: Uuid, expected: &Expected, control: Control) -> Result<FightInfo, Refusal> {
+    fn control(
+        &mut self,
+        id: Uuid,
+        expected: &Expected,
+        control: Control,
+        viewer: Viewer,
+    ) -> Result<FightInfo, Refusal> {
         let key = self.find(id)?;
-        let known = self.sessions[key].info(self.clock.now);
+        let known = self.sessions[key].info(self.clock.now, viewer);
         expected.check(known.version)?;
         match control {
             Control::Terminate { force } => {
@@ -218,7 +242,7 @@ impl Worker {
             }
             Control::Update(update) => self.update(key, known.generic_status(), update)?,
         }
-        self.find_info(id)
+        self.find_info(id, viewer)
     }
 
     fn update(&mut self, key: SessionKey, current: Status, update: Update) -> Result<(), Refusal> {

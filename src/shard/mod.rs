@@ -2,11 +2,13 @@
 //!
 //! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
 //! way in from other threads, [`commands`] what comes that way, [`play`] turns messages into inputs and steps, [`joins`] takes members in
-//! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case), [`wheel`] wakes what is due.
+//! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case),
+//! [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`wheel`] wakes what is due.
 
 mod admission;
 mod commands;
 pub mod connection;
+mod fog;
 mod inbox;
 mod joins;
 mod json;
@@ -19,6 +21,7 @@ pub mod session;
 mod shown;
 mod sockets;
 mod stats;
+mod told;
 mod welcome;
 pub mod wheel;
 mod wire;
@@ -32,11 +35,13 @@ use std::thread::JoinHandle;
 
 use thiserror::Error;
 
+pub use fog::Fog;
 pub use inbox::ShardHandle;
 pub use publish::DeltaOf;
 pub use session::Session;
 pub use shown::{view_digest, view_of};
 pub use stats::Stats;
+pub use told::OUTSIDERS;
 pub use wire::event_of;
 
 use crate::log::recovery::{self, RecoveryError};

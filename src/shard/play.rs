@@ -12,7 +12,7 @@ use super::connection::{ConnKey, Connection};
 use super::publish::{self, DeltaOf};
 use super::session::{Session, SessionKey};
 use super::worker::{Timer, Worker};
-use crate::hub::{Refusal, command};
+use crate::hub::{Refusal, Viewer, command};
 use crate::limits;
 use crate::log::Entry;
 use crate::records::News;
@@ -341,7 +341,7 @@ impl Worker {
         self.stats.live_sessions -= u64::from(!session.fight.lifecycle().is_ended());
         self.index.remove(&session.id);
         self.journal.push(&Entry::Forget { no: session.no });
-        let mut info = session.info(self.clock.now);
+        let mut info = session.info(self.clock.now, Viewer::All);
         info.status = tiltyard_combat::SessionStatus::Terminated;
         info.phase = tiltyard_combat::PhaseName::Finished;
         info.end_reason = Some(tiltyard_combat::EndReason::Failed);

@@ -2,17 +2,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use slotmap::new_key_type;
 use smallvec::SmallVec;
-use tiltyard_combat::{Answer, Event, Fight, Input, Participant, SessionStatus, Setup, Slot, Step};
+use tiltyard_combat::fight::Totals;
+use tiltyard_combat::{Answer, Event, Fight, Input, SessionStatus, Setup, Slot, Step};
 use tiltyard_protocol::view::player_word;
 use uuid::Uuid;
 
 use super::connection::ConnKey;
-use crate::hub::{EnemyInfo, EventInfo, FightInfo, Mode, NewFight, ParticipantInfo, Scene, Sight};
+use super::fog::Fog;
+use crate::hub::{Mode, NewFight};
 use crate::limits;
 use crate::log::{Description, SessionRecord};
 use crate::replays::{ChunkWriter, Folder, Recorder, Recording};
@@ -56,22 +56,24 @@ pub struct Session {
     pub base: i64,
     /// The shard's time of the earliest entry the wheel has for it.
     pub timer: u64,
-    facts: Box<Facts>,
+    pub(super) facts: Box<Facts>,
 }
 
 /// What is rarely looked at. Times in Unix milliseconds.
 #[derive(Debug)]
-struct Facts {
-    mode: Mode,
-    creator: Uuid,
-    settings: String,
-    metadata: String,
-    created_at: u64,
-    started_at: Option<u64>,
-    ended_at: Option<u64>,
-    updated_at: u64,
-    version: u64,
-    recent: VecDeque<(u64, Event)>,
+pub(super) struct Facts {
+    pub mode: Mode,
+    pub creator: Uuid,
+    pub settings: String,
+    pub metadata: String,
+    pub created_at: u64,
+    pub started_at: Option<u64>,
+    pub ended_at: Option<u64>,
+    pub updated_at: u64,
+    pub version: u64,
+    pub recent: VecDeque<(u64, Event)>,
+    /// What the sides know, where there is fog.
+    pub fog: Option<Box<Fog>>,
     seed: u64,
     /// Participants it began with.
     founders: u8,
@@ -93,6 +95,7 @@ impl Session {
         let (mode, rules, seats) = (asked.mode, asked.rules, asked.seats);
         let setup = Setup { mode, rules, seats, participants, teams: asked.teams, seed };
         let fight = Fight::new(asked.ruleset, setup);
+        let fog = Fog::of(&fight, wall);
         Self {
             id: asked.id,
             no: 0,
@@ -111,6 +114,7 @@ impl Session {
                 updated_at: wall,
                 version: 1,
                 recent: VecDeque::new(),
+                fog,
                 seed,
                 founders,
                 recorder: Recorder::default(),
@@ -138,6 +142,7 @@ impl Session {
                 updated_at: record.updated_at,
                 version: record.version,
                 recent: record.recent.into(),
+                fog: record.fog,
                 seed: record.seed,
                 founders: record.founders,
                 recorder: Recorder::resume(record.recorder, folder),
@@ -159,6 +164,7 @@ impl Session {
             updated_at: self.facts.updated_at,
             version: self.facts.version,
             recent: self.facts.recent.iter().copied().collect(),
+            fog: self.facts.fog.clone(),
             ruleset: self.fight.ruleset().hash,
             seed: self.facts.seed,
             founders: self.facts.founders,
@@ -195,10 +201,15 @@ impl Session {
     /// Gives the fight one input at host time `at` and notes what it changed around it. Everything that changes a session goes
     /// through here, live and from the log alike.
     pub fn handle_input(&mut self, at: u64, wall: u64, input: Input, step: &mut Step) -> Answer {
+        let before = *self.fight.totals();
         let answer = self.fight.handle(at, input, step);
         self.facts.recorder.note(at, input, &self.fight);
+        let added = self.fight.totals().since(before);
         if !step.is_empty() {
-            self.note(wall, step);
+            self.note(wall, step, added);
+        }
+        if let (Some(fog), Input::Act { slot, .. }) = (&mut self.facts.fog, input) {
+            fog.note_action(&self.fight, slot, added);
         }
         let control = matches!(input, Input::Pause | Input::Resume | Input::Complete | Input::Terminate { .. });
         if control && answer.is_ok() {
@@ -248,6 +259,9 @@ impl Session {
         facts.settings = description.settings.unwrap_or_else(|| std::mem::take(&mut facts.settings));
         facts.version += u64::from(description.own_version);
         facts.updated_at = wall;
+        if let Some(fog) = &mut facts.fog {
+            fog.note_open(wall);
+        }
     }
 
     /// What the store has to be told of when it changes: version, status, how many take part.
@@ -255,9 +269,12 @@ impl Session {
         (self.facts.version, self.fight.lifecycle().status(), self.players().count())
     }
 
-    fn note(&mut self, wall: u64, step: &Step) {
+    fn note(&mut self, wall: u64, step: &Step, added: Totals) {
         let facts = &mut *self.facts;
         facts.updated_at = wall;
+        if let Some(fog) = &mut facts.fog {
+            fog.note(&self.fight, step, added, wall);
+        }
         for &event in step.events() {
             if facts.recent.len() == limits::RECENT_EVENTS {
                 facts.recent.pop_front();
@@ -275,44 +292,6 @@ impl Session {
         }
     }
 
-    /// The session as REST tells of it at the shard's time `now`.
-    pub fn info(&self, now: u64) -> FightInfo {
-        let (life, facts) = (self.fight.lifecycle(), &*self.facts);
-        let time = self.session_time(now);
-        FightInfo {
-            id: self.id,
-            mode: facts.mode,
-            creator: facts.creator,
-            status: life.status(),
-            phase: life.phase(),
-            remaining_ms: life.remaining(time),
-            seats: self.fight.seats(),
-            participants: self.participants(),
-            created_at: system_time(facts.created_at),
-            started_at: facts.started_at.map(system_time),
-            ended_at: facts.ended_at.map(system_time),
-            updated_at: system_time(facts.updated_at),
-            settings: facts.settings.clone(),
-            metadata: facts.metadata.clone(),
-            seq: self.fight.seq(),
-            version: facts.version,
-            active_ms: life.active_ms(time),
-            actions: self.fight.totals().actions,
-            refused: self.fight.totals().refused,
-            damage: self.fight.totals().damage,
-            eliminations: self.fight.totals().eliminations,
-            winner: life.winner().map(|slot| self.player(slot)),
-            winning_team: life.winning_team(),
-            end_reason: life.end(),
-            ruleset: self.fight.ruleset().name.clone(),
-            round: self.fight.rounds().over(),
-            enemies: self.enemies(),
-            sight: Sight::of(&self.fight),
-            scene: Some(self.scene()),
-            events: facts.recent.iter().map(|&(at, event)| EventInfo { at: system_time(at), event }).collect(),
-        }
-    }
-
     /// Session time at the shard's time `now`: it goes on between inputs, and stands still while the fight is paused.
     pub fn session_time(&self, now: u64) -> u64 {
         if self.fight.lifecycle().is_paused() {
@@ -321,64 +300,10 @@ impl Session {
         self.fight.now() + self.host_time(now).saturating_sub(self.fight.host_now())
     }
 
-    /// Those that the server does not play, which come first.
-    fn players(&self) -> impl Iterator<Item = &Participant> {
-        self.fight.participants().iter().take_while(|participant| participant.enemy().is_none())
-    }
-
-    fn participants(&self) -> Vec<ParticipantInfo> {
-        let created = self.facts.created_at;
-        let told = |participant: &Participant| ParticipantInfo {
-            player: Uuid::from_u128(participant.player()),
-            joined_at: system_time(created + participant.joined_at()),
-            status: participant.status(),
-            score: participant.score(),
-            hp: participant.hp(),
-            team: participant.team(),
-            at: participant.at(),
-            seen_by: participant.seen_by(),
-        };
-        self.players().map(told).collect()
-    }
-
-    fn enemies(&self) -> Vec<EnemyInfo> {
-        let told = |participant: &Participant| {
-            let enemy = self.fight.ruleset().enemy(participant.enemy()?);
-            let phase = enemy.phases.get(usize::from(participant.enemy_phase()));
-            Some(EnemyInfo {
-                id: Uuid::from_u128(participant.player()),
-                name: enemy.name.clone(),
-                team: participant.team(),
-                status: participant.status(),
-                hp: participant.hp(),
-                phase: phase.map(|phase| phase.name.clone()).unwrap_or_default(),
-                at: participant.at(),
-                seen_by: participant.seen_by(),
-            })
-        };
-        self.fight.participants().iter().filter_map(told).collect()
-    }
-
-    fn scene(&self) -> Scene {
-        let (fight, field) = (&self.fight, self.fight.field());
-        Scene {
-            ruleset: Arc::clone(fight.ruleset()),
-            covers: field.covers().to_vec(),
-            hazards: field.hazards().iter().map(|hazard| (hazard.health(), hazard.is_gone())).collect(),
-            modifiers: field.modifiers().to_vec(),
-            wins: fight.rounds().wins().to_vec(),
-            turn: fight.turn().map(|turn| self.player(turn.slot())),
-        }
-    }
-
     /// The id of who is in `slot`, which must be taken.
     pub fn player(&self, slot: Slot) -> Uuid {
         Uuid::from_u128(self.fight.participants()[usize::from(slot)].player())
     }
-}
-
-fn system_time(unix_ms: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(unix_ms)
 }
 
 #[cfg(test)]

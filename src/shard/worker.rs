@@ -21,6 +21,7 @@ use super::session::{Session, SessionIndex, SessionKey};
 use super::stats::Stats;
 use super::welcome::Rulebooks;
 use super::wheel::Wheel;
+use crate::hub::Viewer;
 use crate::limits;
 use crate::log::{Entry, Journal, SessionRecord};
 use crate::ops::memory;
@@ -356,7 +357,7 @@ impl Worker {
                 {
                     self.book.shelf().put(recording);
                 }
-                self.book.put(session.info(self.clock.now), news);
+                self.book.put(session.info(self.clock.now, Viewer::All), news);
             }
         }
         self.announced = announced;

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{Place, Worker};
-use crate::hub::{Attachment, Command, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction};
+use crate::hub::{Attachment, Command, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction, Viewer};
 use crate::log::recovery::recover;
 use crate::records::FightBook;
 use crate::replays::Recording;
@@ -70,17 +70,17 @@ impl Shard {
             settings: String::new(),
             metadata: String::new(),
         };
-        self.ask(|reply| Command::Create(Box::new(asked), reply)).blocking_recv().unwrap().unwrap()
+        self.ask(|reply| Command::Create(Box::new(asked), Viewer::All, reply)).blocking_recv().unwrap().unwrap()
     }
 
     fn read(&self, id: Uuid) -> Result<FightInfo, Refusal> {
-        self.ask(|reply| Command::Read(id, reply)).blocking_recv().unwrap()
+        self.ask(|reply| Command::Read(id, Viewer::All, reply)).blocking_recv().unwrap()
     }
 
     fn attack(&self, session: Uuid) -> oneshot::Receiver<Result<crate::hub::ActionApplied, Refusal>> {
         let act = Act::new(0, 0, ActionKind::Attack);
         let action = RestAction { act, target: Some(Uuid::from_u128(2)) };
-        self.ask(|reply| Command::Act { session, player: Uuid::from_u128(1), action, reply })
+        self.ask(|reply| Command::Act { session, player: Uuid::from_u128(1), action, viewer: Viewer::All, reply })
     }
 
     /// A client's end of a connection whose credentials were of `sid`.
@@ -140,7 +140,7 @@ fn while_the_log_cannot_be_written_nothing_is_shown_and_then_it_goes_on() {
     let mut held = shard.attack(id);
     // The first of these may still be in the turn of the attack, and is then held with it.
     let refused = (0..3).filter_map(|_| {
-        let mut answer = shard.ask(|reply| Command::Read(id, reply));
+        let mut answer = shard.ask(|reply| Command::Read(id, Viewer::All, reply));
         while shard.handle.stats().log_failures < 3 {
             std::thread::yield_now();
         }

@@ -23,7 +23,7 @@ use super::accept::Places;
 use super::patience::HttpStream;
 use crate::auth::ticket::Presented;
 use crate::auth::{Admission, Operation};
-use crate::hub::Attachment;
+use crate::hub::{Attachment, Viewer};
 use crate::records::Kept;
 use crate::rest::error::ApiError;
 use crate::rest::extract::bearer;
@@ -143,13 +143,13 @@ fn authenticate(app: &AppState, request: &Request, parameters: &Parameters) -> R
 
 /// The session is there and the player has a seat; no difference is made between the two.
 async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError> {
-    let found = app.look_up(admission.session).await?;
-    let Kept::Fight(fight) = found.kept else { return Err(Reason::NoSession.into()) };
-    match fight.participants.iter().any(|seat| seat.player == admission.player) {
-        false => Err(Reason::NoSession.into()),
-        true if !found.resident => Err(Reason::SessionEnded.into()),
-        true => Ok(()),
+    let found = app.look_up(Viewer::Player(admission.player), admission.session).await?;
+    let Kept::Fight(fight) = &found.kept else { return Err(Reason::NoSession.into()) };
+    if !fight.takes_part(admission.player) {
+        return Err(Reason::NoSession.into());
     }
+    found.expect_here()?;
+    if found.resident { Ok(()) } else { Err(Reason::SessionEnded.into()) }
 }
 
 /// Takes one of the places that sockets may have. A few connections are kept for REST.

@@ -88,6 +88,19 @@ pub struct Totals {
     pub eliminations: u32,
 }
 
+impl Totals {
+    /// What has been added since they were `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            actions: self.actions - before.actions,
+            refused: self.refused - before.refused,
+            damage: self.damage - before.damage,
+            eliminations: self.eliminations - before.eliminations,
+        }
+    }
+}
+
 /// Session time: the host's time less the time spent paused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Clock {

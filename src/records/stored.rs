@@ -1,0 +1,232 @@
+//! A fight as the store keeps it: by name, so that an answer is the same whether the fight is in its shard, in the cache or
+//! read after a restart, and needs no ruleset that may be gone.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use tiltyard_combat::{EndReason, Event, Mode, PhaseName, Ruleset, SessionStatus};
+use uuid::Uuid;
+
+use crate::hub::world::{Environment, Told};
+use crate::hub::{EnemyInfo, FightInfo, Named, ParticipantInfo, Shown, World};
+
+/// The form that this version writes. It reads every form up to this one: 1 had events by the ruleset's numbers, and no
+/// environment.
+const FORM: u8 = 2;
+
+/// The body of a fight's row.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StoredFight {
+    #[serde(default = "first_form")]
+    form: u8,
+    id: Uuid,
+    mode: Mode,
+    creator: Uuid,
+    status: SessionStatus,
+    phase: PhaseName,
+    remaining_ms: u64,
+    seats: u8,
+    participants: Vec<ParticipantInfo>,
+    created_at: SystemTime,
+    started_at: Option<SystemTime>,
+    ended_at: Option<SystemTime>,
+    updated_at: SystemTime,
+    settings: String,
+    metadata: String,
+    seq: u64,
+    version: u64,
+    active_ms: u64,
+    actions: u64,
+    refused: u64,
+    damage: u64,
+    eliminations: u32,
+    winner: Option<Uuid>,
+    #[serde(default)]
+    winning_team: Option<u8>,
+    end_reason: Option<EndReason>,
+    #[serde(default)]
+    ruleset: String,
+    #[serde(default)]
+    round: u8,
+    #[serde(default)]
+    enemies: Vec<EnemyInfo>,
+    #[serde(default)]
+    sight: StoredSight,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    environment: Option<Environment>,
+    events: Vec<StoredEvent>,
+}
+
+/// What those see who are on nobody's side.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct StoredSight {
+    fog: bool,
+    all: Shown,
+}
+
+/// An event by name, or, up to form 1, by the ruleset's numbers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredEvent {
+    Told(Told),
+    Numbered { at: SystemTime, event: Event },
+}
+
+const fn first_form() -> u8 {
+    1
+}
+
+impl From<&FightInfo> for StoredFight {
+    fn from(fight: &FightInfo) -> Self {
+        let Named { environment, events } = fight.world.named().into_owned();
+        Self {
+            form: FORM,
+            id: fight.id,
+            mode: fight.mode,
+            creator: fight.creator,
+            status: fight.status,
+            phase: fight.phase,
+            remaining_ms: fight.remaining_ms,
+            seats: fight.seats,
+            participants: fight.participants.clone(),
+            created_at: fight.created_at,
+            started_at: fight.started_at,
+            ended_at: fight.ended_at,
+            updated_at: fight.updated_at,
+            settings: fight.settings.clone(),
+            metadata: fight.metadata.clone(),
+            seq: fight.seq,
+            version: fight.version,
+            active_ms: fight.active_ms,
+            actions: fight.actions,
+            refused: fight.refused,
+            damage: fight.damage,
+            eliminations: fight.eliminations,
+            winner: fight.winner,
+            winning_team: fight.winning_team,
+            end_reason: fight.end_reason,
+            ruleset: fight.ruleset.clone(),
+            round: fight.round,
+            enemies: fight.enemies.clone(),
+            sight: StoredSight { fog: fight.fog, all: fight.open },
+            environment,
+            events: events.into_iter().map(StoredEvent::Told).collect(),
+        }
+    }
+}
+
+impl StoredFight {
+    /// Its JSON text.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).expect("a fight has no value that JSON refuses")
+    }
+
+    /// The fight that a row's text is of.
+    pub fn read(text: &str) -> Result<FightInfo, String> {
+        let stored: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if stored.form > FORM {
+            return Err(format!("a fight in form {}, of which this version knows {FORM}", stored.form));
+        }
+        Ok(stored.into())
+    }
+}
+
+impl From<StoredFight> for FightInfo {
+    fn from(stored: StoredFight) -> Self {
+        let seats: Vec<Uuid> = stored.participants.iter().map(|seat| seat.player).collect();
+        let ids: Vec<Uuid> = seats.into_iter().chain(stored.enemies.iter().map(|enemy| enemy.id)).collect();
+        let events = stored.events.into_iter().map(|event| event.told(&ids)).collect();
+        Self {
+            id: stored.id,
+            mode: stored.mode,
+            creator: stored.creator,
+            status: stored.status,
+            phase: stored.phase,
+            remaining_ms: stored.remaining_ms,
+            seats: stored.seats,
+            participants: stored.participants,
+            created_at: stored.created_at,
+            started_at: stored.started_at,
+            ended_at: stored.ended_at,
+            updated_at: stored.updated_at,
+            settings: stored.settings,
+            metadata: stored.metadata,
+            seq: stored.seq,
+            deltas: stored.seq,
+            version: stored.version,
+            active_ms: stored.active_ms,
+            actions: stored.actions,
+            refused: stored.refused,
+            damage: stored.damage,
+            eliminations: stored.eliminations,
+            winner: stored.winner,
+            winning_team: stored.winning_team,
+            end_reason: stored.end_reason,
+            ruleset: stored.ruleset,
+            round: stored.round,
+            enemies: stored.enemies,
+            fog: stored.sight.fog,
+            open: stored.sight.all,
+            world: World::Named(Named { environment: stored.environment, events }),
+        }
+    }
+}
+
+impl StoredEvent {
+    /// In words; of form 1 without those that only the ruleset knows.
+    fn told(self, ids: &[Uuid]) -> Told {
+        match self {
+            Self::Told(told) => told,
+            Self::Numbered { at, event } => {
+                let id = |slot: Option<u8>| ids.get(usize::from(slot?)).copied();
+                let (by, to) = event.of();
+                Told::of(at, event, (id(by), id(to)), &Ruleset::plain())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StoredFight;
+    use serde_json::{Value, json};
+
+    /// What the version before environments were kept has written.
+    const FORM_1: &str = r#"{"id":"019f0000-0000-7000-8000-000000000001","mode":"pvp","creator":"019f0000-0000-7000-8000-0000000000aa",
+        "status":"Completed","phase":"Finished","remaining_ms":0,"seats":2,"participants":[
+        {"player":"019f0000-0000-7000-8000-0000000000bb","joined_at":{"secs_since_epoch":1790000000,"nanos_since_epoch":5000000},
+        "status":"Active","score":100,"hp":80,"team":0,"at":{"x":100,"y":200}},
+        {"player":"019f0000-0000-7000-8000-0000000000cc","joined_at":{"secs_since_epoch":1790000000,"nanos_since_epoch":5000000},
+        "status":"Eliminated","score":0,"hp":0,"team":1,"at":{"x":900,"y":200},"seen_by":3}],
+        "created_at":{"secs_since_epoch":1790000000,"nanos_since_epoch":5000000},"started_at":null,"ended_at":null,
+        "updated_at":{"secs_since_epoch":1790000009,"nanos_since_epoch":0},"settings":"","metadata":"","seq":9,"version":2,
+        "active_ms":9000,"actions":4,"refused":1,"damage":40,"eliminations":1,"winner":null,"winning_team":null,"end_reason":"LastStanding",
+        "ruleset":"default","round":1,"enemies":[],"sight":{"fog":true,"all":{"health":true,"place":true,"phase":true},
+        "team":{"health":true,"place":true,"phase":true}},"events":[
+        {"at":{"secs_since_epoch":1790000008,"nanos_since_epoch":0},"event":{"Hit":{"by":0,"to":1,"damage":40,"absorbed":0,
+        "critical":false,"guarded":true,"reaction":false,"ability":null}}},
+        {"at":{"secs_since_epoch":1790000009,"nanos_since_epoch":0},"event":"Phase"}]}"#;
+
+    #[test]
+    fn fights_of_the_form_before_are_read() {
+        let fight = StoredFight::read(FORM_1).unwrap();
+        assert_eq!((fight.participants[0].hp, fight.participants[1].at.map(|at| at.x)), (Some(80), Some(900)));
+        assert!(fight.fog);
+        let named = fight.world.named();
+        assert_eq!(named.environment, None);
+        let hit = &named.events[0];
+        assert_eq!(
+            (&*hit.kind, hit.by, hit.to),
+            ("hit", Some(fight.participants[0].player), Some(fight.participants[1].player))
+        );
+        assert_eq!(Value::Object(hit.details.clone()), json!({ "damage": 40, "critical": false, "guarded": true }));
+        let again = StoredFight::read(&StoredFight::from(&fight).text()).unwrap();
+        assert_eq!(again, fight, "and written in this one it stays the same");
+    }
+
+    #[test]
+    fn a_form_of_a_later_version_is_refused() {
+        let later = FORM_1.replacen('{', r#"{"form":3,"#, 1);
+        assert!(StoredFight::read(&later).unwrap_err().contains("form 3"));
+    }
+}
