@@ -30,13 +30,13 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Whether it changes the session it is about, or leads into it: only the node that the session lives at can do that.
+    /// Whether it changes the session it is about, or leads into it: only the node that the session lives at can do that. Of
+    /// joining that is said where it is known whether the caller may know of the session.
     pub const fn changes(self) -> bool {
         match self {
             Self::Act
             | Self::UpdateSession
             | Self::TerminateSession
-            | Self::JoinSession
             | Self::LeaveSession
             | Self::PatchState
             | Self::Heartbeat
@@ -47,6 +47,7 @@ impl Operation {
             | Self::ListSessions
             | Self::ReadSession
             | Self::ReadReplay
+            | Self::JoinSession
             | Self::RevokeTokens
             | Self::TakeArenaSeat
             | Self::ReadAnalytics

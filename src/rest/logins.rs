@@ -18,6 +18,7 @@ use super::rate::Anybody;
 use super::shapes::Tokens;
 use super::{App, AppState, idempotency, sessions};
 use crate::auth::{Audience, Grantee, Operation, RefreshToken};
+use crate::hub::Viewer;
 use crate::limits;
 use crate::records::{self, Change, Record, now};
 use crate::store::{KeyAnswer, Kind, Status};
@@ -87,6 +88,11 @@ pub async fn refresh(
     body.finish()?;
     let token = token.and_then(|token| RefreshToken::read(&app.key, &token));
     let token = token.filter(|token| token.session == id).ok_or(Reason::Unauthorized)?;
+    if app.records.live(id).is_none()
+        && let Ok(found) = Box::pin(app.look_up(Viewer::All, id)).await
+    {
+        found.expect_here()?;
+    }
     let change = Change::Refresh { id, generation: token.generation };
     let record: Arc<Record> = app.records.change(Kind::Auth, change).await?.record.ok_or(Reason::Internal)?;
     let found = Found::from(Arc::clone(&record));

@@ -34,6 +34,7 @@ pub async fn join(
     if !joinable && caller.player().is_some() && found.relation(&caller) == Relation::Foreign {
         return Err(Reason::NoSession.into());
     }
+    found.expect_here()?;
     let player = match (caller.player(), named) {
         (Some(own), Some(other)) if own != other => {
             return Err(ApiError::new(Reason::Forbidden).message("A player joins only for itself."));

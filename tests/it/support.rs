@@ -81,6 +81,11 @@ impl Node {
     /// kill -9, and a new process on the same data folder.
     pub fn crash_and_restart(&mut self) {
         self.kill();
+        self.start_again();
+    }
+
+    /// A new process on the same data folder, after the one before has been killed.
+    pub fn start_again(&mut self) {
         (self.process, self.url) = spawn(self.data.path(), &self.flags, &self.wrapper);
     }
 

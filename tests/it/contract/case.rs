@@ -46,7 +46,7 @@ impl Case {
         Self::of(Node::start_with(&["--database", url]))
     }
 
-    fn of(node: Node) -> Self {
+    pub fn of(node: Node) -> Self {
         let service = node.service();
         // The server closes connections that are quiet for five seconds: a request must not meet that.
         let http = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(2)).build().unwrap();

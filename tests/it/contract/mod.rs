@@ -42,3 +42,4 @@ mod reply;
 mod restart;
 mod transitions;
 mod versions;
+mod who_sees_what;
