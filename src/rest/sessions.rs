@@ -120,14 +120,13 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
             continue;
         }
         // What is resident knows more than its row: signs of life.
-        found.push(match app.records.live(row.id) {
-            Some(record) => Found::from(record),
-            None => {
-                let node = row.node.as_str().into();
-                let kept = Kept::of(row, now()).map_err(crate::hub::Refusal::from)?;
-                app.afar(Owned { kept, node }, caller.viewer())
-            }
-        });
+        if let Some(record) = app.records.live(row.id) {
+            found.push(Found::from(record));
+            continue;
+        }
+        let node = row.node.as_str().into();
+        let kept = Kept::of(row, now()).map_err(crate::hub::Refusal::from)?;
+        found.push(app.afar(Owned { kept, node }, caller.viewer()));
     }
     let sessions = found.iter().map(|found| found.session(app.records.node()));
     let answer = SessionListResponse {

@@ -147,10 +147,7 @@ fn team_of(fight: &Fight, slot: Slot) -> Option<u8> {
 fn seen_damage(step: &Step, told: &[Option<Named>], taken: u64) -> u64 {
     let (mut seen, mut all) = (0, true);
     for (event, told) in step.events().iter().zip(told) {
-        let (by, to, damage) = match *event {
-            Event::Hit { by, to, damage, .. } | Event::Suffered { by, to, damage, .. } => (by, to, damage),
-            _ => continue,
-        };
+        let (Event::Hit { by, to, damage, .. } | Event::Suffered { by, to, damage, .. }) = *event else { continue };
         match told {
             Some(_) if by != to => seen += u64::from(damage),
             Some(_) => {}
