@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use crate::bare::Fault;
 use crate::bounds::Bounds;
 use crate::rest::Base;
+use crate::rude::RudeArgs;
 
 /// Plays many fights at once against a Tiltyard server and checks every player's view.
 ///
@@ -33,6 +34,8 @@ pub enum Command {
     Crud(CrudArgs),
     /// Have bots play a fight to its result, or fill the seats of one that waits; every digest is checked
     Bots(BotsArgs),
+    /// Measure what rude clients cost the honest ones beside them
+    Rude(RudeArgs),
     /// Be the smallest HTTP server that could read and create sessions: no authentication, no store
     BareHttp(BareHttpArgs),
 }
@@ -298,11 +301,11 @@ pub struct Output {
 }
 
 /// A bounded length of time: every load stops by itself.
-fn seconds(text: &str) -> Result<f64, String> {
+pub fn seconds(text: &str) -> Result<f64, String> {
     number_between(text, 0.0, 3600.0)
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+pub fn rate(text: &str) -> Result<f64, String> {
     number_between(text, 0.001, 1000.0)
 }
 
@@ -315,7 +318,7 @@ fn connections(text: &str) -> Result<usize, String> {
     if (1..=10_000).contains(&count) { Ok(count) } else { Err("must be between 1 and 10000".to_owned()) }
 }
 
-fn number_between(text: &str, low: f64, high: f64) -> Result<f64, String> {
+pub fn number_between(text: &str, low: f64, high: f64) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| format!("{text} is no number"))?;
     if (low..=high).contains(&value) { Ok(value) } else { Err(format!("must be between {low} and {high}")) }
 }
@@ -351,6 +354,23 @@ mod tests {
         refused(&["x", "crud", "--server-bin", "y", "--connections", "0"]);
         taken(&["x", "bots", "--server-bin", "y", "--scenario", "arena5v5", "--rounds", "3"]);
         taken(&["x", "bots", "--url", "http://h", "--fill", "coop", "--count", "2"]);
+        taken(&["x", "rude", "--server-bin", "y", "--flood", "pings,joins", "--pace", "390,full", "--place", "same"]);
+        taken(&[
+            "x",
+            "rude",
+            "--server-bin",
+            "y",
+            "--non-readers",
+            "10%",
+            "--return",
+            "2000",
+            "--without-token",
+            "300",
+        ]);
+        refused(&["x", "rude"]);
+        refused(&["x", "rude", "--server-bin", "y", "--pace", "fast"]);
+        refused(&["x", "rude", "--server-bin", "y", "--return", "20000"]);
+        refused(&["x", "rude", "--server-bin", "y", "--non-readers", "100%"]);
         refused(&["x", "bots"]);
         refused(&["x", "bots", "--url", "http://h"]);
     }

@@ -38,6 +38,8 @@ pub struct Crowd {
 struct Seat {
     socket: Socket,
     player: Player,
+    /// Neither reads nor acts.
+    stalled: bool,
 }
 
 /// Buffers used again for every message sent.
@@ -53,7 +55,7 @@ impl Crowd {
         let players = lobby.players();
         let slots =
             (0..lobby.seats()).map(|seat| u8::try_from(seat % players).expect("a session has at most 100 players"));
-        let seat = |(slot, socket)| Seat { socket, player: Player::new(slot, lobby.answers()) };
+        let seat = |(slot, socket)| Seat { socket, player: Player::new(slot, lobby.answers()), stalled: false };
         Self {
             seats: slots.zip(sockets).map(seat).collect(),
             sessions: lobby.sessions().iter().map(|&id| Session::new(id, players, remembered)).collect(),
@@ -94,6 +96,13 @@ impl Crowd {
         seats.all(|(index, seat)| seat.player.unanswered == 0 && seat.player.missing(session(index)) == 0)
     }
 
+    /// From now on the player neither reads nor acts; its socket, to do with as one likes.
+    pub fn stall(&mut self, index: usize) -> &mut Socket {
+        let seat = &mut self.seats[index];
+        seat.stalled = true;
+        &mut seat.socket
+    }
+
     pub fn join(&mut self, index: usize) -> Result<()> {
         let join = ClientMessage::Join(Join { session: self.sessions[index / self.players].id, seq: None });
         Ok(self.seats[index].socket.send(self.writer.message(&join, &mut self.rng))?)
@@ -113,8 +122,8 @@ impl Crowd {
 
     /// The player attacks a random other one. The action counts from `due`.
     pub fn act(&mut self, index: usize, due: u64, registry: &Registry) {
-        let Seat { socket, player } = &mut self.seats[index];
-        if player.gone() {
+        let Seat { socket, player, stalled } = &mut self.seats[index];
+        if player.gone() || *stalled {
             return;
         }
         let session = &mut self.sessions[index / self.players];
@@ -133,7 +142,7 @@ impl Crowd {
     /// Reads all that `index` was sent. `closing` says that the other side will send no more, so that its end is read now:
     /// no further edge will come.
     pub fn receive(&mut self, index: usize, closing: bool, registry: &Registry) {
-        if self.seats[index].player.gone() {
+        if self.seats[index].player.gone() || self.seats[index].stalled {
             return;
         }
         let outcome = self.read(index, closing);
@@ -217,7 +226,7 @@ impl Writer {
     }
 }
 
-fn close_text(payload: &[u8]) -> String {
+pub fn close_text(payload: &[u8]) -> String {
     match payload {
         [a, b, reason @ ..] => format!("{} ({})", u16::from_be_bytes([*a, *b]), String::from_utf8_lossy(reason)),
         _ => "no code".to_owned(),

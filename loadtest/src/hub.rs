@@ -13,6 +13,7 @@ use crate::child::Server;
 pub struct Hub {
     executable: PathBuf,
     database: Option<String>,
+    flags: Vec<String>,
     folder: TempDir,
 }
 
@@ -21,8 +22,23 @@ impl Hub {
         Ok(Self {
             executable: executable.to_owned(),
             database: database.map(str::to_owned),
+            flags: Vec::new(),
             folder: tempfile::tempdir()?,
         })
+    }
+
+    /// With further flags of its command line.
+    pub fn with(mut self, flags: &[&str]) -> Self {
+        self.flags.extend(flags.iter().map(|&flag| flag.to_owned()));
+        self
+    }
+
+    pub fn executable(&self) -> &Path {
+        &self.executable
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     fn data(&self) -> PathBuf {
@@ -35,6 +51,7 @@ impl Hub {
         command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data"]).arg(self.data());
         // Requests are counted as always, and not refused: all of them come from one service.
         command.args(["--rate-service", "1000000/s"]);
+        command.args(&self.flags);
         if let Some(database) = &self.database {
             command.args(["--database", database]);
         }
@@ -43,9 +60,13 @@ impl Hub {
 
     /// A service's token for all that is done to sessions.
     pub fn token(&self) -> Result<String> {
+        self.token_for(&["--service", "loadtest", "--scope", "sessions:read", "--scope", "sessions:write"])
+    }
+
+    /// The token of whom `grant` names, in the server's words.
+    pub fn token_for(&self, grant: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.executable);
-        command.arg("token").arg("--data").arg(self.data()).args(["--service", "loadtest"]);
-        command.args(["--scope", "sessions:read", "--scope", "sessions:write"]);
+        command.arg("token").arg("--data").arg(self.data()).args(grant);
         let output = command.output().context("ask for a token")?;
         if !output.status.success() {
             bail!("no token: {}", String::from_utf8_lossy(&output.stderr).trim());

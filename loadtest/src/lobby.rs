@@ -52,12 +52,24 @@ impl Lobby {
             let sessions = (0..sessions).map(bare_session).collect();
             return Ok(Self { base: base.clone(), players, sessions, desk: None });
         };
-        let mut rest = Rest::connect(base, token)?;
-        let rosters: Vec<Vec<Uuid>> = (0..sessions).map(|_| (0..players).map(|_| Uuid::new_v4()).collect()).collect();
         // Nobody falls and nothing is throttled, so that every action has the same work to do; the countdown is longer
         // than any setup, so that a fight starts when its players say so.
         let rules = json!({ "health": 1_000_000_000, "attack_interval_ms": 0, "actions_per_second": 0, "preparation_ms": 60_000 });
-        let sessions = rest.create_sessions(&rosters, &rules).context("create the sessions")?;
+        Self::by_rules(base, token, sessions, (players, 0), &rules)
+    }
+
+    /// Creates sessions under `rules` with `players` seats each to connect, and behind these `spare` seats that are left empty.
+    pub fn by_rules(
+        base: &Base,
+        token: &str,
+        sessions: usize,
+        (players, spare): (usize, usize),
+        rules: &serde_json::Value,
+    ) -> Result<Self> {
+        let mut rest = Rest::connect(base, token)?;
+        let roster = |_| (0..players + spare).map(|_| Uuid::new_v4()).collect();
+        let rosters: Vec<Vec<Uuid>> = (0..sessions).map(roster).collect();
+        let sessions = rest.create_sessions(&rosters, rules).context("create the sessions")?;
         Ok(Self { base: base.clone(), players, sessions, desk: Some(Desk { rest, rosters }) })
     }
 
@@ -71,6 +83,11 @@ impl Lobby {
 
     pub fn sessions(&self) -> &[Uuid] {
         &self.sessions
+    }
+
+    /// Who has a seat; nobody is known by the bare loop.
+    pub fn player(&self, session: usize, slot: usize) -> Option<Uuid> {
+        self.desk.as_ref()?.rosters.get(session)?.get(slot).copied()
     }
 
     /// All of them: session by session, slot by slot.

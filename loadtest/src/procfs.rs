@@ -38,6 +38,11 @@ impl Usage {
     }
 }
 
+/// How many descriptors a process has open.
+pub fn descriptors(pid: u32) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
 fn parse(stat: &str, status: &str) -> Option<Usage> {
     // The name in parentheses may hold anything; the fields after it are numbered from 3.
     let after_name = &stat[stat.rfind(')')? + 1..];
@@ -82,5 +87,6 @@ mod tests {
     fn the_harness_can_read_itself() {
         assert!(Usage::own().unwrap().rss_kib > 0);
         assert!(super::descriptors_max().unwrap() > 10);
+        assert!(super::descriptors(std::process::id()).unwrap() > 2);
     }
 }

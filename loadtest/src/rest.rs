@@ -16,7 +16,8 @@ use crate::connect::upgrade::header;
 /// Requests in flight: enough to hide the round trip, few enough to fit both kernels' buffers.
 const WINDOW: usize = 32;
 const HEAD_BYTES_MAX: u64 = 16 * 1024;
-const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Above the largest replay.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Where the server is.
@@ -89,6 +90,17 @@ impl Rest {
         Ok(minted.into_iter().map(|one| one.ticket).collect())
     }
 
+    /// Asks once; the status and the body, whatever they are.
+    pub fn ask(&mut self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Result<(u16, Vec<u8>)> {
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        let Base { host, prefix, .. } = &self.base;
+        let head =
+            format!("{method} {prefix}{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n", self.token);
+        let rest = format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        self.stream.get_mut().write_all((head + &rest).as_bytes())?;
+        self.whole().with_context(|| format!("{method} {path}"))
+    }
+
     /// Posts every path and body, and reads the answers in the same order. `status` 0 stands for any success.
     fn post_all<T: DeserializeOwned>(
         &mut self,
@@ -122,6 +134,15 @@ impl Rest {
     }
 
     fn answer<T: DeserializeOwned>(&mut self, expected: u16) -> Result<T> {
+        let (status, body) = self.whole()?;
+        if status != expected && !(expected == 0 && (200..300).contains(&status)) {
+            bail!("answered by {status}: {}", String::from_utf8_lossy(&body));
+        }
+        serde_json::from_slice(&body).with_context(|| format!("the answer is {}", String::from_utf8_lossy(&body)))
+    }
+
+    /// The next answer, its body read to its end.
+    fn whole(&mut self) -> Result<(u16, Vec<u8>)> {
         let head = self.head()?;
         let status: u16 =
             head.split(' ').nth(1).and_then(|code| code.parse().ok()).context("the answer is not HTTP")?;
@@ -130,10 +151,7 @@ impl Rest {
         ensure!(length <= BODY_BYTES_MAX, "the answer has {length} bytes");
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
-        if status != expected && !(expected == 0 && (200..300).contains(&status)) {
-            bail!("answered by {status}: {}", String::from_utf8_lossy(&body));
-        }
-        serde_json::from_slice(&body).with_context(|| format!("the answer is {}", String::from_utf8_lossy(&body)))
+        Ok((status, body))
     }
 
     fn head(&mut self) -> Result<String> {
