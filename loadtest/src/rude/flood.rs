@@ -1,6 +1,7 @@
 //! A flooder beside honest players: quiet windows and flooded ones in turn, what the server flagged, and whether the flooded
 //! fight can be told afterwards.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::process::{Command, Stdio};
@@ -31,28 +32,32 @@ pub struct Flood {
     pub outcomes: Vec<Outcome>,
     /// All that the server counted in these windows, where it counts them.
     pub flags: Option<f64>,
-    /// Those of the flooded fight that name somebody else than the flooder.
+    /// Those of the flooded fights that name somebody else than the flooder.
     pub flags_of_others: usize,
-    pub replay: String,
+    /// What became of the flooded fights' replays, and of how many.
+    pub replays: BTreeMap<String, usize>,
 }
 
 pub fn measure(args: &RudeArgs, kind: Kind, speed: Pace, place: Place) -> Result<Flood> {
     let mut honest = Honest::play(args, usize::from(args.players), 1, &rules(), args.rate)?;
-    let (session, player) = seat(&honest, place, usize::from(args.players))?;
-    let plan = Plan {
-        base: honest.server.base.clone(),
-        token: honest.token.clone(),
-        session,
-        player,
-        kind,
-        pace: speed,
-        persistent: args.persistent,
-    };
     let before = flags(&honest)?;
     let (mut quiet, mut flooded, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..args.reps {
+    let mut seats = Vec::new();
+    for rep in 0..args.reps as usize {
+        // Each time by another player: one that was closed may be kept out for a while.
+        let (session, player) = seat(&honest, place, rep, usize::from(args.players))?;
+        seats.push((session, player));
+        let plan = Plan {
+            base: honest.server.base.clone(),
+            token: honest.token.clone(),
+            session,
+            player,
+            kind,
+            pace: speed,
+            persistent: args.persistent,
+        };
         quiet.push(honest.window(args.seconds)?);
-        let rude = Flooder::start(plan.clone());
+        let rude = Flooder::start(plan);
         let window = honest.window(args.seconds);
         // Ended in any case, before a failure is reported.
         outcomes.push(rude.stop()?);
@@ -60,8 +65,11 @@ pub fn measure(args: &RudeArgs, kind: Kind, speed: Pace, place: Place) -> Result
         honest.turn_for(0.5)?;
     }
     let flags = flags(&honest)?.map(|all| all - before.unwrap_or_default());
-    let flags_of_others = flagged_others(&honest, session, player)?;
-    let replay = replay(&honest, session)?;
+    let (mut flags_of_others, mut replays) = (0, BTreeMap::<_, usize>::new());
+    for (session, player) in seats {
+        flags_of_others += flagged_others(&honest, session, player)?;
+        *replays.entry(replay(&honest, session)?).or_default() += 1;
+    }
     Ok(Flood {
         kind: kind.name(),
         pace: speed.to_string(),
@@ -71,14 +79,15 @@ pub fn measure(args: &RudeArgs, kind: Kind, speed: Pace, place: Place) -> Result
         outcomes,
         flags,
         flags_of_others,
-        replay,
+        replays,
     })
 }
 
 /// Where the flooder sits: beside honest players, or against somebody who never comes.
-fn seat(honest: &Honest, place: Place, slot: usize) -> Result<(Uuid, Uuid)> {
+fn seat(honest: &Honest, place: Place, rep: usize, slot: usize) -> Result<(Uuid, Uuid)> {
     if place == Place::Same {
-        return Ok((honest.lobby.sessions()[0], honest.lobby.player(0, slot).context("no seat is spare")?));
+        let fight = rep % honest.lobby.sessions().len();
+        return Ok((honest.lobby.sessions()[fight], honest.lobby.player(fight, slot).context("no seat is spare")?));
     }
     let (player, nobody) = (Uuid::new_v4(), Uuid::new_v4());
     let mut rest = Rest::connect(&honest.server.base, &honest.token)?;
@@ -138,7 +147,7 @@ fn replay(honest: &Honest, session: Uuid) -> Result<String> {
     let mut command = Command::new(honest.hub.executable());
     let again = command.arg("replay").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     let verdict = if again.success() { "whole" } else { "another fight" };
-    Ok(format!("{verdict}, {} KiB", body.len() / 1024))
+    Ok(verdict.to_owned())
 }
 
 fn reason(body: &[u8]) -> String {
@@ -173,7 +182,8 @@ impl Display for Flood {
         let closed: u64 = self.flooded.iter().map(|window| window.closed).sum();
         let flags = self.flags.map_or("unknown".to_owned(), |flags| flags.to_string());
         let others = self.flags_of_others;
-        write!(f, "\n    flags {flags}, of others than the flooder {others}; replay: {}", self.replay)?;
+        write!(f, "\n    flags {flags}, of others than the flooder {others}; replays:")?;
+        self.replays.iter().try_for_each(|(what, count)| write!(f, " {count} {what}"))?;
         if closed > 0 {
             write!(f, "; {closed} honest connections closed")?;
         }
