@@ -117,6 +117,8 @@ impl Fight {
                 cut.push(patch);
             }
         }
+        // In which order things happened to those in the fog is not told either.
+        cut.patches.sort_unstable_by_key(|patch| patch.slot);
         cut.events = step.events().iter().map(|event| self.named(step, audience, event)).collect();
         cut
     }
@@ -198,7 +200,7 @@ pub(crate) const fn team_bit(team: u8) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::{Audience, Named, Patch};
-    use crate::{Event, Fields, Fight, Input, Rules, Step};
+    use crate::{Action, BodyPart, Event, Fields, Fight, Input, Refusal, Rules, Step};
 
     /// Three participants on their own in a fog; the first is seen by the second alone.
     fn in_fog() -> Fight {
@@ -255,6 +257,21 @@ mod tests {
         assert_eq!(fight.cut(&step, Audience::Team(2)).events(), [to, None, both]);
         step.sight(0, 0, 0b100);
         assert_eq!(fight.cut(&step, Audience::Team(2)).events(), [both, both, both]);
+    }
+
+    #[test]
+    fn who_is_in_the_fog_is_no_other_target_than_nobody() {
+        for (sight_cm, nobody) in [(100, Refusal::NoSight), (0, Refusal::NoSuchTarget)] {
+            let mut fight = Fight::plain(Rules { sight_cm, ..Rules::default() }, 3, &[11, 12, 13], 7);
+            fight.handle(10_000, Input::Tick, &mut Step::default()).unwrap();
+            let mut attack = |to| {
+                let action = Action::Attack { target: Some(to), part: BodyPart::Torso };
+                fight.handle(10_001, Input::Act { slot: 0, id: 0, action }, &mut Step::default())
+            };
+            assert_eq!((attack(77), attack(1).err()), (Err(nobody), (sight_cm > 0).then_some(nobody)));
+            // Also of one that cannot attack yet.
+            assert_eq!(attack(77), Err(nobody));
+        }
     }
 
     #[test]

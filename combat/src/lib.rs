@@ -12,6 +12,7 @@ pub mod action;
 pub mod answers;
 pub mod audience;
 mod budget;
+mod chance;
 pub mod compare;
 pub mod digest;
 pub mod fair_play;

@@ -63,6 +63,8 @@ pub struct Participant {
     /// A bit for each team that sees it; of no meaning where the rules have no fog.
     pub(crate) seen_by: u128,
     pub(crate) conduct: Conduct,
+    /// What it has begun that may take dice; see [`crate::chance`].
+    pub(crate) deeds: u32,
     /// When the seat is forfeited; `None` while connected or never connected.
     pub(crate) forfeit_at: Option<Millis>,
     pub(crate) joined_at: Millis,
@@ -186,6 +188,7 @@ impl Participant {
             used: SmallVec::new(),
             seen_by: 0,
             conduct: Conduct::new(now),
+            deeds: 0,
             forfeit_at: None,
             joined_at: now,
             score: 0,

@@ -23,8 +23,6 @@ pub struct Crowd {
     sessions: Vec<Session>,
     /// Players in each session.
     players: usize,
-    /// Whether actions are acknowledged.
-    acks: bool,
     pub tally: Tally,
     clock: Clock,
     rng: Rng,
@@ -60,7 +58,6 @@ impl Crowd {
             seats: slots.zip(sockets).map(seat).collect(),
             sessions: lobby.sessions().iter().map(|&id| Session::new(id, players, remembered)).collect(),
             players,
-            acks: lobby.answers(),
             tally: Tally::new(),
             clock,
             rng,
@@ -130,7 +127,6 @@ impl Crowd {
         let others = self.players as u64 - 1;
         let to = (u64::from(player.slot) + 1 + self.rng.below(others)) % self.players as u64;
         let id = session.sent[usize::from(player.slot)].note(due);
-        session.owed += u64::from(!self.acks);
         player.unanswered += 1;
         self.tally.counts.sent += 1;
         let to = u8::try_from(to).expect("a session has at most 100 players");

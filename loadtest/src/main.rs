@@ -39,6 +39,7 @@ mod rude;
 mod run;
 mod schedule;
 mod session;
+mod shows;
 mod sys;
 mod tally;
 

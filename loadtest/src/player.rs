@@ -6,7 +6,8 @@ use tiltyard_protocol::view::Drift;
 use tiltyard_protocol::{Delta, ServerMessage, Snapshot, View};
 
 use crate::quick;
-use crate::session::{Sends, Session};
+use crate::session::Session;
+use crate::shows::{Shown, Shows};
 use crate::tally::Tally;
 
 /// What a message asks of the loop.
@@ -27,11 +28,13 @@ pub struct Player {
     view: View,
     /// The last sequence applied.
     seq: u64,
-    /// Whether actions are acknowledged; where they are not, a player takes its own delta for the answer.
+    /// Whether actions are acknowledged; where they are not, a delta says whose action it shows.
     acks: bool,
     /// Actions not answered yet.
     pub unanswered: u64,
-    /// Deltas of actions seen, and sequences that a snapshot stood for.
+    /// The sequence of the first snapshot.
+    first: u64,
+    /// Deltas that came in time, and sequences that a snapshot stood for.
     shown: u64,
     skipped: u64,
 }
@@ -58,6 +61,7 @@ impl Player {
             seq: 0,
             acks,
             unanswered: 0,
+            first: 0,
             shown: 0,
             skipped: 0,
         }
@@ -82,29 +86,35 @@ impl Player {
 
     /// How many deltas this player should have been sent and was not.
     pub fn missing(&self, session: &Session) -> u64 {
-        let unseen = session.owed.saturating_sub(self.shown + self.skipped);
-        unseen.max(session.told.saturating_sub(self.seq))
+        session.told.saturating_sub(self.first).saturating_sub(self.shown + self.skipped)
     }
 
     /// Takes the message in `payload`, read at `now`. An error is something no server of this protocol says.
     pub fn take(&mut self, payload: &[u8], now: u64, session: &mut Session, tally: &mut Tally) -> Result<Next> {
         // Apart, so that a delta can stay in the memo while the rest of the session is used.
-        let Session { memo, sent, owed, told, .. } = session;
+        let Session { memo, sent, shows, told, .. } = session;
+        if !self.acks
+            && let Some((q, slot, id)) = quick::shown_by(payload)
+        {
+            self.unacknowledged(slot, tally);
+            show(shows, q, slot, sent.get(usize::from(slot)).and_then(|sends| sends.at(id)), tally);
+        }
         if let Some(delta) = memo.known(self.seq + 1, payload) {
-            return self.delta(delta, now, sent, told, tally);
+            return self.delta(delta, now, shows, told, tally);
         }
         let message =
             quick::ack(payload).map_or_else(|| serde_json::from_slice(payload), |ack| Ok(ServerMessage::Ack(ack)))?;
         match message {
             ServerMessage::Delta(delta) => {
-                let next = self.delta(&delta, now, sent, told, tally);
+                let next = self.delta(&delta, now, shows, told, tally);
                 memo.keep(payload, delta);
                 next
             }
             ServerMessage::Ack(ack) => {
-                *owed += 1;
                 *told = ack.q.max(*told);
-                self.answered(&ack, now, sent[usize::from(self.slot)].at(ack.id), tally)
+                let sent = sent[usize::from(self.slot)].at(ack.id);
+                show(shows, ack.q, self.slot, sent, tally);
+                self.answered(&ack, now, sent, tally)
             }
             ServerMessage::Refused(refused) => Ok(self.refused(&refused, tally)),
             ServerMessage::Joined(joined) => self.admitted(&joined),
@@ -125,28 +135,20 @@ impl Player {
         }
     }
 
-    fn delta(&mut self, delta: &Delta, now: u64, sent: &[Sends], told: &mut u64, tally: &mut Tally) -> Result<Next> {
+    fn delta(&mut self, delta: &Delta, now: u64, shows: &mut Shows, told: &mut u64, tally: &mut Tally) -> Result<Next> {
         *told = delta.q.max(*told);
-        if let Some((slot, id)) = delta.by {
-            self.show(slot, id, now, sent.get(usize::from(slot)).and_then(|sends| sends.at(id)), tally);
+        if let Some(shown) = shows.seen(delta.q, now) {
+            let histogram = if shown.slot == self.slot { &mut tally.actor } else { &mut tally.others };
+            Tally::time(&tally.window, histogram, shown.sent, now);
         }
         self.apply(delta, tally)
     }
 
-    fn show(&mut self, slot: u8, id: u64, now: u64, sent: Option<u64>, tally: &mut Tally) {
-        self.shown += 1;
-        let mine = slot == self.slot;
-        if mine && !self.acks {
+    /// A delta that says whose action it shows is its answer.
+    fn unacknowledged(&mut self, slot: u8, tally: &mut Tally) {
+        if slot == self.slot {
             self.unanswered = self.unanswered.saturating_sub(1);
             tally.counts.acked += 1;
-        }
-        match sent {
-            Some(sent) if mine => Tally::time(&tally.window, &mut tally.actor, sent, now),
-            Some(sent) => Tally::time(&tally.window, &mut tally.others, sent, now),
-            None => {
-                tally.counts.untimed += 1;
-                tally.trouble(|| format!("a delta names action {id} of slot {slot}, whose sending is not remembered"));
-            }
         }
     }
 
@@ -159,14 +161,14 @@ impl Player {
             tally.counts.out_of_order += 1;
             tally.trouble(|| format!("slot {}: {gap}", self.slot));
             if got < expected {
-                // Seen before: it is not what a delta still missing would have shown.
-                self.shown -= u64::from(delta.by.is_some());
+                // Too late: it is not what a delta still missing would have shown.
                 return Ok(Next::Nothing);
             }
             // What was between is missing, which is counted at the end; a digest will tell if the view suffered.
             outcome = self.view.apply(got - 1, delta);
         }
         self.seq = delta.q;
+        self.shown += 1;
         match outcome {
             Ok(_) => Ok(Next::Nothing),
             // A view that waits for its snapshot has been counted.
@@ -211,7 +213,9 @@ impl Player {
             State::Rejoining => tally.counts.resynced += 1,
         }
         // What comes before a player's first snapshot is not owed to it; no action is sent before everybody has one.
-        if self.state != State::Joining {
+        if self.state == State::Joining {
+            self.first = snapshot.q;
+        } else {
             self.skipped += snapshot.q.saturating_sub(self.seq);
         }
         self.seq = snapshot.q;
@@ -227,6 +231,19 @@ impl Player {
     fn drift(&self, drift: Drift, tally: &mut Tally) {
         tally.counts.drifted += 1;
         tally.trouble(|| format!("slot {} drifted: {drift}", self.slot));
+    }
+}
+
+/// The delta `q` shows an action of `slot` that was sent at `sent`: those who were sent the delta before this was known are
+/// timed now.
+fn show(shows: &mut Shows, q: u64, slot: u8, sent: Option<u64>, tally: &mut Tally) {
+    let Some(sent) = sent else {
+        tally.counts.untimed += 1;
+        tally.trouble(|| format!("delta {q} shows an action of slot {slot}, whose sending is not remembered"));
+        return;
+    };
+    for seen in shows.told(q, Shown { slot, sent }) {
+        Tally::time(&tally.window, &mut tally.others, sent, seen);
     }
 }
 
@@ -285,7 +302,7 @@ mod tests {
 
     fn delta(q: u64, h: Option<u32>) -> ServerMessage {
         let patch = Patch { i: 1, hp: Some(7), ..Patch::default() };
-        ServerMessage::Delta(Delta { s: 5, q, by: Some((0, 1)), p: vec![patch], h, ..Delta::default() })
+        ServerMessage::Delta(Delta { s: 5, q, p: vec![patch], h, ..Delta::default() })
     }
 
     #[test]
@@ -305,7 +322,6 @@ mod tests {
     #[test]
     fn a_gap_is_out_of_order_and_what_it_skipped_is_missing() {
         let mut rig = rig();
-        rig.session.owed = 3;
         rig.take(&delta(13, None));
         assert_eq!((rig.tally.counts.out_of_order, rig.player.missing(&rig.session)), (1, 2));
         rig.take(&delta(12, None));
@@ -326,7 +342,6 @@ mod tests {
     #[test]
     fn a_snapshot_in_place_of_deltas_is_a_conflation_and_no_loss() {
         let mut rig = rig();
-        rig.session.owed = 3;
         rig.session.told = 13;
         rig.take(&snapshot(13));
         assert_eq!((rig.tally.counts.conflated, rig.player.missing(&rig.session)), (1, 0));

@@ -1,4 +1,4 @@
-//! The two messages that come and go with every action, written and read without the general machinery: it was a tenth
+//! The messages that come and go with every action, written and read without the general machinery: it was a tenth
 //! of the harness's time under saturation. What does not look exactly as expected is left to the general parser.
 
 use tiltyard_protocol::server::Ack;
@@ -20,6 +20,15 @@ pub fn ack(payload: &[u8]) -> Option<Ack> {
     let (id, rest) = number(rest.strip_prefix(br#","id":"#)?)?;
     let (q, rest) = number(rest.strip_prefix(br#","q":"#)?)?;
     (rest == b"}}").then_some(Ack { s: u32::try_from(s).ok()?, id, q })
+}
+
+/// Sequence, slot and id of the action that the bare loop's delta in `payload` shows: it has these in place of acks.
+pub fn shown_by(payload: &[u8]) -> Option<(u64, u8, u64)> {
+    let (_, rest) = number(payload.strip_prefix(br#"{"t":"delta","d":{"s":"#)?)?;
+    let (q, rest) = number(rest.strip_prefix(br#","q":"#)?)?;
+    let (slot, rest) = number(rest.strip_prefix(br#","at":0,"by":["#)?)?;
+    let (id, rest) = number(rest.strip_prefix(b",")?)?;
+    rest.starts_with(b"]").then_some((q, u8::try_from(slot).ok()?, id))
 }
 
 #[allow(clippy::cast_possible_truncation)] // A digit.

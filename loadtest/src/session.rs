@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::memo::Memo;
+use crate::shows::Shows;
 
 /// A session as the harness keeps it.
 #[derive(Debug)]
@@ -11,9 +12,8 @@ pub struct Session {
     /// By slot.
     pub sent: Vec<Sends>,
     pub memo: Memo,
-    /// Actions each player must be shown: those acknowledged; of a server that does not acknowledge, those sent.
-    pub owed: u64,
-    /// The highest sequence anybody was told of.
+    pub shows: Shows,
+    /// The highest sequence anybody was told of: each player is owed a delta for every one up to it.
     pub told: u64,
 }
 
@@ -29,7 +29,7 @@ impl Session {
     /// A session of `players` players that remembers when each player's last `remembered` actions were sent.
     pub fn new(id: Uuid, players: usize, remembered: usize) -> Self {
         let sent = (0..players).map(|_| Sends { at: vec![0; remembered].into(), newest: 0 }).collect();
-        Self { id, sent, memo: Memo::new(), owed: 0, told: 0 }
+        Self { id, sent, memo: Memo::new(), shows: Shows::default(), told: 0 }
     }
 }
 

@@ -80,9 +80,6 @@ pub struct Delta {
     pub q: u64,
     /// Session time in milliseconds.
     pub at: u64,
-    /// Slot and action id of the action that caused it, if one did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<(u8, u64)>,
     /// What happened, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ev: Vec<Event>,

@@ -17,13 +17,6 @@ pub fn delta(delta: &DeltaOf<'_>, out: &mut Vec<u8>) {
     number(out, fight.seq());
     text(out, r#","at":"#);
     number(out, fight.now());
-    if let Some((slot, id)) = delta.by {
-        text(out, r#","by":["#);
-        number(out, slot);
-        text(out, ",");
-        number(out, id);
-        text(out, "]");
-    }
     list(out, r#","ev":["#, delta.events(), |out, event| self::event(&event, out));
     list(out, r#","p":["#, delta.patches(), |out, (patch, participant)| {
         text(out, r#"{"i":"#);

@@ -9,6 +9,10 @@ mod admission;
 mod commands;
 pub mod connection;
 mod fog;
+#[cfg(test)]
+mod fog_ground;
+#[cfg(test)]
+mod fog_tests;
 mod inbox;
 mod joins;
 mod json;

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
 use tiltyard_combat::ruleset::Resource;
-use tiltyard_combat::{Answer, Audience, Input, Refusal as Refused, Slot};
+use tiltyard_combat::{Answer, Audience, Input, Refusal as Refused};
 use tiltyard_protocol::server::{Ack, ErrorNotice, Left, Pong, Refused as RefusedNotice};
 use tiltyard_protocol::{Act, ClientMessage, CloseCode, Encoding, Reason, ServerMessage};
 
@@ -146,7 +146,7 @@ impl Worker {
             self.answer_action(key, actor, answer);
         }
         if !self.step.is_empty() {
-            self.publish(key, actor.filter(|_| answer.is_ok()).map(|(_, id)| (slot_of(input), id)));
+            self.publish(key);
         }
         if self.sessions[key].outline() != outline {
             self.announced.push((key, News::Changed));
@@ -161,11 +161,11 @@ impl Worker {
     }
 
     /// Queues the step's delta, and the result where the fight was decided, for every member.
-    fn publish(&mut self, key: SessionKey, by: Option<(Slot, u64)>) {
+    fn publish(&mut self, key: SessionKey) {
         let session = &self.sessions[key];
         self.stats.deltas += 1;
         self.publisher.begin();
-        let whole = DeltaOf::whole(session.handle(), &session.fight, &self.step, by);
+        let whole = DeltaOf::whole(session.handle(), &session.fight, &self.step);
         for member in &session.members {
             let Some(connection) = self.connections.get_mut(member.conn) else { continue };
             if let Offer::Skipped { first } = connection.outbox.offer_state(self.clock.now) {
@@ -362,13 +362,5 @@ impl Worker {
                 self.tell(conn, &ServerMessage::Left(Left { s: session.handle() }));
             }
         }
-    }
-}
-
-/// The slot an input is of; only asked for actions.
-fn slot_of(input: Input) -> Slot {
-    match input {
-        Input::Act { slot, .. } => slot,
-        _ => 0,
     }
 }

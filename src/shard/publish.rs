@@ -113,14 +113,13 @@ fn is_digest_due(fight: &Fight, step: &Step) -> bool {
     fight.seq().is_multiple_of(limits::DIGEST_EVERY) || step.phase_changed()
 }
 
-/// A delta that is encoded straight from the fight: the same bytes as [`wire::Delta`], without building one.
+/// A delta that is encoded straight from the fight: the same bytes as [`wire::Delta`], without building one. Whose action it
+/// was is not in it: who acted has that from its acknowledgement, and all others see what they see of it.
 #[derive(Debug, Clone, Copy)]
 pub struct DeltaOf<'a> {
     pub handle: u32,
     pub fight: &'a Fight,
     pub step: &'a Step,
-    /// Slot and id of the action that caused it.
-    pub by: Option<(Slot, u64)>,
     /// What its audience is shown of the step; `None` for everything.
     pub cut: Option<&'a Cut>,
     /// Of the audience's view, where one is due.
@@ -129,8 +128,8 @@ pub struct DeltaOf<'a> {
 
 impl<'a> DeltaOf<'a> {
     /// With everything that a step changed, and no digest.
-    pub const fn whole(handle: u32, fight: &'a Fight, step: &'a Step, by: Option<(Slot, u64)>) -> Self {
-        Self { handle, fight, step, by, cut: None, digest: None }
+    pub const fn whole(handle: u32, fight: &'a Fight, step: &'a Step) -> Self {
+        Self { handle, fight, step, cut: None, digest: None }
     }
 
     /// Appends the message.
@@ -217,7 +216,6 @@ impl Serialize for Body<'_> {
         let (covers, hazards) = (Items::of(delta.covers()), Items::of(delta.hazards()));
         let (phase_changed, left, modifiers) = (delta.step.phase_changed(), delta.left(), delta.modifiers());
         let there = [
-            delta.by.is_some(),
             !events.is_empty(),
             !patches.is_empty(),
             phase_changed,
@@ -232,9 +230,6 @@ impl Serialize for Body<'_> {
         body.serialize_field("s", &delta.handle)?;
         body.serialize_field("q", &delta.fight.seq())?;
         body.serialize_field("at", &delta.fight.now())?;
-        if let Some(by) = delta.by {
-            body.serialize_field("by", &by)?;
-        }
         if !events.is_empty() {
             body.serialize_field("ev", &events)?;
         }

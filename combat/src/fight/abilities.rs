@@ -146,9 +146,7 @@ impl Fight {
     fn reach_one(&self, by: Slot, ability: &Ability, aim: Target) -> Result<Reach, Refusal> {
         let from = self.participants[usize::from(by)].at;
         let to = aim.slot.ok_or(Refusal::NeedsTarget)?;
-        let target = self.participants.get(usize::from(to)).ok_or(Refusal::NoSuchTarget)?;
-        // First: whether it is meant for somebody tells how much health that one has.
-        self.expect_seen(by, to)?;
+        let target = self.expect_target(by, to)?;
         if !self.is_meant(by, ability, to) {
             return Err(Refusal::InvalidTarget);
         }
@@ -178,16 +176,19 @@ impl Fight {
         }))
     }
 
-    /// All that it is meant for and that are `within`, the nearest to `from` first; of those as near the lower slot.
+    /// All that it is meant for and that are `within`: those whom the user sees, then those in the fog, so that who stands there
+    /// unseen is not in the way of another; of either the nearest to `from` first, and of those as near the lower slot.
     fn reach_many(&self, by: Slot, ability: &Ability, from: Point, at: Point, within: impl Fn(Point) -> bool) -> Reach {
         let is_reached = |&slot: &Slot| {
             let p = &self.participants[usize::from(slot)];
             self.is_meant(by, ability, slot) && within(p.at) && !(ability.sight && self.wall_between(from, p.at))
         };
-        let far = |slot: Slot| (from.distance_squared(self.participants[usize::from(slot)].at), slot);
-        let mut reached: SmallVec<[(u64, Slot); 16]> = self.slots().filter(is_reached).map(far).collect();
+        let far = |slot: Slot| {
+            (!self.is_seen(by, slot), from.distance_squared(self.participants[usize::from(slot)].at), slot)
+        };
+        let mut reached: SmallVec<[(bool, u64, Slot); 16]> = self.slots().filter(is_reached).map(far).collect();
         reached.sort_unstable();
-        let targets = reached.into_iter().take(usize::from(ability.targets)).map(|(_, slot)| slot).collect();
+        let targets = reached.into_iter().take(usize::from(ability.targets)).map(|(_, _, slot)| slot).collect();
         Reach { targets, at, from, covered: ability.sight }
     }
 
@@ -197,9 +198,7 @@ impl Fight {
             return Ok(at);
         }
         let to = aim.slot.ok_or(Refusal::NeedsPlace)?;
-        let target = self.participants.get(usize::from(to)).ok_or(Refusal::NoSuchTarget)?;
-        self.expect_seen(by, to)?;
-        Ok(target.at)
+        Ok(self.expect_target(by, to)?.at)
     }
 
     /// Whether it is for somebody like this.
@@ -228,7 +227,8 @@ impl Fight {
 
     /// Everything in order, each to every target, until that has decided the round.
     pub(super) fn do_ops(&mut self, by: Slot, id: Option<AbilityId>, ops: &[Op], reach: &Reach, step: &mut Step) {
-        for op in ops {
+        self.begin_deed(by);
+        for (part, op) in (0_u8..=u8::MAX).zip(ops) {
             if self.is_one_side_left() {
                 return;
             }
@@ -237,7 +237,7 @@ impl Fight {
             }
             for &to in &reach.targets {
                 if self.lifecycle.is_fighting() {
-                    self.do_to(by, to, id, op, reach, step);
+                    self.do_to(by, to, id, (part, op), reach, step);
                 }
             }
         }
@@ -261,7 +261,15 @@ impl Fight {
         true
     }
 
-    fn do_to(&mut self, by: Slot, to: Slot, id: Option<AbilityId>, op: &Op, reach: &Reach, step: &mut Step) {
+    fn do_to(
+        &mut self,
+        by: Slot,
+        to: Slot,
+        id: Option<AbilityId>,
+        (part, op): (u8, &Op),
+        reach: &Reach,
+        step: &mut Step,
+    ) {
         let (own, target) = (self.participants[usize::from(by)].at, &self.participants[usize::from(to)]);
         let at = target.at;
         if (target.status == Eliminated) != matches!(op, Op::Revive { .. }) {
@@ -269,7 +277,7 @@ impl Fight {
         }
         match *op {
             Op::Damage { min, max, element } => {
-                let base = self.draw(min, max);
+                let base = self.dice(by, part, to).between(min, max);
                 let cover = if reach.covered { self.cover(reach.from, at) } else { 100 };
                 let source = Source::By(by, id);
                 self.hit(Blow { source, to, base, part: 100, critical: false, cover, element }, step);

@@ -1,9 +1,10 @@
 //! An attack: from the trigger to the harm.
 
 use super::harm::{Blow, Source};
-use super::{Eliminated, Fight, below};
+use super::{Eliminated, Fight};
+use crate::chance::Dice;
 use crate::geometry::Point;
-use crate::{Audience, BodyPart, Event, Fields, Refusal, Slot, Step};
+use crate::{Audience, BodyPart, Event, Fields, Participant, Refusal, Slot, Step};
 
 /// What a participant attacks with.
 #[derive(Debug, Clone, Copy)]
@@ -16,23 +17,23 @@ pub(super) struct Weapon {
 
 impl Fight {
     pub(super) fn attack(&mut self, by: Slot, to: Slot, part: BodyPart, step: &mut Step) -> Result<(), Refusal> {
-        let target = self.participants.get(usize::from(to)).ok_or(Refusal::NoSuchTarget)?;
+        let target = self.expect_target(by, to)?;
         let (from, at) = (self.participants[usize::from(by)].at, target.at);
         let spared = self.rules.friendly_fire == 0 && target.team == self.participants[usize::from(by)].team;
         if by == to || target.status == Eliminated || spared {
             return Err(Refusal::InvalidTarget);
         }
         self.expect_loaded(by)?;
-        self.expect_seen(by, to)?;
         self.expect_in_reach(from, at, self.weapon(by).range_cm, true)?;
         self.pull_trigger(by, step);
-        let accuracy = self.accuracy(by);
-        if accuracy < 100 && below(&mut self.rng, 100) >= accuracy {
+        self.begin_deed(by);
+        let (mut dice, accuracy) = (self.dice(by, 0, to), self.accuracy(by));
+        if accuracy < 100 && dice.below(100) >= accuracy {
             step.note(Event::Missed { by, to });
             return Ok(());
         }
-        let base = self.draw_damage(by);
-        let critical = below(&mut self.rng, 100) < self.rules.critical_percent;
+        let base = self.draw_damage(by, &mut dice);
+        let critical = dice.below(100) < self.rules.critical_percent;
         let part = match part {
             BodyPart::Head => self.rules.head_percent,
             BodyPart::Torso => 100,
@@ -55,13 +56,16 @@ impl Fight {
         Ok(())
     }
 
-    /// Whether the participant's team sees the other: of those in the fog nothing is to be found out by aiming at them.
-    pub(super) fn expect_seen(&self, by: Slot, to: Slot) -> Result<(), Refusal> {
-        if self.sees(Audience::Team(self.participants[usize::from(by)].team), to) {
-            Ok(())
-        } else {
-            Err(Refusal::NoSight)
-        }
+    /// Who is aimed at. First of all: of those in the fog nothing is to be found out by aiming at them, so whoever is not seen is
+    /// refused like one who is not there.
+    pub(super) fn expect_target(&self, by: Slot, to: Slot) -> Result<&Participant, Refusal> {
+        let target = self.participants.get(usize::from(to)).filter(|_| self.is_seen(by, to));
+        target.ok_or(if self.rules.sight_cm > 0 { Refusal::NoSight } else { Refusal::NoSuchTarget })
+    }
+
+    /// Whether the participant's team sees the other.
+    pub(super) fn is_seen(&self, by: Slot, to: Slot) -> bool {
+        self.sees(Audience::Team(self.participants[usize::from(by)].team), to)
     }
 
     /// Whether it is near enough, and no wall in between where walls count.
@@ -89,14 +93,9 @@ impl Fight {
     }
 
     /// Base damage of an attack, drawn anew.
-    pub(super) fn draw_damage(&mut self, by: Slot) -> u32 {
+    pub(super) fn draw_damage(&self, by: Slot, dice: &mut Dice) -> u32 {
         let Weapon { damage_min, damage_max, .. } = self.weapon(by);
-        self.draw(damage_min, damage_max)
-    }
-
-    /// A number from `min` to `max`.
-    pub(super) fn draw(&mut self, min: u32, max: u32) -> u32 {
-        min + below(&mut self.rng, max.saturating_sub(min).saturating_add(1))
+        dice.between(damage_min, damage_max)
     }
 
     /// Whether the participant runs out of shots: the server's enemies do not.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{Eliminated, Fight, below};
+use super::{Eliminated, Fight};
+use crate::chance::below;
 use crate::field::Field;
 use crate::lifecycle::Outcome;
 use crate::participant::ParticipantStatus::{Active, Disconnected};

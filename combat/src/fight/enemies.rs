@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Eliminated, Fight, below};
+use super::{Eliminated, Fight};
+use crate::chance::below;
 use crate::geometry::Point;
 use crate::participant::Played;
 use crate::ruleset::EnemyId;
@@ -103,7 +104,11 @@ impl Fight {
         (participant.armor, participant.shield) = (enemy.armor, enemy.shield);
         participant.at = self.place_beside(near);
         match self.participants.get_mut(usize::from(slot)) {
-            Some(fallen) => *fallen = participant,
+            Some(fallen) => {
+                // With other luck than who had the slot before.
+                participant.deeds = fallen.deeds;
+                *fallen = participant;
+            }
             None => self.participants.push(participant),
         }
         self.participants[usize::from(slot)].hp = self.most_health(slot);

@@ -174,7 +174,7 @@ impl Fight {
         step.note(event(damage - passed + of_shield));
         let by = by.filter(|&by| by != to && usize::from(by) < self.participants.len());
         if let Some(by) = by {
-            self.credit(by, taken, step);
+            self.credit(by, to, taken, step);
         }
         if fallen {
             self.eliminate(by, to, step);
@@ -184,9 +184,10 @@ impl Fight {
         }
     }
 
-    /// Who dealt it, and the charge it gains: where an ability of the players can cost that.
-    fn credit(&mut self, by: Slot, taken: u32, step: &mut Step) {
-        let charges = self.ruleset.kit > 0;
+    /// Who dealt it, and the charge it gains: where an ability of the players can cost that, and for damage to those it sees,
+    /// so that nobody can tell by it who stands in the fog.
+    fn credit(&mut self, by: Slot, to: Slot, taken: u32, step: &mut Step) {
+        let charges = self.ruleset.kit > 0 && self.is_seen(by, to);
         let gained = u64::from(taken) * u64::from(self.rules.charge_per_100_damage) * 10;
         let p = &mut self.participants[usize::from(by)];
         p.damage += u64::from(taken);

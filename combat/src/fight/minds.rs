@@ -5,7 +5,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::abilities::Reach;
-use super::{Eliminated, Fight, below};
+use super::{Eliminated, Fight};
+use crate::chance::Dice;
 use crate::geometry::Point;
 use crate::participant::Participant;
 use crate::ruleset::{Ability, Affects, Aim, Move, Op, Shape};
@@ -45,9 +46,12 @@ impl Fight {
         }
         let phase = self.participants[usize::from(slot)].enemy_phase();
         if let Some(phase) = enemy.phases.get(usize::from(phase)) {
+            self.begin_deed(slot);
+            let mut dice = self.dice(slot, 0, slot);
             self.stride(slot, phase.keep_cm, step);
             for &decision in &phase.moves {
-                if below(&mut self.rng, 100) < u32::from(decision.percent) && self.choose(slot, decision, step) {
+                let considered = dice.below(100) < u32::from(decision.percent);
+                if considered && self.choose(slot, decision, &mut dice, step) {
                     break;
                 }
             }
@@ -101,16 +105,16 @@ impl Fight {
         Reach { targets: targets.into_iter().collect(), at, from: at, covered: false }
     }
 
-    fn choose(&mut self, slot: Slot, decision: Move, step: &mut Step) -> bool {
+    fn choose(&mut self, slot: Slot, decision: Move, dice: &mut Dice, step: &mut Step) -> bool {
         let Some(id) = decision.ability else {
-            let foes = self.options(slot, self.foes(slot), self.weapon_range(slot), decision.aim);
+            let foes = self.options(slot, self.foes(slot), self.weapon_range(slot), decision.aim, dice);
             let attacks = foes.iter().map(|&foe| Action::Attack { target: Some(foe), part: BodyPart::Torso });
             return attacks.into_iter().any(|attack| self.try_to(slot, attack, step));
         };
         let ruleset = Arc::clone(&self.ruleset);
         let Some(ability) = ruleset.ability(id) else { return false };
         let item = ability.kind == crate::ruleset::AbilityKind::Item;
-        self.aims(slot, ability, decision.aim)
+        self.aims(slot, ability, decision.aim, dice)
             .into_iter()
             .any(|aim| self.try_to(slot, Action::Use { ability: id, item, aim }, step))
     }
@@ -122,7 +126,7 @@ impl Fight {
     }
 
     /// What it can aim an ability at, in order of preference; what helps nobody is not worth its cost.
-    fn aims(&mut self, slot: Slot, ability: &Ability, aim: Aim) -> SmallVec<[Target; MOST_TRIED]> {
+    fn aims(&self, slot: Slot, ability: &Ability, aim: Aim, dice: &mut Dice) -> SmallVec<[Target; MOST_TRIED]> {
         let heals = !ability.does.is_empty() && ability.does.iter().all(|op| matches!(op, Op::Heal { .. }));
         let reach = match ability.shape {
             Shape::Area { radius_cm } if ability.range_cm == 0 => radius_cm,
@@ -138,7 +142,7 @@ impl Fight {
         if heals {
             of.retain(|slot| hurt(self, *slot));
         }
-        let options = self.options(slot, of, reach, aim);
+        let options = self.options(slot, of, reach, aim, dice);
         let around_itself =
             ability.affects == Affects::Own || (ability.range_cm == 0 && ability.shape != Shape::Single);
         let target =
@@ -151,7 +155,7 @@ impl Fight {
     }
 
     /// Those within reach, the preferred first.
-    fn options(&mut self, slot: Slot, of: Those, reach_cm: u32, aim: Aim) -> Options {
+    fn options(&self, slot: Slot, of: Those, reach_cm: u32, aim: Aim, dice: &mut Dice) -> Options {
         let at = self.participants[usize::from(slot)].at;
         let mut within = of;
         within.retain(|other| *other == slot || self.participants[usize::from(*other)].at.within(at, reach_cm));
@@ -164,7 +168,7 @@ impl Fight {
             Aim::Strongest => within.sort_by_key(|&other| std::cmp::Reverse(self.share_left(other))),
             Aim::Random => {
                 if let Some(most) = u32::try_from(within.len()).ok().filter(|&most| most > 0) {
-                    let drawn = below(&mut self.rng, most) as usize;
+                    let drawn = dice.below(most) as usize;
                     within.swap(0, drawn);
                 }
             }

@@ -29,6 +29,7 @@ use rand_pcg::Pcg32;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::chance::{self, Dice};
 use crate::digest::StateHasher;
 use crate::field::Field;
 use crate::participant::ParticipantStatus::Eliminated;
@@ -39,9 +40,6 @@ use crate::{
 
 pub use course::{Rounds, Turn};
 pub use enemies::Waves;
-
-/// The stream of the random number generator; the seed is its state.
-const RNG_STREAM: u64 = 0x7117_7A2D;
 
 /// Most seats of players; enemies have the slots behind them.
 pub const MOST_SEATS: u8 = 128;
@@ -58,6 +56,9 @@ pub struct Fight {
     clock: Clock,
     /// Of the last step that had something to show.
     seq: u64,
+    /// What participants draw from; see [`crate::chance`].
+    seed: u64,
+    /// What the fight itself draws from.
     rng: Pcg32,
     seats: u8,
     /// Players by seat, then the server's enemies.
@@ -123,7 +124,8 @@ impl Fight {
             lifecycle: Lifecycle::new(&ruleset.lifecycle, until),
             clock: Clock::default(),
             seq: 0,
-            rng: Pcg32::new(seed, RNG_STREAM),
+            seed,
+            rng: chance::of_fight(seed),
             seats,
             participants: Vec::with_capacity(participants.len()),
             teams: teams.into_iter().collect(),
@@ -201,6 +203,7 @@ impl Fight {
         self.lifecycle.hash(&mut hasher);
         self.clock.hash(&mut hasher);
         self.seq.hash(&mut hasher);
+        self.seed.hash(&mut hasher);
         // The generator shows its state only in what it draws next.
         self.rng.clone().next_u64().hash(&mut hasher);
         self.seats.hash(&mut hasher);
@@ -338,6 +341,17 @@ impl Fight {
         }
     }
 
+    /// A participant begins something that may take dice.
+    fn begin_deed(&mut self, by: Slot) {
+        let deeds = &mut self.participants[usize::from(by)].deeds;
+        *deeds = deeds.wrapping_add(1);
+    }
+
+    /// The dice for one part of what `by` is doing, as far as it is done to `to`.
+    fn dice(&self, by: Slot, part: u8, to: Slot) -> Dice {
+        Dice::new(self.seed, by, self.participants[usize::from(by)].deeds, part, to)
+    }
+
     fn restart_clock(&mut self, host_now: Millis) {
         self.clock.stopped = self.clock.stopped.max(host_now.saturating_sub(self.clock.now));
     }
@@ -358,9 +372,3 @@ impl PartialEq for Fight {
 }
 
 impl Eq for Fight {}
-
-/// A number from 0 to `bound` - 1. Not the library's: that one may change what it draws between versions.
-#[allow(clippy::cast_possible_truncation)] // The high half of the product is below `bound`.
-fn below(rng: &mut Pcg32, bound: u32) -> u32 {
-    ((u64::from(rng.next_u32()) * u64::from(bound)) >> 32) as u32
-}

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::harm::{Blow, Source};
-use super::{Eliminated, Fight, below};
+use super::{Eliminated, Fight};
+use crate::chance::below;
 use crate::ruleset::EffectId;
 use crate::{Event, Millis, Refusal, Slot, Step, Thing};
 
@@ -73,7 +74,8 @@ impl Fight {
         self.expect_loaded(by)?;
         self.expect_in_reach(from, at, self.weapon_range(by), true)?;
         self.pull_trigger(by, step);
-        let damage = self.draw_damage(by).min(left);
+        self.begin_deed(by);
+        let damage = self.draw_damage(by, &mut self.dice(by, 0, by)).min(left);
         step.note(Event::Struck { by, thing, damage });
         self.wear(by, thing, damage, step);
         Ok(())

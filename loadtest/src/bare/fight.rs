@@ -49,7 +49,8 @@ impl Fight {
         *member = member.filter(|&taken| taken != connection);
     }
 
-    /// Carries an action out and writes its delta, with `digest` in it where one is given. False if it has no target.
+    /// Carries an action out and writes its delta, with whose action it was in place of an acknowledgement, and with `digest`
+    /// where one is given. False if it has no target.
     pub fn act(&mut self, slot: u8, act: &Act, digest: Option<u32>, out: &mut Vec<u8>) -> bool {
         let Some((to, health)) = act.to.and_then(|to| Some((to, self.health.get_mut(usize::from(to))?))) else {
             return false;
@@ -84,6 +85,7 @@ mod tests {
     use tiltyard_protocol::{Act, ActionKind, ServerMessage};
 
     use super::Fight;
+    use crate::quick;
 
     #[test]
     fn a_view_built_from_its_messages_is_its_own() {
@@ -96,7 +98,7 @@ mod tests {
             let act = Act::new(7, 1, ActionKind::Attack).at(to);
             assert!(fight.act(slot, &act, None, &mut text));
             let ServerMessage::Delta(delta) = serde_json::from_slice(&text).unwrap() else { panic!() };
-            assert_eq!(delta.by, Some((slot, 1)));
+            assert_eq!(quick::shown_by(&text), Some((delta.q, slot, 1)));
             assert_eq!(view.apply(delta.q - 1, &delta), Ok(delta.q));
         }
         assert_eq!(view, fight.view());
