@@ -21,9 +21,9 @@ pub(crate) struct Dice(Pcg32);
 
 impl Dice {
     /// Those of `by`'s deed of this number, for its part `part` done to `to`.
-    pub fn new(seed: u64, by: Slot, deed: u32, part: u8, to: Slot) -> Self {
-        let [a, b, c, d] = deed.to_le_bytes();
-        let deed = u64::from_le_bytes([a, b, c, d, by, to, part, 0]);
+    pub fn new(seed: u64, by: Slot, deed: u16, part: u8, to: Slot) -> Self {
+        let [low, high] = deed.to_le_bytes();
+        let deed = u64::from_le_bytes([low, high, by, to, part, 0, 0, 0]);
         Self(Pcg32::new(mixed(seed ^ mixed(deed)), STREAM))
     }
 

@@ -64,7 +64,7 @@ pub struct Participant {
     pub(crate) seen_by: u128,
     pub(crate) conduct: Conduct,
     /// What it has begun that may take dice; see [`crate::chance`].
-    pub(crate) deeds: u32,
+    pub(crate) deeds: u16,
     /// When the seat is forfeited; `None` while connected or never connected.
     pub(crate) forfeit_at: Option<Millis>,
     pub(crate) joined_at: Millis,

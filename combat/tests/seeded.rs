@@ -82,10 +82,10 @@ fn a_fight_that_was_recorded_is_still_the_same() {
     let fight = watched.fight();
     let totals = fight.totals();
     let health: Vec<u32> = fight.participants().iter().map(Participant::hp).collect();
-    assert_eq!((totals.actions, totals.refused, totals.damage, totals.eliminations), (67, 92, 835, 1));
-    assert_eq!(health, [33, 49, 0, 83]);
-    assert_eq!(fight.seq(), 83);
-    assert_eq!(fight.state_digest(), 0xC3B2_C862_4423_1FCA);
+    assert_eq!((totals.actions, totals.refused, totals.damage, totals.eliminations), (70, 89, 868, 1));
+    assert_eq!(health, [21, 40, 0, 71]);
+    assert_eq!(fight.seq(), 86);
+    assert_eq!(fight.state_digest(), 0x62E0_9D19_C233_A05F);
 }
 
 #[test]
