@@ -117,21 +117,54 @@ pub const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 /// 256, and a live session of four in 4 KiB. Over: they go into a file.
 pub const TAPE_BYTES: usize = 224;
 
-/// Bytes of one part of a tape in a file: what a session keeps, the input that was one too many, a heading. A larger length in a
+/// Bytes of inputs that a session holds where no file takes them, because the disk is full. Over: its replay ends there.
+pub const TAPE_HELD_BYTES: usize = 4 * 1024;
+
+/// Bytes of one part of a tape in a file: what a session holds, the input that was one too many, a heading. A larger length in a
 /// file is damage.
-pub const CHUNK_MOST_BYTES: usize = 1024;
+pub const CHUNK_MOST_BYTES: usize = 8 * 1024;
 
 /// Bytes of a file of parts before the shard begins another. A file is removed when the last session with a part in it goes.
 pub const CHUNK_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Bytes of the inputs of one fight: an hour of a hundred actions a second. Over: the fight has no replay.
-pub const REPLAY_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes of the inputs of one fight for each of its seats, at some 10 bytes an input: an hour of 50 inputs a second from everybody,
+/// which is more than rules let anybody do, and what nobody does for an hour. Over: the fight's replay has its beginning only, up
+/// to there, and says so.
+pub const REPLAY_BYTES_PER_SEAT: u64 = 2 * 1024 * 1024;
 
-/// Fights told again at once, for logs. Over: a request waits, at most [`STORY_WAIT_MS`].
+/// Bytes of the inputs of one fight, however many seats it has: at 25 inputs a second from everybody 55 minutes of ten, 5 of a
+/// hundred. One commit has to take it: SQLite needs a quarter of a second for it, of the [`STORE_MS`]. Over: as above.
+pub const REPLAY_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Fights told again at once for players, and as many for services, for logs and replays; one of them for each player, and one for
+/// administrators beside. Over: a request waits, at most [`STORY_WAIT_MS`], and callers are served in turn.
 pub const STORIES: usize = 2;
+
+/// Requests of one player that wait for such a turn: two pages that are open, and something to spare. Over: `too_many_requests` (429).
+pub const STORIES_WAITING_PER_PLAYER: usize = 4;
+
+/// Requests of one service or administrator that wait: those may ask for many players. Over: as above.
+pub const STORIES_WAITING_PER_SERVICE: usize = 64;
+
+/// Requests of one kind of caller that wait for such a turn. Over: `overloaded` (503).
+pub const STORIES_WAITING: usize = 1_024;
 
 /// Milliseconds a request waits for its turn to have a fight told. Over: `overloaded` (503).
 pub const STORY_WAIT_MS: u64 = 2_000;
+
+/// Inputs of a fight that are told at once: some milliseconds of stepping, after which a request that nobody waits for any more
+/// stops, and as much of a fight that goes on is stepped again for its next reader.
+pub const STORY_SEGMENT_INPUTS: u64 = 512;
+
+/// Bytes of bookmarks in one fight's trail: 1,000 of a fight of four, from which a page is some hundred inputs away. Over: every
+/// second one is left out.
+pub const STORY_BOOKMARK_BYTES: usize = 2 * 1024 * 1024;
+
+/// Bytes of fights that were told, to go on from: tapes and bookmarks. Over: the least used are stepped from their beginning again.
+pub const STORY_TRAILS_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bytes of what happened in them, as it was told. Over: the least used is stepped again, from the nearest bookmark.
+pub const STORY_TOLD_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Replays put together at once, off the shards.
 pub const REPLAYS_AT_ONCE: usize = 64;
@@ -440,7 +473,9 @@ pub const WAL_PAGES: i64 = 16_384;
 
 const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_ASK_BYTES && OUTBOX_ASK_BYTES < OUTBOX_BYTES);
 const _: () = assert!(LAG_MS < STUCK_MS && STUCK_MS <= PING_AFTER_MS);
-const _: () = assert!(TAPE_BYTES + 512 <= CHUNK_MOST_BYTES && REPLAY_BYTES < CHUNK_FILE_BYTES);
+const _: () = assert!(
+    TAPE_BYTES < TAPE_HELD_BYTES && TAPE_HELD_BYTES + 512 <= CHUNK_MOST_BYTES && REPLAY_BYTES < CHUNK_FILE_BYTES
+);
 const _: () = assert!(PING_AFTER_MS * 2 < IDLE_CLOSE_MS);
 const _: () = assert!(MESSAGE_BYTES <= READ_BYTES);
 const _: () = assert!(CONNECTIONS_LEAVING * 2 < DESCRIPTORS_RESERVED && JOINS_PER_CONNECTION < TICKETS_PER_PLAYER);

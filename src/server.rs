@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -124,7 +123,7 @@ impl Server {
             counting,
             idempotency: Keys::default(),
             library,
-            stories: Semaphore::new(limits::STORIES),
+            stories: Arc::default(),
             guests: config.guests(),
             own_url: config.advertise.clone().unwrap_or_else(|| format!("http://{address}")),
             advertised: config.advertise.is_some(),

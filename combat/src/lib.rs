@@ -6,7 +6,7 @@
 //!
 //! In reading order: [`ruleset`] the rules as data, [`load`] a file to a ruleset, [`lifecycle`] the course of a fight, [`participant`] one seat with its budgets
 //! and its last [`answers`], [`fight`] inputs to changes, [`step`] what an input changed, [`audience`] who may see what of it, [`digest`] the state in one
-//! number, [`replay`] a fight as a file, [`compare`] two rulesets by name.
+//! number, [`replay`] a fight as a file, [`playback`] one that is fought again, [`compare`] two rulesets by name.
 
 pub mod action;
 pub mod answers;
@@ -22,6 +22,7 @@ pub mod geometry;
 pub mod lifecycle;
 pub mod load;
 pub mod participant;
+pub mod playback;
 pub mod replay;
 pub mod ruleset;
 pub mod setup;

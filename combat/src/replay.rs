@@ -2,11 +2,13 @@
 //! same fight, or says where it does not.
 //!
 //! ```text
-//! magic 8 | version u32 | head | length of the tape, varint | tape | end | crc32 u32
+//! magic 8 | version u32 | revision, varint | head | length of the tape, varint | tape | end | cut | crc32 u32
 //! ```
 //!
-//! Numbers of fixed width are little-endian; head and end are in the postcard format. The head has the ruleset's text and its
-//! hash, so that a file says everything about its fight, however the ruleset has changed since. The tape is a list of
+//! Numbers of fixed width are little-endian; head, end and cut are in the postcard format. The head has the ruleset's text and its
+//! hash, so that a file says everything about its fight, however the ruleset has changed since. The revision is of the engine
+//! that has fought it, so that an engine that has changed is not taken for a file that was. Form 1 had neither revision nor cut,
+//! and is still read. The tape is a list of
 //! entries without lengths, each led by a varint: twice the milliseconds since the input before, then the input; or, odd, a
 //! [`Mark`]. What a shard keeps of a fight that is going on is the tape alone, written by a [`Pen`].
 
@@ -16,12 +18,17 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::fight::MOST_SEATS;
-use crate::{Answer, Fight, Input, Millis, Mode, PlayerId, RuleError, Rules, Ruleset, Setup, Step};
+pub use crate::playback::{Bookmark, Mismatch, Playback, Played};
+use crate::{Fight, Input, Millis, Mode, PlayerId, RuleError, Rules, Ruleset, Setup};
 
 const MAGIC: &[u8; 8] = b"tyreplay";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// Bytes of a whole file: four times the longest tape and the longest text. A larger one is not read.
+/// The engine's revision. Raise it with every change after which a recorded fight is stepped otherwise or has another digest:
+/// the golden replays tell. Files of form 1 have revision 0.
+pub const REVISION: u32 = 1;
+
+/// Bytes of a whole file: the longest tape and the longest text, and as much again. A larger one is not read.
 pub const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes of a ruleset's text in a file.
@@ -43,6 +50,8 @@ pub struct Replay {
     pub session: u128,
     /// Unix milliseconds of its creation.
     pub created_at: u64,
+    /// Of the engine that has fought it.
+    pub revision: u32,
     /// The ruleset's text; empty where it is kept elsewhere, under its hash.
     pub text: String,
     /// Of the ruleset.
@@ -50,7 +59,31 @@ pub struct Replay {
     pub setup: Setup,
     /// Inputs and marks.
     pub tape: Vec<u8>,
+    /// Where the tape ends.
     pub end: End,
+    /// Why it ends before the fight does, if so.
+    pub cut: Option<Cut>,
+}
+
+/// The end of a tape that has the beginning of its fight only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    pub loss: Loss,
+    /// Session time.
+    pub at: Millis,
+}
+
+/// Why the rest of a tape is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Loss {
+    /// The fight had more inputs than a tape has room for.
+    TooLong,
+    /// The rest could not be written.
+    Disk,
+    /// A part in a file was damaged.
+    Damaged,
+    /// The next input made the engine panic.
+    Panic,
 }
 
 /// Where a fight, or the recorded part of it, ended.
@@ -100,23 +133,6 @@ pub struct Entries<'a> {
     at: Millis,
 }
 
-/// One input, fought again.
-#[derive(Debug)]
-pub struct Played<'a> {
-    /// Which one, from 1.
-    pub no: u64,
-    /// Host's time.
-    pub at: Millis,
-    /// Unix milliseconds.
-    pub unix_ms: u64,
-    pub input: Input,
-    pub answer: Answer,
-    /// What it changed.
-    pub step: &'a Step,
-    /// As it is after the input.
-    pub fight: &'a Fight,
-}
-
 /// Why bytes are no replay.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ReadError {
@@ -132,25 +148,6 @@ pub enum ReadError {
     Malformed(&'static str),
     #[error("its rules: {0}")]
     Rule(#[from] RuleError),
-}
-
-/// How a fight that was fought again differs from the one that was recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Mismatch {
-    #[error("it was fought under another ruleset than the one it is stepped with")]
-    Ruleset,
-    #[error("the tape cannot be read after input {after}: {error}")]
-    Tape { after: u64, error: ReadError },
-    #[error("it says it has {recorded} inputs, and has {found}")]
-    Inputs { recorded: u64, found: u64 },
-    #[error(
-        "the same up to input {same}, another fight at input {input}: sequence {recorded} in the replay, {found} when stepped again"
-    )]
-    Seq { same: u64, input: u64, recorded: u64, found: u64 },
-    #[error(
-        "the same up to input {same}, another fight at input {input}: digest {recorded:016x} in the replay, {found:016x} when stepped again"
-    )]
-    Digest { same: u64, input: u64, recorded: u64, found: u64 },
 }
 
 /// What stands in front of the tape.
@@ -188,10 +185,12 @@ impl Replay {
         let mut out = Vec::with_capacity(self.text.len() + self.tape.len() + 4096);
         out.extend(MAGIC);
         out.extend(VERSION.to_le_bytes());
+        out = append(&self.revision, out);
         out = append(&head, out);
         out = append(&(self.tape.len() as u64), out);
         out.extend(&self.tape);
         out = append(&self.end, out);
+        out = append(&self.cut, out);
         let checksum = crc32fast::hash(&out);
         out.extend(checksum.to_le_bytes());
         out
@@ -205,29 +204,33 @@ impl Replay {
         let rest = bytes.strip_prefix(MAGIC).ok_or(ReadError::NoReplay)?;
         let (version, rest) = rest.split_first_chunk::<4>().ok_or(ReadError::NoReplay)?;
         let version = u32::from_le_bytes(*version);
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(ReadError::Version(version));
         }
         let (rest, checksum) = rest.split_last_chunk::<4>().ok_or(ReadError::Malformed("it ends too soon"))?;
         if crc32fast::hash(&bytes[..bytes.len() - 4]) != u32::from_le_bytes(*checksum) {
             return Err(ReadError::Checksum);
         }
+        let (revision, rest) = if version == 1 { (0, rest) } else { take(rest, "its revision")? };
         let (head, rest): (Head, _) = take(rest, "its head")?;
         let (length, rest): (u64, _) = take(rest, "the length of its tape")?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let (tape, rest) = rest.split_at_checked(length).ok_or(ReadError::Malformed("the length of its tape"))?;
         let (end, rest) = take(rest, "its end")?;
+        let (cut, rest) = if version == 1 { (None, rest) } else { take(rest, "how it was cut")? };
         if !rest.is_empty() {
             return Err(ReadError::Malformed("there is something behind its end"));
         }
         Ok(Self {
             session: head.session,
             created_at: head.created_at,
+            revision,
             hash: head.hash,
             setup: head.setup()?,
             text: head.text,
             tape: tape.to_vec(),
             end,
+            cut,
         })
     }
 
@@ -239,46 +242,55 @@ impl Replay {
     /// Fights it again under its ruleset and shows every input, until the end or the first difference; returns the fight as
     /// it ended.
     pub fn play(&self, ruleset: Arc<Ruleset>, mut show: impl FnMut(&Played<'_>)) -> Result<Fight, Mismatch> {
-        if ruleset.hash != self.hash {
-            return Err(Mismatch::Ruleset);
+        let mut playback = Playback::of(self, ruleset)?;
+        while let Some(played) = playback.next(self)? {
+            show(&played);
         }
-        let mut fight = Fight::new(ruleset, self.setup.clone());
-        let mut step = Step::default();
-        let (mut no, mut same, mut away) = (0, 0, 0_u64);
-        for entry in self.entries() {
-            match entry.map_err(|error| Mismatch::Tape { after: no, error })? {
-                Entry::Input { at, input } => {
-                    no += 1;
-                    step.clear();
-                    let answer = fight.handle(at, input, &mut step);
-                    let unix_ms = self.created_at.saturating_add(at).saturating_add(away);
-                    show(&Played { no, at, unix_ms, input, answer, step: &step, fight: &fight });
-                }
-                Entry::Mark(Mark::Away { ms }) => away = away.saturating_add(ms),
-                Entry::Mark(Mark::Check { seq, digest }) => {
-                    compare(&fight, same, End { inputs: no, seq, digest })?;
-                    same = no;
-                }
-            }
+        playback.finish(self)
+    }
+
+    /// Finds out where its tape ends, of which nobody knows: fights it again as far as it goes. Its checks are held against it.
+    pub fn settle(&mut self, ruleset: Arc<Ruleset>) -> Result<(), Mismatch> {
+        let mut playback = Playback::of(self, ruleset)?;
+        while playback.next(self)?.is_some() {}
+        self.end = playback.end();
+        if let Some(cut) = &mut self.cut {
+            cut.at = playback.fight().now();
         }
-        if no != self.end.inputs {
-            return Err(Mismatch::Inputs { recorded: self.end.inputs, found: no });
+        Ok(())
+    }
+
+    /// The same mismatch; of a fight of another revision of the engine it says that.
+    pub(crate) fn blamed(&self, mismatch: Mismatch) -> Mismatch {
+        if self.revision == REVISION {
+            return mismatch;
         }
-        compare(&fight, same, self.end)?;
-        Ok(fight)
+        Mismatch::Revision { recorded: self.revision, what: Box::new(mismatch) }
     }
 }
 
-/// Whether the fight is where the recorded one was.
-fn compare(fight: &Fight, same: u64, recorded: End) -> Result<(), Mismatch> {
-    let (seq, digest) = (fight.seq(), fight.state_digest());
-    if seq != recorded.seq {
-        return Err(Mismatch::Seq { same, input: recorded.inputs, recorded: recorded.seq, found: seq });
+impl Loss {
+    pub const ALL: [Self; 4] = [Self::TooLong, Self::Disk, Self::Damaged, Self::Panic];
+
+    /// Stable.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::Disk => "disk",
+            Self::Damaged => "damaged",
+            Self::Panic => "panic",
+        }
     }
-    if digest != recorded.digest {
-        return Err(Mismatch::Digest { same, input: recorded.inputs, recorded: recorded.digest, found: digest });
+
+    /// For people, after "its recording ends there: ".
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::TooLong => "it had more inputs than are kept of one fight",
+            Self::Disk => "the rest could not be written",
+            Self::Damaged => "the rest was in a file that is damaged",
+            Self::Panic => "the next input made the engine fail",
+        }
     }
-    Ok(())
 }
 
 impl Head {
@@ -350,7 +362,17 @@ impl Iterator for Entries<'_> {
     }
 }
 
-impl Entries<'_> {
+impl<'a> Entries<'a> {
+    /// What is on the tape from `offset` on, where the input before was at `at`.
+    pub(crate) fn from(replay: &'a Replay, offset: usize, at: Millis) -> Self {
+        Self { rest: replay.tape.get(offset..).unwrap_or_default(), at }
+    }
+
+    /// Bytes that were not read yet.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     fn entry(&mut self) -> Result<Entry, ReadError> {
         let lead: u64 = self.take("an entry's time")?;
         if lead & 1 == 1 {
@@ -387,7 +409,9 @@ fn write<T: Serialize>(value: &T, tape: &mut Vec<u8>) {
 mod tests {
     use std::sync::Arc;
 
-    use super::{CHECK_EVERY, End, Entry, MAGIC, Mark, Mismatch, Pen, ReadError, Replay};
+    use super::{
+        CHECK_EVERY, Cut, End, Entry, Loss, MAGIC, Mark, Mismatch, Pen, Playback, REVISION, ReadError, Replay,
+    };
     use crate::{Action, BodyPart, Fight, Input, Mode, Rules, Ruleset, Setup, Step};
 
     /// A fight of some hundred inputs, and the replay of it.
@@ -412,7 +436,17 @@ mod tests {
             }
         }
         let end = End { inputs: pen.inputs(), seq: fight.seq(), digest: fight.state_digest() };
-        Replay { session: 9, created_at: 1_000_000, text: "text".to_owned(), hash: [0; 32], setup, tape, end }
+        Replay {
+            session: 9,
+            created_at: 1_000_000,
+            revision: REVISION,
+            text: "text".to_owned(),
+            hash: [0; 32],
+            setup,
+            tape,
+            end,
+            cut: None,
+        }
     }
 
     #[test]
@@ -461,6 +495,60 @@ mod tests {
         let mut other = (*Ruleset::plain()).clone();
         other.hash = [1; 32];
         assert_eq!(replay.play(Arc::new(other), |_| ()).unwrap_err(), Mismatch::Ruleset);
+    }
+
+    #[test]
+    fn an_engine_that_has_changed_is_not_taken_for_a_file_that_was() {
+        let mut older = recorded();
+        older.revision = REVISION - 1;
+        assert!(older.play(Ruleset::plain(), |_| ()).is_ok(), "where it is stepped alike, all is well");
+        older.end.digest ^= 1;
+        let said = older.play(Ruleset::plain(), |_| ()).unwrap_err().to_string();
+        let (then, now) = (REVISION - 1, REVISION);
+        assert!(said.contains(&format!("revision {then} of the engine, and this is revision {now}")), "{said}");
+        older.revision = REVISION;
+        assert!(matches!(older.play(Ruleset::plain(), |_| ()), Err(Mismatch::Digest { .. })));
+    }
+
+    #[test]
+    fn a_head_of_a_tape_is_settled_where_it_ends_and_says_why() {
+        let whole = recorded();
+        let mut head = whole.clone();
+        let mut entries = whole.entries();
+        for _ in 0..150 {
+            entries.next();
+        }
+        head.tape.truncate(whole.tape.len() - entries.left());
+        head.cut = Some(Cut { loss: Loss::Damaged, at: 0 });
+        let said = head.play(Ruleset::plain(), |_| ()).unwrap_err();
+        assert_eq!(said, Mismatch::Inputs { recorded: 300, found: 149 });
+        head.settle(Ruleset::plain()).unwrap();
+        assert_eq!((head.end.inputs, head.cut.unwrap().at), (149, 148 * 70), "its last input was the 149th");
+        let read = Replay::decode(&head.encode()).unwrap();
+        assert_eq!(read, head);
+        assert!(read.play(Ruleset::plain(), |_| ()).is_ok());
+    }
+
+    #[test]
+    fn a_playback_goes_on_from_its_bookmarks() {
+        let replay = recorded();
+        let mut playback = Playback::of(&replay, Ruleset::plain()).unwrap();
+        let mut bookmarks = vec![playback.bookmark()];
+        while playback.next(&replay).unwrap().is_some() {
+            bookmarks.push(playback.bookmark());
+        }
+        let whole = playback.end();
+        for (inputs, bookmark) in (0..).zip(bookmarks) {
+            assert!(bookmark.is_followed_by(&replay, 300 - inputs));
+            assert!(!bookmark.is_followed_by(&replay, 301 - inputs));
+            let mut playback = Playback::resume(&bookmark, Ruleset::plain()).unwrap();
+            assert_eq!((playback.inputs(), bookmark.inputs()), (inputs, inputs));
+            while let Some(played) = playback.next(&replay).unwrap() {
+                assert!(played.no > inputs);
+            }
+            assert_eq!(playback.end(), whole);
+            assert!(playback.finish(&replay).is_ok());
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! engine or in a ruleset, is told by name here.
 //!
 //! Where that was meant, record them anew and look at what the change has done to them:
-//! `UPDATE_GOLDEN=1 cargo test -p tiltyard-combat --test golden`, then `tiltyard replay --events FILE`.
+//! `UPDATE_GOLDEN=1 cargo test -p tiltyard-combat --test golden`, then `tiltyard replay --events FILE`; and raise
+//! `replay::REVISION`, so that fights recorded before are not taken for changed files.
 
 // A test that cannot go on has failed: unwrapping says so where it happens.
 #![allow(clippy::unwrap_used)]
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tiltyard_combat::compare::differences;
-use tiltyard_combat::replay::{End, Mark, Pen};
+use tiltyard_combat::replay::{End, Mark, Pen, REVISION};
 use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_combat::{
     Action, BodyPart, Difficulty, Event, Fight, Input, Mode, ParticipantStatus, Point, Replay, Ruleset, Setup, Slot,
@@ -250,5 +251,15 @@ fn record(text: &str, mode: Mode) -> Replay {
         }
     }
     let end = End { inputs: pen.inputs(), seq: fight.seq(), digest: fight.state_digest() };
-    Replay { session: 0x601D, created_at: 0, text: text.to_owned(), hash: ruleset.hash, setup, tape, end }
+    Replay {
+        session: 0x601D,
+        created_at: 0,
+        revision: REVISION,
+        text: text.to_owned(),
+        hash: ruleset.hash,
+        setup,
+        tape,
+        end,
+        cut: None,
+    }
 }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tiltyard_combat::replay::{End, Mark, Pen, ReadError};
+use tiltyard_combat::replay::{End, Mark, Pen, REVISION, ReadError};
 use tiltyard_combat::{
     Action, BodyPart, Fight, Input, Mode, Point, Replay, Rules, Ruleset, Setup, Step, action::Target, action::Thing,
 };
@@ -57,7 +57,17 @@ fn record(seats: u8, seed: u64, inputs: &[(u64, Input)]) -> Replay {
         }
     }
     let end = End { inputs: pen.inputs(), seq: fight.seq(), digest: fight.state_digest() };
-    Replay { session: 1, created_at: 0, text: String::new(), hash: [0; 32], setup, tape, end }
+    Replay {
+        session: 1,
+        created_at: 0,
+        revision: REVISION,
+        text: String::new(),
+        hash: [0; 32],
+        setup,
+        tape,
+        end,
+        cut: None,
+    }
 }
 
 /// The file with a checksum that fits, whatever was done to it.

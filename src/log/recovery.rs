@@ -225,12 +225,15 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// What cannot be written is missing from a replay, and no more than that.
+    /// What cannot be written is held by its session a while longer.
     fn write_chunks(&mut self, sessions: &mut BTreeMap<u32, Session>) {
-        if let Err((error, owners)) = self.chunks.write() {
-            tracing::warn!(%error, replays = owners.len(), "replays are incomplete: their inputs could not be written");
-            for session in sessions.values_mut().filter(|session| owners.contains(&session.id)) {
-                session.recorder().lose();
+        let Err((error, unwritten)) = self.chunks.write() else { return };
+        for part in unwritten {
+            for session in sessions.values_mut().filter(|session| session.id == part.session) {
+                if let Some(loss) = session.put_back(&part) {
+                    tracing::warn!(%error, "parts of replays cannot be written");
+                    session.tell_of(loss);
+                }
             }
         }
     }
@@ -259,7 +262,8 @@ impl Replay<'_> {
                 let session = sessions.get_mut(&no).ok_or_else(|| unknown(no))?;
                 session.replay(at, wall, input);
                 self.inputs += 1;
-                session.spill(&mut self.chunks);
+                // What has become too long now had become so before, and that has been told.
+                let _ = session.spill(&mut self.chunks);
             }
             Entry::Describe { no, description } => {
                 let session = sessions.get_mut(&no).ok_or_else(|| unknown(no))?;

@@ -10,10 +10,12 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, R
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use tiltyard_combat::Flag;
+use tiltyard_combat::replay::Loss;
 
 use super::edge::EdgeFigures;
 use crate::auth::keyring::TokenFigures;
 use crate::records::Records;
+use crate::replays::Stories;
 use crate::rest::rate::Kind;
 use crate::shard::Stats;
 
@@ -23,6 +25,10 @@ const BUCKETS: [f64; 12] = [0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 
 const REQUESTS: &str = "tiltyard_http_requests_total";
 const DURATION: &str = "tiltyard_http_request_duration_seconds";
 const COMMITS: &str = "tiltyard_store_commit_duration_seconds";
+
+/// Counts fights, by why a part of their tape is lost.
+pub(super) const REPLAYS_LOST: &str = "tiltyard_replays_lost_total";
+pub(super) const REPLAYS_LOST_TEXT: &str = "Fights of whose replays a part or all is missing, by reason.";
 
 /// Every figure of one server.
 #[derive(Debug)]
@@ -113,8 +119,8 @@ const SHARD_FIGURES: [(&str, &str, Read); 30] = [
     ("tiltyard_log_bytes_total", "Bytes appended to the log.", |stats| stats.log_bytes),
     ("tiltyard_log_failures_total", "Appends the log refused.", |stats| stats.log_failures),
     ("tiltyard_replay_bytes_total", "Bytes appended to files of replays.", |stats| stats.replay_bytes),
-    ("tiltyard_replays_lost_total", "Fights without a replay: a part could not be written.", |stats| {
-        stats.replays_lost
+    ("tiltyard_replay_failures_total", "Turns whose parts of replays could not be written.", |stats| {
+        stats.replay_failures
     }),
     ("tiltyard_closed_slow_total", "Connections closed because they took nothing.", |stats| stats.closed_slow),
     ("tiltyard_panics_total", "Sessions ended because stepping them panicked.", |stats| stats.panics),
@@ -139,6 +145,7 @@ impl Metrics {
         };
         let mut shards: Vec<ShardFigure> = SHARD_FIGURES.into_iter().map(figure).collect();
         shards.extend(flags(&recorder));
+        shards.extend(losses(&recorder));
         let tickets = gauge(&recorder, "tiltyard_tickets", "Tickets minted and neither used nor forgotten.");
         let accept_errors = counter(&recorder, "tiltyard_accept_errors_total", "Failures to accept a connection.");
         let upgrades = counter(&recorder, "tiltyard_upgrades_total", "Sockets handed to their shards.");
@@ -216,6 +223,11 @@ impl Metrics {
         super::records::record(&self.recorder.0, records);
     }
 
+    /// Brings the figures of stories up to date.
+    pub fn stories(&self, stories: &Stories) {
+        super::stories::record(&self.recorder.0, stories);
+    }
+
     fn register_route(&self, (route, method, status): &RouteKey) -> (Counter, Histogram) {
         let route = Label::new("route", *route);
         let method = Label::new("method", method.as_str().to_owned());
@@ -259,6 +271,20 @@ fn flags(recorder: &PrometheusRecorder) -> impl Iterator<Item = ShardFigure> {
     describe_counter(recorder, NAME, "What fair play noticed about participants, by flag.");
     READ.into_iter().map(|(flag, read)| {
         let key = Key::from_parts(NAME, vec![Label::new("flag", flag.name())]);
+        ShardFigure::Count(recorder.register_counter(&key, &METADATA), read)
+    })
+}
+
+/// One for each reason why a replay ends before its fight that shards know of.
+fn losses(recorder: &PrometheusRecorder) -> impl Iterator<Item = ShardFigure> {
+    const READ: [(Loss, Read); 3] = [
+        (Loss::TooLong, |stats| stats.replays_too_long),
+        (Loss::Disk, |stats| stats.replays_disk),
+        (Loss::Panic, |stats| stats.replays_panic),
+    ];
+    describe_counter(recorder, REPLAYS_LOST, REPLAYS_LOST_TEXT);
+    READ.into_iter().map(|(loss, read)| {
+        let key = Key::from_parts(REPLAYS_LOST, vec![Label::new("reason", loss.name())]);
         ShardFigure::Count(recorder.register_counter(&key, &METADATA), read)
     })
 }

@@ -8,5 +8,6 @@ pub mod memory;
 pub mod metrics;
 mod records;
 pub mod signals;
+mod stories;
 
 pub use metrics::Metrics;

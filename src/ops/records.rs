@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use metrics::{Key, KeyName, Label, Metadata, Recorder};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
-use super::metrics::float;
+use super::metrics::{REPLAYS_LOST, REPLAYS_LOST_TEXT, float};
 use crate::records::{Records, TypeFigures};
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), metrics::Level::INFO, None);
@@ -61,12 +61,17 @@ pub fn record(recorder: &PrometheusRecorder, records: &Records) {
             set(recorder, name, text, &key, read(&figures));
         }
     }
+    let shelf = records.book().shelf();
+    for (reason, fights) in [("damaged", shelf.damaged()), ("store", shelf.failed())] {
+        let key = Key::from_parts(REPLAYS_LOST, vec![Label::new("reason", reason)]);
+        set(recorder, REPLAYS_LOST, REPLAYS_LOST_TEXT, &key, fights);
+    }
     for (name, text, read) in OF_ALL {
         set(recorder, name, text, &Key::from_static_name(name), read(records));
     }
 }
 
-fn set(recorder: &PrometheusRecorder, name: &'static str, text: &'static str, key: &Key, value: u64) {
+pub(super) fn set(recorder: &PrometheusRecorder, name: &'static str, text: &'static str, key: &Key, value: u64) {
     if name.ends_with("_total") {
         recorder.describe_counter(KeyName::from(name), None, text.into());
         recorder.register_counter(key, &METADATA).absolute(value);

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,10 +61,12 @@ pub struct ChunkWriter {
     current: Option<Current>,
     /// The frames of this turn.
     batch: Vec<u8>,
-    /// Whose they are.
-    owners: Vec<Uuid>,
+    /// What of the batch is whose.
+    owners: Vec<Owner>,
     /// Why there is no file for them.
     failure: Option<io::Error>,
+    /// Bytes that the tape of one fight may have, for each of its seats and in all.
+    pub(crate) most: (u64, u64),
     /// Makes every write fail.
     #[cfg(test)]
     pub(crate) failing: Arc<std::sync::atomic::AtomicBool>,
@@ -77,6 +80,23 @@ struct Current {
     end: u64,
 }
 
+/// A part in the batch.
+#[derive(Debug)]
+struct Owner {
+    session: Uuid,
+    /// Bytes of the batch that are the part itself; none where there was no file for it.
+    part: Range<usize>,
+    before: Option<Place>,
+}
+
+/// A part that could not be written.
+#[derive(Debug)]
+pub struct Unwritten {
+    pub session: Uuid,
+    part: Vec<u8>,
+    before: Option<Place>,
+}
+
 /// What a frame holds, in front of the part itself.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Heading {
@@ -87,6 +107,15 @@ struct Heading {
 impl ChunkFile {
     pub fn id(&self) -> FileId {
         self.id
+    }
+}
+
+impl Unwritten {
+    /// Gives it back to whose it was. Of several of one session the last comes first.
+    pub fn put_back(&self, recorder: &mut Recorder) {
+        if !self.part.is_empty() {
+            recorder.put_back(&self.part, self.before);
+        }
     }
 }
 
@@ -163,20 +192,32 @@ impl ChunkWriter {
             batch: Vec::new(),
             owners: Vec::new(),
             failure: None,
+            most: (limits::REPLAY_BYTES_PER_SEAT, limits::REPLAY_BYTES),
             #[cfg(test)]
             failing: Arc::default(),
         }
     }
 
+    /// Bytes that the tape of a fight of so many seats may have.
+    pub fn most(&self, seats: u8) -> u64 {
+        let (per_seat, most) = self.most;
+        most.min(per_seat.saturating_mul(seats.into()))
+    }
+
     /// Takes what a session's recorder holds, to be written at the end of the turn.
     pub fn take(&mut self, session: Uuid, recorder: &mut Recorder) {
-        self.owners.push(session);
+        let before = recorder.last();
+        if self.failure.is_some() {
+            // Asked once in a turn is enough.
+            self.owners.push(Owner { session, part: 0..0, before });
+            return;
+        }
         let current = match &mut self.current {
             Some(current) => current,
             None => match self.folder.create(self.shard) {
                 Ok(created) => self.current.insert(created),
                 Err(error) => {
-                    recorder.lose();
+                    self.owners.push(Owner { session, part: 0..0, before });
                     self.failure = Some(error);
                     return;
                 }
@@ -184,39 +225,56 @@ impl ChunkWriter {
         };
         let place = Place { file: current.chunks.id, offset: current.end + self.batch.len() as u64 };
         let start = self.batch.len();
-        let heading = Heading { session, before: recorder.last() };
         self.batch.resize(start + FRAME_HEADER, 0);
         let batch = std::mem::take(&mut self.batch);
+        let heading = Heading { session, before };
         self.batch = postcard::to_extend(&heading, batch).expect("a heading has no value that postcard refuses");
+        let part = self.batch.len();
         self.batch.extend_from_slice(recorder.tape());
+        self.owners.push(Owner { session, part: part..self.batch.len(), before });
         entry::seal(&mut self.batch[start..]);
         recorder.written(place, &current.chunks);
     }
 
-    /// Appends the turn's frames and returns their bytes. After an error none of them is there, and the sessions that had
-    /// them are returned: their replays are incomplete.
-    pub fn write(&mut self) -> Result<u64, (io::Error, Vec<Uuid>)> {
-        if let Some(error) = self.failure.take() {
-            self.batch.clear();
-            return Err((error, std::mem::take(&mut self.owners)));
-        }
-        let Some(current) = self.current.as_mut().filter(|_| !self.batch.is_empty()) else { return Ok(0) };
+    /// Appends the turn's frames and returns their bytes. After an error none of them is there, and all of them are returned,
+    /// the last first.
+    pub fn write(&mut self) -> Result<u64, (io::Error, Vec<Unwritten>)> {
         let bytes = self.batch.len() as u64;
-        // At an offset: what a failed try left behind is overwritten by the next.
-        #[cfg_attr(not(test), expect(unused_mut))]
-        let mut written = current.file.write_all_at(&self.batch, current.end);
-        #[cfg(test)]
-        if self.failing.load(Ordering::SeqCst) {
-            written = Err(io::ErrorKind::StorageFull.into());
-        }
+        let written = match (self.failure.take(), &self.current) {
+            (Some(error), _) => Err(error),
+            (None, Some(current)) if bytes > 0 => self.append(current),
+            (None, _) => return Ok(0),
+        };
+        let owners = self.owners.drain(..).rev();
+        let unwritten = |error| {
+            let batch = &self.batch;
+            let back = |owner: Owner| Unwritten {
+                session: owner.session,
+                part: batch[owner.part].to_vec(),
+                before: owner.before,
+            };
+            (error, owners.map(back).collect())
+        };
+        let written = written.map_err(unwritten);
+        self.owners.clear();
         self.batch.clear();
-        let owners = std::mem::take(&mut self.owners);
-        written.map_err(|error| (error, owners))?;
-        current.end += bytes;
-        if current.end > limits::CHUNK_FILE_BYTES {
-            self.current = None;
+        written?;
+        if let Some(current) = &mut self.current {
+            current.end += bytes;
+            if current.end > limits::CHUNK_FILE_BYTES {
+                self.current = None;
+            }
         }
         Ok(bytes)
+    }
+
+    fn append(&self, current: &Current) -> io::Result<()> {
+        #[cfg(test)]
+        if self.failing.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        // At an offset: what a failed try left behind is overwritten by the next.
+        current.file.write_all_at(&self.batch, current.end)
     }
 
     /// Waits until the disk has everything that was written. Before a checkpoint refers to it.
@@ -257,4 +315,41 @@ pub fn read(file: &ChunkFile, session: Uuid, offset: u64) -> io::Result<(Vec<u8>
         return Err(bad("a part of another session"));
     }
     Ok((part.to_vec(), heading.before))
+}
+
+/// A place in the order of writing: the file's number and the offset in it.
+type Order = (u32, u64);
+
+/// What is there of `session`'s tape from its beginning on, in `files` of which one is damaged.
+pub fn salvage(files: &[Arc<ChunkFile>], session: Uuid) -> Vec<u8> {
+    // By the place of the part before; where there are two, the later one was written after a crash, and is the one referred to.
+    let mut parts: BTreeMap<Option<Order>, (Order, Vec<u8>)> = BTreeMap::new();
+    let order = |place: Place| -> Order { (place.file.n, place.offset) };
+    for file in files {
+        let Ok(bytes) = fs::read(&file.path) else { continue };
+        let mut offset = 0;
+        while let Some(frame) = bytes.get(offset..).and_then(frame) {
+            let place = order(Place { file: file.id, offset: offset as u64 });
+            offset += frame.len();
+            let Ok(Some(payload)) = entry::next_frame(&mut &*frame) else { continue };
+            let Ok((heading, part)) = postcard::take_from_bytes::<Heading>(payload) else { continue };
+            let before = heading.before.map(order);
+            let newer = parts.get(&before).is_none_or(|(known, _)| *known < place);
+            if heading.session == session && newer && before < Some(place) {
+                parts.insert(before, (place, part.to_vec()));
+            }
+        }
+    }
+    let (mut tape, mut before) = (Vec::new(), None);
+    while let Some((place, part)) = parts.remove(&before) {
+        tape.extend_from_slice(&part);
+        before = Some(place);
+    }
+    tape
+}
+
+/// The first frame in `bytes`, damaged or not, as long as its length is one that a frame can have.
+fn frame(bytes: &[u8]) -> Option<&[u8]> {
+    let length = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
+    (length <= limits::CHUNK_MOST_BYTES).then(|| bytes.get(..FRAME_HEADER + length)).flatten()
 }

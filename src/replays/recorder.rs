@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use tiltyard_combat::replay::{End, Mark, Pen};
+use tiltyard_combat::replay::{Cut, End, Loss, Mark, Pen};
 use tiltyard_combat::{Fight, Input, Millis};
 
 use super::chunks::{ChunkFile, FileId, Folder, Place};
@@ -36,9 +36,9 @@ struct State {
     bytes: u64,
     /// Milliseconds for which the node was away, all together.
     away_ms: u64,
-    /// Something of the tape is missing.
-    lost: bool,
-    /// The fight is over.
+    /// Why the tape ends before its fight, if so.
+    cut: Option<Cut>,
+    /// Nothing is recorded behind it: the fight is over, or the tape was cut.
     end: Option<End>,
 }
 
@@ -56,7 +56,7 @@ impl Recorder {
     /// Notes an input that `fight` has just handled, up to the one that ends it.
     pub fn note(&mut self, at: Millis, input: Input, fight: &Fight) {
         let state = &mut self.state;
-        if state.lost || state.end.is_some() {
+        if state.end.is_some() {
             return;
         }
         state.pen.input(at, input, &mut state.tape);
@@ -66,9 +66,6 @@ impl Recorder {
             let End { seq, digest, .. } = end_of(state.pen, fight);
             Pen::mark(Mark::Check { seq, digest }, &mut state.tape);
         }
-        if self.state.bytes + self.state.tape.len() as u64 > limits::REPLAY_BYTES {
-            self.lose();
-        }
     }
 
     /// Notes that the node was away until a moment that is `since_ms` after the session's creation by the wall's clock, and
@@ -76,30 +73,51 @@ impl Recorder {
     pub fn note_away(&mut self, since_ms: u64, host_ms: Millis) {
         let state = &mut self.state;
         let ms = since_ms.saturating_sub(host_ms).saturating_sub(state.away_ms);
-        if ms > 0 && !state.lost && state.end.is_none() {
+        if ms > 0 && state.end.is_none() {
             Pen::mark(Mark::Away { ms }, &mut state.tape);
             state.away_ms += ms;
         }
     }
 
-    /// Gives up: something of the tape is missing, so there will be no replay.
-    pub fn lose(&mut self) {
-        self.files = SmallVec::new();
-        self.state = State { lost: true, pen: self.state.pen, ..State::default() };
+    /// Ends the tape where `fight` stands now: what there is of it stays. `false` where it has ended already.
+    pub fn cut(&mut self, loss: Loss, fight: &Fight) -> bool {
+        let state = &mut self.state;
+        if state.end.is_some() {
+            return false;
+        }
+        state.end = Some(end_of(state.pen, fight));
+        state.cut = Some(Cut { loss, at: fight.now() });
+        true
     }
 
-    pub fn is_lost(&self) -> bool {
-        self.state.lost
+    /// Where the tape ends; `None` as long as the fight goes on.
+    pub fn end(&self) -> Option<End> {
+        self.state.end
     }
 
-    /// Where the fight ended; as `fight` stands now where it has not.
-    pub fn end(&self, fight: &Fight) -> End {
-        self.state.end.unwrap_or_else(|| end_of(self.state.pen, fight))
+    /// Why it ends before its fight, if so.
+    pub fn is_cut(&self) -> Option<Cut> {
+        self.state.cut
     }
 
-    /// Whether it holds as much as it may.
+    /// Inputs on the tape.
+    pub fn inputs(&self) -> u64 {
+        self.state.pen.inputs()
+    }
+
+    /// Bytes of the whole tape.
+    pub fn tape_bytes(&self) -> u64 {
+        self.state.bytes + self.state.tape.len() as u64
+    }
+
+    /// Whether it holds as much as it should before that is written.
     pub fn is_full(&self) -> bool {
         self.state.tape.len() >= limits::TAPE_BYTES
+    }
+
+    /// Whether it holds as much as it may where nothing can be written.
+    pub fn is_overfull(&self) -> bool {
+        self.state.tape.len() > limits::TAPE_HELD_BYTES
     }
 
     pub(super) fn tape(&self) -> &[u8] {
@@ -127,6 +145,14 @@ impl Recorder {
         if !self.files.iter().any(|held| held.id() == file.id()) {
             self.files.push(Arc::clone(file));
         }
+    }
+
+    /// The newest part could not be written: what was in it is here again, and `before` is the newest.
+    pub(super) fn put_back(&mut self, part: &[u8], before: Option<Place>) {
+        let state = &mut self.state;
+        state.bytes = state.bytes.saturating_sub(part.len() as u64);
+        state.tape.splice(0..0, part.iter().copied());
+        state.last = before;
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use tiltyard_combat::compare::differences;
-use tiltyard_combat::replay::{MOST_BYTES, Mismatch, ReadError};
+use tiltyard_combat::replay::{Cut, MOST_BYTES, Mismatch, ReadError};
 use tiltyard_combat::{Fight, Replay, load};
 use uuid::Uuid;
 
@@ -102,10 +102,15 @@ impl Report {
         }
         match &self.fought {
             Ok(fight) => {
-                told_result(fight, &mut text);
+                told_result(fight, replay.cut.is_some(), &mut text);
                 let end = replay.end;
                 let _ =
                     writeln!(text, "the same  {} inputs, sequence {}, digest {:016x}", end.inputs, end.seq, end.digest);
+                if let Some(Cut { loss, at }) = replay.cut {
+                    let (s, ms, why) = (at / 1000, at % 1000, loss.about());
+                    let _ =
+                        writeln!(text, "cut       its recording ends at {s}.{ms:03} s, before the fight does: {why}");
+                }
             }
             Err(mismatch) => {
                 let _ = writeln!(text, "DIFFERENT {mismatch}");
@@ -132,12 +137,17 @@ impl Report {
             "ruleset": { "name": self.ruleset.0, "hash": hex(&replay.hash) },
             "mode": replay.setup.mode.name(),
             "seats": replay.setup.seats,
+            "revision": replay.revision,
+            "complete": replay.cut.is_none(),
             "inputs": replay.end.inputs,
             "seq": replay.end.seq,
             "digest": format!("{:016x}", replay.end.digest),
             "same": self.fought.is_ok(),
             "rules_differ": self.differences,
         });
+        if let Some(cut) = replay.cut {
+            told["cut"] = json!({ "reason": cut.loss.name(), "at": cut.at });
+        }
         match &self.fought {
             Ok(fight) => told["result"] = result(fight),
             Err(mismatch) => told["difference"] = mismatch.to_string().into(),
@@ -195,10 +205,12 @@ fn event(happening: &Happening) -> Value {
     Value::Object(event)
 }
 
-fn told_result(fight: &Fight, text: &mut String) {
+fn told_result(fight: &Fight, cut: bool, text: &mut String) {
     let life = fight.lifecycle();
     let seconds = life.active_ms(fight.now()) / 1000;
-    let how = life.end().map_or("not over", tiltyard_combat::EndReason::name);
+    let how = life
+        .end()
+        .map_or(if cut { "not over where its recording ends" } else { "not over" }, tiltyard_combat::EndReason::name);
     let _ = match life.winner() {
         Some(winner) => writeln!(text, "result    p{winner} won after {seconds} s: {how}"),
         None => writeln!(text, "result    nobody won in {seconds} s: {how}"),
@@ -238,6 +250,7 @@ mod tests {
     use std::path::Path;
 
     use serde_json::Value;
+    use tiltyard_combat::replay::REVISION;
 
     use super::{Question, ReportError, report};
 
@@ -272,6 +285,8 @@ mod tests {
         assert!(!same && text.contains("  settings.health: 120 in the replay, 121 in the file\n"), "{text}");
 
         let mut replay = tiltyard_combat::Replay::decode(&fs::read(GOLDEN).unwrap()).unwrap();
+        // The golden file may be of an engine before.
+        replay.revision = REVISION;
         replay.setup.seed += 1;
         let other = folder.path().join("other.replay");
         fs::write(&other, replay.encode()).unwrap();

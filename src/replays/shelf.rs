@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tiltyard_combat::replay::Loss;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -29,8 +30,10 @@ pub struct Shelf {
     recorded: Notify,
     /// Wakes it where it waits for the store.
     room: Notify,
-    /// Fights without a replay: a part could not be written or read.
+    /// Fights without a replay.
     failed: AtomicU64,
+    /// Fights whose replay ends where a part of it could not be read.
+    damaged: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +82,12 @@ impl Shelf {
         places.waiting.len() + places.busy.len()
     }
 
-    /// Fights that have no replay because a part of it could not be written or read.
+    /// Fights whose replay ends before them, where a part of it could not be read.
+    pub fn damaged(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Fights that have no replay, because nothing of it could be read or the store does not take it.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
@@ -175,15 +183,26 @@ impl Shelf {
         if places.ready_bytes >= limits::REPLAY_BYTES_READY {
             return Vec::new();
         }
-        let ids: Vec<Uuid> = places.waiting.keys().take(limits::REPLAYS_AT_ONCE).copied().collect();
+        // One at least, and no more at once than there may be in memory.
+        let mut room = limits::REPLAY_BYTES_READY - places.ready_bytes;
+        let fits = |(_, recording): &(&Uuid, &Recording)| {
+            let fits = room > 0;
+            room = room.saturating_sub(recording.tape_bytes());
+            fits
+        };
+        let some = places.waiting.iter().take_while(fits).take(limits::REPLAYS_AT_ONCE);
+        let ids: Vec<Uuid> = some.map(|(&id, _)| id).collect();
         places.busy.extend(&ids);
         ids.iter().filter_map(|id| places.waiting.remove(id)).collect()
     }
 
     fn assemble(&self, recording: Recording, library: &Library) {
         let (session, ruleset) = (recording.session, recording.hash);
-        match recording.assemble() {
+        match recording.assemble(|| library.by_hash(&ruleset)) {
             Ok(replay) => {
+                if replay.cut.is_some_and(|cut| cut.loss == Loss::Damaged) {
+                    self.damaged.fetch_add(1, Ordering::Relaxed);
+                }
                 let data = replay.encode();
                 let mut places = self.lock();
                 places.rulesets.entry(ruleset).or_insert_with(|| library.text(&ruleset).map(str::to_owned));
@@ -191,7 +210,7 @@ impl Shelf {
                 places.ready.push(ReplayRow { session, ruleset, data });
             }
             Err(error) => {
-                tracing::warn!(%session, %error, "a part of a fight's replay cannot be read; it has none");
+                tracing::warn!(%session, %error, "a fight's replay cannot be read; it has none");
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 self.lock().busy.remove(&session);
             }

@@ -1,16 +1,13 @@
 //! A fight told again: every event of it with its time, for readers who may know all of it or only a part.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
 use serde_json::Value;
-use tiltyard_combat::replay::{Mismatch, Played, Replay};
+use tiltyard_combat::replay::{Cut, Played};
 use tiltyard_combat::{Audience, Event, Flag, Millis, Ruleset, Slot};
 
 use crate::shard::event_of;
 
 /// Who is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reader {
     pub audience: Audience,
     /// Also what fair play noticed.
@@ -39,6 +36,15 @@ pub struct Happening {
     pub details: Vec<(&'static str, Value)>,
 }
 
+impl Happening {
+    /// Bytes that it takes, about.
+    pub fn bytes(&self) -> usize {
+        let text = |value: &Value| value.as_str().map_or(0, str::len);
+        let details = self.details.iter().map(|(_, value)| size_of::<(&str, Value)>() + text(value));
+        size_of::<Self>() + details.sum::<usize>()
+    }
+}
+
 /// Happenings of a fight, newest first.
 #[derive(Debug, Default)]
 pub struct Page {
@@ -47,34 +53,6 @@ pub struct Page {
     pub more: bool,
     /// Everybody's player, by slot.
     pub players: Vec<u128>,
-}
-
-/// The newest `limit` happenings before number `before`.
-pub fn page(
-    replay: &Replay,
-    ruleset: Arc<Ruleset>,
-    reader: Reader,
-    before: u64,
-    limit: usize,
-) -> Result<Page, Mismatch> {
-    let mut kept = VecDeque::with_capacity(limit + 1);
-    let mut players = Vec::new();
-    let mut teller = Teller::new(reader);
-    replay.play(ruleset, |played| {
-        let participants = played.fight.participants();
-        players.extend(participants.iter().skip(players.len()).map(tiltyard_combat::Participant::player));
-        teller.tell(played, |happening| {
-            if happening.no < before {
-                if kept.len() > limit {
-                    kept.pop_front();
-                }
-                kept.push_back(happening);
-            }
-        });
-    })?;
-    let more = kept.len() > limit;
-    let happenings = kept.into_iter().rev().take(limit).collect();
-    Ok(Page { happenings, more, players })
 }
 
 /// Turns steps into happenings.
@@ -86,7 +64,36 @@ pub struct Teller {
 
 impl Teller {
     pub const fn new(reader: Reader) -> Self {
-        Self { reader, no: 0 }
+        Self::after(reader, 0)
+    }
+
+    /// Of what happens after so much has happened.
+    pub const fn after(reader: Reader, happened: u64) -> Self {
+        Self { reader, no: happened }
+    }
+
+    /// How much happened in a step, whoever may know.
+    pub fn count(played: &Played<'_>) -> u64 {
+        (played.step.events().len() + played.step.flags().len()) as u64
+    }
+
+    /// Number of the last happening, told or not.
+    pub const fn happened(&self) -> u64 {
+        self.no
+    }
+
+    /// What stands at the end of a tape that was cut, for everybody.
+    pub fn cut(&mut self, cut: Cut, unix_ms: u64) -> Happening {
+        self.no += 1;
+        Happening {
+            no: self.no,
+            at: cut.at,
+            unix_ms,
+            name: "recording_ended",
+            by: None,
+            to: None,
+            details: vec![("reason", cut.loss.name().into())],
+        }
     }
 
     /// What happened in a step, as far as the reader may know.

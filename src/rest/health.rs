@@ -62,6 +62,7 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
 pub async fn metrics(State(app): State<App>, Caller(caller): Caller) -> Result<Response, ApiError> {
     caller.may(Operation::ReadMetrics)?;
     app.metrics.records(&app.records);
+    app.metrics.stories(&app.stories);
     let text = app.metrics.render(&app.hub.stats(), app.tickets.waiting());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

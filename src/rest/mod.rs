@@ -55,7 +55,6 @@ use axum::routing::{delete, get, post};
 pub use error::ApiError;
 pub use layers::Front;
 pub use routes::Routes;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -65,6 +64,7 @@ use crate::hub::Hub;
 use crate::ops::Metrics;
 use crate::records::Records;
 use crate::records::keys::Keys;
+use crate::replays::Stories;
 use crate::rules::Library;
 use crate::socket::upgrade;
 
@@ -85,8 +85,8 @@ pub struct AppState {
     pub counting: Arc<Counting>,
     pub idempotency: Keys,
     pub library: Arc<Library>,
-    /// Turns to have a fight told again.
-    pub stories: Semaphore,
+    /// Fights told to readers of logs.
+    pub stories: Arc<Stories>,
     /// Whether `POST /guest` hands out tokens.
     pub guests: bool,
     /// `http://ADDR:PORT` or what the configuration advertises.

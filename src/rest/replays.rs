@@ -1,13 +1,14 @@
 //! `/combat/sessions/{session_id}/replay`: a fight as a file, once it has ended; and what is read out of replays, for logs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use tiltyard_combat::{Audience, Replay, Ruleset, load};
+use tiltyard_combat::replay::{Cut, Mismatch, Replay};
+use tiltyard_combat::{Audience, Ruleset, load};
 use tiltyard_protocol::Reason;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::error::ApiError;
@@ -17,11 +18,15 @@ use super::sessions::counted;
 use super::{App, AppState};
 use crate::auth::{Operation, Principal, Role};
 use crate::hub::{FightInfo, Refusal};
-use crate::limits;
 use crate::records::Kept;
-use crate::replays::Recording;
-use crate::replays::story::{self, Page, Reader};
+use crate::replays::stories::{Question, Silence, Source};
+use crate::replays::story::{Page, Reader};
+use crate::replays::turns::{Payer, Refused, Turn};
 use crate::shard::OUTSIDERS;
+
+/// Says whether a replay has the whole fight; if not, the one below says why.
+pub const COMPLETE: HeaderName = HeaderName::from_static("replay-complete");
+pub const CUT: HeaderName = HeaderName::from_static("replay-cut");
 
 /// Hands out the replay of a fight that has ended.
 pub async fn read(
@@ -34,15 +39,34 @@ pub async fn read(
     if !fight.has_ended() {
         return Err(Reason::NoReplay.into());
     }
-    let (mut replay, text) = app.replay(&found, id).await?;
-    let file = off_the_runtime(move || {
+    let turn = app.turn(&caller).await?;
+    let (source, ruleset, text) = app.source(&found, id).await?;
+    let (file, cut) = off_the_runtime(move || {
+        let _turn = turn;
+        let mut replay = match source {
+            Source::Replay(replay) => *replay,
+            Source::Recording(recording) => recording.assemble(|| Some(ruleset)).map_err(|error| {
+                tracing::warn!(session = %id, %error, "a fight's replay cannot be read");
+                Reason::NoReplay
+            })?,
+        };
         replay.text = text;
-        Ok(replay.encode())
+        Ok((replay.encode(), replay.cut))
     })
     .await?;
     let name = format!("attachment; filename=\"{id}.replay\"");
     let headers = [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok(counted(&found, (headers, file).into_response()))
+    let mut response = (headers, file).into_response();
+    say_how_much(&mut response, cut);
+    Ok(counted(&found, response))
+}
+
+fn say_how_much(response: &mut Response, cut: Option<Cut>) {
+    let complete = HeaderValue::from_static(if cut.is_none() { "true" } else { "false" });
+    response.headers_mut().insert(COMPLETE, complete);
+    if let Some(cut) = cut {
+        response.headers_mut().insert(CUT, HeaderValue::from_static(cut.loss.name()));
+    }
 }
 
 impl AppState {
@@ -56,28 +80,46 @@ impl AppState {
         before: u64,
         limit: usize,
     ) -> Result<Option<Page>, ApiError> {
-        let waited = Duration::from_millis(limits::STORY_WAIT_MS);
-        let turn = tokio::time::timeout(waited, self.stories.acquire()).await;
-        let _turn = turn.ok().and_then(Result::ok).ok_or(Reason::Overloaded)?;
-        let (replay, text) = match self.replay(found, fight.id).await {
-            Ok(found) => found,
-            Err(error) if error.reason() == Reason::NoReplay => return Ok(None),
-            Err(error) => return Err(error),
+        let turn = self.turn(caller).await?;
+        let path = self.stories.path(fight.id);
+        let source = if path.has_ended() {
+            None
+        } else {
+            match self.source(found, fight.id).await {
+                Ok((source, ruleset, _)) => Some((source, ruleset)),
+                Err(error) if error.reason() == Reason::NoReplay => return Ok(None),
+                Err(error) => return Err(error),
+            }
         };
-        let (ruleset, reader) = (self.ruleset(&replay.hash, &text)?, reader(caller, fight));
-        let work = move || {
-            let page = story::page(&replay, ruleset, reader, before, limit);
-            page.inspect_err(|error| tracing::error!(session = %Uuid::from_u128(replay.session), %error, "a replay is another fight")).ok()
-        };
-        let told = off_the_runtime(move || Ok(work())).await?;
-        Ok(told)
+        let question = Question { session: fight.id, reader: reader(caller, fight), before, limit };
+        let (stories, stop) = (Arc::clone(&self.stories), CancellationToken::new());
+        // Where the client goes away, this is dropped, and its telling stops.
+        let _stops = stop.clone().drop_guard();
+        off_the_runtime(move || {
+            let _turn = turn;
+            Ok(stories.page(&path, source, question, &stop).inspect_err(|silence| say(question.session, silence)).ok())
+        })
+        .await
     }
 
-    /// The replay of a fight up to now, or up to its end, without its ruleset's text, and that.
-    async fn replay(&self, found: &Found, id: Uuid) -> Result<(Replay, String), ApiError> {
+    /// Waits until it is the caller's turn to have a fight told.
+    async fn turn(&self, caller: &Principal) -> Result<Turn, ApiError> {
+        self.stories.turns.take(Payer::of(caller)).await.map_err(|refused| match refused {
+            Refused::Backlog => ApiError::new(Reason::TooManyRequests)
+                .message("This caller has as many logs and replays waiting as one may have; try again."),
+            Refused::Busy => Reason::Overloaded.into(),
+        })
+    }
+
+    /// The replay of a fight up to now, or up to its end, its ruleset, and the text of that.
+    async fn source(&self, found: &Found, id: Uuid) -> Result<(Source, Arc<Ruleset>, String), ApiError> {
         if found.resident {
             match self.hub.recording(id).await {
-                Ok(recording) => return self.assembled(recording).await,
+                Ok(recording) => {
+                    let text = self.library.text(&recording.hash).ok_or(Reason::Internal)?.to_owned();
+                    let ruleset = self.ruleset(&recording.hash, &text)?;
+                    return Ok((Source::Recording(Box::new(recording)), ruleset, text));
+                }
                 // It has left its shard since, and so the store has it.
                 Err(refusal) if refusal.reason == Reason::NoSession => {}
                 Err(refusal) => return Err(refusal.into()),
@@ -88,19 +130,8 @@ impl AppState {
             tracing::error!(session = %id, %error, "the store has a replay that cannot be read");
             Reason::Internal
         })?;
-        Ok((replay, kept.text))
-    }
-
-    async fn assembled(&self, recording: Recording) -> Result<(Replay, String), ApiError> {
-        let text = self.library.text(&recording.hash).ok_or(Reason::Internal)?.to_owned();
-        let replay = off_the_runtime(move || {
-            let session = recording.session;
-            recording.assemble().map_err(|error| {
-                tracing::warn!(%session, %error, "a part of a fight's replay cannot be read");
-                Reason::NoReplay
-            })
-        });
-        Ok((replay.await?, text))
+        let ruleset = self.ruleset(&replay.hash, &kept.text)?;
+        Ok((Source::Replay(Box::new(replay)), ruleset, kept.text))
     }
 
     /// A ruleset, also one that only another node has, or that this one had before.
@@ -113,6 +144,17 @@ impl AppState {
             Reason::Internal
         });
         Ok(Arc::new(read?))
+    }
+}
+
+/// Tells the operator why a fight is not told.
+fn say(session: Uuid, silence: &Silence) {
+    match silence {
+        Silence::Cancelled => {}
+        Silence::Mismatch(Mismatch::Revision { .. }) | Silence::Tape(_) => {
+            tracing::warn!(%session, error = %silence, "the log of a fight has its newest events only");
+        }
+        Silence::Mismatch(mismatch) => tracing::error!(%session, error = %mismatch, "a replay is another fight"),
     }
 }
 

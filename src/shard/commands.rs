@@ -76,8 +76,7 @@ impl Worker {
                 self.pending.push(Pending::Infos(reply, Ok(found)));
             }
             Command::Recording(id, reply) => {
-                let recording = |key| self.sessions[key].recording().ok_or_else(|| Reason::NoReplay.into());
-                let answer = self.find(id).and_then(recording);
+                let answer = self.find(id).map(|key| self.sessions[key].recording());
                 self.pending.push(Pending::Recording(reply, Box::new(answer)));
             }
             Command::Act { session, player, action, viewer, reply } => {

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
+use tiltyard_combat::replay::Loss;
 use tiltyard_combat::ruleset::Resource;
 use tiltyard_combat::{Answer, Audience, Input, Refusal as Refused};
 use tiltyard_protocol::server::{Ack, ErrorNotice, Left, Pong, Refused as RefusedNotice};
@@ -134,7 +135,9 @@ impl Worker {
             return Err(Refused::Failed);
         };
         self.journal.push(&Entry::Input { no: session.no, at, input });
-        session.spill(&mut self.chunks);
+        if let Some(loss) = session.spill(&mut self.chunks) {
+            self.tape_ended(key, loss);
+        }
         for &(_, flag) in self.step.flags() {
             self.stats.flag(flag);
         }
@@ -338,6 +341,11 @@ impl Worker {
         let Some(session) = self.sessions.remove(key) else { return };
         tracing::error!(shard = self.number, session = %session.id, "stepping a session panicked; it is ended");
         self.stats.panics += 1;
+        self.book.shelf().put(session.recording().broken_off());
+        if session.recorder().end().is_none() {
+            self.stats.loss(Loss::Panic);
+            session.tell_of(Loss::Panic);
+        }
         self.stats.live_sessions -= u64::from(!session.fight.lifecycle().is_ended());
         self.index.remove(&session.id);
         self.journal.push(&Entry::Forget { no: session.no });

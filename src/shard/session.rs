@@ -6,6 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use slotmap::new_key_type;
 use smallvec::SmallVec;
 use tiltyard_combat::fight::Totals;
+use tiltyard_combat::replay::Loss;
 use tiltyard_combat::{Answer, Event, Fight, Input, SessionStatus, Setup, Slot, Step};
 use tiltyard_protocol::view::player_word;
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use super::fog::Fog;
 use crate::hub::{Mode, NewFight};
 use crate::limits;
 use crate::log::{Description, SessionRecord};
+use crate::replays::chunks::Unwritten;
 use crate::replays::{ChunkWriter, Folder, Recorder, Recording};
 
 new_key_type! {
@@ -229,15 +231,37 @@ impl Session {
     }
 
     /// What records its inputs.
-    pub fn recorder(&mut self) -> &mut Recorder {
-        &mut self.facts.recorder
+    pub fn recorder(&self) -> &Recorder {
+        &self.facts.recorder
     }
 
-    /// Hands over what it has recorded, once that is as much as it may hold.
-    pub fn spill(&mut self, chunks: &mut ChunkWriter) {
-        if self.facts.recorder.is_full() {
-            chunks.take(self.id, &mut self.facts.recorder);
+    /// Hands over what it has recorded, once that is as much as it should hold. Where its tape has got too long, that is where
+    /// the tape ends: the fight goes on. Says if it has ended now.
+    pub fn spill(&mut self, chunks: &mut ChunkWriter) -> Option<Loss> {
+        let recorder = &mut self.facts.recorder;
+        if !recorder.is_full() {
+            return None;
         }
+        if recorder.tape_bytes() > chunks.most(self.fight.seats()) && recorder.cut(Loss::TooLong, &self.fight) {
+            return Some(Loss::TooLong);
+        }
+        chunks.take(self.id, recorder);
+        None
+    }
+
+    /// Takes back a part that could not be written, to try again later; once there is too much of that, the tape ends here. Says
+    /// if it has ended now.
+    pub fn put_back(&mut self, part: &Unwritten) -> Option<Loss> {
+        let recorder = &mut self.facts.recorder;
+        part.put_back(recorder);
+        (recorder.is_overfull() && recorder.cut(Loss::Disk, &self.fight)).then_some(Loss::Disk)
+    }
+
+    /// Tells the operator that its tape has ended before it.
+    pub fn tell_of(&self, loss: Loss) {
+        let (inputs, at_ms, bytes) = (self.recorder().inputs(), self.fight.now(), self.recorder().tape_bytes());
+        let why = loss.about();
+        tracing::warn!(session = %self.id, loss = loss.name(), inputs, at_ms, bytes, "a fight's replay ends before the fight: {why}");
     }
 
     /// The node was away until `wall`, and the fight stood still.
@@ -246,8 +270,8 @@ impl Session {
         self.facts.recorder.note_away(since, self.fight.host_now());
     }
 
-    /// Everything that its replay is made of; `None` where some of it was lost.
-    pub fn recording(&self) -> Option<Recording> {
+    /// Everything that its replay is made of.
+    pub fn recording(&self) -> Recording {
         let Facts { created_at, seed, founders, recorder, .. } = &*self.facts;
         Recording::of(self.id, *created_at, &self.fight, *seed, *founders, recorder)
     }

@@ -4,6 +4,7 @@ use std::iter::Sum;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tiltyard_combat::Flag;
+use tiltyard_combat::replay::Loss;
 
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -49,6 +50,17 @@ impl Stats {
             Flag::Rate => &mut self.flags_rate,
             Flag::Regular => &mut self.flags_regular,
             Flag::Away => &mut self.flags_away,
+        } += 1;
+    }
+
+    /// Counts a fight whose replay ends before it.
+    pub fn loss(&mut self, loss: Loss) {
+        *match loss {
+            Loss::TooLong => &mut self.replays_too_long,
+            Loss::Disk => &mut self.replays_disk,
+            Loss::Panic => &mut self.replays_panic,
+            // Found out where tapes are put together, and counted there.
+            Loss::Damaged => return,
         } += 1;
     }
 
@@ -122,8 +134,12 @@ stats! {
     log_failures,
     /// Bytes appended to files of replays.
     replay_bytes,
-    /// Sessions whose replay is incomplete because a part could not be written.
-    replays_lost,
+    /// Turns whose parts of replays could not be written.
+    replay_failures,
+    /// Fights whose replays end before them, by what was lost.
+    replays_too_long,
+    replays_disk,
+    replays_panic,
     /// What fair play noticed, by its flags.
     flags_speed,
     flags_interval,

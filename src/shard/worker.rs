@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Events, Poll, Token, Waker};
 use slotmap::{Key, SlotMap};
+use tiltyard_combat::replay::Loss;
 use tiltyard_combat::{Input, Step};
 use uuid::Uuid;
 
@@ -352,10 +353,8 @@ impl Worker {
         for (key, news) in announced.drain(..) {
             if let Some(session) = self.sessions.get(key) {
                 // After a restart nobody knows whether the store has got it.
-                if session.fight.lifecycle().is_ended()
-                    && let Some(recording) = session.recording()
-                {
-                    self.book.shelf().put(recording);
+                if session.fight.lifecycle().is_ended() {
+                    self.book.shelf().put(session.recording());
                 }
                 self.book.put(session.info(self.clock.now, Viewer::All), news);
             }
@@ -363,25 +362,28 @@ impl Worker {
         self.announced = announced;
     }
 
-    /// Appends what sessions recorded and have no room for. Where that fails they are fought on, without a replay.
+    /// Appends what sessions recorded and have no room for. Where that fails they hold it a while longer, and are fought on.
     fn write_chunks(&mut self) {
         match self.chunks.write() {
             Ok(bytes) => self.stats.replay_bytes += bytes,
-            Err((error, owners)) => {
-                tracing::warn!(
-                    shard = self.number,
-                    %error,
-                    replays = owners.len(),
-                    "replays are incomplete: their inputs could not be written"
-                );
-                self.stats.replays_lost += owners.len() as u64;
-                for id in owners {
-                    if let Some(session) = self.index.get(&id).and_then(|&key| self.sessions.get_mut(key)) {
-                        session.recorder().lose();
+            Err((error, unwritten)) => {
+                self.stats.replay_failures += 1;
+                for part in unwritten {
+                    let Some(&key) = self.index.get(&part.session) else { continue };
+                    if let Some(loss) = self.sessions[key].put_back(&part) {
+                        tracing::warn!(shard = self.number, %error, "parts of replays cannot be written");
+                        self.tape_ended(key, loss);
                     }
                 }
             }
         }
+    }
+
+    /// A fight's tape has ended before the fight: once for each.
+    pub(super) fn tape_ended(&mut self, key: SessionKey, loss: Loss) {
+        self.stats.loss(loss);
+        let Some(session) = self.sessions.get(key) else { return };
+        session.tell_of(loss);
     }
 
     fn rotate(&mut self) {

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tiltyard_combat::replay::{Cut, Loss};
 use tiltyard_combat::{Input, Rules};
 use tiltyard_protocol::{Act, ActionKind, CloseCode, Encoding, Reason};
 use tokio::sync::oneshot;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use super::{Place, Worker};
 use crate::hub::{Attachment, Command, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction, Viewer};
+use crate::limits;
 use crate::log::recovery::recover;
 use crate::records::FightBook;
 use crate::replays::Recording;
@@ -38,6 +40,11 @@ impl Shard {
     }
 
     fn start_on(data: TempDir) -> Self {
+        Self::start_with(data, limits::REPLAY_BYTES)
+    }
+
+    /// With room for so many bytes of a fight's tape.
+    fn start_with(data: TempDir, most: u64) -> Self {
         let library = Arc::new(Library::built_in());
         let mut recovered = recover(data.path(), 1, false, &library).unwrap();
         let (journal, records) = recovered.shards.remove(0);
@@ -45,6 +52,7 @@ impl Shard {
         let book = Arc::new(FightBook::default());
         let place = Place { number: 0, shards: 1, folder: recovered.folder };
         let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book)).unwrap();
+        worker.chunks.most.1 = most;
         let step_panics = worker.step_panics.clone();
         let chunks_fail = worker.chunks.failing.clone();
         let thread = std::thread::spawn(move || worker.run());
@@ -117,11 +125,17 @@ impl Shard {
 
     /// Fought again: how many actions were tried in it.
     fn fought_again(&self, id: Uuid) -> u64 {
-        let replay = self.recording(id).unwrap().assemble().unwrap();
-        let ruleset = Library::built_in().by_hash(&replay.hash).unwrap();
+        self.verified(id).0
+    }
+
+    /// Fought again up to where its tape ends: how many actions were tried in it, and why it ends there.
+    fn verified(&self, id: Uuid) -> (u64, Option<Cut>) {
+        let (recording, library) = (self.recording(id).unwrap(), Library::built_in());
+        let ruleset = library.by_hash(&recording.hash).unwrap();
+        let replay = recording.assemble(|| Some(Arc::clone(&ruleset))).unwrap();
         let mut actions = 0;
         replay.play(ruleset, |played| actions += u64::from(matches!(played.input, Input::Act { .. }))).unwrap();
-        actions
+        (actions, replay.cut)
     }
 
     /// Refused or not: every attack is an input.
@@ -240,7 +254,8 @@ fn a_panic_ends_its_session_and_no_other() {
     let ended = shard.book.get(bad).unwrap();
     assert_eq!(ended.end_reason, Some(tiltyard_combat::EndReason::Failed));
     shard.attack(good).blocking_recv().unwrap().unwrap();
-    assert_eq!(shard.handle.stats().panics, 1);
+    assert_eq!((shard.handle.stats().panics, shard.handle.stats().replays_panic), (1, 1));
+    assert_eq!(shard.book.shelf().waiting(), 1, "what it was up to then is kept");
     drop(shard.stop());
 }
 
@@ -261,19 +276,79 @@ fn what_is_recorded_is_the_fight_in_memory_in_files_and_after_a_restart() {
 }
 
 #[test]
-fn a_fight_whose_inputs_cannot_be_kept_goes_on_without_a_replay() {
+fn at_its_bound_a_tape_keeps_its_head_and_the_fight_goes_on() {
+    let shard = Shard::start_with(TempDir::new().unwrap(), 2_000);
+    let (id, other) = (shard.create().id, shard.create().id);
+    shard.attack_often(other, 20);
+    shard.attack_often(id, 600);
+    let (actions, cut) = shard.verified(id);
+    assert!((150..=600).contains(&actions), "what fits into 2,000 bytes: {actions}");
+    assert_eq!(cut.map(|cut| cut.loss), Some(Loss::TooLong));
+    assert_eq!(shard.read(id).unwrap().refused + shard.read(id).unwrap().actions, 600, "the fight goes on");
+    let stats = shard.handle.stats();
+    assert_eq!((stats.replays_too_long, stats.replays_disk), (1, 0), "counted once");
+    assert_eq!(shard.verified(other), (20, None), "and the others are whole");
+
+    // What was cut stays cut, also over a restart, and is the same head.
+    let shard = Shard::start_with(shard.stop(), u64::MAX);
+    shard.attack_often(id, 100);
+    let (again, cut) = shard.verified(id);
+    assert!(cut.is_none() || again == actions, "{again} {cut:?}");
+    drop(shard.stop());
+}
+
+#[test]
+fn while_parts_cannot_be_written_they_are_held_and_nothing_is_lost() {
+    let shard = Shard::start();
+    let id = shard.create().id;
+    shard.attack_often(id, 100);
+    shard.chunks_fail.store(true, Ordering::SeqCst);
+    shard.attack_often(id, 100);
+    assert_eq!(shard.verified(id), (200, None));
+    shard.chunks_fail.store(false, Ordering::SeqCst);
+    shard.attack_often(id, 100);
+    assert_eq!(shard.verified(id), (300, None));
+    let stats = shard.handle.stats();
+    assert!(stats.replay_failures > 0 && stats.replays_disk == 0, "{stats:?}");
+    drop(shard.stop());
+}
+
+#[test]
+fn a_fight_whose_inputs_cannot_be_kept_goes_on_with_the_head_of_its_replay() {
     let shard = Shard::start();
     let (id, other) = (shard.create().id, shard.create().id);
+    shard.attack_often(id, 100);
     shard.chunks_fail.store(true, Ordering::SeqCst);
-    shard.attack_often(id, 300);
-    assert_eq!(shard.recording(id).unwrap_err().reason, Reason::NoReplay);
-    assert_eq!(shard.handle.stats().replays_lost, 1);
+    shard.attack_often(id, 900);
+    let (actions, cut) = shard.verified(id);
+    assert!((400..1_000).contains(&actions), "all that there was room for: {actions}");
+    assert_eq!(cut.map(|cut| cut.loss), Some(Loss::Disk));
+    assert_eq!(shard.handle.stats().replays_disk, 1, "counted once");
     shard.chunks_fail.store(false, Ordering::SeqCst);
     shard.attack_often(other, 300);
-    assert_eq!(shard.fought_again(other), 300, "the others are as they were");
+    assert_eq!(shard.verified(other), (300, None), "the others are as they were");
+    shard.attack_often(id, 10);
+    assert_eq!(shard.verified(id), (actions, cut), "what is cut stays cut");
     assert!(shard.read(id).unwrap().actions > 0, "and the fight goes on");
     let shard = Shard::start_on(shard.stop());
-    assert_eq!(shard.fought_again(id), 300, "the log still had them all");
+    assert_eq!(shard.fought_again(id), 1_010, "the log still had them all");
+    drop(shard.stop());
+}
+
+#[test]
+fn a_damaged_part_costs_what_comes_behind_it() {
+    let shard = Shard::start();
+    let id = shard.create().id;
+    shard.attack_often(id, 700);
+    let folder = shard.data.path().join("replays");
+    let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let (actions, cut) = shard.verified(id);
+    assert_eq!(cut.map(|cut| cut.loss), Some(Loss::Damaged));
+    assert!((200..600).contains(&actions), "the half before it: {actions}");
     drop(shard.stop());
 }
 

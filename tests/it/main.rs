@@ -28,6 +28,7 @@ mod replays;
 #[path = "../signer/mod.rs"]
 mod signer;
 mod slow_clients;
+mod stories;
 mod support;
 mod tickets;
 mod wire;

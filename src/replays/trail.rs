@@ -1,0 +1,272 @@
+//! What is remembered of a fight that was told, so that nobody steps again what somebody has stepped already: its tape, bookmarks
+//! on the way, and how much had happened by then.
+//!
+//! A tape is cut into segments of as many inputs each. What happened in a segment is told for a reader once, and kept by the
+//! [`Stories`](super::Stories) under that reader; what is here is the same for everybody, and shown to nobody.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tiltyard_combat::replay::{Bookmark, Mismatch, Playback, Replay};
+use tiltyard_combat::{Participant, Ruleset};
+use tokio_util::sync::CancellationToken;
+
+use super::recording::Known;
+use super::story::{Happening, Page, Reader, Teller};
+use crate::limits;
+
+/// Inputs of a segment.
+const SEGMENT: u64 = limits::STORY_SEGMENT_INPUTS;
+
+/// A fight that is told.
+#[derive(Debug)]
+pub struct Trail {
+    ruleset: Arc<Ruleset>,
+    replay: Replay,
+    known: Known,
+    /// Nothing will be added to the tape any more, and where it ends is in the replay.
+    ended: bool,
+    /// How much has happened before each segment that was reached, the first included.
+    before: Vec<u64>,
+    /// The beginning of the last of these.
+    tip: Bookmark,
+    /// The beginnings of segments: of every one, of every second, of every fourth...
+    bookmarks: BTreeMap<usize, Bookmark>,
+    every: usize,
+    bookmark_bytes: usize,
+    /// It turned out to be another fight.
+    broken: Option<Mismatch>,
+}
+
+/// What happened in a segment, for one reader.
+#[derive(Debug)]
+pub struct Told {
+    happenings: Vec<Happening>,
+    /// Number of the last one, told or not.
+    to: u64,
+    /// Bytes of the tape as it was; what comes behind the segment is no matter.
+    tape: usize,
+    whole: bool,
+    /// Everybody's player by then, by slot.
+    players: Vec<u128>,
+}
+
+/// Where told segments are kept, for one fight and one reader.
+pub trait Memory {
+    fn get(&self, segment: usize) -> Option<Arc<Told>>;
+    fn keep(&self, segment: usize, told: &Arc<Told>);
+    /// So many inputs were stepped.
+    fn stepped(&self, inputs: u64);
+}
+
+/// Why there is no page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Untold {
+    /// Nobody waits for it any more.
+    Cancelled,
+    /// It cannot be stepped as it was recorded.
+    Mismatch(Mismatch),
+}
+
+impl From<Mismatch> for Untold {
+    fn from(mismatch: Mismatch) -> Self {
+        Self::Mismatch(mismatch)
+    }
+}
+
+impl Trail {
+    /// Of a fight of which nothing was told yet.
+    pub fn new(replay: Replay, known: Known, ended: bool, ruleset: Arc<Ruleset>) -> Result<Self, Mismatch> {
+        let tip = Playback::of(&replay, Arc::clone(&ruleset))?.bookmark();
+        let bookmark_bytes = tip.bytes();
+        let bookmarks = BTreeMap::from([(0, tip.clone())]);
+        let before = vec![0];
+        Ok(Self { ruleset, replay, known, ended, before, tip, bookmarks, every: 1, bookmark_bytes, broken: None })
+    }
+
+    /// The fight has gone on: its tape begins with the one that is here. Where it does not, a part of it has been lost since.
+    pub fn go_on(&mut self, replay: Replay, known: Known, ended: bool) -> Result<(), Mismatch> {
+        if replay.tape.starts_with(&self.replay.tape) {
+            (self.replay, self.known, self.ended) = (replay, known, ended);
+        } else {
+            *self = Self::new(replay, known, ended, Arc::clone(&self.ruleset))?;
+        }
+        Ok(())
+    }
+
+    /// Whether it will not go on.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What of its tape need not be read again.
+    pub fn known(&self) -> (&Known, &[u8]) {
+        (&self.known, &self.replay.tape)
+    }
+
+    /// Bytes that it takes, about.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.replay.tape.len() + self.bookmark_bytes + self.tip.bytes() + self.before.len() * 8
+    }
+
+    /// The newest `limit` happenings before number `before`.
+    pub fn page(
+        &mut self,
+        reader: Reader,
+        before: u64,
+        limit: usize,
+        memory: &impl Memory,
+        stop: &CancellationToken,
+    ) -> Result<Page, Untold> {
+        if let Some(mismatch) = &self.broken {
+            return Err(mismatch.clone().into());
+        }
+        let page = self.reach(before, memory, stop).and_then(|()| self.collect(reader, before, limit, memory, stop));
+        if let Err(Untold::Mismatch(mismatch)) = &page {
+            self.broken = Some(mismatch.clone());
+        }
+        page
+    }
+
+    /// Steps on until it is known in which segment happening number `before` is. What there is of the last one is stepped where it
+    /// is told.
+    fn reach(&mut self, before: u64, memory: &impl Memory, stop: &CancellationToken) -> Result<(), Untold> {
+        let mut playback = None;
+        while self.last_known() + 1 < before && self.tip.is_followed_by(&self.replay, SEGMENT) {
+            if stop.is_cancelled() {
+                return Err(Untold::Cancelled);
+            }
+            let mut here = match playback {
+                Some(playback) => playback,
+                None => Playback::resume(&self.tip, Arc::clone(&self.ruleset))?,
+            };
+            let to = here.inputs() + SEGMENT;
+            let mut happened = self.last_known();
+            while here.inputs() < to
+                && let Some(played) = here.next(&self.replay)?
+            {
+                happened += Teller::count(&played);
+            }
+            memory.stepped(SEGMENT);
+            self.before.push(happened);
+            self.tip = here.bookmark();
+            self.keep(self.before.len() - 1);
+            playback = Some(here);
+        }
+        Ok(())
+    }
+
+    fn last_known(&self) -> u64 {
+        self.before.last().copied().unwrap_or_default()
+    }
+
+    /// Keeps the tip, the beginning of `segment`; where there are too many bookmarks, every second one.
+    fn keep(&mut self, segment: usize) {
+        if !segment.is_multiple_of(self.every) {
+            return;
+        }
+        self.bookmark_bytes += self.tip.bytes();
+        self.bookmarks.insert(segment, self.tip.clone());
+        if self.bookmark_bytes > limits::STORY_BOOKMARK_BYTES {
+            self.every *= 2;
+            self.bookmarks.retain(|segment, _| segment.is_multiple_of(self.every));
+            self.bookmark_bytes = self.bookmarks.values().map(Bookmark::bytes).sum();
+        }
+    }
+
+    fn collect(
+        &self,
+        reader: Reader,
+        before: u64,
+        limit: usize,
+        memory: &impl Memory,
+        stop: &CancellationToken,
+    ) -> Result<Page, Untold> {
+        let mut page = Page::default();
+        for segment in (0..self.before.partition_point(|known| known + 1 < before)).rev() {
+            let told = match memory.get(segment).filter(|told| self.answers(told, before)) {
+                Some(told) => told,
+                None => self.tell(segment, reader, memory, stop)?,
+            };
+            if page.players.is_empty() {
+                page.players.clone_from(&told.players);
+            }
+            let older = told.happenings.iter().rev().filter(|happening| happening.no < before);
+            page.happenings.extend(older.take(limit + 1 - page.happenings.len()).cloned());
+            if page.happenings.len() > limit {
+                page.happenings.truncate(limit);
+                page.more = true;
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    /// Whether a segment that was told says all that is before number `before`.
+    fn answers(&self, told: &Told, before: u64) -> bool {
+        told.whole || told.tape == self.replay.tape.len() || told.to + 1 >= before
+    }
+
+    /// Tells a segment, and those on the way to it from the nearest bookmark: who reads on will need them.
+    fn tell(
+        &self,
+        segment: usize,
+        reader: Reader,
+        memory: &impl Memory,
+        stop: &CancellationToken,
+    ) -> Result<Arc<Told>, Untold> {
+        let tip = (self.before.len() - 1, &self.tip);
+        let kept = self.bookmarks.range(..=segment).next_back().map(|(&at, bookmark)| (at, bookmark));
+        let (mut at, bookmark) = if tip.0 <= segment { tip } else { kept.unwrap_or(tip) };
+        let mut playback = Playback::resume(bookmark, Arc::clone(&self.ruleset))?;
+        loop {
+            if stop.is_cancelled() {
+                return Err(Untold::Cancelled);
+            }
+            let (told, next) = self.tell_next(playback, self.before[at], reader, memory)?;
+            let told = Arc::new(told);
+            memory.keep(at, &told);
+            let Some(next) = next.filter(|_| at < segment) else { return Ok(told) };
+            (playback, at) = (next, at + 1);
+        }
+    }
+
+    /// Tells what comes next: a segment, or what there is of it. Returns the playback where there may be more.
+    fn tell_next(
+        &self,
+        mut playback: Playback,
+        before: u64,
+        reader: Reader,
+        memory: &impl Memory,
+    ) -> Result<(Told, Option<Playback>), Mismatch> {
+        let from = playback.inputs();
+        let (mut teller, mut happenings) = (Teller::after(reader, before), Vec::new());
+        while playback.inputs() < from + SEGMENT
+            && let Some(played) = playback.next(&self.replay)?
+        {
+            teller.tell(&played, |happening| happenings.push(happening));
+        }
+        let inputs = playback.inputs() - from;
+        memory.stepped(inputs);
+        let players = playback.fight().participants().iter().map(Participant::player).collect();
+        let whole = inputs == SEGMENT;
+        let next = if whole {
+            Some(playback)
+        } else {
+            happenings.extend(self.replay.cut.map(|cut| teller.cut(cut, playback.unix_ms(&self.replay))));
+            if self.ended {
+                playback.finish(&self.replay)?;
+            }
+            None
+        };
+        Ok((Told { happenings, to: teller.happened(), tape: self.replay.tape.len(), whole, players }, next))
+    }
+}
+
+impl Told {
+    /// Bytes that it takes, about.
+    pub fn bytes(&self) -> usize {
+        let happenings: usize = self.happenings.iter().map(Happening::bytes).sum();
+        size_of::<Self>() + happenings + self.players.len() * size_of::<u128>()
+    }
+}
