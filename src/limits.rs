@@ -101,6 +101,25 @@ pub const ENDED_LINGER_MS: u64 = 60_000;
 /// Sessions resident in one shard. Over: `too_many_sessions` (503).
 pub const SESSIONS_PER_SHARD: usize = 500_000;
 
+/// Fights of one player that have not ended. Over: `quota_exceeded` (409), as for the bounds below.
+pub const FIGHTS_PER_PLAYER: usize = 256;
+
+/// Bytes that a fight may take beside its seats: its documents as long as they may be, and what every fight needs.
+pub const FIGHT_BYTES: usize = 2 * DOCUMENT_BYTES + 4 * 1024;
+
+/// Bytes that a seat of a fight may take, with all that is remembered for it.
+pub const SEAT_BYTES: usize = 2 * 1024;
+
+/// Bytes of one player's fights that have not ended, by the two above: all 256 may have six seats, and 38 may have a hundred.
+pub const FIGHT_BYTES_PER_PLAYER: usize = 8 * 1024 * 1024;
+
+/// The same with fights that have ended and not left their shards, so that making and ending them takes no more memory.
+pub const RECENT_FIGHT_BYTES_PER_PLAYER: usize = 32 * 1024 * 1024;
+
+/// Fights of one service, or one administrator, that have not ended: they run the games, and even where all lie in one shard
+/// there is a fifth of it left for others.
+pub const FIGHTS_PER_SERVICE: usize = 400_000;
+
 /// Events one session remembers for REST. Over: the oldest is forgotten; the log keeps them all.
 pub const RECENT_EVENTS: usize = 16;
 
@@ -473,6 +492,7 @@ pub const WAL_PAGES: i64 = 16_384;
 
 const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_ASK_BYTES && OUTBOX_ASK_BYTES < OUTBOX_BYTES);
 const _: () = assert!(LAG_MS < STUCK_MS && STUCK_MS <= PING_AFTER_MS);
+const _: () = assert!(FIGHTS_PER_SERVICE < SESSIONS_PER_SHARD);
 const _: () = assert!(
     TAPE_BYTES < TAPE_HELD_BYTES && TAPE_HELD_BYTES + 512 <= CHUNK_MOST_BYTES && REPLAY_BYTES < CHUNK_FILE_BYTES
 );

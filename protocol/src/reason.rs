@@ -56,7 +56,7 @@ reasons! {
     SessionFull = "session_full": "Every seat of the session is taken.",
     WrongType = "wrong_type": "Sessions of this type do not do that.",
     AlreadyActive = "already_active": "The player has a live session of this type; it can be replaced.",
-    QuotaExceeded = "quota_exceeded": "The player has as many live sessions of this type as it may have.",
+    QuotaExceeded = "quota_exceeded": "The caller has all that one may have of that.",
     AlreadySeated = "already_seated": "The player already has a seat in this session.",
     // What the fight says.
     SessionEnded = "session_ended": "The session has ended.",

@@ -14,6 +14,8 @@ pub enum Operation {
     ReadSession,
     /// Of a fight that has ended.
     ReadReplay,
+    /// Of one's seat in a fight that is prepared.
+    Ready,
     Act,
     UpdateSession,
     TerminateSession,
@@ -34,7 +36,8 @@ impl Operation {
     /// joining that is said where it is known whether the caller may know of the session.
     pub const fn changes(self) -> bool {
         match self {
-            Self::Act
+            Self::Ready
+            | Self::Act
             | Self::UpdateSession
             | Self::TerminateSession
             | Self::LeaveSession
@@ -114,12 +117,13 @@ use Relation::{Creator, Participant};
 
 /// A player acts only as itself; that is checked where the body that names a player is read.
 #[rustfmt::skip]
-const TABLE: [Row; 18] = [
+const TABLE: [Row; 19] = [
     Row { operation: O::CreateSession,    player: Any(PLAY),                       service: Any(WRITE),     admin: Always },
     Row { operation: O::CreateLogin,      player: Any(NONE),                       service: Any(WRITE),     admin: Always },
     Row { operation: O::ListSessions,     player: Any(PLAY_OR_GUEST),              service: Any(READ),      admin: Always },
     Row { operation: O::ReadSession,      player: To(Participant, PLAY_OR_GUEST),  service: Any(READ),      admin: Always },
     Row { operation: O::ReadReplay,       player: To(Participant, PLAY_OR_GUEST),  service: Any(READ),      admin: Always },
+    Row { operation: O::Ready,            player: To(Participant, PLAY_OR_GUEST),  service: Any(WRITE),     admin: Always },
     Row { operation: O::Act,              player: To(Participant, PLAY_OR_GUEST),  service: Any(WRITE),     admin: Always },
     Row { operation: O::UpdateSession,    player: To(Creator, PLAY),               service: Any(WRITE),     admin: Always },
     Row { operation: O::TerminateSession, player: To(Creator, PLAY),               service: Any(WRITE),     admin: Always },
@@ -189,6 +193,7 @@ mod tests {
         ListSessions      +++    +++     ---      +++   ---    ---  ---    +++
         ReadSession       ?++    ?++     ---      +++   ---    ---  ---    +++
         ReadReplay        ?++    ?++     ---      +++   ---    ---  ---    +++
+        Ready             ?++    ?++     ---      ---   +++    ---  ---    +++
         Act               ?++    ?++     ---      ---   +++    ---  ---    +++
         UpdateSession     ---    ?-+     ---      ---   +++    ---  ---    +++
         TerminateSession  ---    ?-+     ---      ---   +++    ---  ---    +++

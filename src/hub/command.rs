@@ -9,14 +9,14 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::fight::{FightInfo, Viewer};
-use crate::records::{Expected, Update};
+use crate::records::{Exceeded, Expected, Share, Update};
 use crate::replays::Recording;
 
 /// One entry of a shard's inbox.
 #[derive(Debug)]
 pub enum Command {
-    /// Put a new fight into the arena; the answer is what the viewer may see of it.
-    Create(Box<NewFight>, Viewer, Reply<FightInfo>),
+    /// Put a new fight into the arena, with its share of what its owner may have; the answer is what the viewer may see of it.
+    Create { fight: Box<NewFight>, shares: Vec<Share>, viewer: Viewer, reply: Reply<FightInfo> },
     /// Read a session, as far as the viewer may see it.
     Read(Uuid, Viewer, Reply<FightInfo>),
     /// The same of several at once; those that are not there are left out.
@@ -26,6 +26,8 @@ pub enum Command {
     /// Apply an action for `player`, as if it had come over a socket. What it did is told as the player may know it, the fight
     /// as the viewer may see it.
     Act { session: Uuid, player: Uuid, action: RestAction, viewer: Viewer, reply: Reply<ActionApplied> },
+    /// Say for `player` that it is ready, as if it had come over a socket.
+    Ready { session: Uuid, player: Uuid, viewer: Viewer, reply: Reply<FightInfo> },
     /// Take a free seat.
     Seat { session: Uuid, player: Uuid, reply: Reply<u8> },
     /// Change what is changed by hand, if the session is at the expected version.
@@ -51,11 +53,13 @@ pub struct Refusal {
     pub version: Option<u64>,
     /// The session that is in the way.
     pub session: Option<Uuid>,
+    /// What the caller has all of.
+    pub quota: Option<Exceeded>,
 }
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, retry_ms: None, version: None, session: None }
+        Self { reason, retry_ms: None, version: None, session: None, quota: None }
     }
 }
 

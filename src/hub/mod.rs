@@ -17,7 +17,7 @@ pub use fight::{EnemyInfo, FightInfo, ParticipantInfo, Shown, Viewer};
 pub use world::{Named, Numbered, World};
 
 use crate::limits;
-use crate::records::Expected;
+use crate::records::{Expected, Share};
 use crate::replays::Recording;
 use crate::shard::{ShardHandle, Stats};
 
@@ -39,14 +39,14 @@ impl Hub {
         shard_of(session, self.shards.len())
     }
 
-    /// Creates a fight and tells all of it, which is for the server itself; the answer leaves after it is in the log.
+    /// Creates a fight that nobody pays for and tells all of it, which is for the server itself.
     pub async fn create(&self, fight: NewFight) -> Result<FightInfo, Refusal> {
-        self.create_for(Viewer::All, fight).await
+        self.create_for(Viewer::All, fight, Vec::new()).await
     }
 
-    /// The same, and tells what `viewer` may see of it.
-    pub async fn create_for(&self, viewer: Viewer, fight: NewFight) -> Result<FightInfo, Refusal> {
-        self.ask(fight.id, |reply| Command::Create(Box::new(fight), viewer, reply)).await
+    /// Creates a fight that has these shares, and tells what `viewer` may see of it; the answer leaves after it is in the log.
+    pub async fn create_for(&self, viewer: Viewer, fight: NewFight, shares: Vec<Share>) -> Result<FightInfo, Refusal> {
+        self.ask(fight.id, |reply| Command::Create { fight: Box::new(fight), shares, viewer, reply }).await
     }
 
     /// Reads all of a session, which is for the server itself.
@@ -85,6 +85,11 @@ impl Hub {
         action: RestAction,
     ) -> Result<ActionApplied, Refusal> {
         self.ask(session, |reply| Command::Act { session, player, action, viewer, reply }).await
+    }
+
+    /// Says for a player that it is ready, and tells what `viewer` may see of the fight.
+    pub async fn ready(&self, viewer: Viewer, session: Uuid, player: Uuid) -> Result<FightInfo, Refusal> {
+        self.ask(session, |reply| Command::Ready { session, player, viewer, reply }).await
     }
 
     /// Takes a free seat and returns its slot.

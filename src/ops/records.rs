@@ -6,7 +6,7 @@ use metrics::{Key, KeyName, Label, Metadata, Recorder};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
 use super::metrics::{REPLAYS_LOST, REPLAYS_LOST_TEXT, float};
-use crate::records::{Records, TypeFigures};
+use crate::records::{Quota, Records, TypeFigures};
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), metrics::Level::INFO, None);
 
@@ -53,6 +53,8 @@ const OF_ALL: [(&str, &str, OfAll); 10] = [
     }),
 ];
 
+const QUOTAS: &str = "tiltyard_quota_refused_total";
+
 /// Brings the recorder's figures up to date.
 pub fn record(recorder: &PrometheusRecorder, records: &Records) {
     for (name, text, read) in BY_TYPE {
@@ -65,6 +67,17 @@ pub fn record(recorder: &PrometheusRecorder, records: &Records) {
     for (reason, fights) in [("damaged", shelf.damaged()), ("store", shelf.failed())] {
         let key = Key::from_parts(REPLAYS_LOST, vec![Label::new("reason", reason)]);
         set(recorder, REPLAYS_LOST, REPLAYS_LOST_TEXT, &key, fights);
+    }
+    for &quota in Quota::ALL {
+        let key = Key::from_parts(QUOTAS, vec![Label::new("quota", quota.name())]);
+        let refused = records.book().holdings().refused(quota);
+        set(
+            recorder,
+            QUOTAS,
+            "Requests refused because the caller has all that one may have, by quota.",
+            &key,
+            refused,
+        );
     }
     for (name, text, read) in OF_ALL {
         set(recorder, name, text, &Key::from_static_name(name), read(records));

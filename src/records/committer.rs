@@ -345,6 +345,9 @@ fn answer(shared: &Shared, answers: Vec<Answered>) {
         let counters = &shared.counters;
         let counted = if answer.is_ok() { &counters.changes } else { &counters.refused };
         counted[kind as usize].fetch_add(1, Ordering::Relaxed);
+        if let Some(exceeded) = answer.as_ref().err().and_then(|refusal| refusal.quota) {
+            shared.book.holdings().count(exceeded.quota);
+        }
         // A receiver that is gone has stopped waiting.
         let _ = reply.send(answer);
     }

@@ -9,8 +9,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Witness;
 use super::stored::StoredFight;
+use super::{Holdings, Witness};
 use crate::hub::FightInfo;
 use crate::replays::Shelf;
 use crate::rules::Library;
@@ -22,6 +22,7 @@ use crate::store::{FightStatus, Kind, PlayerRow, SessionRow, StoreError};
 pub struct FightBook {
     pages: Mutex<Pages>,
     shelf: Arc<Shelf>,
+    holdings: Holdings,
     /// Wakes the committer.
     wake: Arc<Notify>,
     witness: OnceLock<Arc<dyn Witness>>,
@@ -88,6 +89,11 @@ impl FightBook {
     /// Where the recordings of ended fights go.
     pub fn shelf(&self) -> &Arc<Shelf> {
         &self.shelf
+    }
+
+    /// Who holds how many of the live ones.
+    pub fn holdings(&self) -> &Holdings {
+        &self.holdings
     }
 
     /// Puts the recordings of ended fights together until `stop`.

@@ -3,7 +3,7 @@
 //! A live session is resident in its type's [`arena`]; reading it asks nobody. A [`change`] waits in its type's queue for the
 //! [`committer`], which stages many of them at once ([`stage`] has what they do), has the store keep them in one transaction,
 //! and only then shows and answers them. [`fights`] are on their way into the store the same way, without anybody waiting.
-//! What has [`ended`] is read from the store. [`keys`] makes a repeated request one request.
+//! [`holdings`] says who has how much of what lives. What has [`ended`] is read from the store. [`keys`] makes a repeated request one request.
 
 pub mod arena;
 pub mod change;
@@ -14,6 +14,7 @@ mod committer_tests;
 mod doubt;
 pub mod ended;
 pub mod fights;
+pub mod holdings;
 pub mod keys;
 pub mod lost;
 pub mod record;
@@ -35,6 +36,7 @@ pub use change::{Ask, Change, Changed, Expected, NewRecord, Update};
 pub use committer::Committer;
 pub use ended::{Kept, Owned};
 pub use fights::{FightBook, News};
+pub use holdings::{Bounds, Exceeded, Holdings, Quota, Share};
 pub use record::{Body, Login, Member, Presence, PresenceName, Record, Room};
 pub use witness::Witness;
 

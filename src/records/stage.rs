@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::arena::Arena;
 use super::change::{Change, Changed, Expected, NewRecord, Update};
+use super::holdings::{Exceeded, Quota};
 use super::record::{Body, Login, Member, Record, Room};
 use crate::hub::Refusal;
 use crate::limits;
@@ -129,7 +130,9 @@ impl<'a> Stage<'a> {
                 let record = self.live(other)?.copy();
                 self.finish_record(record, Status::Terminated, "replaced");
             }
-            _ if live.len() >= limits::RECORDS_PER_PLAYER => return Err(Reason::QuotaExceeded.into()),
+            _ if live.len() >= limits::RECORDS_PER_PLAYER => {
+                return Err(exceeded(Quota::LiveSessions, limits::RECORDS_PER_PLAYER, live.len()));
+            }
             _ => {}
         }
         record.metadata = new.metadata;
@@ -314,7 +317,7 @@ impl<'a> Stage<'a> {
         if growth > limits::RECORD_BYTES_SMALL {
             let owned: usize = self.arenas[place].owned(record.player).map(|record| record.bytes()).sum();
             if owned + growth > limits::RECORD_BYTES_PER_PLAYER {
-                return Err(Reason::QuotaExceeded.into());
+                return Err(exceeded(Quota::SessionBytes, limits::RECORD_BYTES_PER_PLAYER, owned));
             }
         }
         Ok(())
@@ -367,6 +370,10 @@ impl<'a> Stage<'a> {
             self.batch.trims.push((record.id, no - limits::SESSION_LOGS));
         }
     }
+}
+
+fn exceeded(quota: Quota, limit: usize, used: usize) -> Refusal {
+    Exceeded { quota, limit: limit as u64, used: used as u64, retry_ms: None }.into()
 }
 
 fn changed(record: Arc<Record>) -> Changed {

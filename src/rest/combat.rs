@@ -22,7 +22,7 @@ use super::shapes::{CombatSession, CombatSessionState};
 use super::{App, AppState, cursor};
 use crate::auth::{Operation, Principal};
 use crate::hub::{FightInfo, NewFight, Refusal};
-use crate::records::{Kept, fights};
+use crate::records::{Bounds, Kept, fights, holdings};
 use crate::store::{CombatFilter, FightStatus, KeyAnswer, SessionRow};
 
 /// What a creation led to.
@@ -99,7 +99,12 @@ pub async fn create_once(
 }
 
 async fn created(app: &AppState, caller: &Principal, asked: NewFight) -> Result<FightInfo, ApiError> {
-    let fight = app.hub.create_for(caller.viewer(), asked).await?;
+    // A fight that a service makes for a player is the player's.
+    let own_service = caller.player().is_none() && asked.creator == caller.owner();
+    let bounds = if own_service { Bounds::SERVICE } else { Bounds::PLAYER };
+    let weight = holdings::weight(asked.seats);
+    let share = app.records.book().holdings().take(asked.creator, weight, &bounds)?;
+    let fight = app.hub.create_for(caller.viewer(), asked, vec![share]).await?;
     // Whoever lists fights next finds it.
     app.records.book().settled(fight.id).await;
     Ok(fight)

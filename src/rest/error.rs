@@ -12,6 +12,7 @@ use tiltyard_protocol::Reason;
 use crate::auth::Denial;
 use crate::hub::Refusal;
 use crate::limits;
+use crate::records::Exceeded;
 
 /// A refusal on its way out.
 #[derive(Debug)]
@@ -141,6 +142,14 @@ impl From<Refusal> for ApiError {
             ("version", refusal.version.map(|version| json!(version))),
             ("session_id", refusal.session.map(|session| json!(session))),
         ];
+        let error = match refusal.quota {
+            Some(Exceeded { quota, limit, used, .. }) => {
+                let error =
+                    error.message(format!("{} ({}: {used} of {limit}).", refusal.reason.message(), quota.name()));
+                error.with("quota", json!(quota.name())).with("limit", json!(limit)).with("used", json!(used))
+            }
+            None => error,
+        };
         details.into_iter().fold(error, |error, (name, value)| match value {
             Some(value) => error.with(name, value),
             None => error,

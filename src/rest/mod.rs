@@ -3,8 +3,8 @@
 //!
 //! In reading order: [`layers`] what every request passes, [`rate`] how many of them one caller may send, [`extract`] and
 //! [`fields`] requests taken apart, [`error`] the one error, [`conditional`] what the client knows already, [`shapes`] what
-//! answers look like; then the operations: [`health`], [`combat`], [`actions`], [`sessions`], [`tickets`], [`guest`],
-//! [`arena`], [`replays`]; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the embedded web pages,
+//! answers look like; then the operations: [`health`], [`combat`], [`ready`], [`actions`], [`sessions`], [`tickets`],
+//! [`guest`], [`arena`], [`replays`]; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the embedded web pages,
 //! [`packed`] once, in the form that [`accept_encoding`] asks for.
 
 pub mod accept_encoding;
@@ -36,6 +36,7 @@ pub mod packed;
 mod packing;
 pub mod pages;
 pub mod rate;
+pub mod ready;
 pub mod replays;
 pub mod routes;
 pub mod rulesets;
@@ -142,6 +143,7 @@ pub fn operations() -> Routes {
         .route("/combat/sessions/{session_id}", get(combat::read))
         .route("/combat/sessions/{session_id}/state", get(combat::state))
         .route("/combat/sessions/{session_id}/actions", post(actions::act))
+        .route("/combat/sessions/{session_id}/ready", post(ready::ready))
         .route("/combat/sessions/{session_id}/replay", get(replays::read))
         .route("/analytics/sessions", get(analytics::read))
         .route("/rulesets", get(rulesets::list))

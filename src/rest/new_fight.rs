@@ -170,10 +170,15 @@ fn numbers(settings: &mut Fields, mut rules: Rules) -> Rules {
 
 fn apply(fields: &mut Fields, rules: &mut Rules, named: &Map<String, Value>) {
     for (name, value) in named {
-        match rules.set(name, value.as_u64()) {
+        // As in a ruleset's file, what is 0 or 1 may be written as what it means.
+        let flag = value.as_bool().filter(|_| Rules::is_flag(name)).map(u64::from);
+        match rules.set(name, flag.or_else(|| value.as_u64())) {
             Ok(()) => {}
             Err(RuleError::Unknown(_)) => {
                 fields.fault(&format!("rules.{name}"), "is no setting of the ruleset");
+            }
+            Err(RuleError::OutOfRange { .. }) if Rules::is_flag(name) => {
+                fields.fault(&format!("rules.{name}"), "must be true or false, or 1 or 0");
             }
             Err(error) => {
                 fields.fault(&format!("rules.{name}"), error.to_string());
@@ -194,6 +199,7 @@ mod tests {
     use crate::rest::fields::Fields;
     use crate::rules::Library;
     use serde_json::{Value, json};
+    use tiltyard_combat::Rules;
     use uuid::Uuid;
 
     const PLAYER: Uuid = Uuid::from_u128(1);
@@ -247,6 +253,19 @@ mod tests {
     }
 
     #[test]
+    fn flags_may_be_written_as_what_they_mean() {
+        for setting in Rules::SETTINGS.iter().filter(|setting| (setting.min, setting.max) == (0, 1)) {
+            for (value, expected) in [(json!(true), 1), (json!(false), 0), (json!(1), 1), (json!(0), 0)] {
+                let settings = json!({ "rules": { setting.name: value } });
+                let fight = parse(json!({"mode": "pvp", "participants": [PLAYER], "settings": settings})).unwrap();
+                let mut rules = fight.rules.clone();
+                rules.set(setting.name, Some(expected)).unwrap();
+                assert_eq!(fight.rules, rules, "{} as {value}", setting.name);
+            }
+        }
+    }
+
+    #[test]
     fn teams_are_those_of_the_seats() {
         let ids: Vec<Uuid> = (1..=4).map(Uuid::from_u128).collect();
         let of = |settings: Value| parse(json!({"mode": "pvp", "participants": ids, "settings": settings}));
@@ -291,6 +310,10 @@ mod tests {
             (json!({"seats": 101}), "settings.seats"),
             (json!({"rules": {"helth": 1}}), "settings.rules.helth"),
             (json!({"rules": {"health": 0}}), "settings.rules.health"),
+            (json!({"rules": {"health": true}}), "settings.rules.health"),
+            (json!({"rules": {"late_join": 2}}), "settings.rules.late_join"),
+            (json!({"rules": {"late_join": "true"}}), "settings.rules.late_join"),
+            (json!({"rules": {"late_join": null}}), "settings.rules.late_join"),
             (json!({"rules": {"health": -1}}), "settings.rules.health"),
             (json!({"rules": {"health": 1e30}}), "settings.rules.health"),
             (json!({"rules": {"attack_damage_min": 31}}), "settings.rules"),

@@ -17,7 +17,7 @@ use crate::hub::{
 };
 use crate::limits;
 use crate::log::{Description, Entry};
-use crate::records::{Expected, News, Update};
+use crate::records::{Expected, News, Share, Update};
 use crate::replays::Recording;
 use crate::socket::kernel;
 use crate::socket::outbox::Outbox;
@@ -63,8 +63,8 @@ impl Worker {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Create(asked, viewer, reply) => {
-                let answer = self.create(*asked, viewer);
+            Command::Create { fight, shares, viewer, reply } => {
+                let answer = self.create(*fight, shares, viewer);
                 self.pending.push(Pending::Info(reply, Box::new(answer)));
             }
             Command::Read(id, viewer, reply) => {
@@ -82,6 +82,10 @@ impl Worker {
             Command::Act { session, player, action, viewer, reply } => {
                 let answer = self.act_over_rest(session, player, &action, viewer);
                 self.pending.push(Pending::Applied(reply, Box::new(answer)));
+            }
+            Command::Ready { session, player, viewer, reply } => {
+                let answer = self.ready_over_rest(session, player, viewer);
+                self.pending.push(Pending::Info(reply, Box::new(answer)));
             }
             Command::Seat { session, player, reply } => {
                 let answer = self.seat(session, player);
@@ -110,9 +114,10 @@ impl Worker {
         self.inbox.woken();
         while let Ok(command) = self.inbox.commands.try_recv() {
             let pending = match command {
-                Command::Create(_, _, reply) | Command::Read(_, _, reply) | Command::Control { reply, .. } => {
-                    Pending::Info(reply, Box::new(Err(refusal())))
-                }
+                Command::Create { reply, .. }
+                | Command::Read(_, _, reply)
+                | Command::Ready { reply, .. }
+                | Command::Control { reply, .. } => Pending::Info(reply, Box::new(Err(refusal()))),
                 Command::ReadMany(_, _, reply) => Pending::Infos(reply, Err(refusal())),
                 Command::Act { reply, .. } => Pending::Applied(reply, Box::new(Err(refusal()))),
                 Command::Seat { reply, .. } => Pending::Slot(reply, Err(refusal())),
@@ -145,15 +150,19 @@ impl Worker {
         self.draining = true;
     }
 
-    fn create(&mut self, asked: NewFight, viewer: Viewer) -> Result<FightInfo, Refusal> {
+    fn create(&mut self, asked: NewFight, shares: Vec<Share>, viewer: Viewer) -> Result<FightInfo, Refusal> {
         if self.draining {
             return Err(Reason::Draining.into());
         }
         if self.sessions.len() >= limits::SESSIONS_PER_SHARD {
             return Err(Reason::TooManySessions.into());
         }
+        if self.index.contains_key(&asked.id) {
+            return Err(Refusal { session: Some(asked.id), ..Refusal::from(Reason::AlreadyActive) });
+        }
         let (seed, _) = Uuid::new_v4().as_u64_pair();
         let mut session = Session::new(asked, seed, self.clock.now, self.clock.wall);
+        session.shares = shares;
         session.no = self.next_no;
         self.next_no += 1;
         let record = Box::new(Cow::Owned(session.record()));
@@ -204,6 +213,21 @@ impl Worker {
         let effects = step.events().iter().filter(told).filter_map(|event| effect_of(fight, slot, event));
         let (damage, effects) = (damage.sum(), effects.collect());
         Ok(ActionApplied { seq, damage, effects, fight: session.info(self.clock.now, viewer) })
+    }
+
+    /// Who says it again is told how the fight stands: it may have begun by that, and the answer may have been lost.
+    fn ready_over_rest(&mut self, id: Uuid, player: Uuid, viewer: Viewer) -> Result<FightInfo, Refusal> {
+        let key = self.find(id)?;
+        let slot = self.sessions[key].fight.slot_of(player.as_u128()).ok_or(Reason::NotAParticipant)?;
+        if !self.sessions[key].fight.lifecycle().is_fighting() {
+            let input = Input::Ready { slot };
+            let answer = match self.turned_away(key, input) {
+                Some(answer) => answer.map(|()| 0),
+                None => self.apply(key, input, None),
+            };
+            self.named(key, answer)?;
+        }
+        self.find_info(id, viewer)
     }
 
     fn seat(&mut self, id: Uuid, player: Uuid) -> Result<u8, Refusal> {

@@ -16,7 +16,7 @@ use super::worker::{Timer, Worker};
 use crate::hub::{Refusal, Viewer, command};
 use crate::limits;
 use crate::log::Entry;
-use crate::records::News;
+use crate::records::{News, Share};
 use crate::socket::outbox::Offer;
 
 /// Whose action an input is: the connection that waits for the answer, and the action's id.
@@ -156,6 +156,7 @@ impl Worker {
         }
         if !was_ended && self.sessions[key].fight.lifecycle().is_ended() {
             self.announced.push((key, News::Ended));
+            self.sessions[key].shares.iter_mut().for_each(Share::end);
             self.stats.live_sessions -= 1;
             self.wheel.insert(self.clock.now + limits::ENDED_LINGER_MS, Timer::Forget(key));
         }

@@ -16,6 +16,8 @@ use super::fog::Fog;
 use crate::hub::{Mode, NewFight};
 use crate::limits;
 use crate::log::{Description, SessionRecord};
+use crate::records::holdings::weight;
+use crate::records::{Holdings, Share};
 use crate::replays::chunks::Unwritten;
 use crate::replays::{ChunkWriter, Folder, Recorder, Recording};
 
@@ -58,6 +60,8 @@ pub struct Session {
     pub base: i64,
     /// The shard's time of the earliest entry the wheel has for it.
     pub timer: u64,
+    /// Its share of what its owner may have.
+    pub shares: Vec<Share>,
     pub(super) facts: Box<Facts>,
 }
 
@@ -105,6 +109,7 @@ impl Session {
             members: SmallVec::new(),
             base: now.cast_signed(),
             timer: u64::MAX,
+            shares: Vec::new(),
             facts: Box::new(Facts {
                 mode: asked.mode,
                 creator: asked.creator,
@@ -133,6 +138,7 @@ impl Session {
             members: SmallVec::new(),
             base: 0,
             timer: u64::MAX,
+            shares: Vec::new(),
             facts: Box::new(Facts {
                 mode: record.mode,
                 creator: record.creator,
@@ -149,6 +155,14 @@ impl Session {
                 founders: record.founders,
                 recorder: Recorder::resume(record.recorder, folder),
             }),
+        }
+    }
+
+    /// Takes what it has of those who pay for it, after a restart.
+    pub fn hold_again(&mut self, holdings: &Holdings) {
+        self.shares = vec![holdings.hold(self.facts.creator, weight(self.fight.seats()))];
+        if self.fight.lifecycle().is_ended() {
+            self.shares.iter_mut().for_each(Share::end);
         }
     }
 

@@ -212,6 +212,7 @@ impl Worker {
         session.no = self.next_no;
         self.next_no += 1;
         session.go_on(self.clock.now);
+        session.hold_again(self.book.holdings());
         let participants = session.fight.participants().iter();
         let connected: Vec<u8> =
             (0..).zip(participants).filter(|(_, p)| p.is_connected()).map(|(slot, _)| slot).collect();

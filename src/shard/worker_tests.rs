@@ -78,7 +78,9 @@ impl Shard {
             settings: String::new(),
             metadata: String::new(),
         };
-        self.ask(|reply| Command::Create(Box::new(asked), Viewer::All, reply)).blocking_recv().unwrap().unwrap()
+        let shares = Vec::new();
+        let create = |reply| Command::Create { fight: Box::new(asked), shares, viewer: Viewer::All, reply };
+        self.ask(create).blocking_recv().unwrap().unwrap()
     }
 
     fn read(&self, id: Uuid) -> Result<FightInfo, Refusal> {

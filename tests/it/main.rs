@@ -21,10 +21,12 @@ mod openapi;
 mod pages;
 mod plans;
 mod postgres;
+mod quotas;
 mod raw;
 mod recovery;
 mod repeats;
 mod replays;
+mod rest_alone;
 #[path = "../signer/mod.rs"]
 mod signer;
 mod slow_clients;

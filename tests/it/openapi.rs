@@ -26,6 +26,7 @@ const OPERATIONS: &str = "
     post   /combat/sessions                           createCombatSession    201 400 401 409         bs
     get    /combat/sessions                           listCombatSessions     200 400 401             bs
     post   /combat/sessions/{session_id}/actions      executeCombatAction    200 400 401 404 409     bs
+    post   /combat/sessions/{session_id}/ready        readyForCombat         200 400 401 404 409     bs
     get    /combat/sessions/{session_id}/state        getCombatSessionState  200 401 404             bs
     get    /combat/sessions/{session_id}/replay       getCombatReplay        200 401 404             bs
     get    /analytics/sessions                        getSessionAnalytics    200 400 401             bs

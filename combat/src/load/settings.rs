@@ -102,7 +102,7 @@ fn overrides<'t>(r: &mut Reader<'t>, of: Entry<'t>) -> Vec<Override> {
 /// A setting that is 0 or 1 may be written as what it means.
 fn number<'t>(r: &mut Reader<'t>, value: Value<'t>, setting: Setting) -> Option<u32> {
     match value.value {
-        toml::de::DeValue::Boolean(yes) if (setting.min, setting.max) == (0, 1) => Some(u32::from(*yes)),
+        toml::de::DeValue::Boolean(yes) if Rules::is_flag(setting.name) => Some(u32::from(*yes)),
         _ => r.unsigned(value, setting.min..=setting.max),
     }
 }

@@ -184,6 +184,11 @@ impl Rules {
         Ok(())
     }
 
+    /// Whether the setting `name` is 0 or 1, which may be written as `false` or `true`.
+    pub fn is_flag(name: &str) -> bool {
+        Self::SETTINGS.iter().any(|setting| setting.name == name && (setting.min, setting.max) == (0, 1))
+    }
+
     /// The place of the setting `name` in [`Rules::SETTINGS`].
     pub fn place(name: &str) -> Option<u16> {
         let place = Self::SETTINGS.iter().position(|setting| setting.name == name)?;

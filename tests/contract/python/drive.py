@@ -150,6 +150,7 @@ def a_fight_is_created_once_read_fought_and_ended():
     assert fight(idempotency_key=once).session_id == session
     assert call("get_combat_session", session, by=ann, gives=m.CombatSession).mode is m.CombatMode.PVP
 
+    assert call("ready_for_combat", session, by=ann, gives=m.CombatSessionState).session_id == session
     # The fight begins by itself: a bound on how often it is asked is a bound on the time.
     for _ in range(5000):
         state = call("get_combat_session_state", session, by=service, gives=m.CombatSessionState)

@@ -19,6 +19,7 @@ const OF_SESSIONS: &str = "
     combat PUT            ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
     combat DELETE         ---    ?-+    ---     ---    +++    ---    ---    +++    xxx
     combat POST:actions   ?++    ?++    ---     ---    +++    ---    ---    +++    xxx
+    combat POST:ready     ?++    ?++    ---     ---    +++    ---    ---    +++    xxx
     combat POST:tickets   ?++    ?++    ---     ---    +++    ---    ---    +++    xxx
     custom GET            ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
     custom GET:logs       ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
@@ -171,6 +172,7 @@ async fn to_session(case: &Case, operation: &str, session: &Reply, player: Uuid,
         "PUT" => case.put(&session.path(""), &json!({ "metadata": { "n": 1 } })),
         "DELETE" => case.delete(&session.path("")),
         "PATCH:state" => case.patch(session, &json!({ "n": 1 })),
+        "POST:ready" => case.post(&format!("{fights}/ready"), &json!({ "player_id": player })),
         "POST:actions" => case.post(&format!("{fights}/actions"), &action),
         "POST:tickets" => case.post(&session.path("/tickets"), &named),
         "POST:members" => case.post(&session.path("/members"), &named),

@@ -46,6 +46,11 @@ impl Case {
         Self::of(Node::start_with(&["--database", url]))
     }
 
+    /// With these flags besides the usual ones.
+    pub fn with(flags: &[&str]) -> Self {
+        Self::of(Node::start_with(flags))
+    }
+
     pub fn of(node: Node) -> Self {
         let service = node.service();
         // The server closes connections that are quiet for five seconds: a request must not meet that.

@@ -1,0 +1,49 @@
+//! `POST /combat/sessions/{session_id}/ready`: a participant is ready for the fight, as it may say over its socket.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use tiltyard_protocol::Reason;
+use uuid::Uuid;
+
+use super::App;
+use super::error::ApiError;
+use super::extract::{Body, Caller, SessionId};
+use super::sessions::counted_as;
+use super::shapes::CombatSessionState;
+use crate::auth::Operation;
+use crate::records::Kept;
+
+/// Says that a player is ready: the one who asks, or the participant a service names.
+pub async fn ready(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    SessionId(session): SessionId,
+    body: Option<Body>,
+) -> Result<Response, ApiError> {
+    caller.may(Operation::Ready)?;
+    let mut named: Option<Uuid> = None;
+    if let Some(Body(mut body)) = body {
+        named = body.uuid("player_id");
+        body.finish()?;
+    }
+    let Kept::Fight(fight) = app.find(&caller, Operation::Ready, session).await?.kept else {
+        return Err(Reason::WrongType.into());
+    };
+    let player = match (caller.player(), named) {
+        (Some(own), Some(other)) if own != other => {
+            return Err(ApiError::new(Reason::Forbidden).message("A player is ready only for itself."));
+        }
+        (Some(player), _) | (None, Some(player)) => player,
+        (None, None) => return Err(ApiError::field("player_id", "is needed")),
+    };
+    if !fight.participants.iter().any(|seat| seat.player == player) {
+        return Err(Reason::NotAParticipant.into());
+    }
+    let fight = app.hub.ready(caller.viewer(), session, player).await.map_err(|refusal| match refusal.reason {
+        // It was there a moment ago, or has ended and left its shard.
+        Reason::NoSession => Reason::SessionEnded.into(),
+        _ => refusal,
+    })?;
+    Ok(counted_as(fight.mode.into(), Json(CombatSessionState::of(&fight)).into_response()))
+}
