@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::auth::{Audience, Grantee, Scope};
 use crate::config::{LogFormat, Switch};
 use crate::limits;
-use crate::rest::rate::Rate;
+use crate::rest::rate::{Limit, Rate};
 
 /// A real-time session hub for games.
 #[derive(Debug, Parser)]
@@ -143,6 +143,9 @@ pub struct Flags {
     /// Requests without a good token from one address [default: 50/s,400]
     #[arg(long, value_name = "N/s,BURST")]
     pub rate_address: Option<Rate>,
+    /// Messages of one WebSocket connection, with a KiB each, a second and at once [default: 240/s,480]
+    #[arg(long, value_name = "N/s,BURST|off")]
+    pub rate_connection: Option<Limit>,
     /// Address of a proxy in front of this server, whose X-Forwarded-For is believed; repeatable
     #[arg(long = "trusted-proxy", value_name = "ADDR")]
     pub trusted_proxies: Vec<IpAddr>,
@@ -208,6 +211,7 @@ impl Flags {
             .set_override_option("connections_per_address", connections)?
             .set_override_option("rate_page", rate(self.rate_page))?
             .set_override_option("rate_address", rate(self.rate_address))?
+            .set_override_option("rate_connection", self.rate_connection.map(|limit| limit.to_string()))?
             .set_override_option("trusted_proxies", (!proxies.is_empty()).then_some(proxies))?
             .set_override_option("listen", self.listen.map(|listen| listen.to_string()))?
             .set_override_option("data", self.data.as_ref().map(path))?

@@ -14,7 +14,7 @@ use crate::auth::source::Source;
 use crate::auth::token::ISSUER;
 use crate::cli::Flags;
 use crate::limits;
-use crate::rest::rate::Rate;
+use crate::rest::rate::{Limit, Rate};
 
 /// Every setting, resolved.
 #[derive(Debug, Clone, Deserialize)]
@@ -62,6 +62,8 @@ pub struct Config {
     pub rate_address: Rate,
     /// How many connections that are not upgraded one address may have; `None` for what suits the limit of open files.
     pub connections_per_address: Option<NonZeroUsize>,
+    /// How many messages one WebSocket connection may send.
+    pub rate_connection: Limit,
     /// Proxies in front of this server, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
 }
@@ -98,7 +100,7 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "listen",
     "data",
     "rules",
@@ -121,6 +123,7 @@ const KEYS: [&str; 23] = [
     "connections_per_address",
     "rate_page",
     "rate_address",
+    "rate_connection",
     "trusted_proxies",
 ];
 
@@ -246,6 +249,7 @@ fn defaults() -> Result<ConfigBuilder<DefaultState>, ConfigError> {
         .set_default("rate_service", limits::RATE_SERVICE)?
         .set_default("rate_page", limits::RATE_PAGE)?
         .set_default("rate_address", limits::RATE_ADDRESS)?
+        .set_default("rate_connection", limits::RATE_CONNECTION)?
         .set_default("trusted_proxies", Vec::<String>::new())?)
 }
 
@@ -355,6 +359,7 @@ mod tests {
             ("RATE_PLAYER", "fast"),
             ("RATE_SERVICE", "0/s"),
             ("CONNECTIONS_PER_ADDRESS", "0"),
+            ("RATE_CONNECTION", "60"),
             ("TRUSTED_PROXIES", "10.0.0.0/8"),
         ] {
             let env = environment(&[(&format!("TILTYARD__{key}"), value)]);

@@ -12,6 +12,44 @@ pub const SHARD_ANSWER_MS: u64 = 5_000;
 /// Bytes of one WebSocket message or frame. Over: close 1009.
 pub const MESSAGE_BYTES: usize = 64 * 1024;
 
+/// Frames of one message. What a client sends of 64 KiB in 256 byte fragments fits. Over: close 1009.
+pub const FRAGMENTS: u32 = 256;
+
+/// Messages one connection may send, counted as frames of any kind: a client that acts, pings and moves at 60 Hz in three or
+/// four sessions stays below it. Over: the first is answered `rate_limited`, the others are thrown away, and the connection
+/// is closed with 4429 when there are as many again as the burst or when it is still too much after [`FLOOD_MS`]. Can be set.
+pub const RATE_CONNECTION: &str = "240/s,480";
+
+/// Bytes that come with each of them: 240 KiB a second, 480 KiB at once. Over: as above.
+pub const RATE_CONNECTION_BYTES: u64 = 1024;
+
+/// Milliseconds from the first message that was one too many to the close, where it does not end. It has ended when half the
+/// burst may come again.
+pub const FLOOD_MS: u64 = 1_000;
+
+/// Milliseconds for which a player gets no connection after one was closed for a flood; twice as many with each that is still
+/// remembered, up to the second figure. Over: `too_many_requests` (429).
+pub const FLOOD_BAR_MS: u64 = 5_000;
+pub const FLOOD_BAR_MOST_MS: u64 = 5 * 60 * 1_000;
+
+/// Milliseconds for which a flood is remembered of its player.
+pub const FLOOD_REMEMBERED_MS: u64 = 10 * 60 * 1_000;
+
+/// Players of whom something is remembered: all with a connection, and 100,000 more, at a hundred bytes each. Over: what
+/// ended connections leave is forgotten at once.
+pub const PLAYERS_REMEMBERED: usize = CONNECTIONS + 100_000;
+
+/// WebSocket connections of one player, over all shards: one for each session there is to play at once, and as many again that
+/// have not noticed yet that they were lost. Over: `too_many_connections` (429).
+pub const CONNECTIONS_PER_PLAYER: usize = 16;
+
+/// Milliseconds a connection may be in no session, after it was opened and after it left the last one. Over: close 4404,
+/// pings or not.
+pub const UNJOINED_MS: u64 = 10_000;
+
+/// Bytes read from a connection that is being closed, so that its answer to our close is seen. Over: nothing more is read.
+pub const CLOSING_BYTES: usize = READ_BYTES;
+
 /// Bytes received from one connection in one turn, which is also the size of a shard's receive buffer. Over: the
 /// rest waits for the next turn, so that nobody starves the others.
 pub const READ_BYTES: usize = 64 * 1024;

@@ -30,6 +30,8 @@ use crate::rest::{self, App, AppState};
 use crate::rules::{Library, LibraryError};
 use crate::shard::{self, ShardConfig, StartError};
 use crate::socket::accept;
+use crate::socket::budget::Allowance;
+use crate::socket::ledger::Ledger;
 use crate::store::{self, OpenError, StoreError};
 
 /// Milliseconds for requests in flight before the shards stop too. They usually need less than one.
@@ -119,6 +121,7 @@ impl Server {
             origins: Origins::new(config.allow_origin.clone()),
             metrics,
             rates: RateLimits::new(&config),
+            ledger: Ledger::new(Allowance::of(&config).burst()),
             records,
             counting,
             idempotency: Keys::default(),
@@ -189,7 +192,14 @@ async fn start_shards(
     library: &Arc<Library>,
 ) -> Result<(Hub, Vec<thread::JoinHandle<()>>), ServerError> {
     let (book, library) = (Arc::clone(records.book()), Arc::clone(library));
-    let settings = ShardConfig { shards: config.shards, data: config.data.clone(), sync: config.sync, book, library };
+    let settings = ShardConfig {
+        shards: config.shards,
+        data: config.data.clone(),
+        sync: config.sync,
+        allowance: Allowance::of(config),
+        book,
+        library,
+    };
     let (handles, threads) = tokio::task::spawn_blocking(move || shard::start(&settings)).await??;
     Ok((Hub::new(handles), threads))
 }
@@ -198,6 +208,7 @@ async fn upkeep(app: App) {
     while app.draining.run_until_cancelled(tokio::time::sleep(Duration::from_millis(UPKEEP_MS))).await.is_some() {
         app.metrics.upkeep();
         app.rates.forget();
+        app.ledger.forget();
         memory::give_back();
     }
 }

@@ -78,7 +78,7 @@ fn bare(args: &CompareArgs) -> Result<Report> {
 }
 
 fn tiltyard(args: &CompareArgs) -> Result<Report> {
-    let hub = Hub::new(&args.server_bin, None)?;
+    let hub = Hub::new(&args.server_bin, None)?.saturated()?;
     let server = pinned(args, || hub.start())?;
     load(args, &server, Peer::Tiltyard { token: hub.token()? })
 }

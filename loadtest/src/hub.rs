@@ -33,6 +33,13 @@ impl Hub {
         self
     }
 
+    /// With connections that may send as fast as they are answered. Builds from before there was a limit have no such flag.
+    pub fn saturated(self) -> Result<Self> {
+        let help = Command::new(&self.executable).args(["serve", "--help"]).output().context("ask for the flags")?;
+        let has_flag = String::from_utf8_lossy(&help.stdout).contains("--rate-connection");
+        Ok(if has_flag { self.with(&["--rate-connection", "off"]) } else { self })
+    }
+
     pub fn executable(&self) -> &Path {
         &self.executable
     }

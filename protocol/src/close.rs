@@ -18,15 +18,13 @@ pub enum CloseCode {
     Internal,
     /// 1012: the server restarts.
     Restart,
-    /// 1013: the server has too much to do.
+    /// 1013: the shard takes no connection at the moment: its inbox is full, or its log cannot be written.
     TryLater,
     /// 4400: too many messages that could not be understood.
     BadMessages,
     /// 4401: the credentials are no longer valid.
     Unauthorized,
-    /// 4403: not allowed.
-    Forbidden,
-    /// 4404: the session does not exist.
+    /// 4404: the connection is in no session, and has been for too long.
     NoSession,
     /// 4408: nothing was heard from the client, no pong either.
     Idle,
@@ -55,7 +53,6 @@ impl CloseCode {
             Self::TryLater => 1013,
             Self::BadMessages => 4400,
             Self::Unauthorized => 4401,
-            Self::Forbidden => 4403,
             Self::NoSession => 4404,
             Self::Idle => 4408,
             Self::Replaced => 4409,
@@ -79,8 +76,7 @@ impl CloseCode {
             Self::TryLater => "overloaded, connect again later",
             Self::BadMessages => "too many bad messages",
             Self::Unauthorized => "credentials are not valid any more",
-            Self::Forbidden => "not allowed",
-            Self::NoSession => "no such session",
+            Self::NoSession => "in no session for too long",
             Self::Idle => "nothing heard for too long",
             Self::Replaced => "replaced by a newer connection",
             Self::SessionEnded => "session ended",

@@ -95,6 +95,7 @@ reasons! {
     // What the server can carry.
     RateLimited = "rate_limited": "More than the participant may do in so short a time.",
     TooManyRequests = "too_many_requests": "More requests than this caller may send; try again.",
+    TooManyConnections = "too_many_connections": "The player has as many connections as it may have; close one.",
     Overloaded = "overloaded": "The server has more work than it can take; try again.",
     LogUnavailable = "log_unavailable": "The log cannot be written at the moment, so nothing can be acknowledged; try again.",
     StoreUnavailable = "store_unavailable": "The store cannot be reached at the moment, so nothing can be kept; try again.",

@@ -493,6 +493,9 @@ pub struct ErrorNotice {
     pub reason: Reason,
     /// For a person to read.
     pub message: String,
+    /// Milliseconds until it may be tried again, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_ms: Option<u32>,
 }
 
 /// Payload of `pong`.

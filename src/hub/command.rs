@@ -1,16 +1,20 @@
 //! What REST, sockets and tickers put into a shard's inbox, and what comes back. Closed enums: a command can be logged.
 
+use std::io::Write;
+use std::net::Shutdown;
 use std::sync::Arc;
 
 pub use tiltyard_combat::Mode;
 use tiltyard_combat::{Action, BodyPart, Point, Rules, Ruleset, Target, Thing};
-use tiltyard_protocol::{Act, ActionKind, Encoding, Reason};
+use tiltyard_protocol::{Act, ActionKind, CloseCode, Encoding, Reason};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::fight::{FightInfo, Viewer};
 use crate::records::{Exceeded, Expected, Share, Update};
 use crate::replays::Recording;
+use crate::socket::frame;
+use crate::socket::ledger::Pass;
 
 /// One entry of a shard's inbox.
 #[derive(Debug)]
@@ -139,6 +143,18 @@ pub struct Attachment {
     pub only: bool,
     /// The node's place for this connection, given back when the connection is dropped.
     pub permit: Option<tokio::sync::OwnedSemaphorePermit>,
+    /// The player's place for this connection, likewise.
+    pub pass: Option<Pass>,
+}
+
+impl Attachment {
+    /// Closes the socket before it ever got to a shard. It has sent nothing yet, so the frame fits into its buffer; where the
+    /// client is gone nobody misses it.
+    pub fn turn_away(mut self, code: CloseCode) {
+        let mut bytes = Vec::new();
+        frame::close(code, &mut bytes);
+        let _ = self.stream.write_all(&bytes).and_then(|()| self.stream.shutdown(Shutdown::Write));
+    }
 }
 
 /// What a message asks for; whether the ruleset has it and the fight allows it, the fight says. Refused is what no fight can

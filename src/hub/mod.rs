@@ -8,7 +8,7 @@ pub mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tiltyard_protocol::Reason;
+use tiltyard_protocol::{CloseCode, Reason};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -113,9 +113,16 @@ impl Hub {
         self.ask(session, |reply| Command::Control { session, expected, control, viewer, reply }).await
     }
 
-    /// Hands a socket to the shard that owns its session.
+    /// Hands a socket to the shard that owns its session. A socket that is not taken is closed, with a code that says why.
     pub fn attach(&self, attachment: Attachment) -> Result<(), Refusal> {
-        self.send(attachment.session, Command::Attach(Box::new(attachment)))
+        let shard = &self.shards[self.shard_of(attachment.session)];
+        shard.offer(Command::Attach(Box::new(attachment))).map_err(|(command, reason)| {
+            if let Command::Attach(attachment) = command {
+                let stopping = reason == Reason::Draining;
+                attachment.turn_away(if stopping { CloseCode::Restart } else { CloseCode::TryLater });
+            }
+            reason.into()
+        })
     }
 
     /// Has every shard close the connections of an auth session that has ended. Returns at once; where an inbox is full the

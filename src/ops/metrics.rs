@@ -18,6 +18,7 @@ use crate::records::Records;
 use crate::replays::Stories;
 use crate::rest::rate::Kind;
 use crate::shard::Stats;
+use crate::socket::ledger::Turned;
 
 /// Seconds. The contract's figures, 5 to 20 ms, lie in the middle.
 const BUCKETS: [f64; 12] = [0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0];
@@ -43,6 +44,8 @@ pub struct Metrics {
     pub accept_errors: Counter,
     /// Sockets handed to their shards.
     pub upgrades: Counter,
+    /// Upgrades refused to players, by why.
+    turned_away: [Counter; 2],
     /// Times of the store's transactions.
     pub commits: Histogram,
     /// Bearer tokens and their keys.
@@ -75,7 +78,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 30] = [
+const SHARD_FIGURES: [(&str, &str, Read); 33] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -123,6 +126,15 @@ const SHARD_FIGURES: [(&str, &str, Read); 30] = [
         stats.replay_failures
     }),
     ("tiltyard_closed_slow_total", "Connections closed because they took nothing.", |stats| stats.closed_slow),
+    (
+        "tiltyard_messages_over_budget_total",
+        "Messages thrown away because their connection had sent too many.",
+        |stats| stats.messages_over,
+    ),
+    ("tiltyard_closed_flood_total", "Connections closed because they sent too much.", |stats| stats.closed_flood),
+    ("tiltyard_closed_unjoined_total", "Connections closed because they were in no session.", |stats| {
+        stats.closed_unjoined
+    }),
     ("tiltyard_panics_total", "Sessions ended because stepping them panicked.", |stats| stats.panics),
 ];
 
@@ -165,6 +177,7 @@ impl Metrics {
             edge: EdgeFigures::new(&recorder),
             accept_errors,
             upgrades,
+            turned_away: turned_away(&recorder),
             commits: commits(&recorder),
             tokens: tokens(&recorder),
             limited,
@@ -198,6 +211,11 @@ impl Metrics {
     /// Counts one request that was one too many.
     pub fn limited(&self, kind: Kind) {
         self.limited[kind as usize].increment(1);
+    }
+
+    /// Counts one upgrade that a player was refused.
+    pub fn turned_away(&self, turned: Turned) {
+        self.turned_away[usize::from(turned != Turned::TooMany)].increment(1);
     }
 
     /// Empties the histograms' buffers; every few seconds, or they grow.
@@ -295,6 +313,16 @@ fn limited(recorder: &PrometheusRecorder) -> [Counter; Kind::ALL.len()] {
     describe_counter(recorder, NAME, "Requests refused because their caller had sent too many, by kind of caller.");
     Kind::ALL.map(|kind| {
         let key = Key::from_parts(NAME, vec![Label::new("kind", kind.name())]);
+        recorder.register_counter(&key, &METADATA)
+    })
+}
+
+/// One for each reason.
+fn turned_away(recorder: &PrometheusRecorder) -> [Counter; 2] {
+    const NAME: &str = "tiltyard_upgrades_refused_total";
+    describe_counter(recorder, NAME, "WebSocket connections refused to players who had too many or had sent too much.");
+    ["too_many_connections", "flood"].map(|reason| {
+        let key = Key::from_parts(NAME, vec![Label::new("reason", reason)]);
         recorder.register_counter(&key, &METADATA)
     })
 }

@@ -19,6 +19,7 @@ use crate::analytics::witness::Counting;
 use crate::hub::{Control, Hub, Mode, NewFight};
 use crate::rules::Library;
 use crate::shard::{self, ShardConfig};
+use crate::socket::budget::Allowance;
 use crate::store::{
     Answer, Batch, BucketRow, CombatFilter, Count, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow, Page, Past,
     SessionRow, SqliteStore, Status, Store, StoreError,
@@ -112,7 +113,14 @@ impl World {
         let (book, library) = (Arc::clone(records.book()), Arc::new(Library::built_in()));
         let stop = CancellationToken::new();
         tokio::spawn(book.fill_shelf(Arc::clone(&library), stop.clone()));
-        let config = ShardConfig { shards: 1, data: folder.path().to_owned(), sync: false, book, library };
+        let config = ShardConfig {
+            shards: 1,
+            data: folder.path().to_owned(),
+            sync: false,
+            allowance: Allowance::UNLIMITED,
+            book,
+            library,
+        };
         let (handles, threads) = shard::start(&config).unwrap();
         let hub = Hub::new(handles);
         let lost = tokio::spawn(super::lost::end_lost_fights(records.clone(), hub.clone()));

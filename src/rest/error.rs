@@ -233,7 +233,7 @@ const fn status(reason: Reason) -> StatusCode {
         // An action the session has no room for is refused like any other action.
         | Reason::RateLimited => StatusCode::CONFLICT,
         Reason::SessionElsewhere => StatusCode::MISDIRECTED_REQUEST,
-        Reason::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        Reason::TooManyRequests | Reason::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
         Reason::TooManySessions
         | Reason::Overloaded
         | Reason::LogUnavailable

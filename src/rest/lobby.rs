@@ -191,6 +191,7 @@ mod tests {
     use crate::records::Expected;
     use crate::rules::Library;
     use crate::shard::{self, ShardConfig};
+    use crate::socket::budget::Allowance;
     use std::collections::HashSet;
     use std::sync::Arc;
     use tiltyard_combat::Difficulty;
@@ -202,7 +203,14 @@ mod tests {
         let (data, library) = (folder.path().to_owned(), Arc::new(Library::built_in()));
         let ruleset = Arc::clone(library.by_name("default").unwrap());
         let wish = |kind| Wish { kind, ruleset: Arc::clone(&ruleset), difficulty: Difficulty::Normal };
-        let config = ShardConfig { shards: 2, data, sync: false, book: Arc::default(), library };
+        let config = ShardConfig {
+            shards: 2,
+            data,
+            sync: false,
+            allowance: Allowance::UNLIMITED,
+            book: Arc::default(),
+            library,
+        };
         let (shards, threads) = shard::start(&config).unwrap();
         let (hub, lobby) = (Hub::new(shards), Lobby::default());
         let [ann, bob, cy, dee] = [(); 4].map(|()| Uuid::now_v7());

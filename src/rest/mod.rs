@@ -67,6 +67,7 @@ use crate::records::Records;
 use crate::records::keys::Keys;
 use crate::replays::Stories;
 use crate::rules::Library;
+use crate::socket::ledger::Ledger;
 use crate::socket::upgrade;
 
 /// What every handler can reach. Cheap to clone.
@@ -82,6 +83,8 @@ pub struct AppState {
     pub origins: origin::Origins,
     pub metrics: Metrics,
     pub rates: rate::RateLimits,
+    /// The connections of each player.
+    pub ledger: Arc<Ledger>,
     pub records: Records,
     pub counting: Arc<Counting>,
     pub idempotency: Keys,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::connection::{BySid, Connection, State};
 use super::play::refusal;
 use super::session::{Session, SessionKey};
-use super::worker::{Timer, Worker};
+use super::worker::Worker;
 use crate::hub::{
     ActionApplied, Attachment, Command, Control, Effect, FightInfo, NewFight, Refusal, Reply, RestAction, Viewer,
     command,
@@ -19,7 +19,9 @@ use crate::limits;
 use crate::log::{Description, Entry};
 use crate::records::{Expected, News, Share, Update};
 use crate::replays::Recording;
+use crate::socket::budget::Budget;
 use crate::socket::kernel;
+use crate::socket::ledger::Pass;
 use crate::socket::outbox::Outbox;
 use crate::socket::reader::Reader;
 use crate::store::Status;
@@ -122,8 +124,10 @@ impl Worker {
                 Command::Act { reply, .. } => Pending::Applied(reply, Box::new(Err(refusal()))),
                 Command::Seat { reply, .. } => Pending::Slot(reply, Err(refusal())),
                 Command::Recording(_, reply) => Pending::Recording(reply, Box::new(Err(refusal()))),
-                // The client connects again.
-                Command::Attach(_) => continue,
+                Command::Attach(attachment) => {
+                    attachment.turn_away(CloseCode::TryLater);
+                    continue;
+                }
                 // Closing is a step of the sessions the connection is in, which the next turn takes.
                 Command::Revoke(sid) => {
                     if !self.by_sid.of(sid).is_empty() {
@@ -304,10 +308,11 @@ impl Worker {
         answer.map_err(|refused| refusal(refused, self.sessions.get(key).map_or(0, |session| session.fight.now())))
     }
 
-    fn attach(&mut self, attachment: Attachment) {
+    fn attach(&mut self, mut attachment: Attachment) {
         if let Err(error) = kernel::bound(&attachment.stream) {
             tracing::debug!(shard = self.number, %error, "what a socket holds is not bounded");
         }
+        let debt = attachment.pass.as_mut().map(Pass::take_debt).unwrap_or_default();
         let mut stream = mio::net::TcpStream::from_std(attachment.stream);
         let key = self.connections.insert_with_key(|key| {
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -318,6 +323,7 @@ impl Worker {
             Connection {
                 stream,
                 reader: Reader::default(),
+                budget: Budget::owing(debt, self.clock.now),
                 outbox: Outbox::default(),
                 player: attachment.player,
                 sid: attachment.sid,
@@ -325,18 +331,22 @@ impl Worker {
                 only: attachment.only.then_some(attachment.session),
                 joins: smallvec::SmallVec::new(),
                 heard_at: self.clock.now,
+                unjoined_since: self.clock.now,
+                wake_at: u64::MAX,
                 bad: 0,
                 state: if registered.is_ok() { State::Open } else { State::Shut },
                 dirty: false,
                 held: None,
                 joining: false,
                 permit: attachment.permit,
+                pass: attachment.pass,
+                closing_bytes: limits::CLOSING_BYTES,
             }
         });
         if let Some(sid) = attachment.sid {
             self.by_sid.add(sid, key);
         }
-        self.wheel.insert(self.clock.now + limits::PING_AFTER_MS, Timer::Connection(key));
+        self.wake(key, self.clock.now + limits::UNJOINED_MS);
         if self.draining {
             self.close(key, CloseCode::Restart);
         } else if !attachment.leftover.is_empty() {

@@ -11,6 +11,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::session::SessionKey;
+use crate::socket::budget::Budget;
+use crate::socket::ledger::Pass;
 use crate::socket::outbox::Outbox;
 use crate::socket::reader::Reader;
 
@@ -24,6 +26,8 @@ new_key_type! {
 pub struct Connection {
     pub stream: TcpStream,
     pub reader: Reader,
+    /// What it may still send.
+    pub budget: Budget,
     pub outbox: Outbox,
     pub player: Uuid,
     /// The auth session the credentials were of.
@@ -34,6 +38,10 @@ pub struct Connection {
     pub joins: SmallVec<[Join; 1]>,
     /// The shard's time when the last byte came.
     pub heard_at: u64,
+    /// The shard's time since when it is in no session; of meaning where that is so.
+    pub unjoined_since: u64,
+    /// The shard's time when the wheel wakes it next.
+    pub wake_at: u64,
     /// Messages that could not be understood.
     pub bad: u8,
     pub state: State,
@@ -46,6 +54,10 @@ pub struct Connection {
     /// Given back when the connection is dropped; nobody reads it.
     #[expect(dead_code)]
     pub(super) permit: Option<OwnedSemaphorePermit>,
+    /// The player's place for it; `None` in tests.
+    pub(super) pass: Option<Pass>,
+    /// Bytes that are still read of it once it is being closed.
+    pub closing_bytes: usize,
 }
 
 /// A session the connection receives.
@@ -63,7 +75,7 @@ pub struct Join {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Open,
-    /// Our close frame is in the outbox. Nothing more is queued; what comes is thrown away.
+    /// Our close frame is in the outbox. Nothing more is queued; what comes is thrown away, and soon not even read.
     Closing,
     /// The close frame is out and our side is shut; the client has a moment to shut its own.
     Shut,
@@ -104,6 +116,11 @@ impl Connection {
     /// Whether what it sends is looked at now.
     pub fn is_heard(&self) -> bool {
         self.state != State::Open || (!self.joining && self.outbox.may_ask())
+    }
+
+    /// Whether it is in no session and waits for none.
+    pub fn is_alone(&self) -> bool {
+        self.joins.is_empty() && !self.joining
     }
 
     /// The join the client calls `handle`.

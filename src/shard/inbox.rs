@@ -43,9 +43,15 @@ pub fn inbox(depth: usize, waker: Waker) -> (ShardHandle, Inbox) {
 impl ShardHandle {
     /// Queues `command`, or says that the queue is full.
     pub fn send(&self, command: Command) -> Result<(), Refusal> {
+        self.offer(command).map_err(|(_, reason)| reason.into())
+    }
+
+    /// Queues `command`, or gives it back.
+    #[allow(clippy::result_large_err)] // It is given back for what is in it.
+    pub fn offer(&self, command: Command) -> Result<(), (Command, Reason)> {
         self.sender.try_send(command).map_err(|error| match error {
-            flume::TrySendError::Full(_) => Refusal::from(Reason::Overloaded),
-            flume::TrySendError::Disconnected(_) => Refusal::from(Reason::Draining),
+            flume::TrySendError::Full(command) => (command, Reason::Overloaded),
+            flume::TrySendError::Disconnected(command) => (command, Reason::Draining),
         })?;
         self.wake();
         Ok(())

@@ -151,6 +151,7 @@ impl Worker {
         };
         self.connections[conn].joins.retain(|joined| joined.handle != s);
         self.part(conn, join);
+        self.left_alone(conn);
         self.tell(conn, &ServerMessage::Left(Left { s }));
     }
 

@@ -8,6 +8,7 @@
 mod admission;
 mod commands;
 pub mod connection;
+mod flood;
 mod fog;
 #[cfg(test)]
 mod fog_ground;
@@ -51,6 +52,7 @@ pub use wire::event_of;
 use crate::log::recovery::{self, RecoveryError};
 use crate::records::FightBook;
 use crate::rules::Library;
+use crate::socket::budget::Allowance;
 
 /// How many shards, and where their logs are.
 #[derive(Debug, Clone)]
@@ -63,6 +65,8 @@ pub struct ShardConfig {
     pub sync: bool,
     /// Where the store's news of fights go.
     pub book: Arc<FightBook>,
+    /// How fast a connection may send.
+    pub allowance: Allowance,
     /// The rulesets of sessions in the log.
     pub library: Arc<Library>,
 }
@@ -92,7 +96,8 @@ pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<(
     let (mut handles, mut threads) = (Vec::new(), Vec::new());
     let shards = recovered.shards.len();
     for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
-        let place = worker::Place { number, shards, folder: Arc::clone(&recovered.folder) };
+        let place =
+            worker::Place { number, shards, folder: Arc::clone(&recovered.folder), allowance: config.allowance };
         let (handle, mut worker) = worker::Worker::new(place, journal, records, Arc::clone(&config.book))?;
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {

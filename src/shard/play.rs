@@ -222,7 +222,7 @@ impl Worker {
 
     pub(super) fn error(&mut self, conn: ConnKey, reason: Reason) {
         let message = reason.message().to_owned();
-        self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message }));
+        self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message, retry_ms: None }));
     }
 
     /// A message came over a socket.
@@ -249,7 +249,7 @@ impl Worker {
     fn misunderstood(&mut self, conn: ConnKey, reason: Reason, detail: &str) {
         self.stats.bad_messages += 1;
         let message = format!("{} ({detail})", reason.message());
-        self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message }));
+        self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message, retry_ms: None }));
         if let Some(connection) = self.connections.get_mut(conn) {
             connection.bad += 1;
             if connection.bad >= limits::BAD_MESSAGES {

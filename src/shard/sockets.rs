@@ -8,6 +8,7 @@ use tiltyard_protocol::CloseCode;
 use super::connection::{ConnKey, State};
 use super::worker::{Timer, Worker};
 use crate::limits;
+use crate::socket::budget::Taken;
 use crate::socket::frame;
 use crate::socket::reader::Next;
 
@@ -21,6 +22,7 @@ impl Worker {
         let mut buffer = std::mem::take(&mut self.receive);
         match connection.stream.read(&mut buffer) {
             Ok(0) => self.gone(key),
+            Ok(length) if connection.state != State::Open => self.thrown_away(key, length, length == buffer.len()),
             Ok(length) => {
                 if length == buffer.len() {
                     // There may be more, and no new readiness will tell.
@@ -39,6 +41,7 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else { return };
         self.stats.bytes_in += bytes.len() as u64;
         connection.heard_at = self.clock.now;
+        connection.budget.receive(&self.allowance, self.clock.now, bytes.len());
         self.take(key, bytes);
     }
 
@@ -51,6 +54,8 @@ impl Worker {
             return false;
         }
         if let Some(mut held) = connection.held.take() {
+            // Its bytes were counted when they came.
+            connection.budget.receive(&self.allowance, self.clock.now, 0);
             self.take(key, &mut held);
         }
         self.connections.get(key).is_some_and(|connection| connection.held.is_none())
@@ -81,9 +86,20 @@ impl Worker {
                 self.stats.held += 1;
                 break;
             }
-            match reader.next(bytes, &mut at, &mut replies) {
+            let next = reader.next(bytes, &mut at, &mut replies);
+            if let Next::Message { .. } | Next::Control | Next::Fragment = next {
+                // Before anything is made of it.
+                let taken = connection.budget.take(&self.allowance, self.clock.now);
+                if taken != Taken::Within {
+                    self.over_budget(key, taken, &next);
+                    replies.clear();
+                    continue;
+                }
+            }
+            match next {
                 Next::Message { text, payload } => self.message(key, text, payload.as_ref()),
                 Next::Control => self.queue_answer(key, &replies),
+                Next::Fragment => {}
                 Next::Drained => break,
                 Next::Closed => {
                     self.queue_answer(key, &replies);
@@ -181,8 +197,22 @@ impl Worker {
                 // The poll will not tell again of what is still in the socket.
                 self.more.push(key);
             }
-            self.wheel.insert(self.clock.now + limits::CLOSE_MS, Timer::Connection(key));
+            connection.settle(self.clock.now);
+            // Whenever it would have been looked at, it now has that long and no less.
+            connection.wake_at = u64::MAX;
+            self.wake(key, self.clock.now + limits::CLOSE_MS);
             self.mark_dirty(key);
+        }
+    }
+
+    /// Has the wheel wake a connection at `at`, if it does not earlier. The entry of a time that was changed meanwhile is of
+    /// no meaning when it comes up.
+    pub(super) fn wake(&mut self, key: ConnKey, at: u64) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && at < connection.wake_at
+        {
+            connection.wake_at = at;
+            self.wheel.insert(at, Timer::Connection(key));
         }
     }
 
@@ -190,6 +220,7 @@ impl Worker {
     pub(super) fn gone(&mut self, key: ConnKey) {
         self.leave_all(key);
         if let Some(mut connection) = self.connections.remove(key) {
+            connection.settle(self.clock.now);
             if let Some(sid) = connection.sid {
                 self.by_sid.remove(sid, key);
             }
@@ -212,6 +243,10 @@ impl Worker {
     pub(super) fn connection_due(&mut self, key: ConnKey) {
         let now = self.clock.now;
         let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.wake_at > now {
+            return;
+        }
+        connection.wake_at = u64::MAX;
         if connection.state != State::Open {
             self.gone(key);
             return;
@@ -226,6 +261,12 @@ impl Worker {
             self.close(key, CloseCode::Idle);
             return;
         }
+        let alone_until = connection.is_alone().then_some(connection.unjoined_since + limits::UNJOINED_MS);
+        if alone_until.is_some_and(|until| until <= now) {
+            self.stats.closed_unjoined += 1;
+            self.close(key, CloseCode::NoSession);
+            return;
+        }
         if let Some(sid) = connection.sid {
             self.book.login_used(sid);
         }
@@ -237,7 +278,7 @@ impl Worker {
         } else {
             limits::PING_AFTER_MS - silent
         };
-        self.wheel.insert(now + next, Timer::Connection(key));
+        self.wake(key, alone_until.unwrap_or(u64::MAX).min(now + next));
     }
 
     /// Queues bytes that must arrive. A client that lets even these pile up is closed.

@@ -106,6 +106,8 @@ stats! {
     messages_in,
     /// Messages that could not be understood.
     bad_messages,
+    /// Messages from clients that had sent too many, and were thrown away.
+    messages_over,
     /// Bytes received.
     bytes_in,
     /// Bytes sockets took.
@@ -128,6 +130,10 @@ stats! {
     conflated,
     /// Connections closed because they took nothing.
     closed_slow,
+    /// Connections closed because they sent too much.
+    closed_flood,
+    /// Connections closed because they were in no session.
+    closed_unjoined,
     /// Bytes appended to the log.
     log_bytes,
     /// Tries to append that failed.

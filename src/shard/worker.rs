@@ -28,6 +28,7 @@ use crate::log::{Entry, Journal, SessionRecord};
 use crate::ops::memory;
 use crate::records::{FightBook, News};
 use crate::replays::{ChunkWriter, Folder};
+use crate::socket::budget::Allowance;
 use crate::socket::outbox::Pool;
 
 /// What the poll calls the waker; no connection has this number.
@@ -42,6 +43,8 @@ pub struct Worker {
     pub(super) number: usize,
     /// How many shards there are.
     pub(super) shards: usize,
+    /// How fast a connection may send.
+    pub(super) allowance: Allowance,
     pub(super) poll: Poll,
     pub(super) inbox: Inbox,
     pub(super) journal: Journal,
@@ -90,6 +93,9 @@ pub struct Worker {
     /// Makes the next step panic.
     #[cfg(test)]
     pub(super) step_panics: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    /// Milliseconds by which the shard's time is ahead of the real one.
+    #[cfg(test)]
+    pub(super) clock_skips: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
 
 /// Where a shard stands among the others, and what they share.
@@ -99,6 +105,8 @@ pub struct Place {
     /// How many shards there are.
     pub shards: usize,
     pub folder: Arc<Folder>,
+    /// How fast a connection may send.
+    pub allowance: Allowance,
 }
 
 /// What the wheel wakes.
@@ -138,6 +146,12 @@ impl Clock {
         self.wall = millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
     }
 
+    #[cfg(test)]
+    const fn skip(&mut self, ms: u64) {
+        self.now += ms;
+        self.wall += ms;
+    }
+
     /// When this turn began, by the wall.
     pub(super) fn wall_time(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.wall)
@@ -156,7 +170,7 @@ fn millis(duration: Duration) -> u64 {
 impl Worker {
     /// The shard at `place`, going on with `records`.
     pub fn new(
-        Place { number, shards, folder }: Place,
+        Place { number, shards, folder, allowance }: Place,
         journal: Journal,
         records: Vec<SessionRecord>,
         book: Arc<FightBook>,
@@ -167,6 +181,7 @@ impl Worker {
         let mut worker = Self {
             number,
             shards,
+            allowance,
             poll,
             inbox,
             journal,
@@ -199,6 +214,8 @@ impl Worker {
             rulebooks: Rulebooks::default(),
             #[cfg(test)]
             step_panics: std::sync::Arc::default(),
+            #[cfg(test)]
+            clock_skips: std::sync::Arc::default(),
         };
         worker.wheel.insert(limits::TIDY_MS, Timer::Tidy);
         for record in records {
@@ -262,6 +279,8 @@ impl Worker {
 
     fn turn(&mut self, events: &Events) {
         self.clock.read();
+        #[cfg(test)]
+        self.clock.skip(self.clock_skips.load(std::sync::atomic::Ordering::SeqCst));
         for key in std::mem::take(&mut self.lost) {
             self.gone(key);
         }

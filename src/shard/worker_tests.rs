@@ -1,9 +1,9 @@
 //! A shard's loop, turn by turn, with a log that can be made to fail.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,19 +15,21 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{Place, Worker};
-use crate::hub::{Attachment, Command, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction, Viewer};
+use crate::hub::{Attachment, Command, Control, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction, Viewer};
 use crate::limits;
 use crate::log::recovery::recover;
-use crate::records::FightBook;
+use crate::records::{Expected, FightBook};
 use crate::replays::Recording;
 use crate::rules::Library;
 use crate::shard::ShardHandle;
+use crate::socket::budget::Allowance;
 
 /// A shard on its thread, with switches for what can go wrong.
 struct Shard {
     handle: ShardHandle,
     log_fails: Arc<AtomicBool>,
     step_panics: Arc<AtomicBool>,
+    clock_skips: Arc<AtomicU64>,
     chunks_fail: Arc<AtomicBool>,
     book: Arc<FightBook>,
     thread: JoinHandle<()>,
@@ -50,13 +52,14 @@ impl Shard {
         let (journal, records) = recovered.shards.remove(0);
         let log_fails = journal.failing.clone();
         let book = Arc::new(FightBook::default());
-        let place = Place { number: 0, shards: 1, folder: recovered.folder };
+        let place = Place { number: 0, shards: 1, folder: recovered.folder, allowance: Allowance::UNLIMITED };
         let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book)).unwrap();
         worker.chunks.most.1 = most;
         let step_panics = worker.step_panics.clone();
+        let clock_skips = worker.clock_skips.clone();
         let chunks_fail = worker.chunks.failing.clone();
         let thread = std::thread::spawn(move || worker.run());
-        Self { handle, log_fails, step_panics, chunks_fail, book, thread, data }
+        Self { handle, log_fails, step_panics, clock_skips, chunks_fail, book, thread, data }
     }
 
     fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> oneshot::Receiver<Result<T, Refusal>> {
@@ -95,23 +98,8 @@ impl Shard {
 
     /// A client's end of a connection whose credentials were of `sid`.
     fn attach(&self, sid: Option<Uuid>) -> TcpStream {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_nonblocking(true).unwrap();
-        self.handle
-            .send(Command::Attach(Box::new(Attachment {
-                stream,
-                leftover: Vec::new(),
-                player: Uuid::from_u128(1),
-                sid,
-                encoding: Encoding::Json,
-                session: Uuid::nil(),
-                only: false,
-                permit: None,
-            })))
-            .unwrap();
+        let (attachment, client) = attachment(sid);
+        self.handle.send(Command::Attach(Box::new(attachment))).unwrap();
         client
     }
 
@@ -146,6 +134,27 @@ impl Shard {
             let _ = self.attack(session).blocking_recv().unwrap();
         }
     }
+}
+
+/// Both ends of a connection whose credentials were of `sid`.
+fn attachment(sid: Option<Uuid>) -> (Attachment, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let attachment = Attachment {
+        stream,
+        leftover: Vec::new(),
+        player: Uuid::from_u128(1),
+        sid,
+        encoding: Encoding::Json,
+        session: Uuid::nil(),
+        only: false,
+        permit: None,
+        pass: None,
+    };
+    (attachment, client)
 }
 
 #[test]
@@ -363,4 +372,136 @@ fn draining_while_the_log_cannot_be_written_ends_without_showing_anything() {
     shard.handle.drain();
     assert!(held.blocking_recv().is_err(), "the answer is dropped, not given");
     shard.thread.join().unwrap();
+}
+
+/// A masked text frame with a mask of zeros.
+fn text(message: &str) -> Vec<u8> {
+    let length = u8::try_from(message.len()).unwrap();
+    assert!(length < 126);
+    [&[0x81, 0x80 | length, 0, 0, 0, 0], message.as_bytes()].concat()
+}
+
+impl Shard {
+    /// Attaches player 1's connection and joins `session` with it.
+    fn join(&self, session: Uuid) -> TcpStream {
+        let mut client = self.attach(None);
+        client.write_all(&text(&format!(r#"{{"t":"join","d":{{"session":"{session}"}}}}"#))).unwrap();
+        read_until(&mut client, r#""t":"snapshot""#);
+        client
+    }
+
+    /// Lets this much of the shard's time pass at once.
+    fn skip(&self, by: Duration) {
+        self.clock_skips.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        // The shard looks at its clock when there is something to do.
+        let _ = self.read(Uuid::nil());
+    }
+}
+
+/// Reads until that text has come.
+fn read_until(client: &mut TcpStream, wanted: &str) {
+    let (mut seen, mut chunk) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&seen).contains(wanted) {
+        let count = client.read(&mut chunk).unwrap();
+        assert!(count > 0, "{wanted} comes");
+        seen.extend(&chunk[..count]);
+    }
+}
+
+/// The code of the close frame that is the last of what comes.
+fn last_code(client: &mut TcpStream) -> u16 {
+    let mut all = Vec::new();
+    // The end of the stream, or a reset behind it.
+    let _ = client.read_to_end(&mut all);
+    let is_close = |at: &usize| all[*at] == 0x88 && *at + 2 + usize::from(all[*at + 1]) == all.len();
+    let at = (0..all.len() - 1).find(is_close).expect("a close frame");
+    u16::from_be_bytes([all[at + 2], all[at + 3]])
+}
+
+#[test]
+fn whoever_says_nothing_for_a_minute_is_closed_and_pings_of_ours_do_not_count() {
+    let shard = Shard::start();
+    let id = shard.create().id;
+    let mut client = shard.join(id);
+    for _ in 0..3 {
+        shard.skip(Duration::from_millis(limits::PING_AFTER_MS));
+    }
+    assert_eq!(last_code(&mut client), CloseCode::Idle.code());
+    drop(client);
+    drop(shard.stop());
+}
+
+#[test]
+fn a_fight_that_panics_or_is_forgotten_closes_its_connections_with_the_reason() {
+    let shard = Shard::start();
+    let (bad, over) = (shard.create().id, shard.create().id);
+    let mut of_bad = shard.join(bad);
+    shard.step_panics.store(true, Ordering::SeqCst);
+    assert!(shard.attack(bad).blocking_recv().unwrap().is_err());
+    assert_eq!(last_code(&mut of_bad), CloseCode::Internal.code());
+
+    // Without a replay there is none to wait for.
+    shard.chunks_fail.store(true, Ordering::SeqCst);
+    shard.attack_often(over, 300);
+    let mut of_over = shard.join(over);
+    let control = Control::Terminate { force: true };
+    let end =
+        |reply| Command::Control { session: over, expected: Expected::default(), control, viewer: Viewer::All, reply };
+    shard.ask(end).blocking_recv().unwrap().unwrap();
+    let ended = shard.book.take(8);
+    shard.book.committed(&ended);
+    // In two steps, with a sign of life between them: else it is closed for its silence.
+    shard.skip(Duration::from_millis(limits::ENDED_LINGER_MS / 2));
+    of_over.write_all(&text(r#"{"t":"ping","d":{"n":1}}"#)).unwrap();
+    read_until(&mut of_over, r#""t":"pong""#);
+    shard.skip(Duration::from_millis(limits::ENDED_LINGER_MS / 2));
+    assert_eq!(last_code(&mut of_over), CloseCode::SessionEnded.code());
+    drop((of_bad, of_over));
+    drop(shard.stop());
+}
+
+#[test]
+fn a_connection_that_is_being_closed_has_its_time_for_that_whenever_it_was_to_be_pinged() {
+    let shard = Shard::start();
+    let id = shard.create().id;
+    let mut client = shard.join(id);
+    // One millisecond before it would be pinged.
+    shard.skip(Duration::from_millis(limits::UNJOINED_MS));
+    shard.skip(Duration::from_millis(limits::PING_AFTER_MS - limits::UNJOINED_MS - 1_000));
+    client.write_all(&text("nonsense").repeat(usize::from(limits::BAD_MESSAGES))).unwrap();
+    assert_eq!(last_code(&mut client), CloseCode::BadMessages.code());
+    let connections = || shard.handle.stats().connections;
+    shard.skip(Duration::from_millis(1_100));
+    shard.skip(Duration::ZERO);
+    assert_eq!(connections(), 1, "it could still answer the close");
+    shard.skip(Duration::from_millis(limits::CLOSE_MS));
+    shard.skip(Duration::ZERO);
+    assert_eq!(connections(), 0);
+    drop(shard.stop());
+}
+
+#[test]
+fn a_connection_that_no_shard_takes_is_told_to_come_back() {
+    let shard = Shard::start();
+    let id = shard.create().id;
+    shard.log_fails.store(true, Ordering::SeqCst);
+    let held = shard.attack(id);
+    while shard.handle.stats().log_failures < 1 {
+        std::thread::yield_now();
+    }
+    // Taken from the inbox by a shard that cannot write its log, and refused by a full inbox.
+    assert_eq!(close_code(&mut shard.attach(None)), CloseCode::TryLater.code());
+    let hub = Hub::new(vec![shard.handle.clone()]);
+    while shard.handle.send(Command::Revoke(Uuid::nil())).is_ok() {}
+    let (refused, mut client) = attachment(None);
+    if hub.attach(refused).is_err() {
+        assert_eq!(close_code(&mut client), CloseCode::TryLater.code());
+    }
+    shard.log_fails.store(false, Ordering::SeqCst);
+    held.blocking_recv().unwrap().unwrap();
+    shard.handle.drain();
+    shard.thread.join().unwrap();
+    let (refused, mut client) = attachment(None);
+    assert!(hub.attach(refused).is_err());
+    assert_eq!(close_code(&mut client), CloseCode::Restart.code());
 }

@@ -1,6 +1,7 @@
 //! The client's frames. Whole short frames are read in place from the shard's receive buffer; the first thing that is
 //! anything else (a fragment, half a frame, a close, a mistake) brings in tungstenite, which keeps what has to be
-//! kept between reads and answers as the RFC wants. An idle connection carries none of it.
+//! kept between reads and answers as the RFC wants. It is given one frame at a time, so that each can be counted, and goes
+//! when the message is complete. An idle connection carries none of it.
 
 use std::io;
 
@@ -9,13 +10,24 @@ use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Bytes, Message};
 
+use super::bounds::{Bounds, Ended};
 use super::frame::{self, Kind};
 use crate::limits;
 
 /// One connection's reader.
 #[derive(Debug, Default)]
 pub struct Reader {
-    context: Option<Box<WebSocketContext>>,
+    long: Option<Box<Long>>,
+}
+
+/// What takes more than one look.
+#[derive(Debug)]
+struct Long {
+    context: WebSocketContext,
+    /// Where the frame ends that is being read.
+    bounds: Bounds,
+    /// Frames so far of a message that is not complete.
+    fragments: u32,
 }
 
 /// What the next bytes were.
@@ -25,6 +37,8 @@ pub enum Next<'a> {
     Message { text: bool, payload: Payload<'a> },
     /// A control frame, answered.
     Control,
+    /// A frame of a message that is not complete.
+    Fragment,
     /// All bytes are used.
     Drained,
     /// The client closed; the answer is in `replies`.
@@ -52,7 +66,7 @@ impl AsRef<[u8]> for Payload<'_> {
 impl Reader {
     /// Reads on in `bytes` from `at`, which moves. What has to be answered (pongs, the close) is appended to `replies`.
     pub fn next<'a>(&mut self, bytes: &'a mut [u8], at: &mut usize, replies: &mut Vec<u8>) -> Next<'a> {
-        if self.context.is_none() {
+        if self.long.is_none() {
             if *at == bytes.len() {
                 return Next::Drained;
             }
@@ -71,26 +85,58 @@ impl Reader {
                 };
             }
         }
-        self.context(&bytes[*at..], at, replies)
+        self.next_of_long(&bytes[*at..], at, replies)
     }
 
-    fn context(&mut self, rest: &[u8], at: &mut usize, replies: &mut Vec<u8>) -> Next<'static> {
-        let context = self.context.get_or_insert_with(|| Box::new(WebSocketContext::new(Role::Server, Some(config()))));
-        let mut stream = Pipe { input: rest, output: replies };
-        let outcome = context.read(&mut stream);
+    fn next_of_long(&mut self, rest: &[u8], at: &mut usize, replies: &mut Vec<u8>) -> Next<'static> {
+        let long = self.long.get_or_insert_with(Box::default);
+        let (length, ended) = long.bounds.take(rest);
+        *at += length;
+        let next = long.next(&rest[..length], ended, replies);
+        if ended.is_some() && long.fragments == 0 {
+            self.long = None;
+        }
+        next
+    }
+}
+
+impl Long {
+    /// Takes `bytes` of one frame, the last of them where it has `ended`.
+    fn next(&mut self, bytes: &[u8], ended: Option<Ended>, replies: &mut Vec<u8>) -> Next<'static> {
+        match ended {
+            Some(Ended::Fragment) => self.fragments += 1,
+            Some(Ended::Message) => self.fragments = 0,
+            Some(Ended::Control) | None => {}
+        }
+        if self.fragments > limits::FRAGMENTS {
+            return Next::Broken(CloseCode::TooBig);
+        }
+        let mut stream = Pipe { input: bytes, output: replies };
+        let outcome = self.context.read(&mut stream);
         // The answer to a ping or a close is queued by the read; this moves it into `replies`.
-        let _ = context.flush(&mut stream);
-        *at += rest.len() - stream.input.len();
+        let _ = self.context.flush(&mut stream);
         match outcome {
             Ok(Message::Text(text)) => Next::Message { text: true, payload: Payload::Owned(text.into()) },
             Ok(Message::Binary(bytes)) => Next::Message { text: false, payload: Payload::Owned(bytes) },
             Ok(Message::Close(_)) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => Next::Closed,
             Ok(_) => Next::Control,
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Next::Drained,
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                if ended.is_some() {
+                    Next::Fragment
+                } else {
+                    Next::Drained
+                }
+            }
             Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => Next::Broken(CloseCode::TooBig),
             Err(Error::Utf8(_)) => Next::Broken(CloseCode::BadText),
             Err(_) => Next::Broken(CloseCode::ProtocolError),
         }
+    }
+}
+
+impl Default for Long {
+    fn default() -> Self {
+        Self { context: WebSocketContext::new(Role::Server, Some(config())), bounds: Bounds::default(), fragments: 0 }
     }
 }
 
@@ -164,6 +210,7 @@ mod tests {
                         format!("{}:{}", if text { "text" } else { "binary" }, payload.as_ref().len())
                     }
                     Next::Control => "control".to_owned(),
+                    Next::Fragment => "fragment".to_owned(),
                     Next::Drained => break,
                     Next::Closed => {
                         seen.push("closed".to_owned());
@@ -197,8 +244,29 @@ mod tests {
     fn fragments_are_joined_and_pings_between_them_answered() {
         let bytes = [frame(0x01, b"he"), frame(0x89, b"p"), frame(0x80, b"llo")].concat();
         let (seen, replies) = read(&[&bytes]);
-        assert_eq!(seen, ["control", "text:5"]);
+        assert_eq!(seen, ["fragment", "control", "text:5"]);
         assert_eq!(replies, [0x8A, 1, b'p']);
+    }
+
+    #[test]
+    fn every_fragment_is_seen_and_there_is_a_bound_of_them() {
+        let empty = frame(0x00, b"");
+        let of = |count: usize| [frame(0x01, b"a"), empty.repeat(count), frame(0x80, b"")].concat();
+        let (seen, _) = read(&[&of(254)]);
+        assert_eq!((seen.len(), seen.last().unwrap().as_str()), (256, "text:1"));
+        let (seen, _) = read(&[&of(1_000_000)]);
+        assert_eq!((seen.len(), seen.last().unwrap().as_str()), (257, "broken 1009"));
+    }
+
+    #[test]
+    fn a_complete_message_leaves_nothing_behind() {
+        let (mut reader, mut replies) = (Reader::default(), Vec::new());
+        let halves = [frame(0x81, b"hello"), frame(0x01, b"he"), frame(0x80, b"llo"), frame(0x81, b"again")].concat();
+        for byte in halves {
+            let (mut bytes, mut at) = ([byte], 0);
+            while !matches!(reader.next(&mut bytes, &mut at, &mut replies), Next::Drained) {}
+        }
+        assert!(reader.long.is_none());
     }
 
     #[test]

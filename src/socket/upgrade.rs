@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use serde_json::json;
 use tiltyard_protocol::{Encoding, Reason};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -20,6 +21,7 @@ use tungstenite::handshake::derive_accept_key;
 use uuid::Uuid;
 
 use super::accept::Places;
+use super::ledger::{Pass, Turned};
 use super::patience::HttpStream;
 use crate::auth::ticket::Presented;
 use crate::auth::{Admission, Operation};
@@ -62,13 +64,15 @@ pub async fn upgrade(
     }
     check_seat(&app, admission).await?;
     let permit = take_place(&app, &request)?;
+    // Nothing is waited for between this and the ticket, so that tries with a ticket that is used up take no place from others.
+    let pass = app.ledger.admit(admission.player).map_err(|turned| turn_away(&app, turned))?;
     if let Credentials::Ticket(ticket) = &credentials
         && !app.tickets.redeem(ticket)
     {
         rate::count(&app, request.headers(), request.extensions(), None)?;
         return Err(Reason::Unauthorized.into());
     }
-    let attach = Attach { admission, encoding, only: matches!(credentials, Credentials::Ticket(_)), permit };
+    let attach = Attach { admission, encoding, only: matches!(credentials, Credentials::Ticket(_)), permit, pass };
     let upgraded = hyper::upgrade::on(&mut request);
     let serving = Arc::clone(&app);
     app.tasks.spawn(async move { attach.run(upgraded, &serving).await });
@@ -162,6 +166,21 @@ fn take_place(app: &AppState, request: &Request) -> Result<Option<OwnedSemaphore
     Err(Reason::Overloaded.into())
 }
 
+/// The refusal of a player who has too many connections, or had one that was closed for a flood a moment ago.
+fn turn_away(app: &AppState, turned: Turned) -> ApiError {
+    app.metrics.turned_away(turned);
+    match turned {
+        Turned::TooMany => Reason::TooManyConnections.into(),
+        Turned::Flooded { wait } => {
+            let retry_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+            ApiError::new(Reason::TooManyRequests)
+                .message("A connection of this player sent far more than it may; try again later.")
+                .header(header::RETRY_AFTER, retry_ms.div_ceil(1_000).into())
+                .with("retry_ms", json!(retry_ms))
+        }
+    }
+}
+
 impl Credentials {
     fn admission(&self) -> Admission {
         match self {
@@ -178,6 +197,7 @@ struct Attach {
     encoding: Encoding,
     only: bool,
     permit: Option<OwnedSemaphorePermit>,
+    pass: Pass,
 }
 
 impl Attach {
@@ -216,6 +236,7 @@ impl Attach {
             session: self.admission.session,
             only: self.only,
             permit: self.permit,
+            pass: Some(self.pass),
         })
     }
 }

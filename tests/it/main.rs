@@ -5,6 +5,7 @@
 
 mod abilities;
 mod bad_input;
+mod bare;
 mod bots;
 mod budgets;
 mod contract;
@@ -13,6 +14,7 @@ mod disk_full;
 mod edge;
 mod encodings;
 mod fight;
+mod floods;
 mod joins;
 mod keys;
 mod limits;

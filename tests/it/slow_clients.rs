@@ -11,7 +11,7 @@ const WAITING_BYTES: usize = 512 * 1024;
 
 #[tokio::test]
 async fn a_client_that_stops_reading_gets_one_snapshot_instead_of_the_backlog() {
-    let node = Node::start();
+    let node = Node::start_with(&["--rate-connection", "off"]);
     let mut rules = plain_rules();
     rules["health"] = json!(1_000_000_000);
     let mut fight = node.fight(2, rules).await;
@@ -40,7 +40,7 @@ async fn a_client_that_stops_reading_gets_one_snapshot_instead_of_the_backlog() 
 
 #[tokio::test]
 async fn who_reads_again_has_little_to_read_before_the_snapshot_and_then_goes_on_from_there() {
-    let node = Node::start();
+    let node = Node::start_with(&["--rate-connection", "off"]);
     let mut rules = plain_rules();
     rules["health"] = json!(1_000_000_000);
     let mut fight = node.fight(2, rules).await;

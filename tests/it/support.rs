@@ -42,7 +42,7 @@ impl Node {
     pub fn start_with(flags: &[&str]) -> Self {
         let data = TempDir::new().unwrap();
         let shards: &[&str] = if flags.contains(&"--shards") { &[] } else { &["--shards", "2"] };
-        let flags = shards.iter().chain(flags).map(|&flag| flag.to_owned()).collect();
+        let flags: Vec<String> = shards.iter().chain(flags).map(|&flag| flag.to_owned()).collect();
         Self::run(data, flags, Vec::new())
     }
 

@@ -20,6 +20,7 @@ function present(fields) {
 
 const RECONNECT = new Set([1001, 1006, 1011, 1012, 1013, 4408, 4413, 4429]);
 
+/** By the server's close codes, and 4403, by which this page calls a refusal to let it in. */
 const CLOSED_BECAUSE = {
   1000: "The connection was closed.",
   1001: "The server went away.",

@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 pub use address::{Peer, counted};
 pub use charge::{Charge, HEADERS};
-pub use quota::Rate;
+pub use quota::{Limit, Rate};
 
 use super::App;
 use super::AppState;

@@ -19,7 +19,53 @@ pub struct Rate {
 /// The highest number that is taken for either: beyond a million there is no limit, and `rate_limits` says so more plainly.
 const MOST: u32 = 1_000_000;
 
+/// A quota that can be switched off: `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Limit {
+    Off,
+    At(Rate),
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            rate => rate.parse().map(Self::At).map_err(|problem: String| format!("{problem}, or off")),
+        }
+    }
+}
+
+impl TryFrom<String> for Limit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::At(rate) => rate.fmt(f),
+        }
+    }
+}
+
 impl Rate {
+    /// How many in a second, on the whole.
+    pub const fn per_second(self) -> u32 {
+        self.per_second.get()
+    }
+
+    /// How many at once.
+    pub const fn burst(self) -> u32 {
+        self.burst.get()
+    }
+
     pub(super) fn quota(self) -> Quota {
         Quota::per_second(self.per_second).allow_burst(self.burst)
     }
@@ -57,7 +103,7 @@ impl fmt::Display for Rate {
 
 #[cfg(test)]
 mod tests {
-    use super::Rate;
+    use super::{Limit, Rate};
 
     #[test]
     fn a_rate_is_read_as_it_is_written() {
@@ -67,5 +113,8 @@ mod tests {
         for bad in ["", "50", "0/s", "5/s,0", "5/m", "-1/s", "5/s,", "5/s,2,3", "1000001/s", "1.5/s"] {
             assert!(bad.parse::<Rate>().is_err(), "{bad}");
         }
+        assert_eq!("off".parse::<Limit>().unwrap().to_string(), "off");
+        assert_eq!("5/s".parse::<Limit>().unwrap().to_string(), "5/s,5");
+        assert!("on".parse::<Limit>().is_err());
     }
 }
