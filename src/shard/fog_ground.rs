@@ -52,7 +52,7 @@ pub(super) fn fight(ground: Ground, turns: bool) -> NewFight {
     let rules = Rules {
         sight_cm: SIGHT_CM,
         speed_cm_per_s: 100_000,
-        health: 100_000,
+        health: 4_000,
         attack_interval_ms: 50,
         accuracy_percent: 70,
         critical_percent: 30,
@@ -206,6 +206,15 @@ fn far_reaching() -> Ruleset {
                     Op::Refill { resource: Resource::Energy, points: 40 },
                 ],
             )
+        },
+        // Wherever they are, who is hurt in the fog is nearer to where it is aimed at than who is seen.
+        Ability {
+            affects: Affects::Others,
+            shape: Shape::Area { radius_cm: far },
+            range_cm: far,
+            targets: 2,
+            below_percent: 99,
+            ..ability("reckoning", vec![Op::Damage { min: 1, max: 9, element: None }])
         },
         Ability { kind: AbilityKind::Item, uses: 3, ..ability("medkit", vec![Op::Heal { percent: 4, points: 0 }]) },
     ];
