@@ -52,7 +52,7 @@ pub(super) fn fight(ground: Ground, turns: bool) -> NewFight {
     let rules = Rules {
         sight_cm: SIGHT_CM,
         speed_cm_per_s: 100_000,
-        health: 4_000,
+        health: 3_000,
         attack_interval_ms: 50,
         accuracy_percent: 70,
         critical_percent: 30,

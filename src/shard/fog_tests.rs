@@ -372,7 +372,7 @@ fn deed(at: std::ops::Range<Slot>) -> impl Strategy<Value = Deed> {
         3 => (slot(), part).prop_map(|(to, part)| Deed::Attack(to, part)),
         1 => thing.prop_map(Deed::Strike),
         1 => Just(Deed::Defend),
-        8 => (prop_oneof![0..11_u8, Just(0)], prop::bool::weighted(0.1), slot(), aim).prop_map(|(a, item, to, aim)| Deed::Use(a, item, to, aim)),
+        8 => (prop_oneof![0..11_u8, Just(0), Just(9)], prop::bool::weighted(0.1), slot(), aim).prop_map(|(a, item, to, aim)| Deed::Use(a, item, to, aim)),
     ]
 }
 
