@@ -148,7 +148,7 @@ pub const FIGHT_BYTES: usize = 2 * DOCUMENT_BYTES + 4 * 1024;
 /// Bytes that a seat of a fight may take, with all that is remembered for it.
 pub const SEAT_BYTES: usize = 2 * 1024;
 
-/// Bytes of one player's fights that have not ended, by the two above: all 256 may have six seats, and 38 may have a hundred.
+/// Bytes of one player's fights that have not ended, by the two above: all 256 may have six seats, and 37 may have a hundred.
 pub const FIGHT_BYTES_PER_PLAYER: usize = 8 * 1024 * 1024;
 
 /// The same with fights that have ended and not left their shards, so that making and ending them takes no more memory.

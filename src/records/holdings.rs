@@ -239,7 +239,7 @@ mod tests {
         let (small, quota) = fill(1, 2);
         assert_eq!((small.len(), quota), (limits::FIGHTS_PER_PLAYER, Quota::LiveSessions));
         let (large, quota) = fill(2, 100);
-        assert_eq!((large.len(), quota), (38, Quota::SessionBytes));
+        assert_eq!((large.len(), quota), (37, Quota::SessionBytes));
         assert!(take(&holdings, 3, 100).is_ok(), "nobody pays for another");
         assert_eq!(holdings.refused(Quota::LiveSessions), 1);
         drop((small, large));

@@ -154,9 +154,12 @@ impl Worker {
         if self.sessions[key].outline() != outline {
             self.announced.push((key, News::Changed));
         }
+        // One that only shows its result is no longer live to its owner, who may have ended it.
+        if self.sessions[key].is_over() {
+            self.sessions[key].shares.iter_mut().for_each(Share::end);
+        }
         if !was_ended && self.sessions[key].fight.lifecycle().is_ended() {
             self.announced.push((key, News::Ended));
-            self.sessions[key].shares.iter_mut().for_each(Share::end);
             self.stats.live_sessions -= 1;
             self.wheel.insert(self.clock.now + limits::ENDED_LINGER_MS, Timer::Forget(key));
         }

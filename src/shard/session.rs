@@ -158,10 +158,16 @@ impl Session {
         }
     }
 
+    /// Whether it has a result, or has ended without one.
+    pub fn is_over(&self) -> bool {
+        let life = self.fight.lifecycle();
+        life.end().is_some() || life.is_ended()
+    }
+
     /// Takes what it has of those who pay for it, after a restart.
     pub fn hold_again(&mut self, holdings: &Holdings) {
         self.shares = vec![holdings.hold(self.facts.creator, weight(self.fight.seats()))];
-        if self.fight.lifecycle().is_ended() {
+        if self.is_over() {
             self.shares.iter_mut().for_each(Share::end);
         }
     }
