@@ -17,9 +17,10 @@ async fn one_floods_and_the_other_is_neither_refused_nor_flagged() {
         json!({ "health": 1_000_000, "attack_interval_ms": 0, "preparation_ms": 60_000, "actions_per_second": 30 });
     let mut fight = node.fight(2, rules).await;
     fight.begin().await;
-    // Refused actions, and some that hit: far more than a second has room for, all on its way while the other acts.
+    // Refused actions, and some that hit: far more than a second has room for, all on its way while the other acts, and no more than a
+    // connection may send at once.
     for no in 0..30 {
-        for _ in 0..20 {
+        for _ in 0..14 {
             fight.clients[0].act(Order::attack(u8::from(no % 3 == 0))).await.unwrap();
         }
         attack(&mut fight.clients[1], 0).await.expect("nobody pays for another");

@@ -15,6 +15,9 @@ use tokio::task::JoinSet;
 
 use crate::support::{Fight, Node, PATIENCE, attack, plain_rules};
 
+/// For clients that act as fast as they are answered.
+const ACTING_FAST: [&str; 2] = ["--rate-connection", "off"];
+
 /// A live fight in which somebody has hit somebody so often.
 async fn fought(node: &Node, hits: usize) -> Fight {
     let mut rules = plain_rules();
@@ -48,7 +51,7 @@ const STEPS: &str = "tiltyard_story_steps_total";
 
 #[tokio::test]
 async fn what_was_told_once_is_not_stepped_again() {
-    let node = Node::start();
+    let node = Node::start_with(&ACTING_FAST);
     let mut fight = fought(&node, 700).await;
     let (service, player) = (node.service(), node.player(fight.players[0]));
     let path = format!("/sessions/{}/logs?limit=20", fight.id);
@@ -83,7 +86,7 @@ async fn what_was_told_once_is_not_stepped_again() {
 
 #[tokio::test]
 async fn sixty_requests_of_one_player_keep_nobody_else_out() {
-    let node = Node::start();
+    let node = Node::start_with(&ACTING_FAST);
     let fight = fought(&node, 600).await;
     let (greedy, other) = (node.player(fight.players[0]), node.player(fight.players[1]));
     let path = format!("/sessions/{}/logs?limit=100", fight.id);
