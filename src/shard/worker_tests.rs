@@ -397,10 +397,10 @@ impl Shard {
         runtime.block_on(async {
             let stop = CancellationToken::new();
             let filling = tokio::spawn(self.book.fill_shelf(Arc::new(Library::built_in()), stop.clone()));
-            let shelf = self.book.shelf();
-            while shelf.waiting() > 0 {
-                for replay in shelf.take().replays {
-                    shelf.committed(&[replay.session], &[replay.ruleset]);
+            let kept = self.book.shelf();
+            while kept.waiting() > 0 {
+                for replay in kept.take().replays {
+                    kept.committed(&[replay.session], &[replay.ruleset]);
                 }
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
