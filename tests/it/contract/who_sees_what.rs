@@ -16,7 +16,7 @@ use crate::support::{Fight, Node, attack, plain_rules, result, soon};
 async fn in_the_fog(case: &Case) -> Fight {
     let players = vec![Uuid::new_v4(), Uuid::new_v4()];
     let rules = json!({ "sight_cm": 300, "modifiers": 0, "speed_cm_per_s": 100_000, "health": 1000, "energy": 10_000,
-        "energy_per_second": 10_000, "preparation_ms": 0 });
+        "energy_per_second": 10_000, "preparation_ms": 0, "accuracy_percent": 100 });
     let mut fight = case.node.fight_of("arena", players, json!({ "ruleset": "arena-fast", "rules": rules })).await;
     fight.begin().await;
     for (slot, x) in [(0, 2000), (1, 2600)] {
