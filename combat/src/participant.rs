@@ -21,10 +21,23 @@ pub enum ParticipantStatus {
 /// Whether a participant is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Link {
-    /// And has not been: who acts over REST alone never is, and nobody waits for it to come back.
+    /// It has not been, and nothing else has been heard of it: it has a time to come by.
+    Awaited,
+    /// It has not been: who acts over REST alone never is, and nobody waits for it to come back.
     Never,
     Up,
     Down,
+}
+
+impl Link {
+    /// Until when a participant is waited for from `now` on; `None` where there is nothing to wait for.
+    pub(crate) fn waited_for(self, rules: &Rules, now: Millis) -> Option<Millis> {
+        match self {
+            Self::Awaited => Some(now + u64::from(rules.arrival_ms)),
+            Self::Down => Some(now + u64::from(rules.reconnect_ms)),
+            Self::Never | Self::Up => None,
+        }
+    }
 }
 
 /// One participant's state.
@@ -65,7 +78,7 @@ pub struct Participant {
     pub(crate) conduct: Conduct,
     /// What it has begun that may take dice; see [`crate::chance`].
     pub(crate) deeds: u16,
-    /// When the seat is forfeited; `None` while connected or never connected.
+    /// When the seat is forfeited; `None` while it is connected, or nobody waits for it.
     pub(crate) forfeit_at: Option<Millis>,
     pub(crate) joined_at: Millis,
     pub(crate) score: u32,
@@ -161,11 +174,12 @@ impl Pool {
 
 impl Participant {
     pub(crate) fn new(player: PlayerId, team: u8, rules: &Rules, now: Millis) -> Self {
+        let link = if rules.arrival_ms > 0 { Link::Awaited } else { Link::Never };
         Self {
             player,
             status: ParticipantStatus::Active,
             ready: false,
-            link: Link::Never,
+            link,
             forfeited: false,
             team,
             activity: 0,
@@ -189,7 +203,7 @@ impl Participant {
             seen_by: 0,
             conduct: Conduct::new(now),
             deeds: 0,
-            forfeit_at: None,
+            forfeit_at: link.waited_for(rules, now),
             joined_at: now,
             score: 0,
             score_before: 0,
@@ -199,6 +213,13 @@ impl Participant {
             connects: Budget::default(),
             answers: Remembered::default(),
         }
+    }
+
+    /// No longer eliminated.
+    pub(crate) fn stand_again(&mut self, rules: &Rules, now: Millis) {
+        let gone = self.link == Link::Down;
+        self.status = if gone { ParticipantStatus::Disconnected } else { ParticipantStatus::Active };
+        self.forfeit_at = self.link.waited_for(rules, now);
     }
 
     pub fn player(&self) -> PlayerId {

@@ -245,6 +245,110 @@ fn nobody_waits_for_one_who_gave_up_before_the_start() {
     );
 }
 
+// Seats that are given up while others are free.
+
+#[test]
+fn a_seat_nobody_comes_for_is_free_again() {
+    check(
+        "rules arrival_ms=1000
+         seats 3 taken 2
+         at 0    p0 connects -> ok, due 1000
+         at 999  p5 ready    -> no seat
+         at 1000 -> p1 eliminated, p0 active, phase preparation, end open, shows p1 forfeited
+         at 1000 p1 ready    -> eliminated
+         at 2000 p7 joins    -> ok, p1 active, phase preparation
+         at 2500 p8 joins    -> ok, p2 active, phase preparation, due 3000
+         at 2500 p9 joins    -> full
+         at 2500 p1 ready    -> ok
+         at 2500 p0 ready    -> ok
+         at 2600 p2 ready    -> ok, phase active",
+    );
+}
+
+#[test]
+fn who_gave_its_seat_up_may_take_one_again() {
+    check(
+        "rules arrival_ms=1000
+         seats 3 taken 2
+         at 0    p0 ready -> ok
+         at 1000 -> p1 eliminated
+         at 1500 p1 joins -> ok, p1 active
+         at 1500 p1 joins -> already seated
+         at 2499 -> p1 active
+         at 2500 -> p1 eliminated
+         at 2600 p7 joins -> ok, p1 active
+         at 2600 p1 joins -> ok, p2 active",
+    );
+}
+
+#[test]
+fn a_seat_is_kept_for_whoever_comes_back_in_time_and_no_longer() {
+    check(
+        "rules reconnect_ms=1000
+         seats 2 taken 1
+         at 0    p0 connects    -> ok
+         at 10   p0 disconnects -> ok, p0 disconnected
+         at 500  p0 connects    -> ok, p0 active
+         at 600  p0 disconnects -> ok, p0 disconnected
+         at 1599 p0 ready       -> ok
+         at 1600 -> status terminated, end abandoned, winner nobody, shows p0 forfeited + phase",
+    );
+    check(
+        "rules reconnect_ms=1000
+         seats 3 taken 2
+         at 0    p0 connects    -> ok
+         at 10   p0 disconnects -> ok
+         at 1010 -> p0 eliminated, phase preparation, end open
+         at 1010 p7 joins       -> ok, p0 active
+         at 1020 p8 joins       -> ok, phase preparation
+         at 1020 p0 ready       -> ok
+         at 1020 p1 ready       -> ok
+         at 1020 p2 ready       -> ok, phase active",
+    );
+}
+
+#[test]
+fn a_fight_nobody_came_to_is_abandoned() {
+    check(
+        "rules arrival_ms=1000
+         seats 2 taken 1
+         at 1000 -> status terminated, end abandoned, winner nobody
+         at 1000 p1 joins -> ended",
+    );
+}
+
+#[test]
+fn who_never_comes_to_a_fight_that_has_all_has_lost_it() {
+    check(
+        "rules arrival_ms=20000
+         seats 2
+         at 0     p0 connects  -> ok
+         at 10000 -> phase active, due 20000
+         at 20000 -> p1 eliminated, winner p0, end forfeit",
+    );
+    // Being ready, or an action, even one that is refused, is word from somebody who plays without a socket.
+    check(
+        "rules arrival_ms=20000
+         seats 2
+         at 100   p0 ready  -> ok
+         at 200   p1 defend -> wrong phase
+         at 20000 -> phase active, end open",
+    );
+}
+
+#[test]
+fn who_was_brought_down_before_it_came_is_waited_for_again_in_the_next_round() {
+    check(
+        "rules arrival_ms=15000 rounds=3 health=25 intermission_ms=1000 preparation_ms=1000 teams=2
+         seats 2
+         at 0     p0 connects  -> ok
+         at 1000  p0 attack p1 -> ok, p1 eliminated
+         at 2000  -> p1 active
+         at 16999 -> p1 active, end open
+         at 17000 -> p1 eliminated, end forfeit, winner p0",
+    );
+}
+
 // Ends.
 
 #[test]

@@ -6,8 +6,6 @@ use super::effects::percent_of;
 use super::harm::{Blow, Source};
 use super::{Eliminated, Fight};
 use crate::geometry::Point;
-use crate::participant::Link;
-use crate::participant::ParticipantStatus::{Active, Disconnected};
 use crate::ruleset::{Ability, AbilityId, AbilityKind, Activity, Affects, Op, Resource, Shape};
 use crate::status::{Cast, Used};
 use crate::{ActionKind, Event, Fields, Millis, Refusal, Slot, Step, Target};
@@ -299,11 +297,9 @@ impl Fight {
     /// Back to life, where it fell.
     fn revive(&mut self, by: Slot, to: Slot, percent: u32, step: &mut Step) {
         let (now, most) = (self.clock.now, self.most_health(to));
-        let reconnect_ms = u64::from(self.rules.reconnect_ms);
         let p = &mut self.participants[usize::from(to)];
         p.hp = percent_of(most, percent).clamp(1, most);
-        let gone = p.link == Link::Down;
-        (p.status, p.forfeit_at) = if gone { (Disconnected, Some(now + reconnect_ms)) } else { (Active, None) };
+        p.stand_again(&self.rules, now);
         step.touch(to, Fields::STATUS.or(Fields::HP));
         step.note(Event::Revived { by, to });
         self.do_activity(to, Activity::Revived, step);

@@ -57,16 +57,11 @@ impl Fight {
         if participant.status == Eliminated { Err(Refusal::Eliminated) } else { Ok(participant.ready) }
     }
 
-    /// Whether there is a seat for the player.
-    pub(super) fn expect_free_seat(&self, player: PlayerId) -> Result<(), Refusal> {
+    /// Whether there is a seat for the player, and which.
+    pub(super) fn expect_free_seat(&self, player: PlayerId) -> Result<Slot, Refusal> {
         if self.rules.late_join == 0 || !self.lifecycle.is_fighting() {
             self.lifecycle.expect_preparing()?;
         }
-        if self.slot_of(player).is_some() {
-            return Err(Refusal::AlreadySeated);
-        }
-        // Enemies have the slots behind the players': with these there, nobody can be put in front of them.
-        let blocked = self.participants.last().is_some_and(|p| p.enemy.is_some());
-        if blocked || self.participants.len() >= usize::from(self.seats) { Err(Refusal::Full) } else { Ok(()) }
+        self.free_seat(player)
     }
 }

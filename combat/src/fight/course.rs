@@ -7,8 +7,7 @@ use super::{Eliminated, Fight};
 use crate::chance::below;
 use crate::field::Field;
 use crate::lifecycle::Outcome;
-use crate::participant::ParticipantStatus::{Active, Disconnected};
-use crate::participant::{Link, Pool};
+use crate::participant::Pool;
 use crate::ruleset::{Deed, Trigger};
 use crate::{EndReason, Event, Fields, Millis, PhaseName, Refusal, Slot, Step};
 
@@ -117,14 +116,10 @@ impl Fight {
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.participants.len() >= usize::from(self.seats)
-    }
-
     /// Whether there are enough to begin with: all, or two where others can come later, or one against the server.
     fn can_start(&self) -> bool {
         let least = if self.against_server() { 1 } else { 2 };
-        self.is_full() || (self.rules.late_join > 0 && self.participants.len() >= least)
+        self.gathered || (self.rules.late_join > 0 && self.participants.len() - self.vacant().count() >= least)
     }
 
     /// Nobody waits for those who are eliminated, nor for a fight that has started already.
@@ -204,7 +199,7 @@ impl Fight {
 
     /// Whether nobody has to be waited for before somebody can have won.
     fn has_all(&self) -> bool {
-        self.is_full() || self.lifecycle.has_started()
+        self.gathered || self.lifecycle.has_started()
     }
 
     /// A moment is over: what it means that somebody has fallen in it. All who have fallen have done so together, so that
@@ -423,11 +418,8 @@ impl Fight {
                 continue;
             }
             if p.status == Eliminated {
-                p.status = if p.link == Link::Down { Disconnected } else { Active };
-                if p.status == Disconnected {
-                    p.forfeit_at = Some(now + u64::from(rules.reconnect_ms));
-                    self.due = self.due.min(now + u64::from(rules.reconnect_ms));
-                }
+                p.stand_again(rules, now);
+                self.due = self.due.min(p.forfeit_at.unwrap_or(Millis::MAX));
             }
             p.ready = false;
             p.activity = self.ruleset.activity.start;

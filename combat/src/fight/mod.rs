@@ -41,6 +41,9 @@ use crate::{
 pub use course::{Rounds, Turn};
 pub use enemies::Waves;
 
+/// Seats that somebody else takes after they were given up. Over: whose seat is given up, keeps it.
+pub const MOST_GIVEN_UP: usize = 256;
+
 /// Most seats of players; enemies have the slots behind them.
 pub const MOST_SEATS: u8 = 128;
 
@@ -61,8 +64,13 @@ pub struct Fight {
     /// What the fight itself draws from.
     rng: Pcg32,
     seats: u8,
+    /// Whether all seats have been taken at one time: from then on whoever gives its seat up has lost, and before that the seat is
+    /// free again.
+    gathered: bool,
     /// Players by seat, then the server's enemies.
     participants: Vec<Participant>,
+    /// Seats that were given up while others were still free, and whose they were before somebody else took them.
+    given_up: SmallVec<[(Slot, PlayerId); 0]>,
     /// Of the seats that were given a team; the others are dealt.
     teams: SmallVec<[u8; 0]>,
     /// No timer fires before this: the soonest, or sooner.
@@ -127,7 +135,9 @@ impl Fight {
             seed,
             rng: chance::of_fight(seed),
             seats,
+            gathered: taken == seats,
             participants: Vec::with_capacity(participants.len()),
+            given_up: SmallVec::new(),
             teams: teams.into_iter().collect(),
             due: 0,
             totals: Totals::default(),
@@ -140,8 +150,8 @@ impl Fight {
             mode,
             ruleset,
         };
-        for player in participants {
-            fight.add_player(player);
+        for (slot, player) in (0..).zip(participants) {
+            fight.put_player(slot, player);
         }
         fight.begin();
         fight
@@ -207,7 +217,9 @@ impl Fight {
         // The generator shows its state only in what it draws next.
         self.rng.clone().next_u64().hash(&mut hasher);
         self.seats.hash(&mut hasher);
+        self.gathered.hash(&mut hasher);
         self.participants.hash(&mut hasher);
+        self.given_up.hash(&mut hasher);
         self.teams.hash(&mut hasher);
         self.totals.hash(&mut hasher);
         self.field.hash(&mut hasher);
@@ -280,6 +292,11 @@ impl Fight {
         &self.totals
     }
 
+    /// Who gave up a seat that somebody else has taken since, seat by seat: who sat in it first, is first.
+    pub fn given_up(&self) -> &[(Slot, PlayerId)] {
+        &self.given_up
+    }
+
     /// The slot `player` sits in.
     pub fn slot_of(&self, player: PlayerId) -> Option<Slot> {
         self.slots().find(|&slot| self.participants[usize::from(slot)].player == player)
@@ -321,10 +338,16 @@ impl Fight {
         match input {
             Input::Tick => Ok(()),
             Input::Seat { player } => self.seat(player, step),
-            Input::Ready { slot } => self.ready(slot, step),
+            Input::Ready { slot } => {
+                self.hear_of(slot);
+                self.ready(slot, step)
+            }
             Input::Connect { slot } => self.connect(slot, step),
             Input::Disconnect { slot } => self.disconnect(slot, step),
-            Input::Act { slot, action, .. } => self.act(slot, action, step),
+            Input::Act { slot, action, .. } => {
+                self.hear_of(slot);
+                self.act(slot, action, step)
+            }
             Input::Pause => {
                 self.lifecycle.pause()?;
                 step.phase();

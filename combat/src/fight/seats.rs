@@ -8,10 +8,9 @@ use crate::ruleset::Activity;
 use crate::{EndReason, Event, Fields, Millis, Participant, PlayerId, Refusal, Slot, Step};
 
 impl Fight {
-    /// A new participant in the next seat, of the team that the seat is dealt to.
-    pub(super) fn add_player(&mut self, player: PlayerId) -> Slot {
-        let seat = self.participants.len();
-        let slot = u8::try_from(seat).unwrap_or(u8::MAX);
+    /// A new participant in this seat, which is the next or has been given up, of the team that the seat is dealt to.
+    pub(super) fn put_player(&mut self, slot: Slot, player: PlayerId) {
+        let seat = usize::from(slot);
         let team = match (self.teams.get(seat), u8::try_from(self.rules.teams)) {
             _ if self.against_server() => 0,
             (Some(&team), _) => team,
@@ -20,26 +19,67 @@ impl Fight {
         };
         let mut participant = Participant::new(player, team, &self.rules, self.clock.now);
         participant.activity = self.ruleset.activity.start;
-        self.participants.push(participant);
+        self.wake(participant.forfeit_at.unwrap_or(Millis::MAX));
+        if let Some(before) = self.participants.get_mut(seat) {
+            if before.player != player {
+                self.given_up.push((slot, before.player));
+            }
+            *before = participant;
+        } else {
+            self.participants.push(participant);
+        }
         self.place_at_start(slot);
-        slot
+    }
+
+    /// The seats that were given up while the fight waits for others to be taken.
+    pub(super) fn vacant(&self) -> impl Iterator<Item = Slot> + use<'_> {
+        let waits = !self.gathered && !self.lifecycle.has_started();
+        (0..).zip(&self.participants).filter(move |(_, p)| waits && p.forfeited).map(|(slot, _)| slot)
+    }
+
+    /// Where the player can sit down: a seat it has given up, or another that was, or the next.
+    pub(super) fn free_seat(&self, player: PlayerId) -> Result<Slot, Refusal> {
+        if let Some(slot) = self.slot_of(player) {
+            return if self.vacant().any(|vacant| vacant == slot) { Ok(slot) } else { Err(Refusal::AlreadySeated) };
+        }
+        if self.given_up.len() < super::MOST_GIVEN_UP
+            && let Some(slot) = self.vacant().next()
+        {
+            return Ok(slot);
+        }
+        // Enemies have the slots behind the players': with these there, nobody can be put in front of them.
+        let blocked = self.participants.last().is_some_and(|p| p.enemy.is_some());
+        let next = u8::try_from(self.participants.len()).ok().filter(|&next| !blocked && next < self.seats);
+        next.ok_or(Refusal::Full)
     }
 
     pub(super) fn seat(&mut self, player: PlayerId, step: &mut Step) -> Result<(), Refusal> {
-        self.expect_free_seat(player)?;
-        let slot = self.add_player(player);
+        let slot = self.expect_free_seat(player)?;
+        self.put_player(slot, player);
         step.touch(slot, Fields::SEAT);
         step.note(Event::Seated { by: slot });
         self.look_around(step);
+        let gathered = self.participants.len() - self.vacant().count() >= usize::from(self.seats);
         if self.lifecycle.has_started() {
             self.join_turns(slot);
             self.give_passives(slot, step);
-        } else if slot + 1 == self.seats {
+        } else if gathered {
             self.lifecycle.prepare_until(self.clock.now + u64::from(self.rules.preparation_ms));
             step.phase();
-            self.check_victory(EndReason::Forfeit, step);
         }
+        self.gathered |= gathered;
         Ok(())
+    }
+
+    /// A participant does something: it is there, connected or not.
+    pub(super) fn hear_of(&mut self, slot: Slot) {
+        if let Ok(index) = self.index(slot)
+            && self.participants[index].link == Link::Awaited
+        {
+            let participant = &mut self.participants[index];
+            participant.link = Link::Never;
+            participant.forfeit_at = None;
+        }
     }
 
     pub(super) fn ready(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {

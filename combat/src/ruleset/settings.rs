@@ -128,6 +128,8 @@ rules! {
     max_duration_ms = 900_000 in 1_000..=3_600_000,
     /// How long a seat is kept for a participant who lost the connection.
     reconnect_ms = 30_000 in 0..=600_000,
+    /// How long a seat is kept for a participant who has never connected, nor been ready, nor acted; 0 for as long as the fight goes on.
+    arrival_ms = 0 in 0..=600_000,
     // What the players meet.
     /// Modifiers of the arena at a time.
     modifiers = 0 in 0..=8,
