@@ -158,6 +158,17 @@ pub const RECENT_FIGHT_BYTES_PER_PLAYER: usize = 32 * 1024 * 1024;
 /// there is a fifth of it left for others.
 pub const FIGHTS_PER_SERVICE: usize = 400_000;
 
+/// Fights of the arena that have not ended which one player has a seat in: it plays in one, and may wait in some others. Over:
+/// `quota_exceeded` (409).
+pub const ARENA_SEATS_PER_PLAYER: usize = 8;
+
+/// Seats in such fights that were asked for from one address, at 26 KiB each where they are alone with the server's enemies: some 105
+/// MiB. Over: as above.
+pub const ARENA_SEATS_PER_ADDRESS: usize = 4_096;
+
+/// Milliseconds after which a seat in the arena is given up that nobody has come for: its ticket is no good any more.
+pub const ARENA_ARRIVAL_MS: u32 = 31_000;
+
 /// Events one session remembers for REST. Over: the oldest is forgotten; the log keeps them all.
 pub const RECENT_EVENTS: usize = 16;
 
@@ -531,6 +542,7 @@ pub const WAL_PAGES: i64 = 16_384;
 const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_ASK_BYTES && OUTBOX_ASK_BYTES < OUTBOX_BYTES);
 const _: () = assert!(LAG_MS < STUCK_MS && STUCK_MS <= PING_AFTER_MS);
 const _: () = assert!(FIGHTS_PER_SERVICE < SESSIONS_PER_SHARD);
+const _: () = assert!(TICKET_MS < ARENA_ARRIVAL_MS as u64);
 const _: () = assert!(
     TAPE_BYTES < TAPE_HELD_BYTES && TAPE_HELD_BYTES + 512 <= CHUNK_MOST_BYTES && REPLAY_BYTES < CHUNK_FILE_BYTES
 );

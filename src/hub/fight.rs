@@ -31,6 +31,8 @@ pub struct FightInfo {
     pub remaining_ms: u64,
     pub seats: u8,
     pub participants: Vec<ParticipantInfo>,
+    /// Who had a seat, gave it up while the fight waited for others, and has none since somebody else took it.
+    pub gone: Vec<Uuid>,
     pub created_at: SystemTime,
     pub started_at: Option<SystemTime>,
     pub ended_at: Option<SystemTime>,

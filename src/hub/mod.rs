@@ -39,11 +39,6 @@ impl Hub {
         shard_of(session, self.shards.len())
     }
 
-    /// Creates a fight that nobody pays for and tells all of it, which is for the server itself.
-    pub async fn create(&self, fight: NewFight) -> Result<FightInfo, Refusal> {
-        self.create_for(Viewer::All, fight, Vec::new()).await
-    }
-
     /// Creates a fight that has these shares, and tells what `viewer` may see of it; the answer leaves after it is in the log.
     pub async fn create_for(&self, viewer: Viewer, fight: NewFight, shares: Vec<Share>) -> Result<FightInfo, Refusal> {
         self.ask(fight.id, |reply| Command::Create { fight: Box::new(fight), shares, viewer, reply }).await
@@ -92,9 +87,9 @@ impl Hub {
         self.ask(session, |reply| Command::Ready { session, player, viewer, reply }).await
     }
 
-    /// Takes a free seat and returns its slot.
-    pub async fn seat(&self, session: Uuid, player: Uuid) -> Result<u8, Refusal> {
-        self.ask(session, |reply| Command::Seat { session, player, reply }).await
+    /// Takes a free seat, which has these shares, and returns its slot.
+    pub async fn seat(&self, session: Uuid, player: Uuid, shares: Vec<Share>) -> Result<u8, Refusal> {
+        self.ask(session, |reply| Command::Seat { session, player, shares, reply }).await
     }
 
     /// Changes what is changed by hand, if the session is at the expected version, and tells all of it.

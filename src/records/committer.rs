@@ -114,6 +114,7 @@ impl Committer {
         for fight in &fights {
             staged.batch.sessions.push(fights::row(fight, &self.shared.node));
             staged.batch.players.extend(fights::player_rows(fight));
+            staged.batch.left.extend(fight.gone.iter().map(|&player| (fight.id, player)));
         }
         staged.batch.buckets = buckets;
         (staged.batch.replays, staged.batch.rulesets) = (replays.replays, replays.rulesets);

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::keys::Keys;
 use super::{Body, Change, Expected, Kept, Member, NewRecord, Records, Room, Update, Witness};
 use crate::analytics::witness::Counting;
-use crate::hub::{Control, Hub, Mode, NewFight};
+use crate::hub::{Control, Hub, Mode, NewFight, Viewer};
 use crate::rules::Library;
 use crate::shard::{self, ShardConfig};
 use crate::socket::budget::Allowance;
@@ -336,7 +336,7 @@ async fn a_key_is_known_only_with_its_effect() {
 async fn fights_go_on_without_the_store_and_reach_it_later() {
     let world = World::start(TempDir::new().unwrap()).await;
     world.wire.store(AWAY, Ordering::SeqCst);
-    let id = world.hub.create(fight()).await.unwrap().id;
+    let id = world.hub.create_for(Viewer::All, fight(), Vec::new()).await.unwrap().id;
     tokio::time::timeout(Duration::from_secs(2), world.records.book().settled(id)).await.expect("nobody waits long");
     assert!(world.store.session(id).await.unwrap().is_none());
     assert!(
@@ -357,7 +357,7 @@ async fn fights_go_on_without_the_store_and_reach_it_later() {
 #[tokio::test]
 async fn the_replay_of_an_ended_fight_waits_for_the_store_and_is_the_fight() {
     let world = World::start(TempDir::new().unwrap()).await;
-    let id = world.hub.create(fight()).await.unwrap().id;
+    let id = world.hub.create_for(Viewer::All, fight(), Vec::new()).await.unwrap().id;
     world.wire.store(UNSURE, Ordering::SeqCst);
     world.hub.control(id, Expected::default(), Control::Terminate { force: true }).await.unwrap();
     let book = Arc::clone(world.records.book());
@@ -385,7 +385,7 @@ async fn the_replay_of_an_ended_fight_waits_for_the_store_and_is_the_fight() {
 #[tokio::test]
 async fn a_fight_whose_log_is_gone_ends() {
     let world = World::start(TempDir::new().unwrap()).await;
-    let id = world.hub.create(fight()).await.unwrap().id;
+    let id = world.hub.create_for(Viewer::All, fight(), Vec::new()).await.unwrap().id;
     world.records.book().settled(id).await;
     let world = World::start(world.stop().await).await;
     assert_eq!(world.store.session(id).await.unwrap().unwrap().status, Status::Active, "its log is there");

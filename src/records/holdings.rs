@@ -5,12 +5,14 @@
 //! Locked when a fight is asked for, begins, ends or is forgotten; never for what happens in it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
+use crate::auth::named;
 use crate::hub::Refusal;
 use crate::limits;
 
@@ -59,6 +61,10 @@ quotas! {
     SessionBytes = "session_bytes",
     /// The same, with fights that have ended a moment ago.
     RecentBytes = "recent_bytes",
+    /// Fights of the arena that one player has a seat in.
+    ArenaSeats = "arena_seats",
+    /// Seats in fights of the arena that players of one address have.
+    AddressSeats = "address_seats",
 }
 
 /// What somebody has all of.
@@ -92,6 +98,12 @@ impl Bounds {
     /// Of the fights of a service or an administrator, who run the games.
     pub const SERVICE: Self = Self::of_count(limits::FIGHTS_PER_SERVICE, Quota::LiveSessions);
 
+    /// Of one player's seats in the arena.
+    const SEATS: Self = Self::of_count(limits::ARENA_SEATS_PER_PLAYER, Quota::ArenaSeats);
+
+    /// Of the seats in the arena that were asked for from one address.
+    const ADDRESS_SEATS: Self = Self::of_count(limits::ARENA_SEATS_PER_ADDRESS, Quota::AddressSeats);
+
     const fn of_count(most: usize, quota: Quota) -> Self {
         Self { live: (most as u64, quota), live_bytes: u64::MAX, bytes: u64::MAX }
     }
@@ -119,16 +131,27 @@ pub const fn weight(seats: u8) -> u64 {
     (limits::FIGHT_BYTES + limits::SEAT_BYTES * seats as usize) as u64
 }
 
-/// What one fight has of its owner's; given back when it is dropped.
+/// Whose the fights of the arena are: nobody's who plays in them, so that nobody can end one before losing it.
+pub fn arena() -> Uuid {
+    named("arena")
+}
+
+/// What one fight has of its owner's, or of somebody's with a seat in it; given back when it is dropped.
 #[derive(Debug)]
 pub struct Share {
     of: Holdings,
     owner: Uuid,
     weight: u64,
     live: bool,
+    seat: Option<Uuid>,
 }
 
 impl Share {
+    /// The player for whose seat it is, if it is for a seat.
+    pub const fn seat(&self) -> Option<Uuid> {
+        self.seat
+    }
+
     /// The fight has ended: it only takes memory any more.
     pub fn end(&mut self) {
         if std::mem::take(&mut self.live) {
@@ -177,6 +200,24 @@ impl Holdings {
         self.add(&mut self.lock(), owner, weight)
     }
 
+    /// Shares for a seat in the arena, where the player and the address it asks from have room for it.
+    pub fn take_seat(&self, player: Uuid, address: IpAddr) -> Result<Vec<Share>, Refusal> {
+        let own = self.take(seats_of(player), 0, &Bounds::SEATS)?;
+        let of_address = self.take(named(&format!("seats of the address {address}")), 0, &Bounds::ADDRESS_SEATS)?;
+        let mut shares = vec![own, of_address];
+        for share in &mut shares {
+            share.seat = Some(player);
+        }
+        Ok(shares)
+    }
+
+    /// A share for a seat in the arena that there is.
+    pub fn hold_seat(&self, player: Uuid) -> Share {
+        let mut share = self.hold(seats_of(player), 0);
+        share.seat = Some(player);
+        share
+    }
+
     /// Counts a refusal, and says it.
     pub fn refuse(&self, exceeded: Exceeded) -> Refusal {
         self.count(exceeded.quota);
@@ -198,13 +239,18 @@ impl Holdings {
         entry.live += 1;
         entry.live_bytes += weight;
         entry.bytes += weight;
-        Share { of: self.clone(), owner, weight, live: true }
+        Share { of: self.clone(), owner, weight, live: true, seat: None }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
         // Nothing panics while it is held.
         self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The account of a player's seats in the arena.
+fn seats_of(player: Uuid) -> Uuid {
+    named(&format!("seats of the player {player}"))
 }
 
 impl From<Exceeded> for Refusal {
@@ -217,6 +263,7 @@ impl From<Exceeded> for Refusal {
 mod tests {
     use super::{Bounds, Holdings, Quota, Share, weight};
     use crate::limits;
+    use std::net::IpAddr;
     use uuid::Uuid;
 
     fn take(holdings: &Holdings, player: u128, seats: u8) -> Result<Share, Quota> {
@@ -244,6 +291,23 @@ mod tests {
         assert_eq!(holdings.refused(Quota::LiveSessions), 1);
         drop((small, large));
         assert!(holdings.lock().is_empty(), "who holds nothing has no entry");
+    }
+
+    #[test]
+    fn seats_in_the_arena_are_their_players_and_their_addresss() {
+        let (holdings, player) = (Holdings::default(), Uuid::from_u128);
+        let [here, there] = [1, 2].map(|last| IpAddr::from([127, 0, 0, last]));
+        let take = |who, from| holdings.take_seat(player(who), from).map_err(|refusal| refusal.quota.unwrap().quota);
+        let own: Vec<_> = (0..limits::ARENA_SEATS_PER_PLAYER).map(|_| take(0, here).unwrap()).collect();
+        assert_eq!(take(0, there).unwrap_err(), Quota::ArenaSeats);
+        let others = limits::ARENA_SEATS_PER_ADDRESS - own.len();
+        let mut all: Vec<_> = (1..=others as u128).map(|who| take(who, here).unwrap()).collect();
+        assert_eq!(take(1, here).unwrap_err(), Quota::AddressSeats);
+        assert!(take(1, there).is_ok(), "who comes from elsewhere does not pay for it");
+        assert_eq!(all.pop().unwrap()[0].seat(), Some(player(others as u128)));
+        assert!(take(1, here).is_ok(), "what was refused has taken nothing");
+        drop((own, all));
+        assert!(holdings.lock().is_empty());
     }
 
     #[test]

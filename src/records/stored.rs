@@ -145,6 +145,7 @@ impl From<StoredFight> for FightInfo {
             remaining_ms: stored.remaining_ms,
             seats: stored.seats,
             participants: stored.participants,
+            gone: Vec::new(),
             created_at: stored.created_at,
             started_at: stored.started_at,
             ended_at: stored.ended_at,

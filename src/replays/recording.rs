@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use tiltyard_combat::replay::{Cut, End, Loss, REVISION, Replay};
-use tiltyard_combat::{Fight, Ruleset, Setup};
+use tiltyard_combat::{Fight, Participant, Ruleset, Setup, Slot};
 use uuid::Uuid;
 
 use super::chunks::{self, ChunkFile, Place};
@@ -44,6 +44,11 @@ impl Recording {
     /// Of a session created at `created_at` with this seed and this many participants.
     pub fn of(session: Uuid, created_at: u64, fight: &Fight, seed: u64, founders: u8, recorder: &Recorder) -> Self {
         let founders = fight.participants().iter().take(usize::from(founders));
+        // Whoever sat in a seat first.
+        let founder = |(slot, participant): (Slot, &Participant)| {
+            let before = fight.given_up().iter().find(|(of, _)| *of == slot);
+            before.map_or(participant.player(), |&(_, player)| player)
+        };
         Self {
             session,
             hash: fight.ruleset().hash,
@@ -53,7 +58,7 @@ impl Recording {
                 mode: fight.mode(),
                 rules: fight.rules().clone(),
                 seats: fight.seats(),
-                participants: founders.map(tiltyard_combat::Participant::player).collect(),
+                participants: (0..).zip(founders).map(founder).collect(),
                 teams: fight.teams().to_vec(),
                 seed,
             },

@@ -1,5 +1,7 @@
 //! `POST /arena/seats`: a seat in the next fight of a kind, and a ticket to it.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -11,7 +13,7 @@ use super::App;
 use super::error::ApiError;
 use super::extract::{Body, Caller};
 use super::fields::Fields;
-use super::lobby::{Kind, Wish};
+use super::lobby::{Comer, Kind, Wish};
 use super::new_fight;
 use super::rate::Sender;
 use super::shapes::Timestamp;
@@ -40,17 +42,26 @@ pub async fn take(
     caller.may(Operation::TakeArenaSeat)?;
     let player = caller.player().ok_or(Reason::Forbidden)?;
     let wish = wish(body, &app)?;
-    let (session, slot) = app.lobby.seat(&app.hub, &wish, player).await?;
+    let seats = wish.kind.seats();
+    let (session, slot) = seated(&app, wish, Comer { player, address }).await?;
     let admission = Admission { session, player, sid: caller.sid };
     let ticket = tickets::mint(&app, &headers, admission, Sponsor::of(&caller, address));
     Ok(Json(Seat {
         session_id: session,
         slot,
-        seats: wish.kind.seats(),
+        seats,
         ticket: ticket.ticket,
         url: ticket.url,
         expires_at: ticket.expires_at,
     }))
+}
+
+/// In a task of its own: a client that goes away while it is seated has its seat all the same, and gets it when it asks again.
+async fn seated(app: &App, wish: Wish, comer: Comer) -> Result<(Uuid, u8), ApiError> {
+    let app = Arc::clone(app);
+    let seating = async move { app.lobby.seat(&app.hub, app.records.book().holdings(), &wish, comer).await };
+    let seated = tokio::spawn(seating).await;
+    Ok(seated.map_err(|_panicked_or_stopped| Reason::Internal)??)
 }
 
 /// `TakeArenaSeatRequest`, validated.

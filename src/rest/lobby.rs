@@ -1,7 +1,8 @@
 //! The arena's lobby: for every kind of fight the one session that waits for players. Nothing else is remembered; who sits
-//! where the session itself knows, so a request given up half-way leaves nothing to repair.
+//! where the session itself knows, and it gives up the seats that nobody comes for.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
 use serde_json::json;
@@ -10,8 +11,9 @@ use tiltyard_protocol::Reason;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::auth::named;
-use crate::hub::{Hub, Mode, NewFight, Refusal};
+use crate::hub::{Hub, Mode, NewFight, Refusal, Viewer};
+use crate::limits;
+use crate::records::{Holdings, holdings};
 use crate::rules::DEFAULT;
 
 /// Kinds of arena fight.
@@ -35,6 +37,13 @@ pub struct Wish {
     pub kind: Kind,
     pub ruleset: Arc<Ruleset>,
     pub difficulty: Difficulty,
+}
+
+/// Who wants to fight, and from where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Comer {
+    pub player: Uuid,
+    pub address: IpAddr,
 }
 
 /// The waiting sessions. The locks are held across the seating, so players who want the same are seated one after the other.
@@ -91,24 +100,19 @@ impl Kind {
 }
 
 impl Lobby {
-    /// Seats `player` in the waiting session, or in a new one where there is none that takes it. Asked again while the session
-    /// still waits, it is the same seat.
-    pub async fn seat(&self, hub: &Hub, wish: &Wish, player: Uuid) -> Result<(Uuid, u8), Refusal> {
+    /// Seats the comer in the waiting session, or in a new one where there is none that takes it. Asked again while the session
+    /// has not begun, it is the same seat. To be run to its end: given up half-way it leaves a session that nobody is led to.
+    pub async fn seat(&self, hub: &Hub, holdings: &Holdings, wish: &Wish, comer: Comer) -> Result<(Uuid, u8), Refusal> {
         let place = self.place(wish);
         let mut waiting = place.lock().await;
-        if let Some(session) = *waiting {
-            match join(hub, session, player).await {
-                Ok(Some(slot)) => {
-                    if slot + 1 == wish.kind.seats() {
-                        *waiting = None;
-                    }
-                    return Ok((session, slot));
-                }
-                Ok(None) => *waiting = None,
-                Err(refusal) => return Err(refusal),
-            }
+        if let Some(session) = *waiting
+            && let Some(slot) = join(hub, holdings, session, comer).await?
+        {
+            return Ok((session, slot));
         }
-        let fight = hub.create(fight(wish, player).ok_or(Reason::WrongType)?).await?;
+        let shares = holdings.take_seat(comer.player, comer.address)?;
+        let asked = fight(wish, comer.player).ok_or(Reason::WrongType)?;
+        let fight = hub.create_for(Viewer::All, asked, shares).await?;
         // One that is full does not wait.
         *waiting = (wish.kind.seats() > 1).then_some(fight.id);
         Ok((fight.id, 0))
@@ -121,23 +125,21 @@ impl Lobby {
     }
 }
 
-/// A seat in `session`; `None` where it takes nobody any more, or where nobody is left to wait with.
-async fn join(hub: &Hub, session: Uuid, player: Uuid) -> Result<Option<u8>, Refusal> {
+/// A seat in `session`; `None` where it takes nobody any more.
+async fn join(hub: &Hub, holdings: &Holdings, session: Uuid, comer: Comer) -> Result<Option<u8>, Refusal> {
     let fight = match hub.read(session).await {
         Ok(fight) if fight.status == SessionStatus::Initializing => fight,
         Err(refusal) if refusal.reason != Reason::NoSession => return Err(refusal),
         Ok(_) | Err(_) => return Ok(None),
     };
-    if let Some(slot) = fight.participants.iter().position(|seat| seat.player == player) {
-        let lost = fight.participants[slot].status == ParticipantStatus::Eliminated;
-        return Ok(u8::try_from(slot).ok().filter(|_| !lost));
+    let own = fight.participants.iter().position(|seat| seat.player == comer.player);
+    if let Some(slot) = own.filter(|&slot| fight.participants[slot].status != ParticipantStatus::Eliminated) {
+        return Ok(u8::try_from(slot).ok());
     }
-    if fight.participants.iter().all(|seat| seat.status != ParticipantStatus::Active) {
-        return Ok(None);
-    }
-    match hub.seat(session, player).await {
+    let shares = holdings.take_seat(comer.player, comer.address)?;
+    match hub.seat(session, comer.player, shares).await {
         Ok(slot) => Ok(Some(slot)),
-        // It filled up, started or ended since it was read.
+        // It is full, or has begun or ended since it was read.
         Err(refusal) if takes_nobody(refusal.reason) => Ok(None),
         Err(refusal) => Err(refusal),
     }
@@ -146,7 +148,12 @@ async fn join(hub: &Hub, session: Uuid, player: Uuid) -> Result<Option<u8>, Refu
 const fn takes_nobody(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::SessionFull | Reason::SessionEnded | Reason::WrongPhase | Reason::Paused | Reason::NoSession
+        Reason::SessionFull
+            | Reason::AlreadySeated
+            | Reason::SessionEnded
+            | Reason::WrongPhase
+            | Reason::Paused
+            | Reason::NoSession
     )
 }
 
@@ -162,6 +169,9 @@ fn fight(wish: &Wish, player: Uuid) -> Option<NewFight> {
     if ruleset.name == DEFAULT && mode != Mode::Pve {
         rules.attack_interval_ms = rules.attack_interval_ms.max(ATTACK_INTERVAL_MS);
     }
+    if rules.arrival_ms == 0 {
+        rules.arrival_ms = limits::ARENA_ARRIVAL_MS;
+    }
     rules.preparation_ms = rules.preparation_ms.min(10_000);
     rules.max_duration_ms = rules.max_duration_ms.min(300_000);
     match kind {
@@ -173,7 +183,7 @@ fn fight(wish: &Wish, player: Uuid) -> Option<NewFight> {
     Some(NewFight {
         id: Uuid::now_v7(),
         mode,
-        creator: named("arena"),
+        creator: holdings::arena(),
         participants: vec![player],
         seats: kind.seats(),
         ruleset: Arc::clone(ruleset),
@@ -186,13 +196,14 @@ fn fight(wish: &Wish, player: Uuid) -> Option<NewFight> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Lobby, Wish};
+    use super::{Comer, Kind, Lobby, Wish};
     use crate::hub::{Control, Hub};
-    use crate::records::Expected;
+    use crate::records::{Expected, Holdings};
     use crate::rules::Library;
     use crate::shard::{self, ShardConfig};
     use crate::socket::budget::Allowance;
     use std::collections::HashSet;
+    use std::net::Ipv4Addr;
     use std::sync::Arc;
     use tiltyard_combat::Difficulty;
     use uuid::Uuid;
@@ -212,34 +223,34 @@ mod tests {
             library,
         };
         let (shards, threads) = shard::start(&config).unwrap();
-        let (hub, lobby) = (Hub::new(shards), Lobby::default());
+        let (hub, lobby, holdings) = (Hub::new(shards), Lobby::default(), Holdings::default());
+        let seat = async |wish: &Wish, player| {
+            let comer = Comer { player, address: Ipv4Addr::LOCALHOST.into() };
+            lobby.seat(&hub, &holdings, wish, comer).await
+        };
         let [ann, bob, cy, dee] = [(); 4].map(|()| Uuid::now_v7());
 
-        let first = lobby.seat(&hub, &wish(Kind::Duel), ann).await.unwrap();
+        let first = seat(&wish(Kind::Duel), ann).await.unwrap();
         assert_eq!(first.1, 0);
-        assert_eq!(lobby.seat(&hub, &wish(Kind::Duel), ann).await.unwrap(), first, "the same seat again");
-        assert_eq!(lobby.seat(&hub, &wish(Kind::Duel), bob).await.unwrap(), (first.0, 1));
+        assert_eq!(seat(&wish(Kind::Duel), ann).await.unwrap(), first, "the same seat again");
+        assert_eq!(seat(&wish(Kind::Duel), bob).await.unwrap(), (first.0, 1));
 
-        let (second, slot) = lobby.seat(&hub, &wish(Kind::Duel), cy).await.unwrap();
+        let (second, slot) = seat(&wish(Kind::Duel), cy).await.unwrap();
         assert!(second != first.0 && slot == 0, "a full one takes nobody");
         hub.control(second, Expected::default(), Control::Terminate { force: true }).await.unwrap();
-        let (third, slot) = lobby.seat(&hub, &wish(Kind::Duel), cy).await.unwrap();
+        let (third, slot) = seat(&wish(Kind::Duel), cy).await.unwrap();
         assert!(third != second && slot == 0, "an ended one takes nobody");
 
-        let alone = lobby.seat(&hub, &wish(Kind::Solo), ann).await.unwrap();
-        assert_ne!(lobby.seat(&hub, &wish(Kind::Solo), bob).await.unwrap().0, alone.0, "a full one does not wait");
+        let alone = seat(&wish(Kind::Solo), ann).await.unwrap();
+        assert_ne!(seat(&wish(Kind::Solo), bob).await.unwrap().0, alone.0, "a full one does not wait");
         let hard = Wish { difficulty: Difficulty::Hard, ..wish(Kind::Coop) };
-        let (coop, _) = lobby.seat(&hub, &hard, ann).await.unwrap();
-        assert_ne!(
-            lobby.seat(&hub, &wish(Kind::Coop), bob).await.unwrap().0,
-            coop,
-            "who wants another waits elsewhere"
-        );
-        assert_eq!(lobby.seat(&hub, &hard, cy).await.unwrap(), (coop, 1));
+        let (coop, _) = seat(&hard, ann).await.unwrap();
+        assert_ne!(seat(&wish(Kind::Coop), bob).await.unwrap().0, coop, "who wants another waits elsewhere");
+        assert_eq!(seat(&hard, cy).await.unwrap(), (coop, 1));
 
         let mut brawls = HashSet::new();
         for (index, player) in [ann, bob, cy, dee].into_iter().enumerate() {
-            let (session, slot) = lobby.seat(&hub, &wish(Kind::Brawl), player).await.unwrap();
+            let (session, slot) = seat(&wish(Kind::Brawl), player).await.unwrap();
             brawls.insert(session);
             assert_eq!(usize::from(slot), index);
         }

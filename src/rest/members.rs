@@ -48,7 +48,7 @@ pub async fn join(
     let joined = match found.kind() {
         Kind::Custom => changed(app.records.change(Kind::Custom, Change::Join { id, player }).await?)?,
         Kind::Combat => {
-            app.hub.seat(id, player).await?;
+            app.hub.seat(id, player, Vec::new()).await?;
             Found::from(app.hub.read_for(caller.viewer(), id).await?)
         }
         Kind::Player | Kind::Auth => return Err(Reason::WrongType.into()),

@@ -89,8 +89,8 @@ impl Worker {
                 let answer = self.ready_over_rest(session, player, viewer);
                 self.pending.push(Pending::Info(reply, Box::new(answer)));
             }
-            Command::Seat { session, player, reply } => {
-                let answer = self.seat(session, player);
+            Command::Seat { session, player, shares, reply } => {
+                let answer = self.seat(session, player, shares);
                 self.pending.push(Pending::Slot(reply, answer));
             }
             Command::Control { session, expected, control, viewer, reply } => {
@@ -234,7 +234,7 @@ impl Worker {
         self.find_info(id, viewer)
     }
 
-    fn seat(&mut self, id: Uuid, player: Uuid) -> Result<u8, Refusal> {
+    fn seat(&mut self, id: Uuid, player: Uuid, shares: Vec<Share>) -> Result<u8, Refusal> {
         let key = self.find(id)?;
         let input = Input::Seat { player: player.as_u128() };
         let answer = match self.turned_away(key, input) {
@@ -242,7 +242,9 @@ impl Worker {
             None => self.apply(key, input, None),
         };
         self.named(key, answer)?;
-        self.sessions[key].fight.slot_of(player.as_u128()).ok_or_else(|| Reason::Internal.into())
+        let session = self.sessions.get_mut(key).ok_or(Reason::Internal)?;
+        session.shares.extend(shares);
+        session.fight.slot_of(player.as_u128()).ok_or_else(|| Reason::Internal.into())
     }
 
     fn control(

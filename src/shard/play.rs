@@ -152,6 +152,7 @@ impl Worker {
             self.publish(key);
         }
         if self.sessions[key].outline() != outline {
+            self.sessions[key].release_seats();
             self.announced.push((key, News::Changed));
         }
         // One that only shows its result is no longer live to its owner, who may have ended it.

@@ -16,7 +16,7 @@ use super::fog::Fog;
 use crate::hub::{Mode, NewFight};
 use crate::limits;
 use crate::log::{Description, SessionRecord};
-use crate::records::holdings::weight;
+use crate::records::holdings::{arena, weight};
 use crate::records::{Holdings, Share};
 use crate::replays::chunks::Unwritten;
 use crate::replays::{ChunkWriter, Folder, Recorder, Recording};
@@ -167,6 +167,11 @@ impl Session {
     /// Takes what it has of those who pay for it, after a restart.
     pub fn hold_again(&mut self, holdings: &Holdings) {
         self.shares = vec![holdings.hold(self.facts.creator, weight(self.fight.seats()))];
+        if self.facts.creator == arena() {
+            // What they share an address with is not known any more.
+            let players = self.players().map(|participant| Uuid::from_u128(participant.player()));
+            self.shares.extend(players.map(|player| holdings.hold_seat(player)).collect::<Vec<_>>());
+        }
         if self.is_over() {
             self.shares.iter_mut().for_each(Share::end);
         }
@@ -308,9 +313,18 @@ impl Session {
         }
     }
 
-    /// What the store has to be told of when it changes: version, status, how many take part.
-    pub fn outline(&self) -> (u64, SessionStatus, usize) {
-        (self.facts.version, self.fight.lifecycle().status(), self.players().count())
+    /// What the store has to be told of when it changes: version, status, how many take part, and how many seats have changed
+    /// hands.
+    pub fn outline(&self) -> (u64, SessionStatus, usize, usize) {
+        let fight = &self.fight;
+        (self.facts.version, fight.lifecycle().status(), fight.seats_taken(), fight.given_up().len())
+    }
+
+    /// Gives back what it has of those who have given up their seats.
+    pub fn release_seats(&mut self) {
+        let fight = &self.fight;
+        let sits = |player: Uuid| fight.slot_of(player.as_u128()).is_some_and(|slot| !fight.is_vacant(slot));
+        self.shares.retain(|share| share.seat().is_none_or(sits));
     }
 
     fn note(&mut self, wall: u64, step: &Step, added: Totals) {

@@ -39,6 +39,7 @@ impl Session {
             remaining_ms: life.remaining(time),
             seats: fight.seats(),
             participants: self.participants(audience),
+            gone: self.gone().collect(),
             created_at: system_time(facts.created_at),
             started_at: facts.started_at.map(system_time),
             ended_at: facts.ended_at.map(system_time),
@@ -94,6 +95,12 @@ impl Session {
     /// Those that the server does not play, which come first.
     pub(super) fn players(&self) -> impl Iterator<Item = &Participant> {
         self.fight.participants().iter().take_while(|participant| participant.enemy().is_none())
+    }
+
+    /// Who had a seat and has none: somebody else took it after they had given it up.
+    pub(super) fn gone(&self) -> impl Iterator<Item = Uuid> {
+        let gone = self.fight.given_up().iter().map(|&(_, player)| player);
+        gone.filter(|&player| self.fight.slot_of(player).is_none()).map(Uuid::from_u128)
     }
 
     fn participants(&self, audience: Audience) -> Vec<ParticipantInfo> {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod abilities;
+mod arena;
 mod bad_input;
 mod bare;
 mod bots;

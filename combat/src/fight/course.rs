@@ -119,7 +119,7 @@ impl Fight {
     /// Whether there are enough to begin with: all, or two where others can come later, or one against the server.
     fn can_start(&self) -> bool {
         let least = if self.against_server() { 1 } else { 2 };
-        self.gathered || (self.rules.late_join > 0 && self.participants.len() - self.vacant().count() >= least)
+        self.gathered || (self.rules.late_join > 0 && self.seats_taken() >= least)
     }
 
     /// Nobody waits for those who are eliminated, nor for a fight that has started already.

@@ -69,8 +69,9 @@ pub struct Fight {
     gathered: bool,
     /// Players by seat, then the server's enemies.
     participants: Vec<Participant>,
-    /// Seats that were given up while others were still free, and whose they were before somebody else took them.
-    given_up: SmallVec<[(Slot, PlayerId); 0]>,
+    /// Seats that were given up while others were still free, and whose they were before somebody else took them. Few fights have
+    /// any, and all are small.
+    given_up: Option<Box<GivenUp>>,
     /// Of the seats that were given a team; the others are dealt.
     teams: SmallVec<[u8; 0]>,
     /// No timer fires before this: the soonest, or sooner.
@@ -83,6 +84,12 @@ pub struct Fight {
     /// Somebody has fallen in this moment; judged when the moment is over, so never between two inputs.
     #[serde(skip)]
     fallen: Option<EndReason>,
+}
+
+/// See [`Fight::given_up`].
+#[derive(Debug, Clone, Default, Hash, Serialize, Deserialize)]
+struct GivenUp {
+    seats: Vec<(Slot, PlayerId)>,
 }
 
 /// Sums over the fight.
@@ -137,7 +144,7 @@ impl Fight {
             seats,
             gathered: taken == seats,
             participants: Vec::with_capacity(participants.len()),
-            given_up: SmallVec::new(),
+            given_up: None,
             teams: teams.into_iter().collect(),
             due: 0,
             totals: Totals::default(),
@@ -292,9 +299,20 @@ impl Fight {
         &self.totals
     }
 
+    /// Seats of players that are taken and have not been given up.
+    pub fn seats_taken(&self) -> usize {
+        let players = self.participants.iter().take_while(|p| p.enemy.is_none()).count();
+        players - self.vacant().count()
+    }
+
+    /// Whether the seat has been given up while the fight waits for others to be taken: it can be taken again.
+    pub fn is_vacant(&self, slot: Slot) -> bool {
+        self.vacant().any(|vacant| vacant == slot)
+    }
+
     /// Who gave up a seat that somebody else has taken since, seat by seat: who sat in it first, is first.
     pub fn given_up(&self) -> &[(Slot, PlayerId)] {
-        &self.given_up
+        self.given_up.as_ref().map_or(&[], |given_up| &given_up.seats)
     }
 
     /// The slot `player` sits in.

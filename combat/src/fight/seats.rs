@@ -22,7 +22,7 @@ impl Fight {
         self.wake(participant.forfeit_at.unwrap_or(Millis::MAX));
         if let Some(before) = self.participants.get_mut(seat) {
             if before.player != player {
-                self.given_up.push((slot, before.player));
+                self.given_up.get_or_insert_default().seats.push((slot, before.player));
             }
             *before = participant;
         } else {
@@ -40,9 +40,9 @@ impl Fight {
     /// Where the player can sit down: a seat it has given up, or another that was, or the next.
     pub(super) fn free_seat(&self, player: PlayerId) -> Result<Slot, Refusal> {
         if let Some(slot) = self.slot_of(player) {
-            return if self.vacant().any(|vacant| vacant == slot) { Ok(slot) } else { Err(Refusal::AlreadySeated) };
+            return if self.is_vacant(slot) { Ok(slot) } else { Err(Refusal::AlreadySeated) };
         }
-        if self.given_up.len() < super::MOST_GIVEN_UP
+        if self.given_up().len() < super::MOST_GIVEN_UP
             && let Some(slot) = self.vacant().next()
         {
             return Ok(slot);
@@ -59,7 +59,7 @@ impl Fight {
         step.touch(slot, Fields::SEAT);
         step.note(Event::Seated { by: slot });
         self.look_around(step);
-        let gathered = self.participants.len() - self.vacant().count() >= usize::from(self.seats);
+        let gathered = self.seats_taken() >= usize::from(self.seats);
         if self.lifecycle.has_started() {
             self.join_turns(slot);
             self.give_passives(slot, step);
