@@ -276,6 +276,16 @@ describe("the course of a fight", () => {
     assert.match(advice("fight", game, false), /by itself/);
   });
 
+  test("a seat that was given up is waited for again, and whoever takes it begins anew", async () => {
+    const { game, feed } = await fight(viewWith([participant(0, 0, 0, 0, OWN), participant(1, 1, 900, 0)], { seats: 3, phase: { ...PREPARES, until: 300_000 } }));
+    assert.equal(game.seated, 2);
+    await feed.delta(0, { ev: [{ k: "forfeited", by: 1 }], p: [{ i: 1, status: "eliminated" }] });
+    assert.equal(game.seated, 1);
+    await feed.delta(0, { ev: [{ k: "seated", by: 1 }], p: [{ i: 1, ...participant(1, 1, 900, 0) }] });
+    assert.equal(game.seated, 2);
+    assert.equal(game.view.participants[1].status, "active");
+  });
+
   test("what was not answered goes again under its id after a new join, and new ids rise", async () => {
     const { game, feed, said, join } = await fight();
     game.act("attack");

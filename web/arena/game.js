@@ -101,9 +101,11 @@ export class Game extends EventTarget {
     return slot >= this.view.seats;
   }
 
-  /** How many seats of players are taken. */
+  /** How many seats of players are taken. Before the fight begins one that was given up is free again. */
   get seated() {
-    return this.view === null ? 0 : Math.min(this.view.seats, this.view.participants.length);
+    const players = this.view?.participants.slice(0, this.view.seats) ?? [];
+    const free = this.status === "initializing" ? players.filter(({ status }) => status === "eliminated").length : 0;
+    return players.length - free;
   }
 
   get full() {
