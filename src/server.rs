@@ -107,6 +107,7 @@ impl Server {
         tracing::info!(sessions = live, elapsed_ms = started.elapsed().as_millis(), "store read");
         records.book().tell(Arc::clone(&counting) as Arc<dyn Witness>);
         let (hub, shards) = start_shards(&config, &records, &library).await?;
+        let lobby = Lobby::recall(&hub, records.store()).await;
         let stop_committing = CancellationToken::new();
         let retention_ms = config.retention_days * 24 * 60 * 60 * 1000;
         let witness = Arc::clone(&counting) as Arc<dyn Witness>;
@@ -117,7 +118,7 @@ impl Server {
             hub,
             tickets: Tickets::new(own),
             key,
-            lobby: Lobby::default(),
+            lobby,
             origins: Origins::new(config.allow_origin.clone()),
             metrics,
             rates: RateLimits::new(&config),

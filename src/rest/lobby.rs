@@ -1,20 +1,21 @@
-//! The arena's lobby: for every kind of fight the one session that waits for players. Nothing else is remembered; who sits
-//! where the session itself knows, and it gives up the seats that nobody comes for.
+//! The arena's lobby: for every kind of fight the one session that waits for players. Nothing else is remembered, and after a
+//! restart not even that has to be: who sits where the session itself knows, and it gives up the seats that nobody comes for.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tiltyard_combat::{Difficulty, ParticipantStatus, Ruleset, SessionStatus};
 use tiltyard_protocol::Reason;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::hub::{Hub, Mode, NewFight, Refusal, Viewer};
+use crate::hub::{FightInfo, Hub, Mode, NewFight, Refusal, Viewer};
 use crate::limits;
 use crate::records::{Holdings, holdings};
 use crate::rules::DEFAULT;
+use crate::store::{CombatFilter, FightStatus, Store};
 
 /// Kinds of arena fight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,8 +51,11 @@ pub struct Comer {
 #[derive(Debug, Default)]
 pub struct Lobby {
     /// Bounded by what can be wished for.
-    waiting: std::sync::Mutex<HashMap<(Kind, Difficulty, String), Place>>,
+    waiting: std::sync::Mutex<HashMap<Wished, Place>>,
 }
+
+/// Kind, difficulty and the ruleset's name.
+type Wished = (Kind, Difficulty, String);
 
 /// The session that waits.
 type Place = Arc<Mutex<Option<Uuid>>>;
@@ -100,10 +104,45 @@ impl Kind {
 }
 
 impl Lobby {
+    /// A lobby that leads players to the sessions of the arena that wait already, from before a restart: the newest of each kind.
+    pub async fn recall(hub: &Hub, store: &dyn Store) -> Self {
+        let lobby = Self::default();
+        match lobby.recalled(hub, store).await {
+            Ok(0) => {}
+            Ok(sessions) => tracing::info!(sessions, "fights of the arena wait for players"),
+            Err(refusal) => tracing::warn!(
+                reason = refusal.reason.name(),
+                "fights of the arena that wait could not be looked for; players are led to new ones"
+            ),
+        }
+        lobby
+    }
+
+    async fn recalled(&self, hub: &Hub, store: &dyn Store) -> Result<usize, Refusal> {
+        let (status, player, limit) = (FightStatus::Initializing, Some(holdings::arena()), 100);
+        let (mut before, mut found) = (None, 0);
+        loop {
+            let page = store.list_combat(&CombatFilter { status, mode: None, player, before, limit }).await?;
+            let ids: Vec<Uuid> = page.sessions.iter().map(|row| row.id).collect();
+            let mut fights = hub.read_many(Viewer::All, &ids).await?;
+            fights.sort_by_key(|fight| std::cmp::Reverse(fight.id));
+            for fight in fights.iter().filter(|fight| waits(fight)) {
+                let Some(place) = wished(fight).map(|wish| self.place(wish)) else { continue };
+                let mut waiting = place.lock().await;
+                found += usize::from(waiting.is_none());
+                waiting.get_or_insert(fight.id);
+            }
+            before = ids.last().copied().filter(|_| page.more);
+            if before.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     /// Seats the comer in the waiting session, or in a new one where there is none that takes it. Asked again while the session
     /// has not begun, it is the same seat. To be run to its end: given up half-way it leaves a session that nobody is led to.
     pub async fn seat(&self, hub: &Hub, holdings: &Holdings, wish: &Wish, comer: Comer) -> Result<(Uuid, u8), Refusal> {
-        let place = self.place(wish);
+        let place = self.place((wish.kind, wish.difficulty, wish.ruleset.name.clone()));
         let mut waiting = place.lock().await;
         if let Some(session) = *waiting
             && let Some(slot) = join(hub, holdings, session, comer).await?
@@ -118,11 +157,25 @@ impl Lobby {
         Ok((fight.id, 0))
     }
 
-    fn place(&self, wish: &Wish) -> Place {
-        let key = (wish.kind, wish.difficulty, wish.ruleset.name.clone());
+    fn place(&self, wished: Wished) -> Place {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(waiting.entry(key).or_default())
+        Arc::clone(waiting.entry(wished).or_default())
     }
+}
+
+/// Whether a session has seats that can be taken.
+fn waits(fight: &FightInfo) -> bool {
+    let taken = fight.participants.iter().filter(|seat| seat.status != ParticipantStatus::Eliminated).count();
+    fight.status == SessionStatus::Initializing && taken < usize::from(fight.seats)
+}
+
+/// What was wished for when a fight was made, see [`fight`].
+fn wished(fight: &FightInfo) -> Option<Wished> {
+    let settings: Value = serde_json::from_str(&fight.settings).ok()?;
+    let kind = Kind::named(settings["arena"].as_str()?)?;
+    let difficulty = settings["difficulty"].as_str()?;
+    let difficulty = Difficulty::ALL.into_iter().find(|known| known.name() == difficulty)?;
+    Some((kind, difficulty, fight.ruleset.clone()))
 }
 
 /// A seat in `session`; `None` where it takes nobody any more.

@@ -174,6 +174,21 @@ async fn who_drops_while_waiting_is_met_by_the_next() {
 }
 
 #[tokio::test]
+async fn who_waits_is_met_by_the_next_also_after_a_restart() {
+    let mut arena = Arena::start();
+    let ((ann, _), (bob, _)) = (arena.player(), arena.player());
+    let wish = json!({ "kind": "duel", "difficulty": "hard" });
+    let seat = async |arena: &Arena, player| {
+        let token = arena.case.node.player(player);
+        arena.case.post("/arena/seats", &wish).by(&token).expect(200).await.text("session_id").to_owned()
+    };
+    let first = seat(&arena, ann).await;
+    soon(async { while arena.listed(&arena.case.node.player(ann)).await == 0 {} }).await;
+    arena.case.node.crash_and_restart();
+    assert_eq!(seat(&arena, bob).await, first);
+}
+
+#[tokio::test]
 async fn who_meets_one_that_does_not_come_has_won_soon() {
     let arena = Arena::start();
     let ((_, ghost), (bob, token)) = (arena.player(), arena.player());
