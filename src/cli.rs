@@ -119,6 +119,9 @@ pub struct Flags {
     /// fdatasync the log once per turn: acknowledged actions survive power loss
     #[arg(long)]
     pub sync: bool,
+    /// For one start: leave out what cannot be read of a damaged log, tell what is lost, and keep the damaged files aside
+    #[arg(long)]
+    pub accept_loss: bool,
     /// Filter of the log; `TILTYARD_LOG` stands below it [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,

@@ -45,6 +45,9 @@ pub struct Config {
     pub shards: usize,
     /// fdatasync the log once per turn.
     pub sync: bool,
+    /// Leave out what cannot be read of the log, instead of not starting. By flag alone: it is said once, for one start.
+    #[serde(skip)]
+    pub accept_loss: bool,
     /// Days for which ended sessions are kept.
     pub retention_days: u64,
     /// Filter of the log: `info`, or `warn,tiltyard::access=debug`.
@@ -154,6 +157,7 @@ impl Config {
             return Err(ConfigError::UnknownKeys(unknown));
         }
         let mut config: Self = merged.try_deserialize()?;
+        config.accept_loss = flags.accept_loss;
         config.check()?;
         Ok(config)
     }

@@ -197,6 +197,7 @@ async fn start_shards(
         shards: config.shards,
         data: config.data.clone(),
         sync: config.sync,
+        accept_loss: config.accept_loss,
         allowance: Allowance::of(config),
         book,
         library,

@@ -4,8 +4,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use super::entry::{self, Entry, FRAME_HEADER, MAGIC};
+use uuid::Uuid;
+
+use super::entry::{self, Entry};
+use super::frame;
+use super::segment::{self, HEADING, Heading};
 use crate::limits;
 
 /// A shard's journal.
@@ -13,7 +18,11 @@ use crate::limits;
 pub struct Journal {
     folder: PathBuf,
     shard: usize,
+    /// Of the node.
+    shards: usize,
     segment: u64,
+    /// Of the segment's frames.
+    salt: u32,
     file: File,
     /// Where the next frame goes: everything before is whole.
     end: u64,
@@ -28,28 +37,67 @@ pub struct Journal {
     pub(crate) failing: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
 
-/// Room for the frame's header and the turn's wall time.
-const BATCH_START: usize = FRAME_HEADER + 8;
+/// Room for the frame's head and the turn's wall time.
+const BATCH_START: usize = frame::HEADER + 8;
+
+/// Which segment: of which shard, of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub shard: usize,
+    pub shards: usize,
+    pub segment: u64,
+}
 
 impl Journal {
-    /// Starts segment `segment` of `shard` in `folder` with `checkpoint`, the entries of every session there is.
+    /// Starts a segment in `folder` with `checkpoint`, the entries of every session there is. It has its name when the
+    /// checkpoint is complete, and where `durable`, on the disk; after an error there is nothing of it.
     pub fn create<'a>(
         folder: &Path,
-        shard: usize,
-        segment: u64,
+        place: Place,
         sync: bool,
+        durable: bool,
         checkpoint: impl Iterator<Item = Entry<'a>>,
     ) -> io::Result<Self> {
-        let path = path(folder, shard, segment);
+        let path = segment::path(folder, place.shard, place.segment);
         let unfinished = path.with_extension("new");
-        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&unfinished)?;
-        file.write_all_at(MAGIC, 0)?;
+        let begun = Self::begin(folder, &unfinished, place, checkpoint).and_then(|mut journal| {
+            if durable {
+                journal.file.sync_data()?;
+            }
+            fs::rename(&unfinished, &path)?;
+            if durable {
+                File::open(folder)?.sync_data()?;
+            }
+            journal.sync = sync;
+            Ok(journal)
+        });
+        begun.inspect_err(|_| {
+            // What there is of it takes the room that the old segment needs to grow on.
+            let _ = fs::remove_file(&unfinished);
+        })
+    }
+
+    fn begin<'a>(
+        folder: &Path,
+        file: &Path,
+        place: Place,
+        checkpoint: impl Iterator<Item = Entry<'a>>,
+    ) -> io::Result<Self> {
+        let Place { shard, shards, segment } = place;
+        let file = OpenOptions::new().create(true).truncate(true).write(true).open(file)?;
+        #[allow(clippy::cast_possible_truncation)] // Any bits do.
+        let salt = Uuid::new_v4().as_u128() as u32;
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let heading = Heading { salt, shard: number(shard), shards: number(shards) };
+        file.write_all_at(&heading.bytes(), 0)?;
         let mut journal = Self {
             folder: folder.to_owned(),
             shard,
+            shards,
             segment,
+            salt,
             file,
-            end: MAGIC.len() as u64,
+            end: HEADING as u64,
             checkpoint_end: 0,
             sync: false,
             batch: vec![0; BATCH_START],
@@ -64,15 +112,7 @@ impl Journal {
         }
         journal.push(&Entry::CheckpointEnd);
         journal.append(0)?;
-        if sync {
-            journal.file.sync_data()?;
-        }
-        fs::rename(&unfinished, &path)?;
-        if sync {
-            File::open(folder)?.sync_data()?;
-        }
         journal.checkpoint_end = journal.end;
-        journal.sync = sync;
         Ok(journal)
     }
 
@@ -94,8 +134,8 @@ impl Journal {
     /// Writes the turn's entries as one frame and returns its bytes. After an error nothing of the turn is in the log; the same
     /// call may be tried again, and nothing that the turn produced may be shown before one succeeds.
     pub fn append(&mut self, wall_ms: u64) -> io::Result<u64> {
-        self.batch[FRAME_HEADER..BATCH_START].copy_from_slice(&wall_ms.to_le_bytes());
-        entry::seal(&mut self.batch);
+        self.batch[frame::HEADER..BATCH_START].copy_from_slice(&wall_ms.to_le_bytes());
+        frame::seal(&mut self.batch, self.salt);
         #[cfg(test)]
         if self.failing.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
@@ -121,17 +161,31 @@ impl Journal {
         self.checkpoint_end = self.end;
     }
 
-    /// Goes on in a new segment that begins with `checkpoint`. The old one is removed; after an error it is still in use.
-    pub fn rotate<'a>(&mut self, checkpoint: impl Iterator<Item = Entry<'a>>) -> io::Result<()> {
+    /// Goes on in a new segment that begins with `checkpoint`. The old one is removed as soon as the new one is on the disk, which
+    /// the shard waits for only where it waits for the disk at all; after an error the old one is still in use.
+    ///
+    /// `others` waits for the disk to have what the checkpoint refers to.
+    pub fn rotate<'a>(
+        &mut self,
+        others: impl FnOnce() -> io::Result<()> + Send + 'static,
+        checkpoint: impl Iterator<Item = Entry<'a>>,
+    ) -> io::Result<()> {
         debug_assert!(!self.has_batch(), "a segment ends between turns");
-        let next = Self::create(&self.folder, self.shard, self.segment + 1, self.sync, checkpoint)?;
-        let old = std::mem::replace(self, next);
-        fs::remove_file(path(&old.folder, old.shard, old.segment))
-    }
-
-    /// Syncs what a checkpoint is going to refer to, where appends wait for the disk.
-    pub fn sync_others(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        if self.sync { sync() } else { Ok(()) }
+        let place = Place { shard: self.shard, shards: self.shards, segment: self.segment + 1 };
+        if self.sync {
+            others()?;
+            *self = Self::create(&self.folder, place, true, true, checkpoint)?;
+            tell(self.shard, retire(&self.folder, self.shard, self.segment));
+            return Ok(());
+        }
+        *self = Self::create(&self.folder, place, false, false, checkpoint)?;
+        let (file, folder, shard, segment) = (self.file.try_clone(), self.folder.clone(), self.shard, self.segment);
+        let retiring = move || {
+            let synced = others().and_then(|()| file?.sync_data()).and_then(|()| File::open(&folder)?.sync_data());
+            tell(shard, synced.and_then(|()| retire(&folder, shard, segment)));
+        };
+        tell(shard, thread::Builder::new().name(format!("log-{shard}")).spawn(retiring).map(drop));
+        Ok(())
     }
 
     /// Gives back the room that the largest turn needed.
@@ -145,7 +199,18 @@ impl Journal {
     }
 }
 
-/// The file of a segment.
-fn path(folder: &Path, shard: usize, segment: u64) -> PathBuf {
-    folder.join(format!("{shard}-{segment}.journal"))
+/// Removes the segments of a shard before this one, which is on the disk.
+fn retire(folder: &Path, shard: usize, segment: u64) -> io::Result<()> {
+    let segments = segment::all(folder)?.remove(&shard).unwrap_or_default();
+    for (_, path) in segments.range(..segment) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+/// An old segment that is still there does no harm but for its room.
+fn tell(shard: usize, retired: io::Result<()>) {
+    if let Err(error) = retired {
+        tracing::error!(shard, %error, "an old segment of the log was not removed; the next checkpoint tries again");
+    }
 }

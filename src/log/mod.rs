@@ -13,9 +13,11 @@
 //! to recover. A new generation is written at every start, which is also when the number of shards may change.
 
 pub mod entry;
+pub mod frame;
 pub mod journal;
 pub mod recovery;
+pub mod segment;
 
 pub use entry::{Description, Entry, SessionRecord};
 pub use journal::Journal;
-pub use recovery::Recovered;
+pub use recovery::{Found, Recovered};

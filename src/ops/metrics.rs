@@ -78,7 +78,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 33] = [
+const SHARD_FIGURES: [(&str, &str, Read); 35] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -121,6 +121,10 @@ const SHARD_FIGURES: [(&str, &str, Read); 33] = [
     }),
     ("tiltyard_log_bytes_total", "Bytes appended to the log.", |stats| stats.log_bytes),
     ("tiltyard_log_failures_total", "Appends the log refused.", |stats| stats.log_failures),
+    ("tiltyard_log_torn_bytes_total", "Bytes that the start has cut off a torn log.", |stats| stats.log_torn_bytes),
+    ("tiltyard_log_lost_turns_total", "Turns of a damaged log that the start has left out.", |stats| {
+        stats.log_lost_turns
+    }),
     ("tiltyard_replay_bytes_total", "Bytes appended to files of replays.", |stats| stats.replay_bytes),
     ("tiltyard_replay_failures_total", "Turns whose parts of replays could not be written.", |stats| {
         stats.replay_failures

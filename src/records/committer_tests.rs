@@ -117,6 +117,7 @@ impl World {
             shards: 1,
             data: folder.path().to_owned(),
             sync: false,
+            accept_loss: false,
             allowance: Allowance::UNLIMITED,
             book,
             library,

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::recorder::Recorder;
 use crate::limits;
-use crate::log::entry::{self, FRAME_HEADER};
+use crate::log::frame::{self, HEADER};
 
 /// Which file: of which shard, and its number, unlike that of any other file of the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct FileId {
     shard: u16,
     n: u32,
 }
+
+/// Of the frames in such files: they are told apart from those of the log.
+const SALT: u32 = 0x7061_7274;
 
 /// Where a part of a tape is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +62,8 @@ pub struct ChunkWriter {
     folder: Arc<Folder>,
     shard: u16,
     current: Option<Current>,
+    /// Files that were finished since the disk was known to have everything.
+    finished: Vec<PathBuf>,
     /// The frames of this turn.
     batch: Vec<u8>,
     /// What of the batch is whose.
@@ -78,6 +83,13 @@ struct Current {
     file: File,
     /// Everything before is whole.
     end: u64,
+}
+
+/// Files that the disk may not have yet.
+#[derive(Debug)]
+pub struct Unsynced {
+    folder: PathBuf,
+    files: Vec<PathBuf>,
 }
 
 /// A part in the batch.
@@ -107,6 +119,20 @@ struct Heading {
 impl ChunkFile {
     pub fn id(&self) -> FileId {
         self.id
+    }
+}
+
+impl Unsynced {
+    /// Waits until the disk has them, but for those that nobody needed any more.
+    pub fn sync(&self) -> io::Result<()> {
+        for path in &self.files {
+            match File::open(path) {
+                Ok(file) => file.sync_data()?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.files.is_empty() { Ok(()) } else { File::open(&self.folder)?.sync_data() }
     }
 }
 
@@ -189,6 +215,7 @@ impl ChunkWriter {
             folder,
             shard: u16::try_from(shard).unwrap_or(u16::MAX),
             current: None,
+            finished: Vec::new(),
             batch: Vec::new(),
             owners: Vec::new(),
             failure: None,
@@ -225,14 +252,14 @@ impl ChunkWriter {
         };
         let place = Place { file: current.chunks.id, offset: current.end + self.batch.len() as u64 };
         let start = self.batch.len();
-        self.batch.resize(start + FRAME_HEADER, 0);
+        self.batch.resize(start + HEADER, 0);
         let batch = std::mem::take(&mut self.batch);
         let heading = Heading { session, before };
         self.batch = postcard::to_extend(&heading, batch).expect("a heading has no value that postcard refuses");
         let part = self.batch.len();
         self.batch.extend_from_slice(recorder.tape());
         self.owners.push(Owner { session, part: part..self.batch.len(), before });
-        entry::seal(&mut self.batch[start..]);
+        frame::seal(&mut self.batch[start..], SALT);
         recorder.written(place, &current.chunks);
     }
 
@@ -262,7 +289,7 @@ impl ChunkWriter {
         if let Some(current) = &mut self.current {
             current.end += bytes;
             if current.end > limits::CHUNK_FILE_BYTES {
-                self.current = None;
+                self.finished.extend(self.current.take().map(|current| current.chunks.path.clone()));
             }
         }
         Ok(bytes)
@@ -277,9 +304,15 @@ impl ChunkWriter {
         current.file.write_all_at(&self.batch, current.end)
     }
 
-    /// Waits until the disk has everything that was written. Before a checkpoint refers to it.
-    pub fn sync(&self) -> io::Result<()> {
-        self.current.as_ref().map_or(Ok(()), |current| current.file.sync_data())
+    /// What a checkpoint is going to refer to and the disk may not have. [`ChunkWriter::synced`] when it is taken care of.
+    pub fn unsynced(&self) -> Unsynced {
+        let current = self.current.iter().map(|current| current.chunks.path.clone());
+        Unsynced { folder: self.folder.path.clone(), files: self.finished.iter().cloned().chain(current).collect() }
+    }
+
+    /// What was unsynced is on the disk, or on its way.
+    pub fn synced(&mut self) {
+        self.finished.clear();
     }
 
     /// Removes the files that no session needs any more, of whatever shard.
@@ -298,16 +331,16 @@ impl ChunkWriter {
 pub fn read(file: &ChunkFile, session: Uuid, offset: u64) -> io::Result<(Vec<u8>, Option<Place>)> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", file.path.display()));
     let open = File::open(&file.path)?;
-    let mut header = [0; FRAME_HEADER];
+    let mut header = [0; HEADER];
     open.read_exact_at(&mut header, offset)?;
     let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
     if length > limits::CHUNK_MOST_BYTES {
         return Err(bad("a part that is too long"));
     }
     let mut frame = header.to_vec();
-    frame.resize(FRAME_HEADER + length, 0);
-    open.read_exact_at(&mut frame[FRAME_HEADER..], offset + FRAME_HEADER as u64)?;
-    let payload = entry::next_frame(&mut frame.as_slice()).map_err(|damage| bad(&damage.to_string()))?;
+    frame.resize(HEADER + length, 0);
+    open.read_exact_at(&mut frame[HEADER..], offset + HEADER as u64)?;
+    let payload = frame::next(&mut frame.as_slice(), SALT).map_err(|damage| bad(&damage.to_string()))?;
     let payload = payload.ok_or_else(|| bad("nothing where a part should be"))?;
     let (heading, part): (Heading, _) =
         postcard::take_from_bytes(payload).map_err(|_| bad("a part without a heading"))?;
@@ -327,11 +360,13 @@ pub fn salvage(files: &[Arc<ChunkFile>], session: Uuid) -> Vec<u8> {
     let order = |place: Place| -> Order { (place.file.n, place.offset) };
     for file in files {
         let Ok(bytes) = fs::read(&file.path) else { continue };
-        let mut offset = 0;
-        while let Some(frame) = bytes.get(offset..).and_then(frame) {
-            let place = order(Place { file: file.id, offset: offset as u64 });
-            offset += frame.len();
-            let Ok(Some(payload)) = entry::next_frame(&mut &*frame) else { continue };
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let place = order(Place { file: file.id, offset: (bytes.len() - rest.len()) as u64 });
+            let Ok(Some(payload)) = frame::next(&mut rest, SALT) else {
+                rest = &rest[1..];
+                continue;
+            };
             let Ok((heading, part)) = postcard::take_from_bytes::<Heading>(payload) else { continue };
             let before = heading.before.map(order);
             let newer = parts.get(&before).is_none_or(|(known, _)| *known < place);
@@ -346,10 +381,4 @@ pub fn salvage(files: &[Arc<ChunkFile>], session: Uuid) -> Vec<u8> {
         before = Some(place);
     }
     tape
-}
-
-/// The first frame in `bytes`, damaged or not, as long as its length is one that a frame can have.
-fn frame(bytes: &[u8]) -> Option<&[u8]> {
-    let length = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
-    (length <= limits::CHUNK_MOST_BYTES).then(|| bytes.get(..FRAME_HEADER + length)).flatten()
 }

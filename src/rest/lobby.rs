@@ -271,6 +271,7 @@ mod tests {
             shards: 2,
             data,
             sync: false,
+            accept_loss: false,
             allowance: Allowance::UNLIMITED,
             book: Arc::default(),
             library,

@@ -49,7 +49,7 @@ pub use stats::Stats;
 pub use told::OUTSIDERS;
 pub use wire::event_of;
 
-use crate::log::recovery::{self, RecoveryError};
+use crate::log::recovery::{self, Found, RecoveryError};
 use crate::records::FightBook;
 use crate::rules::Library;
 use crate::socket::budget::Allowance;
@@ -63,6 +63,8 @@ pub struct ShardConfig {
     pub data: PathBuf,
     /// Wait for the disk with every turn: what is acknowledged then survives a loss of power, not only of the process.
     pub sync: bool,
+    /// Leave out what cannot be read of the log, instead of not starting.
+    pub accept_loss: bool,
     /// Where the store's news of fights go.
     pub book: Arc<FightBook>,
     /// How fast a connection may send.
@@ -83,12 +85,15 @@ pub enum StartError {
 /// Recovers the log and starts one thread per shard.
 pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<()>>), StartError> {
     let started = std::time::Instant::now();
-    let recovered = recovery::recover(&config.data, config.shards.max(1), config.sync, &config.library)?;
+    let (data, shards) = (&config.data, config.shards.max(1));
+    let recovered = recovery::recover(data, shards, config.sync, config.accept_loss, &config.library)?;
     let sessions: usize = recovered.shards.iter().map(|(_, records)| records.len()).sum();
     tracing::info!(
         sessions,
-        inputs = recovered.inputs,
-        torn_bytes = recovered.torn_bytes,
+        inputs = recovered.found.inputs,
+        torn_bytes = recovered.found.torn_bytes,
+        lost_frames = recovered.found.lost_frames,
+        failed = recovered.found.failed,
         elapsed_ms = started.elapsed().as_millis(),
         "log recovered"
     );
@@ -96,8 +101,9 @@ pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<(
     let (mut handles, mut threads) = (Vec::new(), Vec::new());
     let shards = recovered.shards.len();
     for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
-        let place =
-            worker::Place { number, shards, folder: Arc::clone(&recovered.folder), allowance: config.allowance };
+        let found = if number == 0 { recovered.found } else { Found::default() };
+        let folder = Arc::clone(&recovered.folder);
+        let place = worker::Place { number, shards, folder, allowance: config.allowance, found };
         let (handle, mut worker) = worker::Worker::new(place, journal, records, Arc::clone(&config.book))?;
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {

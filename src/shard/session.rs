@@ -94,6 +94,10 @@ pub struct Member {
 }
 
 impl Session {
+    /// The host time of an input that cannot be stepped again.
+    #[cfg(test)]
+    pub const PANICS_AT: u64 = 123_456_789;
+
     /// A new session at the shard's time `now` and the wall time `wall`.
     pub fn new(asked: NewFight, seed: u64, now: u64, wall: u64) -> Self {
         let participants: Vec<u128> = asked.participants.iter().map(Uuid::as_u128).collect();
@@ -251,6 +255,8 @@ impl Session {
 
     /// Steps an input from the log again.
     pub fn replay(&mut self, at: u64, wall: u64, input: Input) {
+        #[cfg(test)]
+        assert_ne!(at, Self::PANICS_AT, "asked to panic");
         let mut step = Step::default();
         let _answered_before = self.handle_input(at, wall, input, &mut step);
     }

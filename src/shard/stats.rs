@@ -138,6 +138,10 @@ stats! {
     log_bytes,
     /// Tries to append that failed.
     log_failures,
+    /// Bytes that the start has cut off a torn log.
+    log_torn_bytes,
+    /// Turns of a damaged log that the start has left out.
+    log_lost_turns,
     /// Bytes appended to files of replays.
     replay_bytes,
     /// Turns whose parts of replays could not be written.

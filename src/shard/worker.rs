@@ -24,7 +24,7 @@ use super::welcome::Rulebooks;
 use super::wheel::Wheel;
 use crate::hub::Viewer;
 use crate::limits;
-use crate::log::{Entry, Journal, SessionRecord};
+use crate::log::{Entry, Found, Journal, SessionRecord};
 use crate::ops::memory;
 use crate::records::{FightBook, News};
 use crate::replays::{ChunkWriter, Folder};
@@ -107,6 +107,8 @@ pub struct Place {
     pub folder: Arc<Folder>,
     /// How fast a connection may send.
     pub allowance: Allowance,
+    /// What the start found in the log, for one shard to tell.
+    pub found: Found,
 }
 
 /// What the wheel wakes.
@@ -170,7 +172,7 @@ fn millis(duration: Duration) -> u64 {
 impl Worker {
     /// The shard at `place`, going on with `records`.
     pub fn new(
-        Place { number, shards, folder, allowance }: Place,
+        Place { number, shards, folder, allowance, found }: Place,
         journal: Journal,
         records: Vec<SessionRecord>,
         book: Arc<FightBook>,
@@ -194,7 +196,12 @@ impl Worker {
             admission: Admission::default(),
             wheel: Wheel::default(),
             clock: Clock::new(),
-            stats: Stats::default(),
+            stats: Stats {
+                log_torn_bytes: found.torn_bytes,
+                log_lost_turns: found.lost_frames,
+                panics: found.failed,
+                ..Stats::default()
+            },
             next_no: 0,
             draining: false,
             messages_tidied: 0,
@@ -408,20 +415,19 @@ impl Worker {
 
     fn rotate(&mut self) {
         let started = Instant::now();
-        if let Err(error) = self.journal.sync_others(|| self.chunks.sync()) {
-            tracing::error!(shard = self.number, %error, "replays could not be synced; the segment grows on");
-            self.journal.postpone();
-            return;
-        }
+        let replays = self.chunks.unsynced();
         let sessions = self.sessions.values();
         let checkpoint = sessions.map(|s| Entry::Session { no: s.no, record: Box::new(Cow::Owned(s.record())) });
-        match self.journal.rotate(checkpoint) {
-            Ok(()) => tracing::info!(
-                shard = self.number,
-                sessions = self.sessions.len(),
-                elapsed_ms = started.elapsed().as_millis(),
-                "checkpoint written, log segment begun"
-            ),
+        match self.journal.rotate(move || replays.sync(), checkpoint) {
+            Ok(()) => {
+                self.chunks.synced();
+                tracing::info!(
+                    shard = self.number,
+                    sessions = self.sessions.len(),
+                    elapsed_ms = started.elapsed().as_millis(),
+                    "checkpoint written, log segment begun"
+                );
+            }
             Err(error) => {
                 tracing::error!(shard = self.number, %error, "no checkpoint could be written; the segment grows on");
                 self.journal.postpone();

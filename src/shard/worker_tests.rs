@@ -49,11 +49,17 @@ impl Shard {
     /// With room for so many bytes of a fight's tape.
     fn start_with(data: TempDir, most: u64) -> Self {
         let library = Arc::new(Library::built_in());
-        let mut recovered = recover(data.path(), 1, false, &library).unwrap();
+        let mut recovered = recover(data.path(), 1, false, false, &library).unwrap();
         let (journal, records) = recovered.shards.remove(0);
         let log_fails = journal.failing.clone();
         let book = Arc::new(FightBook::default());
-        let place = Place { number: 0, shards: 1, folder: recovered.folder, allowance: Allowance::UNLIMITED };
+        let place = Place {
+            number: 0,
+            shards: 1,
+            folder: recovered.folder,
+            allowance: Allowance::UNLIMITED,
+            found: recovered.found,
+        };
         let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book)).unwrap();
         worker.chunks.most.1 = most;
         let step_panics = worker.step_panics.clone();

@@ -1,0 +1,271 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tiltyard_combat::{Action, BodyPart, Difficulty, Fight, Input, Mode, Step};
+use uuid::Uuid;
+
+use super::{Found, Recovered, RecoveryError, recover};
+use crate::hub::NewFight;
+use crate::log::segment::{self, HEADING};
+use crate::log::{Entry, Journal};
+use crate::rules::Library;
+use crate::shard::Session;
+
+/// A data folder with the log of a node that was killed: three fights, and a turn for each blow.
+struct Killed {
+    data: TempDir,
+    library: Library,
+    journal: PathBuf,
+    /// Where each turn's frame ends, the checkpoint's first.
+    ends: Vec<usize>,
+    /// How the fights stood after each of them, by session.
+    states: Vec<Vec<(Uuid, Fight)>>,
+}
+
+const TURNS: usize = 6;
+
+impl Killed {
+    fn new() -> Self {
+        let (data, library) = (TempDir::new().unwrap(), Library::built_in());
+        let mut recovered = recover(data.path(), 1, false, false, &library).unwrap();
+        let (mut journal, _) = recovered.shards.remove(0);
+        let path = only(data.path());
+        let (mut ends, mut states) = (vec![length(&path)], vec![Vec::new()]);
+        let mut sessions: Vec<Session> = (0..3).map(|_| session(&library)).collect();
+        for (no, session) in (0..).zip(&sessions) {
+            journal.push(&Entry::Session { no, record: Box::new(Cow::Owned(session.record())) });
+        }
+        for turn in 0..TURNS as u64 {
+            for (no, session) in (0..).zip(&mut sessions) {
+                let action = Action::Attack { target: Some(1), part: BodyPart::Torso };
+                for input in
+                    [Input::Ready { slot: 0 }, Input::Ready { slot: 1 }, Input::Act { slot: 0, id: turn + 1, action }]
+                {
+                    let (at, wall) = (1_000 * turn, 1_000_000 + turn);
+                    // Some are refused, which is in the log all the same.
+                    let _ = session.handle_input(at, wall, input, &mut Step::default());
+                    journal.push(&Entry::Input { no, at, input });
+                }
+            }
+            journal.append(1_000_000 + turn).unwrap();
+            ends.push(length(&path));
+            states.push(state(sessions.iter().map(|session| (session.id, session.fight.clone()))));
+        }
+        Self { data, library, journal: path, ends, states }
+    }
+
+    /// What becomes of it when its journal is this.
+    fn with(&self, bytes: &[u8]) -> Result<Recovered, RecoveryError> {
+        fs::remove_dir_all(self.data.path().join("log")).unwrap();
+        fs::create_dir_all(self.journal.parent().unwrap()).unwrap();
+        fs::write(&self.journal, bytes).unwrap();
+        let told = recover(self.data.path(), 1, false, false, &self.library);
+        if told.is_err() {
+            assert_eq!(fs::read(&self.journal).unwrap(), bytes, "what cannot be read is not touched");
+        }
+        told
+    }
+
+    fn accept(&self) -> Recovered {
+        recover(self.data.path(), 1, false, true, &self.library).unwrap()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.data.path().join("log")
+    }
+}
+
+fn session(library: &Library) -> Session {
+    let ruleset = library.by_name("default").unwrap();
+    let new = NewFight {
+        id: Uuid::now_v7(),
+        mode: Mode::Pvp,
+        creator: Uuid::nil(),
+        participants: vec![Uuid::new_v4(), Uuid::new_v4()],
+        seats: 2,
+        ruleset: ruleset.clone(),
+        rules: ruleset.rules_of(Mode::Pvp, Difficulty::Normal).unwrap(),
+        teams: Vec::new(),
+        settings: String::new(),
+        metadata: String::new(),
+    };
+    Session::new(new, 7, 0, 0)
+}
+
+fn length(path: &Path) -> usize {
+    usize::try_from(fs::metadata(path).unwrap().len()).unwrap()
+}
+
+fn only(data: &Path) -> PathBuf {
+    let segments = segment::all(&data.join("log/1")).unwrap();
+    segments.into_values().flat_map(BTreeMap::into_values).next().unwrap()
+}
+
+fn state(fights: impl Iterator<Item = (Uuid, Fight)>) -> Vec<(Uuid, Fight)> {
+    let mut fights: Vec<_> = fights.collect();
+    fights.sort_unstable_by_key(|(id, _)| *id);
+    fights
+}
+
+fn stands(recovered: &Recovered) -> Vec<(Uuid, Fight)> {
+    let records = recovered.shards.iter().flat_map(|(_, records)| records);
+    state(records.map(|record| (record.id, record.fight.clone())))
+}
+
+/// Fights as they stood after a turn, where a restart sets no clock.
+fn same(one: &[(Uuid, Fight)], other: &[(Uuid, Fight)]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a == b)
+}
+
+#[test]
+fn a_whole_log_comes_back() {
+    let killed = Killed::new();
+    let recovered = killed.with(&fs::read(&killed.journal).unwrap()).unwrap();
+    assert!(same(&stands(&recovered), &killed.states[TURNS]));
+    assert_eq!(recovered.found, Found { inputs: 9 * TURNS as u64, ..Found::default() });
+}
+
+/// Whatever becomes of a journal's bytes: it comes back whole, or cut off behind a whole turn and saying so, or it is refused
+/// by name. It is cut off only where no whole turn is behind.
+#[test]
+fn no_change_of_a_journal_loses_anything_in_silence() {
+    let killed = Killed::new();
+    let whole = fs::read(&killed.journal).unwrap();
+    let check = |what: String, bytes: &[u8], whole_behind: bool| {
+        let Some(touched) = (0..whole.len()).find(|&at| bytes.get(at) != whole.get(at)) else { return };
+        let turn_of = |at: usize| killed.ends.iter().filter(|&&end| end <= at).count();
+        match killed.with(bytes) {
+            Ok(recovered) => {
+                let stands = stands(&recovered);
+                let turn = turn_of(touched);
+                assert!(same(&stands, &killed.states[turn - 1]), "{what}: the turns before are there");
+                assert!(turn == TURNS || !whole_behind, "{what}: no whole turn was behind");
+                assert!(recovered.found.torn_bytes > 0, "{what}: it is told");
+            }
+            Err(RecoveryError::NoSegment { .. } | RecoveryError::Version { .. }) => {
+                assert!(touched < HEADING, "{what}");
+            }
+            Err(RecoveryError::Incomplete { .. }) => assert!(touched < killed.ends[0], "{what}"),
+            Err(RecoveryError::Damaged { offset, frames, .. }) => {
+                assert_eq!(offset, killed.ends[turn_of(touched) - 1], "{what}");
+                assert_eq!(frames, (TURNS - turn_of(touched)) as u64, "{what}");
+            }
+            Err(error) => panic!("{what}: {error}"),
+        }
+    };
+    let starts: Vec<usize> = [HEADING].into_iter().chain(killed.ends.iter().copied()).collect();
+    // Every bit of every head, and of the heading.
+    let heads = starts[..=TURNS].iter().flat_map(|&start| start..start + 12);
+    for at in (0..HEADING).chain(heads) {
+        for bit in 0..8 {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << bit;
+            check(format!("bit {bit} of byte {at}"), &bytes, true);
+        }
+    }
+    // Inside the last three turns: every byte changed, everything from it on zeroed, the file cut there.
+    for at in killed.ends[TURNS - 3]..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] = !bytes[at];
+        check(format!("byte {at}"), &bytes, true);
+        if !killed.ends.contains(&at) {
+            check(format!("cut at {at}"), &whole[..at], false);
+        }
+        bytes[at..].fill(0);
+        check(format!("zeros from {at}"), &bytes, false);
+    }
+    for zeros in [1, 11, 12, 64, 5_000] {
+        let bytes = [&whole[..], &vec![0; zeros]].concat();
+        let recovered = killed.with(&bytes).unwrap();
+        assert!(same(&stands(&recovered), &killed.states[TURNS]) && recovered.found.torn_bytes == zeros as u64);
+    }
+}
+
+#[test]
+fn a_loss_that_is_accepted_is_told_and_what_is_damaged_kept_aside() {
+    let killed = Killed::new();
+    let mut bytes = fs::read(&killed.journal).unwrap();
+    bytes[killed.ends[2] + 20] ^= 1;
+    let error = killed.with(&bytes).unwrap_err();
+    assert!(matches!(error, RecoveryError::Damaged { frames: 3, .. }), "{error}");
+    assert!(error.to_string().contains("--accept-loss"), "{error}");
+    let recovered = killed.accept();
+    assert!(same(&stands(&recovered), &killed.states[2]), "as it was before the damage");
+    assert_eq!(recovered.found.lost_frames, 3);
+    let aside = killed.log().join("1.damaged").join(killed.journal.file_name().unwrap());
+    assert_eq!(fs::read(aside).unwrap(), bytes);
+}
+
+#[test]
+fn a_journal_that_is_not_there_is_missed() {
+    let (data, library) = (TempDir::new().unwrap(), Library::built_in());
+    drop(recover(data.path(), 3, false, false, &library).unwrap());
+    let log = data.path().join("log");
+    fs::remove_file(segment::path(&log.join("1"), 1, 1)).unwrap();
+    let error = recover(data.path(), 3, false, false, &library).unwrap_err();
+    assert!(matches!(error, RecoveryError::Missing { shard: 1, shards: 3, .. }), "{error}");
+    for file in fs::read_dir(log.join("1")).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    let error = recover(data.path(), 3, false, false, &library).unwrap_err();
+    assert!(matches!(error, RecoveryError::Empty(_)), "{error}");
+    assert!(recover(data.path(), 3, false, true, &library).is_ok());
+}
+
+/// A start that was broken off by a loss of power before the disk had all of it.
+#[test]
+fn a_generation_that_did_not_get_to_the_disk_is_not_taken_for_the_log() {
+    let killed = Killed::new();
+    let begun = killed.log().join("2");
+    fs::create_dir(&begun).unwrap();
+    let whole = fs::read(&killed.journal).unwrap();
+    for bytes in [&[][..], &whole[..HEADING], &[0; 4_096]] {
+        let file = segment::path(&begun, 0, 1);
+        fs::create_dir_all(&begun).unwrap();
+        fs::write(&file, bytes).unwrap();
+        let recovered = recover(killed.data.path(), 1, false, false, &killed.library).unwrap();
+        assert!(same(&stands(&recovered), &killed.states[TURNS]));
+        drop(recovered);
+        // As it was.
+        fs::remove_dir_all(killed.log()).unwrap();
+        fs::create_dir_all(killed.journal.parent().unwrap()).unwrap();
+        fs::write(&killed.journal, &whole).unwrap();
+    }
+}
+
+/// A checkpoint that was begun without waiting for the disk, and a loss of power.
+#[test]
+fn a_checkpoint_that_did_not_get_to_the_disk_leaves_the_segment_before() {
+    let killed = Killed::new();
+    let whole = fs::read(&killed.journal).unwrap();
+    let next = segment::path(killed.journal.parent().unwrap(), 0, 2);
+    fs::write(&next, &whole[..killed.ends[0] - 1]).unwrap();
+    let recovered = recover(killed.data.path(), 1, false, false, &killed.library).unwrap();
+    assert!(same(&stands(&recovered), &killed.states[TURNS]));
+}
+
+#[test]
+fn a_session_whose_inputs_cannot_be_stepped_again_ends_alone() {
+    let killed = Killed::new();
+    let whole = fs::read(&killed.journal).unwrap();
+    drop(killed.with(&whole).unwrap());
+    let folder = killed.log().join("2");
+    let place = crate::log::journal::Place { shard: 0, shards: 1, segment: 2 };
+    let sessions: Vec<Session> = (0..2).map(|_| session(&killed.library)).collect();
+    let entries =
+        (0..).zip(&sessions).map(|(no, session)| Entry::Session { no, record: Box::new(Cow::Owned(session.record())) });
+    let mut journal = Journal::create(&folder, place, false, false, entries).unwrap();
+    for no in 0..2 {
+        let at = if no == 0 { Session::PANICS_AT } else { 5 };
+        journal.push(&Entry::Input { no, at, input: Input::Ready { slot: 0 } });
+        journal.push(&Entry::Input { no, at: at + 1, input: Input::Ready { slot: 1 } });
+    }
+    journal.append(1).unwrap();
+    let recovered = recover(killed.data.path(), 1, false, false, &killed.library).unwrap();
+    assert_eq!(recovered.found.failed, 1);
+    let stands = stands(&recovered);
+    assert_eq!(stands.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [sessions[1].id]);
+}
