@@ -139,6 +139,10 @@ pub const ENDED_LINGER_MS: u64 = 60_000;
 /// Sessions resident in one shard. Over: `too_many_sessions` (503).
 pub const SESSIONS_PER_SHARD: usize = 500_000;
 
+/// Milliseconds for which a fight may be paused at a time: until the same hour of the next day, so that whoever runs the games has
+/// been there once, and what a player pauses and leaves is gone the day after. Over: it ends without a winner (`pause_limit`).
+pub const PAUSED_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// Fights of one player that have not ended. Over: `quota_exceeded` (409), as for the bounds below.
 pub const FIGHTS_PER_PLAYER: usize = 256;
 

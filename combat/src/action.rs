@@ -30,6 +30,8 @@ pub enum Input {
     Complete,
     /// End it without a winner; with `force` without the results phase.
     Terminate { force: bool },
+    /// It has been paused for as long as the host lets it: end it without a winner, or go on showing its result.
+    PauseOver,
 }
 
 /// What a participant can do.

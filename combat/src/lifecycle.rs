@@ -73,6 +73,8 @@ end_reasons! {
     Defeated = "defeated",
     /// Not everybody was ready when the countdown was over.
     NotReady = "not_ready",
+    /// It was paused for too long.
+    PauseLimit = "pause_limit",
 }
 
 /// Where the fight is. Times are session time, which stands still while the fight is paused.

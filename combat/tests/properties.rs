@@ -215,6 +215,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => prop_oneof![
             Just(Input::Complete),
             any::<bool>().prop_map(|force| Input::Terminate { force }),
+            Just(Input::PauseOver),
         ],
     ]
 }

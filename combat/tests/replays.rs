@@ -38,6 +38,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => slot().prop_map(|slot| Input::Disconnect { slot }),
         1 => Just(Input::Pause),
         1 => Just(Input::Resume),
+        1 => Just(Input::PauseOver),
         20 => (slot(), 0..40_u64, action()).prop_map(|(slot, id, action)| Input::Act { slot, id, action }),
     ]
 }

@@ -554,6 +554,28 @@ fn a_pause_stops_every_clock_of_the_fight() {
 }
 
 #[test]
+fn a_pause_that_is_over_ends_the_fight_without_a_winner() {
+    check(
+        "seats 2
+         at 0     pause over -> invalid transition, unchanged
+         at 0     pause      -> ok
+         at 50000 pause over -> ok, status terminated, end pause limit, winner nobody, due never, shows phase
+         at 50000 pause over -> ended
+         at 50000 resume     -> ended",
+    );
+    check(
+        "rules health=25
+         seats 2
+         at 0     p0 ready     -> ok
+         at 0     p1 ready     -> ok
+         at 100   p0 attack p1 -> ok, winner p0, phase cooldown
+         at 200   pause        -> ok
+         at 50000 pause over   -> ok, status active, phase cooldown, end last standing, winner p0, due 59900
+         at 59900 -> status completed, end last standing, winner p0",
+    );
+}
+
+#[test]
 fn a_pause_stops_the_reconnect_window_also_of_who_leaves_in_it() {
     check(
         "rules reconnect_ms=1000

@@ -420,6 +420,8 @@ pub enum EndReason {
     Defeated,
     /// Not everybody was ready when the countdown was over.
     NotReady,
+    /// It was paused for too long.
+    PauseLimit,
 }
 
 /// Payload of `ack`.

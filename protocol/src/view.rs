@@ -387,6 +387,7 @@ impl EndReason {
             Self::Survived => 10,
             Self::Defeated => 11,
             Self::NotReady => 12,
+            Self::PauseLimit => 13,
         }
     }
 }

@@ -45,6 +45,8 @@ pub struct SessionRecord {
     pub ended_at: Option<u64>,
     /// Unix milliseconds.
     pub updated_at: u64,
+    /// Unix milliseconds; only while it is paused.
+    pub paused_since: Option<u64>,
     pub version: u64,
     /// The newest events with their Unix milliseconds, oldest first.
     pub recent: Vec<(u64, Event)>,

@@ -117,7 +117,7 @@ impl World {
     /// Time passes, tick by tick.
     fn wait(&mut self, wait: u64) {
         let until = self.now + wait;
-        while let Some(due) = self.session.due().filter(|&due| due <= until) {
+        while let Some((due, _)) = self.session.due(self.now, self.now).filter(|&(due, _)| due <= until) {
             self.now = self.now.max(due);
             let _never_refused = self.handle(Input::Tick, None);
         }

@@ -88,7 +88,7 @@ impl Worker {
     /// when the earlier one fires, so an ordinary action costs nothing here.
     fn arm(&mut self, key: SessionKey) {
         let session = &mut self.sessions[key];
-        if let Some(due) = session.due()
+        if let Some((due, _)) = session.due(self.clock.now, self.clock.wall)
             && due < session.timer
         {
             session.timer = due;
@@ -99,11 +99,10 @@ impl Worker {
     pub(super) fn session_due(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.timer = u64::MAX;
-        if session.due().is_some_and(|due| due <= self.clock.now) {
-            // A tick is never refused.
-            let _ = self.apply(key, Input::Tick, None);
-        } else {
-            self.arm(key);
+        match session.due(self.clock.now, self.clock.wall) {
+            // What is due is never refused.
+            Some((due, input)) if due <= self.clock.now => drop(self.apply(key, input, None)),
+            _ => self.arm(key),
         }
     }
 

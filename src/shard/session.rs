@@ -76,6 +76,7 @@ pub(super) struct Facts {
     pub started_at: Option<u64>,
     pub ended_at: Option<u64>,
     pub updated_at: u64,
+    pub paused_since: Option<u64>,
     pub version: u64,
     pub recent: VecDeque<(u64, Event)>,
     /// What the sides know, where there is fog.
@@ -123,6 +124,7 @@ impl Session {
                 started_at: None,
                 ended_at: None,
                 updated_at: wall,
+                paused_since: None,
                 version: 1,
                 recent: VecDeque::new(),
                 fog,
@@ -152,6 +154,7 @@ impl Session {
                 started_at: record.started_at,
                 ended_at: record.ended_at,
                 updated_at: record.updated_at,
+                paused_since: record.paused_since,
                 version: record.version,
                 recent: record.recent.into(),
                 fog: record.fog,
@@ -193,6 +196,7 @@ impl Session {
             started_at: self.facts.started_at,
             ended_at: self.facts.ended_at,
             updated_at: self.facts.updated_at,
+            paused_since: self.facts.paused_since,
             version: self.facts.version,
             recent: self.facts.recent.iter().copied().collect(),
             fog: self.facts.fog.clone(),
@@ -224,9 +228,16 @@ impl Session {
         (now.cast_signed() - self.base).max(0).cast_unsigned()
     }
 
-    /// The shard's time at which the fight has to be ticked.
-    pub fn due(&self) -> Option<u64> {
-        self.fight.deadline().map(|deadline| (deadline.cast_signed() + self.base).max(0).cast_unsigned())
+    /// The shard's time at which the fight has to be given an input by itself, and which, at the shard's time `now` and the wall
+    /// time `wall`. A pause is measured by the wall, so that it goes on while the node is away; it is looked at now and then, as
+    /// that clock may be set.
+    pub fn due(&self, now: u64, wall: u64) -> Option<(u64, Input)> {
+        if let Some(since) = self.facts.paused_since {
+            let left = (since + limits::PAUSED_MS).saturating_sub(wall);
+            return Some((now + left.min(limits::LOOK_MS), Input::PauseOver));
+        }
+        let deadline = self.fight.deadline()?;
+        Some(((deadline.cast_signed() + self.base).max(0).cast_unsigned(), Input::Tick))
     }
 
     /// Gives the fight one input at host time `at` and notes what it changed around it. Everything that changes a session goes
@@ -236,6 +247,8 @@ impl Session {
         let answer = self.fight.handle(at, input, step);
         self.facts.recorder.note(at, input, &self.fight);
         let added = self.fight.totals().since(before);
+        let paused = self.fight.lifecycle().is_paused();
+        self.facts.paused_since = paused.then(|| self.facts.paused_since.unwrap_or(wall));
         if !step.is_empty() {
             self.note(wall, step, added);
         }

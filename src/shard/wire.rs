@@ -65,6 +65,7 @@ pub(super) const fn end_of(end: tiltyard_combat::EndReason) -> wire::EndReason {
         EndReason::Survived => wire::EndReason::Survived,
         EndReason::Defeated => wire::EndReason::Defeated,
         EndReason::NotReady => wire::EndReason::NotReady,
+        EndReason::PauseLimit => wire::EndReason::PauseLimit,
     }
 }
 

@@ -18,12 +18,16 @@ use uuid::Uuid;
 use super::{Place, Worker};
 use crate::hub::{Attachment, Command, Control, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction, Viewer};
 use crate::limits;
+use crate::log::SessionRecord;
 use crate::log::recovery::recover;
 use crate::records::{Expected, FightBook};
 use crate::replays::Recording;
 use crate::rules::Library;
 use crate::shard::ShardHandle;
 use crate::socket::budget::Allowance;
+
+#[path = "pause_tests.rs"]
+mod pauses;
 
 /// A shard on its thread, with switches for what can go wrong.
 struct Shard {
@@ -48,9 +52,15 @@ impl Shard {
 
     /// With room for so many bytes of a fight's tape.
     fn start_with(data: TempDir, most: u64) -> Self {
+        Self::start_from(data, most, |_| {})
+    }
+
+    /// Goes on with what `change` makes of what the log has.
+    fn start_from(data: TempDir, most: u64, change: impl FnMut(&mut SessionRecord)) -> Self {
         let library = Arc::new(Library::built_in());
         let mut recovered = recover(data.path(), 1, false, false, &library).unwrap();
-        let (journal, records) = recovered.shards.remove(0);
+        let (journal, mut records) = recovered.shards.remove(0);
+        records.iter_mut().for_each(change);
         let log_fails = journal.failing.clone();
         let book = Arc::new(FightBook::default());
         let place = Place {
@@ -76,12 +86,17 @@ impl Shard {
     }
 
     fn create(&self) -> FightInfo {
+        self.create_with(2)
+    }
+
+    /// A fight of two, which waits for more where it has more seats.
+    fn create_with(&self, seats: u8) -> FightInfo {
         let asked = NewFight {
             id: Uuid::now_v7(),
             mode: Mode::Pvp,
             creator: Uuid::nil(),
             participants: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
-            seats: 2,
+            seats,
             ruleset: Arc::clone(Library::built_in().by_name("default").unwrap()),
             rules: Rules { preparation_ms: 0, actions_per_second: 0, ..Rules::default() },
             teams: Vec::new(),

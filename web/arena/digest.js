@@ -18,6 +18,7 @@ const END_CODES = Object.fromEntries(
     "survived",
     "defeated",
     "not_ready",
+    "pause_limit",
   ].map((name, code) => [name, code]),
 );
 

@@ -66,6 +66,7 @@ const ENDED = {
   survived: "You held out to the end.",
   defeated: "The enemies beat you all.",
   not_ready: "Not everybody was ready.",
+  pause_limit: "The marshal stopped the fight and nobody let it go on.",
 };
 
 /** Why a fight ended, in words. */

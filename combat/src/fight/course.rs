@@ -161,6 +161,24 @@ impl Fight {
         Ok(())
     }
 
+    /// One that has its result is only shown on, for as long as it was to be shown.
+    pub(super) fn end_pause(&mut self, host_now: Millis, step: &mut Step) -> Result<(), Refusal> {
+        if self.lifecycle.is_ended() {
+            return Err(Refusal::Ended);
+        }
+        if !self.lifecycle.is_paused() {
+            return Err(Refusal::InvalidTransition);
+        }
+        if self.lifecycle.end().is_some() {
+            self.lifecycle.resume()?;
+            step.phase();
+        } else {
+            self.end_without(EndReason::PauseLimit, step);
+        }
+        self.restart_clock(host_now);
+        Ok(())
+    }
+
     fn decide(&mut self, host_now: Millis, outcome: Outcome, step: &mut Step) -> Result<(), Refusal> {
         let paused = self.lifecycle.is_paused();
         let to = self.lifecycle.next(&self.ruleset.lifecycle, Trigger::Decided)?;

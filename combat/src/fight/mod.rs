@@ -379,6 +379,7 @@ impl Fight {
             }
             Input::Complete => self.complete(host_now, step),
             Input::Terminate { force } => self.stop(host_now, force, step),
+            Input::PauseOver => self.end_pause(host_now, step),
         }
     }
 

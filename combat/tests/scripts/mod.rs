@@ -124,6 +124,7 @@ fn input_of(ruleset: &Ruleset, call: &str) -> Input {
         [] => Input::Tick,
         ["pause"] => Input::Pause,
         ["resume"] => Input::Resume,
+        ["pause", "over"] => Input::PauseOver,
         ["complete"] => Input::Complete,
         ["terminate"] => Input::Terminate { force: false },
         ["terminate", "by", "force"] => Input::Terminate { force: true },
