@@ -158,6 +158,29 @@ pub const FIGHT_BYTES_PER_PLAYER: usize = 8 * 1024 * 1024;
 /// The same with fights that have ended and not left their shards, so that making and ending them takes no more memory.
 pub const RECENT_FIGHT_BYTES_PER_PLAYER: usize = 32 * 1024 * 1024;
 
+/// Fights that one player makes in a day, all at once if it likes: one every minute and a half, day and night, where a person plays
+/// some dozens. Each may leave 33 KiB of documents in the store, beside its replay. What services make is not counted. Over:
+/// `quota_exceeded` (409), until some of it is given back, evenly over the day.
+pub const FIGHTS_PER_PLAYER_DAY: u64 = 1_000;
+
+/// Sessions of one other type that one player makes in a day: twice as many as may live, or one every three minutes. Over: as above.
+pub const RECORDS_PER_PLAYER_DAY: u64 = 500;
+
+/// Bytes of inputs that are recorded of one player's fights in a day: an evening of ten players at 25 inputs a second each, where an
+/// hour of a duel is a fifth of a MiB. Over: its fights' replays have their beginning only, up to there, and say so.
+pub const REPLAY_BYTES_PER_PLAYER_DAY: u64 = 64 * 1024 * 1024;
+
+/// Bytes of idempotency keys, with the answers kept for them, of one player in a day: an action a second by REST, day and night. They
+/// are kept for a day. Over: `quota_exceeded` (409) for requests with a new key.
+pub const KEY_BYTES_PER_PLAYER_DAY: u64 = 256 * 1024 * 1024;
+
+/// Bytes that a key takes in the store without its answer, its place in the index included.
+pub const KEY_ROW_BYTES: u64 = 256;
+
+/// Those whose budgets of a day are remembered, of each kind, at some hundred bytes each. Over: who has spent the least has all of
+/// it again.
+pub const DAILY_OWNERS: usize = 100_000;
+
 /// Fights of one service, or one administrator, that have not ended: they run the games, and even where all lie in one shard
 /// there is a fifth of it left for others.
 pub const FIGHTS_PER_SERVICE: usize = 400_000;

@@ -272,7 +272,7 @@ async fn a_join_that_is_asked_for_again_right_after_is_a_join() {
 async fn a_request_whose_client_went_away_keeps_its_key_until_it_is_over() {
     let world = World::start(TempDir::new().unwrap()).await;
     let keys = Keys::default();
-    let ask = || keys.begin(&world.records, ["ann", "create", "k"], [1; 16], Uuid::now_v7());
+    let ask = || keys.begin(&world.records, ["ann", "create", "k"], [1; 16], Uuid::now_v7(), None);
     let begun = ask().await.unwrap();
     let (row, running) = (begun.row, begun.running);
     let new = World::new_record(Some(row));
@@ -312,7 +312,7 @@ async fn chores_are_done_however_busy_it_is() {
 async fn a_key_is_known_only_with_its_effect() {
     let world = World::start(TempDir::new().unwrap()).await;
     let keys = Keys::default();
-    let ask = || keys.begin(&world.records, ["ann", "create", "k"], [1; 16], Uuid::now_v7());
+    let ask = || keys.begin(&world.records, ["ann", "create", "k"], [1; 16], Uuid::now_v7(), None);
     let begun = ask().await.unwrap();
     assert_eq!(ask().await.unwrap_err().reason, Reason::IdempotencyRunning);
     world.wire.store(UNSURE, Ordering::SeqCst);
@@ -328,7 +328,7 @@ async fn a_key_is_known_only_with_its_effect() {
     let begun = ask().await.unwrap();
     assert_eq!(begun.row.answer, Some(KeyAnswer { status: 201, body: "{}".into() }));
     drop(begun);
-    let other = keys.begin(&world.records, ["ann", "create", "k"], [2; 16], Uuid::now_v7()).await;
+    let other = keys.begin(&world.records, ["ann", "create", "k"], [2; 16], Uuid::now_v7(), None).await;
     assert_eq!(other.unwrap_err().reason, Reason::IdempotencyMismatch);
     world.stop().await;
 }

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::stored::StoredFight;
-use super::{Holdings, Witness};
-use crate::hub::FightInfo;
+use super::{DailyBudgets, Holdings, Quota, Witness};
+use crate::hub::{FightInfo, Refusal};
+use crate::limits;
 use crate::replays::Shelf;
 use crate::rules::Library;
 use crate::store::{FightStatus, Kind, PlayerRow, SessionRow, StoreError};
@@ -23,6 +24,7 @@ pub struct FightBook {
     pages: Mutex<Pages>,
     shelf: Arc<Shelf>,
     holdings: Holdings,
+    daily: DailyBudgets,
     /// Wakes the committer.
     wake: Arc<Notify>,
     witness: OnceLock<Arc<dyn Witness>>,
@@ -94,6 +96,23 @@ impl FightBook {
     /// Who holds how many of the live ones.
     pub fn holdings(&self) -> &Holdings {
         &self.holdings
+    }
+
+    /// What players have spent of what they may have in a day.
+    pub fn daily(&self) -> &DailyBudgets {
+        &self.daily
+    }
+
+    /// A player makes one more session of a type.
+    pub fn spend_session(&self, kind: Kind, player: Uuid) -> Result<(), Refusal> {
+        let taken = self.daily.sessions(kind).take(player, 1, self.daily.now());
+        taken.map_err(|lacking| self.holdings.refuse(lacking.of(Quota::DailySessions)))
+    }
+
+    /// A player has one more idempotency key kept.
+    pub fn spend_key(&self, player: Uuid) -> Result<(), Refusal> {
+        let taken = self.daily.keys.take(player, limits::KEY_ROW_BYTES, self.daily.now());
+        taken.map_err(|lacking| self.holdings.refuse(lacking.of(Quota::DailyKeyBytes)))
     }
 
     /// Puts the recordings of ended fights together until `stop`.

@@ -65,6 +65,10 @@ quotas! {
     ArenaSeats = "arena_seats",
     /// Seats in fights of the arena that players of one address have.
     AddressSeats = "address_seats",
+    /// Sessions of one type that one player makes in a day.
+    DailySessions = "daily_sessions",
+    /// Bytes of idempotency keys, with the answers that are kept with them, of one player in a day.
+    DailyKeyBytes = "daily_key_bytes",
 }
 
 /// What somebody has all of.

@@ -27,6 +27,8 @@ pub struct Begun {
     /// Whether the store has had it before this request.
     pub repeated: bool,
     pub running: Running,
+    /// The player whose budget of a day it is kept at the cost of.
+    payer: Option<Uuid>,
 }
 
 /// Lets go of the key when the request is over, however it ends.
@@ -44,13 +46,14 @@ impl Drop for Running {
 
 impl Keys {
     /// Begins a request of `caller` for `operation` with `key` and a body of this `fingerprint`; `session` is the one it is
-    /// about, or would create.
+    /// about, or would create. A new key is kept at the cost of `payer`, if that is a player.
     pub async fn begin(
         &self,
         records: &Records,
         of: [&str; 3],
         fingerprint: [u8; 16],
         session: Uuid,
+        payer: Option<Uuid>,
     ) -> Result<Begun, Refusal> {
         let hash = hash(&of);
         let running = self.run(hash)?;
@@ -62,10 +65,13 @@ impl Keys {
         let oldest = now().saturating_sub(limits::KEY_MS).cast_signed();
         match known.filter(|row| row.created_at >= oldest) {
             Some(row) if row.fingerprint != fingerprint => Err(Reason::IdempotencyMismatch.into()),
-            Some(row) => Ok(Begun { row, repeated: true, running }),
+            Some(row) => Ok(Begun { row, repeated: true, running, payer }),
             None => {
+                if let Some(player) = payer {
+                    records.book().spend_key(player)?;
+                }
                 let row = KeyRow { hash, fingerprint, created_at: now().cast_signed(), session, answer: None };
-                Ok(Begun { row, repeated: false, running })
+                Ok(Begun { row, repeated: false, running, payer })
             }
         }
     }
@@ -98,6 +104,10 @@ impl Begun {
 
     /// Keeps the answer, as far as the store can: the request has taken effect, and its answer leaves in any case.
     pub async fn complete(self, records: &Records, answer: KeyAnswer) {
+        if let Some(player) = self.payer {
+            let daily = records.book().daily();
+            daily.keys.charge(player, answer.body.len() as u64, daily.now());
+        }
         let row = KeyRow { answer: Some(answer), ..self.row };
         if let Err(refusal) = records.change(Kind::Combat, Change::Key(Box::new(row))).await {
             tracing::warn!(reason = %refusal.reason, "the answer to a request with an idempotency key was not kept");

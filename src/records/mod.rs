@@ -3,7 +3,8 @@
 //! A live session is resident in its type's [`arena`]; reading it asks nobody. A [`change`] waits in its type's queue for the
 //! [`committer`], which stages many of them at once ([`stage`] has what they do), has the store keep them in one transaction,
 //! and only then shows and answers them. [`fights`] are on their way into the store the same way, without anybody waiting.
-//! [`holdings`] says who has how much of what lives. What has [`ended`] is read from the store. [`keys`] makes a repeated request one request.
+//! [`holdings`] says who has how much of what lives, [`daily`] how much
+//! of what is made in a day. What has [`ended`] is read from the store. [`keys`] makes a repeated request one request.
 
 pub mod arena;
 pub mod change;
@@ -11,6 +12,7 @@ mod chores;
 pub mod committer;
 #[cfg(test)]
 mod committer_tests;
+pub mod daily;
 mod doubt;
 pub mod ended;
 pub mod fights;
@@ -34,6 +36,7 @@ use uuid::Uuid;
 
 pub use change::{Ask, Change, Changed, Expected, NewRecord, Update};
 pub use committer::Committer;
+pub use daily::{Daily, DailyBudgets};
 pub use ended::{Kept, Owned};
 pub use fights::{FightBook, News};
 pub use holdings::{Bounds, Exceeded, Holdings, Quota, Share};

@@ -23,7 +23,7 @@ use super::{App, AppState, cursor};
 use crate::auth::{Operation, Principal};
 use crate::hub::{FightInfo, NewFight, Refusal};
 use crate::records::{Bounds, Kept, fights, holdings};
-use crate::store::{CombatFilter, FightStatus, KeyAnswer, SessionRow};
+use crate::store::{CombatFilter, FightStatus, KeyAnswer, Kind, SessionRow};
 
 /// What a creation led to.
 #[derive(Debug)]
@@ -104,9 +104,22 @@ async fn created(app: &AppState, caller: &Principal, asked: NewFight) -> Result<
     let bounds = if own_service { Bounds::SERVICE } else { Bounds::PLAYER };
     let weight = holdings::weight(asked.seats);
     let share = app.records.book().holdings().take(asked.creator, weight, &bounds)?;
-    let fight = app.hub.create_for(caller.viewer(), asked, vec![share]).await?;
+    let book = app.records.book();
+    if let Some(player) = caller.player() {
+        book.spend_session(Kind::Combat, player)?;
+    }
+    let fight = match app.hub.create_for(caller.viewer(), asked, vec![share]).await {
+        Ok(fight) => fight,
+        Err(refusal) => {
+            // After a timeout there may be one.
+            if let Some(player) = caller.player().filter(|_| refusal.reason != Reason::Timeout) {
+                book.daily().sessions(Kind::Combat).give_back(player, 1);
+            }
+            return Err(refusal.into());
+        }
+    };
     // Whoever lists fights next finds it.
-    app.records.book().settled(fight.id).await;
+    book.settled(fight.id).await;
     Ok(fight)
 }
 

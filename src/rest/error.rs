@@ -146,7 +146,12 @@ impl From<Refusal> for ApiError {
             Some(Exceeded { quota, limit, used, .. }) => {
                 let error =
                     error.message(format!("{} ({}: {used} of {limit}).", refusal.reason.message(), quota.name()));
-                error.with("quota", json!(quota.name())).with("limit", json!(limit)).with("used", json!(used))
+                let error =
+                    error.with("quota", json!(quota.name())).with("limit", json!(limit)).with("used", json!(used));
+                match refusal.retry_ms {
+                    Some(ms) => error.header(header::RETRY_AFTER, ms.div_ceil(1_000).into()),
+                    None => error,
+                }
             }
             None => error,
         };

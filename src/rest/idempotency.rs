@@ -41,7 +41,8 @@ impl Key {
         }
         let owner = caller.owner().to_string();
         let of = [owner.as_str(), operation, key.to_str().unwrap_or_default()];
-        let begun = Box::pin(app.idempotency.begin(&app.records, of, fingerprint, Uuid::now_v7())).await?;
+        let begun =
+            Box::pin(app.idempotency.begin(&app.records, of, fingerprint, Uuid::now_v7(), caller.player())).await?;
         Ok(Some(Self(begun)))
     }
 }

@@ -62,7 +62,15 @@ pub async fn create(
                 asked.key = Some((begun.row, answer_of));
                 running = Some(begun.running);
             }
-            let changed = app.records.change_for(kind, Change::Create(asked), running).await?;
+            let book = app.records.book();
+            if let Some(player) = caller.player() {
+                book.spend_session(kind, player)?;
+            }
+            let changed = app.records.change_for(kind, Change::Create(asked), running).await.inspect_err(|_| {
+                if let Some(player) = caller.player() {
+                    book.daily().sessions(kind).give_back(player, 1);
+                }
+            })?;
             Found::from(changed.record.ok_or(Reason::Internal)?)
         }
     };

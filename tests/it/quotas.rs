@@ -1,10 +1,14 @@
 //! What one player has too much of costs nobody else: quotas of what lives, of what is made in a day, and of the arena's seats.
 
+use std::future::IntoFuture;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::contract::case::Case;
+use crate::contract::case::{Case, all};
+use crate::contract::reply::Reply;
+use crate::postgres::Postgres;
 
 fn case() -> Case {
     Case::with(&["--rate-limits", "off"])
@@ -71,4 +75,82 @@ async fn large_fights_weigh_more_and_being_named_by_others_costs_nothing() {
             .await;
     }
     assert_eq!(fill(&case, bob, &bobs, 2).await.0, 256 - made, "and what is one's own counts");
+}
+
+/// How many are asked for at once.
+const AT_ONCE: usize = 25;
+
+/// Makes sessions and has the service end them, until one is refused: how many there were, and the refusal.
+async fn make_and_end(case: &Case, token: &str, path: &str, body: &Value) -> (usize, Reply) {
+    let mut made = 0;
+    loop {
+        let replies = all((0..AT_ONCE).map(|_| case.post(path, body).by(token).into_future())).await;
+        let (good, mut refused): (Vec<Reply>, Vec<Reply>) = replies.into_iter().partition(|reply| reply.status == 201);
+        made += good.len();
+        let force = json!({ "force": true });
+        all(good.iter().map(|reply| case.delete(&reply.path("")).json(&force).into_future())).await;
+        if let Some(refusal) = refused.pop() {
+            return (made, refusal);
+        }
+        assert!(made <= 2_000, "nobody stops it");
+    }
+}
+
+async fn a_player_makes_so_many_in_a_day_however_soon_it_ends_them(case: Case) {
+    let (ann, bob) = (Uuid::new_v4(), Uuid::new_v4());
+    let (anns, bobs) = (case.node.player(ann), case.node.player(bob));
+    let fight = |player| json!({ "mode": "pvp", "participants": [player] });
+    let of = |kind: &str, player| json!({ "type": kind, "player_id": player, "settings": { "replace": true } });
+    let custom = |player| json!({ "type": "custom", "player_id": player });
+    for (path, body, others, most) in [
+        ("/combat/sessions", fight(ann), fight(bob), 1_000),
+        ("/sessions", custom(ann), custom(bob), 500),
+        ("/sessions", of("player", ann), of("player", bob), 500),
+    ] {
+        // What is not made, or was made before, costs nothing.
+        let mut bad = body.clone();
+        bad["metadata"] = json!("none");
+        bad["settings"] = json!({ "max_duration": 1, "ttl_seconds": 1, "heartbeat_seconds": 1 });
+        let key = format!("once-{}", body["type"]);
+        let keyed = || case.post(path, &body).by(&anns).header("idempotency-key", &key);
+        let first = keyed().expect(201).await;
+        for _ in 0..5 {
+            case.post(path, &bad).by(&anns).expect(400).await;
+            assert_eq!(keyed().expect(201).await.id(), first.id());
+        }
+        if body["type"] == "player" {
+            let without = json!({ "type": "player", "player_id": ann });
+            for _ in 0..5 {
+                case.post(path, &without).by(&anns).refused(409, "already_active").await;
+            }
+        }
+        let (made, refusal) = make_and_end(&case, &anns, path, &body).await;
+        // In a slow run one or two are given back meanwhile.
+        assert!((most..most + 3).contains(&(made + 1)), "{made} of {body}");
+        assert_eq!((refusal.status, refusal.reason()), (409, "quota_exceeded"));
+        let details = &refusal.body["details"];
+        assert_eq!((&details["quota"], &details["limit"]), (&json!("daily_sessions"), &json!(most)));
+        assert_eq!(details["used"], most);
+        let wait = details["retry_ms"].as_u64().unwrap();
+        assert!((1..=86_400_000 / most as u64 + 1).contains(&wait), "{details}");
+        assert_eq!(refusal.header("retry-after"), Some(wait.div_ceil(1_000).to_string()));
+        assert_eq!(keyed().expect(201).await.id(), first.id(), "a repeat makes nothing");
+
+        case.post(path, &others).by(&bobs).expect(201).await;
+        case.post(path, &body).expect(201).await;
+    }
+    let text = case.node.metrics().await;
+    assert!(text.contains(r#"tiltyard_quota_refused_total{quota="daily_sessions"}"#), "{text}");
+}
+
+#[tokio::test]
+async fn a_player_makes_so_many_in_a_day_on_sqlite() {
+    a_player_makes_so_many_in_a_day_however_soon_it_ends_them(case()).await;
+}
+
+#[tokio::test]
+async fn a_player_makes_so_many_in_a_day_on_postgres() {
+    let url = Postgres::shared().database().await;
+    let case = Case::with(&["--rate-limits", "off", "--database", &url]);
+    a_player_makes_so_many_in_a_day_however_soon_it_ends_them(case).await;
 }

@@ -38,7 +38,7 @@ mod logs;
 mod outage;
 mod player;
 mod replays;
-mod reply;
+pub mod reply;
 mod restart;
 mod transitions;
 mod versions;
