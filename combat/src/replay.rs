@@ -84,6 +84,8 @@ pub enum Loss {
     Damaged,
     /// The next input made the engine panic.
     Panic,
+    /// Those of one owner had as many inputs as it has room for in a day.
+    Quota,
 }
 
 /// Where a fight, or the recorded part of it, ended.
@@ -270,7 +272,7 @@ impl Replay {
 }
 
 impl Loss {
-    pub const ALL: [Self; 4] = [Self::TooLong, Self::Disk, Self::Damaged, Self::Panic];
+    pub const ALL: [Self; 5] = [Self::TooLong, Self::Disk, Self::Damaged, Self::Panic, Self::Quota];
 
     /// Stable.
     pub const fn name(self) -> &'static str {
@@ -279,6 +281,7 @@ impl Loss {
             Self::Disk => "disk",
             Self::Damaged => "damaged",
             Self::Panic => "panic",
+            Self::Quota => "quota",
         }
     }
 
@@ -289,6 +292,7 @@ impl Loss {
             Self::Disk => "the rest could not be written",
             Self::Damaged => "the rest was in a file that is damaged",
             Self::Panic => "the next input made the engine fail",
+            Self::Quota => "its owner's fights had more inputs than are kept of them in a day",
         }
     }
 }

@@ -93,6 +93,11 @@ pub fn named(name: &str) -> Uuid {
     Builder::from_custom_bytes(bytes).into_uuid()
 }
 
+/// Whether it stands for a name: of a service, an administrator, or the server itself.
+pub fn is_named(id: Uuid) -> bool {
+    id.get_version_num() == 8
+}
+
 impl Scope {
     /// Every scope.
     pub const ALL: [Self; 6] =

@@ -435,7 +435,7 @@ impl Replay<'_> {
                     return Ok(());
                 }
                 // What has become too long now had become so before, and that has been told.
-                let _ = session.spill(&mut self.chunks);
+                let _ = session.spill(&mut self.chunks, |_, _| true);
             }
             Entry::Describe { no, description } => {
                 let session = sessions.get_mut(&no).ok_or_else(|| unknown(no))?;

@@ -299,10 +299,11 @@ fn flags(recorder: &PrometheusRecorder) -> impl Iterator<Item = ShardFigure> {
 
 /// One for each reason why a replay ends before its fight that shards know of.
 fn losses(recorder: &PrometheusRecorder) -> impl Iterator<Item = ShardFigure> {
-    const READ: [(Loss, Read); 3] = [
+    const READ: [(Loss, Read); 4] = [
         (Loss::TooLong, |stats| stats.replays_too_long),
         (Loss::Disk, |stats| stats.replays_disk),
         (Loss::Panic, |stats| stats.replays_panic),
+        (Loss::Quota, |stats| stats.replays_quota),
     ];
     describe_counter(recorder, REPLAYS_LOST, REPLAYS_LOST_TEXT);
     READ.into_iter().map(|(loss, read)| {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::stored::StoredFight;
 use super::{DailyBudgets, Holdings, Quota, Witness};
+use crate::auth::is_named;
 use crate::hub::{FightInfo, Refusal};
 use crate::limits;
 use crate::replays::Shelf;
@@ -54,6 +55,14 @@ impl FightBook {
     /// An empty one.
     pub fn new(wake: Arc<Notify>) -> Self {
         Self { wake, ..Self::default() }
+    }
+
+    /// One that records so many bytes of one player's fights in a day.
+    #[cfg(test)]
+    pub fn recording(bytes: u64) -> Self {
+        let mut book = Self::default();
+        book.daily.tapes = super::Daily::new(bytes);
+        book
     }
 
     /// Has `witness` told of what begins and ends from now on. The first one stays.
@@ -113,6 +122,12 @@ impl FightBook {
     pub fn spend_key(&self, player: Uuid) -> Result<(), Refusal> {
         let taken = self.daily.keys.take(player, limits::KEY_ROW_BYTES, self.daily.now());
         taken.map_err(|lacking| self.holdings.refuse(lacking.of(Quota::DailyKeyBytes)))
+    }
+
+    /// Whether so many bytes more are recorded of this creator's fights: of a player's, as far as its budget reaches. Asked by
+    /// shards, once for some 25 inputs of a fight.
+    pub fn has_room_on_tapes(&self, creator: Uuid, bytes: u64) -> bool {
+        is_named(creator) || self.daily.tapes.take(creator, bytes, self.daily.now()).is_ok()
     }
 
     /// Puts the recordings of ended fights together until `stop`.

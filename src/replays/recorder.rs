@@ -110,6 +110,11 @@ impl Recorder {
         self.state.bytes + self.state.tape.len() as u64
     }
 
+    /// Bytes of it that no part has yet.
+    pub fn held_bytes(&self) -> u64 {
+        self.state.tape.len() as u64
+    }
+
     /// Whether it holds as much as it should before that is written.
     pub fn is_full(&self) -> bool {
         self.state.tape.len() >= limits::TAPE_BYTES

@@ -134,7 +134,8 @@ impl Worker {
             return Err(Refused::Failed);
         };
         self.journal.push(&Entry::Input { no: session.no, at, input });
-        if let Some(loss) = session.spill(&mut self.chunks) {
+        let book = &self.book;
+        if let Some(loss) = session.spill(&mut self.chunks, |creator, bytes| book.has_room_on_tapes(creator, bytes)) {
             self.tape_ended(key, loss);
         }
         for &(_, flag) in self.step.flags() {

@@ -279,15 +279,23 @@ impl Session {
         &self.facts.recorder
     }
 
-    /// Hands over what it has recorded, once that is as much as it should hold. Where its tape has got too long, that is where
-    /// the tape ends: the fight goes on. Says if it has ended now.
-    pub fn spill(&mut self, chunks: &mut ChunkWriter) -> Option<Loss> {
+    /// Hands over what it has recorded, once that is as much as it should hold. Where its tape has got too long, or has no room
+    /// for so many bytes with those of its creator's others, that is where the tape ends: the fight goes on. Says if it has ended
+    /// now.
+    pub fn spill(&mut self, chunks: &mut ChunkWriter, has_room: impl FnOnce(Uuid, u64) -> bool) -> Option<Loss> {
         let recorder = &mut self.facts.recorder;
         if !recorder.is_full() {
             return None;
         }
         if recorder.tape_bytes() > chunks.most(self.fight.seats()) && recorder.cut(Loss::TooLong, &self.fight) {
             return Some(Loss::TooLong);
+        }
+        // What was cut holds what it held, and is not asked for again.
+        if recorder.end().is_none()
+            && !has_room(self.facts.creator, recorder.held_bytes())
+            && recorder.cut(Loss::Quota, &self.fight)
+        {
+            return Some(Loss::Quota);
         }
         chunks.take(self.id, recorder);
         None

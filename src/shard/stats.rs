@@ -59,6 +59,7 @@ impl Stats {
             Loss::TooLong => &mut self.replays_too_long,
             Loss::Disk => &mut self.replays_disk,
             Loss::Panic => &mut self.replays_panic,
+            Loss::Quota => &mut self.replays_quota,
             // Found out where tapes are put together, and counted there.
             Loss::Damaged => return,
         } += 1;
@@ -150,6 +151,7 @@ stats! {
     replays_too_long,
     replays_disk,
     replays_panic,
+    replays_quota,
     /// What fair play noticed, by its flags.
     flags_speed,
     flags_interval,

@@ -57,12 +57,16 @@ impl Shard {
 
     /// Goes on with what `change` makes of what the log has.
     fn start_from(data: TempDir, most: u64, change: impl FnMut(&mut SessionRecord)) -> Self {
+        Self::start_of(data, FightBook::default(), most, change)
+    }
+
+    fn start_of(data: TempDir, book: FightBook, most: u64, change: impl FnMut(&mut SessionRecord)) -> Self {
         let library = Arc::new(Library::built_in());
         let mut recovered = recover(data.path(), 1, false, false, &library).unwrap();
         let (journal, mut records) = recovered.shards.remove(0);
         records.iter_mut().for_each(change);
         let log_fails = journal.failing.clone();
-        let book = Arc::new(FightBook::default());
+        let book = Arc::new(book);
         let place = Place {
             number: 0,
             shards: 1,
@@ -91,10 +95,14 @@ impl Shard {
 
     /// A fight of two, which waits for more where it has more seats.
     fn create_with(&self, seats: u8) -> FightInfo {
+        self.create_of(Uuid::nil(), seats)
+    }
+
+    fn create_of(&self, creator: Uuid, seats: u8) -> FightInfo {
         let asked = NewFight {
             id: Uuid::now_v7(),
             mode: Mode::Pvp,
-            creator: Uuid::nil(),
+            creator,
             participants: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
             seats,
             ruleset: Arc::clone(Library::built_in().by_name("default").unwrap()),
@@ -327,6 +335,34 @@ fn at_its_bound_a_tape_keeps_its_head_and_the_fight_goes_on() {
     shard.attack_often(id, 100);
     let (again, cut) = shard.verified(id);
     assert!(cut.is_none() || again == actions, "{again} {cut:?}");
+    drop(shard.stop());
+}
+
+#[test]
+fn what_is_recorded_of_a_players_fights_in_a_day_is_bounded_and_of_others_it_is_not() {
+    let book = FightBook::recording(2_000);
+    let shard = Shard::start_of(TempDir::new().unwrap(), book, limits::REPLAY_BYTES, |_| {});
+    let (ann, bob, service) = (Uuid::from_u128(8), Uuid::from_u128(9), crate::auth::named("service:games"));
+    let [first, second, bobs, services] = [ann, ann, bob, service].map(|creator| shard.create_of(creator, 2).id);
+    shard.attack_often(first, 300);
+    let (head, cut) = shard.verified(first);
+    assert!((150..300).contains(&head), "what fits into 2,000 bytes: {head}");
+    assert_eq!(cut.map(|cut| cut.loss), Some(Loss::Quota));
+    shard.attack_often(second, 100);
+    let (rest, cut) = shard.verified(second);
+    assert!((10..50).contains(&rest), "what a session holds by itself: {rest}");
+    assert_eq!(cut.map(|cut| cut.loss), Some(Loss::Quota));
+    shard.attack_often(first, 100);
+    assert_eq!(shard.verified(first).0, head, "what is cut stays cut");
+    assert_eq!(shard.read(first).unwrap().refused + shard.read(first).unwrap().actions, 400, "the fight goes on");
+    for id in [bobs, services] {
+        shard.attack_often(id, 150);
+        assert_eq!(shard.verified(id), (150, None), "nobody pays for another");
+    }
+    shard.attack_often(services, 300);
+    assert_eq!(shard.verified(services), (450, None), "who runs the games has no such bound");
+    let stats = shard.handle.stats();
+    assert_eq!((stats.replays_quota, stats.replays_too_long), (2, 0), "counted once for each");
     drop(shard.stop());
 }
 

@@ -78,7 +78,7 @@ async fn large_fights_weigh_more_and_being_named_by_others_costs_nothing() {
 }
 
 /// How many are asked for at once.
-const AT_ONCE: usize = 25;
+const AT_ONCE: usize = 100;
 
 /// Makes sessions and has the service end them, until one is refused: how many there were, and the refusal.
 async fn make_and_end(case: &Case, token: &str, path: &str, body: &Value) -> (usize, Reply) {
