@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::keys::Keys;
-use super::{Body, Change, Expected, Kept, Member, NewRecord, Records, Room, Update, Witness};
+use super::{Body, Change, Exceeded, Expected, Kept, Member, NewRecord, Quota, Records, Room, Update, Witness};
 use crate::analytics::witness::Counting;
 use crate::hub::{Control, Hub, Mode, NewFight, Viewer};
+use crate::limits;
 use crate::rules::Library;
 use crate::shard::{self, ShardConfig};
 use crate::socket::budget::Allowance;
@@ -330,6 +331,35 @@ async fn a_key_is_known_only_with_its_effect() {
     drop(begun);
     let other = keys.begin(&world.records, ["ann", "create", "k"], [2; 16], Uuid::now_v7(), None).await;
     assert_eq!(other.unwrap_err().reason, Reason::IdempotencyMismatch);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_players_keys_keep_in_a_day_is_bounded_and_repeats_are_served_all_the_same() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    let (keys, ann, bob) = (Keys::default(), Uuid::from_u128(1), Uuid::from_u128(2));
+    let ask = |key, payer| keys.begin(&world.records, ["x", "act", key], [1; 16], Uuid::nil(), payer);
+    let answer = || KeyAnswer { status: 200, body: "x".repeat(2_000) };
+    let daily = world.records.book().daily();
+    // But for 3,000 bytes all of a day's are spent.
+    daily.keys.charge(ann, limits::KEY_BYTES_PER_PLAYER_DAY - 3_000, daily.now());
+    let mut kept = 0;
+    let refusal = loop {
+        match ask(["a", "b", "c"][kept], Some(ann)).await {
+            Ok(begun) => begun.complete(&world.records, answer()).await,
+            Err(refusal) => break refusal,
+        }
+        kept += 1;
+    };
+    assert_eq!((kept, refusal.reason), (2, Reason::QuotaExceeded), "their answers count");
+    let Exceeded { quota, limit, .. } = refusal.quota.unwrap();
+    assert_eq!((quota, limit), (Quota::DailyKeyBytes, limits::KEY_BYTES_PER_PLAYER_DAY));
+    assert!(refusal.retry_ms.is_some());
+    assert_eq!(world.records.book().holdings().refused(Quota::DailyKeyBytes), 1);
+    assert_eq!(ask("a", Some(ann)).await.unwrap().row.answer, Some(answer()));
+    for other in [Some(bob), None] {
+        assert!(ask("d", other).await.is_ok());
+    }
     world.stop().await;
 }
 
