@@ -27,7 +27,7 @@ pub fn new_fight(mut body: Fields, caller: &Principal, library: &Library) -> Res
     let given = body.object("settings");
     let settings = given.clone().and_then(|members| body.kept("settings", members));
     let mut read = Fields::inside("settings", given.unwrap_or_default());
-    let asked = Asked { mode, participants };
+    let asked = Asked { mode, participants, by_player: caller.player().is_some() };
     let (fight, lacks) = asked.set_up(&mut read, library);
     body.absorb(read);
     if let Some(lacks) = lacks {
@@ -45,7 +45,7 @@ pub fn from_settings(read: &mut Fields, own: Option<Uuid>, player: Uuid, library
     let mode = read.text("mode", MODES, mode).or((!given).then_some(Mode::Pvp));
     let participants =
         if read.has("participants") { read.uuids("participants", 1, limits::PARTICIPANTS) } else { Some(vec![player]) };
-    let asked = Asked { mode, participants };
+    let asked = Asked { mode, participants, by_player: own.is_some() };
     let (fight, lacks) = asked.set_up(read, library);
     if let Some(lacks) = lacks {
         read.fault("mode", lacks);
@@ -73,6 +73,7 @@ fn check_own(body: &mut Fields, own: Option<Uuid>, participants: Option<&[Uuid]>
 struct Asked {
     mode: Option<Mode>,
     participants: Option<Vec<Uuid>>,
+    by_player: bool,
 }
 
 impl Asked {
@@ -84,7 +85,12 @@ impl Asked {
         let of_mode = self.mode.zip(ruleset.as_ref()).map(|(mode, ruleset)| ruleset.rules_of(mode, difficulty));
         let lacks = matches!(of_mode, Some(None)).then(|| lacks(ruleset.as_deref()));
         // Without rules to start from, the request's own are checked all the same.
-        let mut rules = numbers(settings, of_mode.flatten().unwrap_or_default());
+        let before = of_mode.flatten().unwrap_or_default();
+        let (most, mut rules) = (before.actions_per_second, numbers(settings, before));
+        if self.by_player && most > 0 && !(1..=most).contains(&rules.actions_per_second) {
+            let bound = format!("must be from 1 to {most} in a player's request: the ruleset's own is the most");
+            settings.fault("rules.actions_per_second", bound);
+        }
         let least = self.participants.as_ref().map_or(1, Vec::len);
         let seats = settings.whole("seats", least as u64, limits::PARTICIPANTS as u64);
         let seats = u8::try_from(seats.unwrap_or(least as u64)).expect("within range");
@@ -250,6 +256,26 @@ mod tests {
         assert_eq!(of("pve", json!({"difficulty": "hard"})).rules.damage_taken_percent, 125);
         let fast = of("arena", json!({"ruleset": "arena-fast"}));
         assert_eq!((fast.ruleset.name.as_str(), fast.rules.rounds), ("arena-fast", 3));
+    }
+
+    #[test]
+    fn a_player_may_bound_actions_closer_than_the_ruleset_and_no_less() {
+        let of = |role, rules: Value| {
+            let body = json!({"mode": "pvp", "participants": [PLAYER], "settings": { "rules": rules }});
+            let caller = Principal { role, scopes: vec![Scope::Play, Scope::SessionsWrite], guest: false, sid: None };
+            new_fight(Fields::of(body).unwrap(), &caller, &Library::built_in()).ok()
+        };
+        let most = Rules::default().actions_per_second;
+        for (asked, allowed) in [(0, false), (1, true), (most, true), (most + 1, false), (1_000_000, false)] {
+            let rules = json!({ "actions_per_second": asked });
+            let by_player = of(Role::Player(PLAYER), rules.clone()).map(|fight| fight.rules.actions_per_second);
+            assert_eq!(by_player, allowed.then_some(asked));
+            let by_service = of(Role::Service("games".into()), rules).map(|fight| fight.rules.actions_per_second);
+            assert_eq!(by_service, Some(asked), "who runs the games decides");
+        }
+        let settings = json!({"rules": {"actions_per_second": 0}});
+        let body = json!({"mode": "pvp", "participants": [PLAYER], "settings": settings});
+        assert_eq!(faults(body), ["settings.rules.actions_per_second"]);
     }
 
     #[test]
