@@ -11,8 +11,8 @@ use crate::limits;
 use crate::records::{Expected, Update};
 use crate::store::Status;
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_hours(1);
+const MINUTE: Duration = Duration::from_mins(1);
 
 impl Shard {
     fn put(&self, session: Uuid, status: Option<Status>, metadata: Option<&str>) -> FightInfo {
@@ -77,7 +77,7 @@ fn a_pause_counts_from_its_own_beginning_whatever_is_put_meanwhile() {
     shard.put(id, None, Some(r#"{"note":"still here"}"#));
     // Again what it is already.
     shard.put(id, Some(Status::Paused), None);
-    shard.skip(ALMOST - 20 * HOUR);
+    shard.skip(ALMOST.saturating_sub(20 * HOUR));
     shard.ends_in_a_minute(id);
     drop(shard.stop());
 }
