@@ -70,8 +70,8 @@ pub struct Session {
 pub(super) struct Facts {
     pub mode: Mode,
     pub creator: Uuid,
-    pub settings: String,
-    pub metadata: String,
+    pub settings: Box<str>,
+    pub metadata: Box<str>,
     pub created_at: u64,
     pub started_at: Option<u64>,
     pub ended_at: Option<u64>,
@@ -118,8 +118,8 @@ impl Session {
             facts: Box::new(Facts {
                 mode: asked.mode,
                 creator: asked.creator,
-                settings: asked.settings,
-                metadata: asked.metadata,
+                settings: asked.settings.into(),
+                metadata: asked.metadata.into(),
                 created_at: wall,
                 started_at: None,
                 ended_at: None,
@@ -148,8 +148,8 @@ impl Session {
             facts: Box::new(Facts {
                 mode: record.mode,
                 creator: record.creator,
-                settings: record.settings,
-                metadata: record.metadata,
+                settings: record.settings.into(),
+                metadata: record.metadata.into(),
                 created_at: record.created_at,
                 started_at: record.started_at,
                 ended_at: record.ended_at,
@@ -190,8 +190,8 @@ impl Session {
             id: self.id,
             mode: self.facts.mode,
             creator: self.facts.creator,
-            settings: self.facts.settings.clone(),
-            metadata: self.facts.metadata.clone(),
+            settings: self.facts.settings.to_string(),
+            metadata: self.facts.metadata.to_string(),
             created_at: self.facts.created_at,
             started_at: self.facts.started_at,
             ended_at: self.facts.ended_at,
@@ -331,8 +331,9 @@ impl Session {
     /// Changes what is said about the session. Everything that does so goes through here, live and from the log alike.
     pub fn describe(&mut self, wall: u64, description: Description) {
         let facts = &mut *self.facts;
-        facts.metadata = description.metadata.unwrap_or_else(|| std::mem::take(&mut facts.metadata));
-        facts.settings = description.settings.unwrap_or_else(|| std::mem::take(&mut facts.settings));
+        let Description { metadata, settings, .. } = description;
+        facts.metadata = metadata.map_or_else(|| std::mem::take(&mut facts.metadata), Into::into);
+        facts.settings = settings.map_or_else(|| std::mem::take(&mut facts.settings), Into::into);
         facts.version += u64::from(description.own_version);
         facts.updated_at = wall;
         if let Some(fog) = &mut facts.fog {
