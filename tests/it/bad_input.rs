@@ -1,7 +1,6 @@
 //! Bad input gets a named answer and costs nobody else anything.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +8,8 @@ use tiltyard_client::{Client, Error, Order, Update};
 use tiltyard_protocol::{ActionKind, Encoding, Reason};
 use uuid::Uuid;
 
-use crate::support::{Node, PATIENCE, answer, attack, close_code, plain_rules, soon, until};
+use crate::raw;
+use crate::support::{Node, answer, attack, close_code, plain_rules, soon, until};
 
 /// The reason of the next `error`.
 async fn notice(client: &mut Client) -> Reason {
@@ -109,16 +109,7 @@ async fn bytes_that_are_no_websocket_are_closed_properly() {
         (&[0x81, 0x81, 0, 0, 0, 0, 0xFF], 1007), // not UTF-8
         (&[0x82, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0], 1009), // 2^64-1 bytes
     ] {
-        let ticket = node.rest().ticket(&node.service(), fight.id, fight.players[0]).await.unwrap();
-        let (host, path) = ticket.url.strip_prefix("ws://").unwrap().split_once('/').unwrap();
-        let mut socket = TcpStream::connect(host).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(
-            socket,
-            "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        .unwrap();
+        let mut socket = raw::asking(&node, &fight, 0).await;
         socket.write_all(bytes).unwrap();
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).unwrap();

@@ -17,18 +17,7 @@ pub struct Raw {
 impl Raw {
     /// A connection of the player in `slot`, which has joined nothing.
     pub async fn connect(node: &Node, fight: &Fight, slot: usize) -> Self {
-        let ticket = node.rest().ticket(&node.service(), fight.id, fight.players[slot]).await.unwrap();
-        let (host, path) = ticket.url.strip_prefix("ws://").unwrap().split_once('/').unwrap();
-        let mut socket = TcpStream::connect(host).unwrap();
-        socket.set_nodelay(true).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(
-            socket,
-            "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        .unwrap();
-        let mut raw = Self { socket, rest: Vec::new() };
+        let mut raw = Self { socket: asking(node, fight, slot).await, rest: Vec::new() };
         while !raw.rest.windows(4).any(|window| window == b"\r\n\r\n") {
             assert!(raw.more(), "the server answers");
         }
@@ -77,6 +66,22 @@ impl Raw {
         self.rest.extend(&buffer[..length]);
         length > 0
     }
+}
+
+/// A socket of the player in `slot` that has asked to be upgraded and read no answer yet.
+pub async fn asking(node: &Node, fight: &Fight, slot: usize) -> TcpStream {
+    let ticket = node.rest().ticket(&node.service(), fight.id, fight.players[slot]).await.unwrap();
+    let (host, path) = ticket.url.strip_prefix("ws://").unwrap().split_once('/').unwrap();
+    let mut socket = TcpStream::connect(host).unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        socket,
+        "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    .unwrap();
+    socket
 }
 
 /// A text frame, masked with zeros.

@@ -1,11 +1,12 @@
 //! Analytics count what was done, at once, and still know it after a crash.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::case::Case;
+use crate::support::soon;
+
+const COMMITS: &str = "tiltyard_store_commits_total";
 
 async fn told(case: &Case, query: &str) -> Value {
     case.get(&format!("/analytics/sessions?{query}")).by(&case.statistics).expect(200).await.body
@@ -60,8 +61,9 @@ async fn they_count_what_was_done(case: Case) {
 async fn they_survive_a_crash(mut case: Case) {
     five(&case).await;
     let before = told(&case, "").await;
-    // What is older than a second is promised to be there.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // They are kept with every commit of a second. The first from now on may have begun before, and one may be the fight's.
+    let commits = case.node.metric(COMMITS).await;
+    soon(async { while case.node.metric(COMMITS).await < commits + 3.0 {} }).await;
     case.node.crash_and_restart();
     let after = told(&case, "").await;
     for name in ["total_sessions", "active_sessions", "sessions_by_type", "sessions_by_status"] {
