@@ -196,7 +196,7 @@ pub const ARENA_SEATS_PER_ADDRESS: usize = 4_096;
 /// Milliseconds after which a seat in the arena is given up that nobody has come for: its ticket is no good any more.
 pub const ARENA_ARRIVAL_MS: u32 = 31_000;
 
-/// Events one session remembers for REST. Over: the oldest is forgotten; the log keeps them all.
+/// Events one session remembers for REST, and in the fog each side of it. Over: the oldest is forgotten; the log keeps them all.
 pub const RECENT_EVENTS: usize = 16;
 
 /// Milliseconds after which a shard looks again whether the store has an ended session, which stays until then.

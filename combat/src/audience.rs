@@ -1,6 +1,7 @@
 //! Who may see what of a fight. Everything that leaves the server is cut to an audience here, so that what is hidden is
 //! never encoded for those it is hidden from.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::{Event, Fields, Fight, Slot, Step};
@@ -40,7 +41,7 @@ pub struct Patch {
 }
 
 /// Which participants of an event are named to an audience; those that the event does not have are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
     pub by: bool,
     pub to: bool,
@@ -133,14 +134,17 @@ impl Fight {
         }
     }
 
+    /// Whether `audience` saw the participant in a step that has just been taken: also one who was in sight until this very step,
+    /// for the last thing a team sees is who strikes it down.
+    pub fn saw(&self, step: &Step, audience: Audience, slot: Slot) -> bool {
+        let left = |team| step.sights().iter().any(|sight| sight.of == slot && sight.lost & team_bit(team) != 0);
+        self.sees(audience, slot) || self.side(audience).is_some_and(left)
+    }
+
     /// Whom an event of a step that has just been taken names to `audience`; `None` where it is not shown at all. What
     /// happens to one in the fog is not shown to who does it either: how much it hurts would tell about the other.
     pub fn named(&self, step: &Step, audience: Audience, event: &Event) -> Option<Named> {
-        // Also whoever was in sight until this very step: the last thing a team sees is who strikes it down.
-        let seen = |slot: Slot| {
-            let left = |team| step.sights().iter().any(|sight| sight.of == slot && sight.lost & team_bit(team) != 0);
-            self.sees(audience, slot) || self.side(audience).is_some_and(left)
-        };
+        let seen = |slot: Slot| self.saw(step, audience, slot);
         let (by, to) = event.of();
         let (by, to) = (by.is_none_or(seen), to.is_none_or(seen));
         match event {

@@ -15,6 +15,8 @@ pub struct Step {
     events: SmallVec<[Event; 8]>,
     /// Who came into a team's sight, or left it.
     sights: SmallVec<[Sight; 0]>,
+    /// What was taken from whom by another.
+    taken: SmallVec<[(Slot, u32); 4]>,
     /// Which covers and hazards changed.
     things: SmallVec<[Thing; 0]>,
     flags: SmallVec<[(Slot, Flag); 0]>,
@@ -228,6 +230,7 @@ impl Step {
         self.changed.clear();
         self.events.clear();
         self.sights.clear();
+        self.taken.clear();
         self.things.clear();
         self.flags.clear();
         self.modifiers = false;
@@ -261,6 +264,11 @@ impl Step {
         &self.sights
     }
 
+    /// Health and shield that participants have taken from others: of whom, and how much, in order.
+    pub fn taken(&self) -> &[(Slot, u32)] {
+        &self.taken
+    }
+
     /// Which covers and hazards changed; each once.
     pub fn things(&self) -> &[Thing] {
         &self.things
@@ -291,6 +299,10 @@ impl Step {
             Some((_, set)) => set.0 |= fields.0,
             None => self.changed.push((slot, fields)),
         }
+    }
+
+    pub(crate) fn take(&mut self, of: Slot, taken: u32) {
+        self.taken.push((of, taken));
     }
 
     pub(crate) fn touch_thing(&mut self, thing: Thing) {

@@ -1,7 +1,7 @@
 //! A fight as one viewer is told of it. Its shard cuts it to what the viewer's audience may see; REST and the store only say
 //! it in other words.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tiltyard_combat::{EndReason, Fields, Mode, ParticipantStatus, PhaseName, Point, SessionStatus};
@@ -65,11 +65,27 @@ pub struct FightInfo {
     pub round: u8,
     /// Those that the server plays.
     pub enemies: Vec<EnemyInfo>,
-    /// Whether there is something that a team does not see at all.
-    pub fog: bool,
+    /// Where there is something that a team does not see at all: what those know who are on nobody's side.
+    pub fog: Option<Known>,
     /// What those see of a participant who are on nobody's side.
     pub open: Shown,
     pub world: World,
+}
+
+/// Sums, a sequence and a time of a fight, as somebody knows them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Sequence of the newest delta that showed something.
+    pub seq: u64,
+    /// How many did.
+    pub deltas: u64,
+    /// Unix milliseconds of the newest change that was shown.
+    pub updated_at: u64,
+    /// Of all, or of the own side, applied and refused.
+    pub actions: u64,
+    pub refused: u64,
+    /// Damage that was seen.
+    pub damage: u64,
 }
 
 /// A participant as REST tells of it.
@@ -179,10 +195,12 @@ impl FightInfo {
             enemy.hp = enemy.hp.filter(|_| health);
             enemy.at = enemy.at.filter(|_| place);
             enemy.phase = enemy.phase.take().filter(|_| phase);
-            enemy.name = enemy.name.take().filter(|_| !self.fog);
+            enemy.name = enemy.name.take().filter(|_| self.fog.is_none());
         }
-        if self.fog {
-            (self.actions, self.refused, self.damage) = (0, 0, 0);
+        if let Some(known) = self.fog {
+            (self.seq, self.deltas) = (known.seq, known.deltas);
+            self.updated_at = self.created_at.max(UNIX_EPOCH + Duration::from_millis(known.updated_at));
+            (self.actions, self.refused, self.damage) = (known.actions, known.refused, known.damage);
             self.world = World::Named(self.world.named().into_owned().without_events());
         }
         self

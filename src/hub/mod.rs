@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 pub use command::{ActionApplied, Attachment, Command, Control, Effect, Mode, NewFight, Refusal, Reply, RestAction};
-pub use fight::{EnemyInfo, FightInfo, ParticipantInfo, Shown, Viewer};
+pub use fight::{EnemyInfo, FightInfo, Known, ParticipantInfo, Shown, Viewer};
 pub use world::{Named, Numbered, World};
 
 use crate::limits;

@@ -8,7 +8,7 @@ use tiltyard_combat::{EndReason, Event, Mode, PhaseName, Ruleset, SessionStatus}
 use uuid::Uuid;
 
 use crate::hub::world::{Environment, Told};
-use crate::hub::{EnemyInfo, FightInfo, Named, ParticipantInfo, Shown, World};
+use crate::hub::{EnemyInfo, FightInfo, Known, Named, ParticipantInfo, Shown, World};
 
 /// The form that this version writes. It reads every form up to this one: 1 had events by the ruleset's numbers, and no
 /// environment.
@@ -61,6 +61,9 @@ pub struct StoredFight {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct StoredSight {
     fog: bool,
+    /// Where there is fog; rows of before that was kept do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    known: Option<Known>,
     all: Shown,
 }
 
@@ -108,7 +111,7 @@ impl From<&FightInfo> for StoredFight {
             ruleset: fight.ruleset.clone(),
             round: fight.round,
             enemies: fight.enemies.clone(),
-            sight: StoredSight { fog: fight.fog, all: fight.open },
+            sight: StoredSight { fog: fight.fog.is_some(), known: fight.fog, all: fight.open },
             environment,
             events: events.into_iter().map(StoredEvent::Told).collect(),
         }
@@ -166,7 +169,7 @@ impl From<StoredFight> for FightInfo {
             ruleset: stored.ruleset,
             round: stored.round,
             enemies: stored.enemies,
-            fog: stored.sight.fog,
+            fog: stored.sight.fog.then(|| stored.sight.known.unwrap_or_default()),
             open: stored.sight.all,
             world: World::Named(Named { environment: stored.environment, events }),
         }
@@ -212,7 +215,7 @@ mod tests {
     fn fights_of_the_form_before_are_read() {
         let fight = StoredFight::read(FORM_1).unwrap();
         assert_eq!((fight.participants[0].hp, fight.participants[1].at.map(|at| at.x)), (Some(80), Some(900)));
-        assert!(fight.fog);
+        assert!(fight.fog.is_some());
         let named = fight.world.named();
         assert_eq!(named.environment, None);
         let hit = &named.events[0];

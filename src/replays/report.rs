@@ -78,7 +78,7 @@ impl Report {
             Some(file) => compare(&replay.text, file)?,
             None => Vec::new(),
         };
-        let (mut teller, mut happenings) = (Teller::new(Reader::ALL), Vec::new());
+        let (mut teller, mut happenings) = (Teller::new(Reader::All), Vec::new());
         let fought = replay.play(Arc::clone(&ruleset), |played| {
             if question.events {
                 teller.tell(played, |happening| happenings.push(happening));

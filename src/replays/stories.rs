@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::recording::{Known, Recording};
 use super::story::{Page, Reader};
-use super::trail::{Memory, Told, Trail, Untold};
+use super::trail::{Asked, Memory, Told, Trail, Untold};
 use super::turns::Turns;
 use crate::limits;
 
@@ -114,7 +114,8 @@ impl Stories {
                 source.into_trail(&mut trail, ruleset)?;
             }
             let Some(trail) = trail.as_mut() else { return Err(Silence::Cancelled) };
-            trail.page(question.reader, question.before, question.limit, &segments, stop)
+            let Question { reader, before, limit, .. } = question;
+            trail.page(&Asked { reader, before, limit, memory: &segments, stop })
         };
         let steps = segments.steps.get();
         if steps > 0 {

@@ -2,21 +2,32 @@
 
 use serde_json::Value;
 use tiltyard_combat::replay::{Cut, Played};
-use tiltyard_combat::{Audience, Event, Flag, Millis, Ruleset, Slot};
+use tiltyard_combat::{Audience, Event, Flag, Millis, Participant, Ruleset, Slot};
 
-use crate::shard::event_of;
+use crate::shard::{NOBODY, event_of};
 
 /// Who is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Reader {
-    pub audience: Audience,
-    /// Also what fair play noticed.
-    pub flags: bool,
+pub enum Reader {
+    /// Somebody who may know everything, also what fair play noticed.
+    All,
+    /// Players, of what is over.
+    Players,
+    /// Players of a team, while it goes on.
+    Side(u8),
 }
 
 impl Reader {
-    /// Somebody who may know everything.
-    pub const ALL: Self = Self { audience: Audience::All, flags: true };
+    const fn audience(self) -> Audience {
+        match self {
+            Self::All | Self::Players => Audience::All,
+            Self::Side(team) => Audience::Team(team),
+        }
+    }
+
+    const fn hears_flags(self) -> bool {
+        matches!(self, Self::All)
+    }
 }
 
 /// Something that happened.
@@ -55,6 +66,55 @@ pub struct Page {
     pub players: Vec<u128>,
 }
 
+/// How much has happened that each reader is told of.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    events: u64,
+    flags: u64,
+    /// Where there is fog, by team, those who are on nobody's side first.
+    sides: Vec<(u8, u64)>,
+}
+
+impl Tally {
+    /// Adds what happened in a step.
+    pub fn add(&mut self, played: &Played<'_>) {
+        let (fight, step) = (played.fight, played.step);
+        self.events += step.events().len() as u64;
+        self.flags += step.flags().len() as u64;
+        if fight.rules().sight_cm == 0 || step.events().is_empty() {
+            return;
+        }
+        for team in std::iter::once(NOBODY).chain(fight.participants().iter().map(Participant::team)) {
+            if self.sides.iter().all(|&(side, _)| side != team) {
+                // Until somebody is on it, a side is told what nobody's is.
+                let before = self.sides.first().map_or(0, |&(_, told)| told);
+                self.sides.push((team, before));
+            }
+        }
+        for (team, told) in &mut self.sides {
+            let hears = |event: &&Event| fight.named(step, Audience::Team(*team), event).is_some();
+            *told += step.events().iter().filter(hears).count() as u64;
+        }
+    }
+
+    /// How much of it `reader` is told.
+    pub fn told(&self, reader: Reader) -> u64 {
+        match reader {
+            Reader::All => self.events + self.flags,
+            Reader::Players => self.events,
+            Reader::Side(team) => {
+                let side = self.sides.iter().find(|&&(side, _)| side == team).or(self.sides.first());
+                side.map_or(self.events, |&(_, told)| told)
+            }
+        }
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.sides)
+    }
+}
+
 /// Turns steps into happenings.
 #[derive(Debug)]
 pub struct Teller {
@@ -67,18 +127,13 @@ impl Teller {
         Self::after(reader, 0)
     }
 
-    /// Of what happens after so much has happened.
-    pub const fn after(reader: Reader, happened: u64) -> Self {
-        Self { reader, no: happened }
+    /// Of what happens after the reader was told so much.
+    pub const fn after(reader: Reader, told: u64) -> Self {
+        Self { reader, no: told }
     }
 
-    /// How much happened in a step, whoever may know.
-    pub fn count(played: &Played<'_>) -> u64 {
-        (played.step.events().len() + played.step.flags().len()) as u64
-    }
-
-    /// Number of the last happening, told or not.
-    pub const fn happened(&self) -> u64 {
+    /// Number of the last happening that was told.
+    pub const fn told(&self) -> u64 {
         self.no
     }
 
@@ -100,7 +155,7 @@ impl Teller {
     pub fn tell(&mut self, played: &Played<'_>, mut hear: impl FnMut(Happening)) {
         let (fight, step) = (played.fight, played.step);
         for event in step.events() {
-            let Some(named) = fight.named(step, self.reader.audience, event) else { continue };
+            let Some(named) = fight.named(step, self.reader.audience(), event) else { continue };
             self.no += 1;
             let (by, to) = event.of();
             hear(Happening {
@@ -114,7 +169,7 @@ impl Teller {
             });
         }
         for &(slot, flag) in step.flags() {
-            if self.reader.flags {
+            if self.reader.hears_flags() {
                 self.no += 1;
                 hear(self.flagged(played, slot, flag));
             }

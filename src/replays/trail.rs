@@ -12,7 +12,7 @@ use tiltyard_combat::{Participant, Ruleset};
 use tokio_util::sync::CancellationToken;
 
 use super::recording::Known;
-use super::story::{Happening, Page, Reader, Teller};
+use super::story::{Happening, Page, Reader, Tally, Teller};
 use crate::limits;
 
 /// Inputs of a segment.
@@ -26,8 +26,8 @@ pub struct Trail {
     known: Known,
     /// Nothing will be added to the tape any more, and where it ends is in the replay.
     ended: bool,
-    /// How much has happened before each segment that was reached, the first included.
-    before: Vec<u64>,
+    /// How much was told before each segment that was reached, the first included.
+    before: Vec<Tally>,
     /// The beginning of the last of these.
     tip: Bookmark,
     /// The beginnings of segments: of every one, of every second, of every fourth...
@@ -42,7 +42,7 @@ pub struct Trail {
 #[derive(Debug)]
 pub struct Told {
     happenings: Vec<Happening>,
-    /// Number of the last one, told or not.
+    /// Number of the last one.
     to: u64,
     /// Bytes of the tape as it was; what comes behind the segment is no matter.
     tape: usize,
@@ -57,6 +57,18 @@ pub trait Memory {
     fn keep(&self, segment: usize, told: &Arc<Told>);
     /// So many inputs were stepped.
     fn stepped(&self, inputs: u64);
+}
+
+/// What is asked of a trail, and by whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a, M> {
+    pub reader: Reader,
+    /// Happenings with lower numbers than this, the newest first.
+    pub before: u64,
+    /// At most so many.
+    pub limit: usize,
+    pub memory: &'a M,
+    pub stop: &'a CancellationToken,
 }
 
 /// Why there is no page.
@@ -80,7 +92,7 @@ impl Trail {
         let tip = Playback::of(&replay, Arc::clone(&ruleset))?.bookmark();
         let bookmark_bytes = tip.bytes();
         let bookmarks = BTreeMap::from([(0, tip.clone())]);
-        let before = vec![0];
+        let before = vec![Tally::default()];
         Ok(Self { ruleset, replay, known, ended, before, tip, bookmarks, every: 1, bookmark_bytes, broken: None })
     }
 
@@ -106,34 +118,29 @@ impl Trail {
 
     /// Bytes that it takes, about.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.replay.tape.len() + self.bookmark_bytes + self.tip.bytes() + self.before.len() * 8
+        // None takes more than the last.
+        let before = self.before.len() * self.before.last().map_or(0, Tally::bytes);
+        size_of::<Self>() + self.replay.tape.len() + self.bookmark_bytes + self.tip.bytes() + before
     }
 
-    /// The newest `limit` happenings before number `before`.
-    pub fn page(
-        &mut self,
-        reader: Reader,
-        before: u64,
-        limit: usize,
-        memory: &impl Memory,
-        stop: &CancellationToken,
-    ) -> Result<Page, Untold> {
+    /// What is asked for.
+    pub fn page(&mut self, asked: &Asked<'_, impl Memory>) -> Result<Page, Untold> {
         if let Some(mismatch) = &self.broken {
             return Err(mismatch.clone().into());
         }
-        let page = self.reach(before, memory, stop).and_then(|()| self.collect(reader, before, limit, memory, stop));
+        let page = self.reach(asked).and_then(|()| self.collect(asked));
         if let Err(Untold::Mismatch(mismatch)) = &page {
             self.broken = Some(mismatch.clone());
         }
         page
     }
 
-    /// Steps on until it is known in which segment happening number `before` is. What there is of the last one is stepped where it
+    /// Steps on until it is known in which segment the happening is before which it is asked for. What there is of the last one is stepped where it
     /// is told.
-    fn reach(&mut self, before: u64, memory: &impl Memory, stop: &CancellationToken) -> Result<(), Untold> {
+    fn reach(&mut self, asked: &Asked<'_, impl Memory>) -> Result<(), Untold> {
         let mut playback = None;
-        while self.last_known() + 1 < before && self.tip.is_followed_by(&self.replay, SEGMENT) {
-            if stop.is_cancelled() {
+        while self.reached().told(asked.reader) + 1 < asked.before && self.tip.is_followed_by(&self.replay, SEGMENT) {
+            if asked.stop.is_cancelled() {
                 return Err(Untold::Cancelled);
             }
             let mut here = match playback {
@@ -141,14 +148,14 @@ impl Trail {
                 None => Playback::resume(&self.tip, Arc::clone(&self.ruleset))?,
             };
             let to = here.inputs() + SEGMENT;
-            let mut happened = self.last_known();
+            let mut tally = self.reached().clone();
             while here.inputs() < to
                 && let Some(played) = here.next(&self.replay)?
             {
-                happened += Teller::count(&played);
+                tally.add(&played);
             }
-            memory.stepped(SEGMENT);
-            self.before.push(happened);
+            asked.memory.stepped(SEGMENT);
+            self.before.push(tally);
             self.tip = here.bookmark();
             self.keep(self.before.len() - 1);
             playback = Some(here);
@@ -156,8 +163,8 @@ impl Trail {
         Ok(())
     }
 
-    fn last_known(&self) -> u64 {
-        self.before.last().copied().unwrap_or_default()
+    fn reached(&self) -> &Tally {
+        self.before.last().expect("the first segment is always there")
     }
 
     /// Keeps the tip, the beginning of `segment`; where there are too many bookmarks, every second one.
@@ -174,19 +181,13 @@ impl Trail {
         }
     }
 
-    fn collect(
-        &self,
-        reader: Reader,
-        before: u64,
-        limit: usize,
-        memory: &impl Memory,
-        stop: &CancellationToken,
-    ) -> Result<Page, Untold> {
+    fn collect(&self, asked: &Asked<'_, impl Memory>) -> Result<Page, Untold> {
+        let Asked { reader, before, limit, memory, .. } = *asked;
         let mut page = Page::default();
-        for segment in (0..self.before.partition_point(|known| known + 1 < before)).rev() {
+        for segment in (0..self.before.partition_point(|tally| tally.told(reader) + 1 < before)).rev() {
             let told = match memory.get(segment).filter(|told| self.answers(told, before)) {
                 Some(told) => told,
-                None => self.tell(segment, reader, memory, stop)?,
+                None => self.tell(segment, asked)?,
             };
             if page.players.is_empty() {
                 page.players.clone_from(&told.players);
@@ -208,24 +209,18 @@ impl Trail {
     }
 
     /// Tells a segment, and those on the way to it from the nearest bookmark: who reads on will need them.
-    fn tell(
-        &self,
-        segment: usize,
-        reader: Reader,
-        memory: &impl Memory,
-        stop: &CancellationToken,
-    ) -> Result<Arc<Told>, Untold> {
+    fn tell(&self, segment: usize, asked: &Asked<'_, impl Memory>) -> Result<Arc<Told>, Untold> {
         let tip = (self.before.len() - 1, &self.tip);
         let kept = self.bookmarks.range(..=segment).next_back().map(|(&at, bookmark)| (at, bookmark));
         let (mut at, bookmark) = if tip.0 <= segment { tip } else { kept.unwrap_or(tip) };
         let mut playback = Playback::resume(bookmark, Arc::clone(&self.ruleset))?;
         loop {
-            if stop.is_cancelled() {
+            if asked.stop.is_cancelled() {
                 return Err(Untold::Cancelled);
             }
-            let (told, next) = self.tell_next(playback, self.before[at], reader, memory)?;
+            let (told, next) = self.tell_next(playback, at, asked)?;
             let told = Arc::new(told);
-            memory.keep(at, &told);
+            asked.memory.keep(at, &told);
             let Some(next) = next.filter(|_| at < segment) else { return Ok(told) };
             (playback, at) = (next, at + 1);
         }
@@ -235,19 +230,18 @@ impl Trail {
     fn tell_next(
         &self,
         mut playback: Playback,
-        before: u64,
-        reader: Reader,
-        memory: &impl Memory,
+        segment: usize,
+        asked: &Asked<'_, impl Memory>,
     ) -> Result<(Told, Option<Playback>), Mismatch> {
-        let from = playback.inputs();
-        let (mut teller, mut happenings) = (Teller::after(reader, before), Vec::new());
+        let (from, before) = (playback.inputs(), self.before[segment].told(asked.reader));
+        let (mut teller, mut happenings) = (Teller::after(asked.reader, before), Vec::new());
         while playback.inputs() < from + SEGMENT
             && let Some(played) = playback.next(&self.replay)?
         {
             teller.tell(&played, |happening| happenings.push(happening));
         }
         let inputs = playback.inputs() - from;
-        memory.stepped(inputs);
+        asked.memory.stepped(inputs);
         let players = playback.fight().participants().iter().map(Participant::player).collect();
         let whole = inputs == SEGMENT;
         let next = if whole {
@@ -259,7 +253,7 @@ impl Trail {
             }
             None
         };
-        Ok((Told { happenings, to: teller.happened(), tape: self.replay.tape.len(), whole, players }, next))
+        Ok((Told { happenings, to: teller.told(), tape: self.replay.tape.len(), whole, players }, next))
     }
 }
 

@@ -222,7 +222,8 @@ fn kind(name: &str) -> Option<ActionKind> {
 }
 
 impl CombatActionResult {
-    fn of(applied: ActionApplied) -> Self {
+    /// An action that was applied just now.
+    pub fn of(applied: ActionApplied) -> Self {
         let new_state = CombatSessionState::of(&applied.fight);
         let effect = |effect: crate::hub::Effect| ActionEffect {
             kind: effect.name,

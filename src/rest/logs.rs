@@ -15,10 +15,11 @@ use super::{App, AppState};
 use crate::auth::{Operation, Principal};
 use crate::hub::{FightInfo, Refusal};
 use crate::records::Kept;
+use crate::replays::story::Page;
 
 /// A page of a log, newest first.
 #[derive(Debug, Serialize)]
-struct LogPage {
+pub struct LogPage {
     logs: Vec<SessionLogEntry>,
     has_more: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +50,7 @@ pub async fn list(
         }
         Kept::Fight(fight) => match told(&app, &caller, &found, fight, before, limit).await? {
             Some(page) => page,
-            None => newest(fight, before, limit),
+            None => LogPage::of_newest(fight, before, limit),
         },
     };
     Ok(counted(&found, Json(page).into_response()))
@@ -65,19 +66,25 @@ async fn told(
     limit: usize,
 ) -> Result<Option<LogPage>, ApiError> {
     let before = before.map_or(u64::MAX, i64::cast_unsigned);
-    let Some(story) = app.story(caller, found, fight, before, limit).await? else { return Ok(None) };
-    let last = story.happenings.last().filter(|_| story.more);
-    let next_cursor = last.map(|happening| cursor::write_no(happening.no.cast_signed()));
-    Ok(Some(LogPage { has_more: story.more, next_cursor, logs: SessionLogEntry::of_story(story) }))
+    Ok(app.story(caller, found, fight, before, limit).await?.map(LogPage::of_story))
 }
 
-/// A page of the newest events of a fight, which is all that is known of one without a replay.
-fn newest(fight: &FightInfo, before: Option<i64>, limit: usize) -> LogPage {
-    let mut logs = SessionLogEntry::of_fight(fight);
-    let skipped = before.map_or(0, |before| usize::try_from(before).unwrap_or(usize::MAX));
-    logs.drain(..skipped.min(logs.len()));
-    let has_more = logs.len() > limit;
-    logs.truncate(limit);
-    let next = i64::try_from(skipped.saturating_add(limit)).unwrap_or(i64::MAX);
-    LogPage { logs, has_more, next_cursor: has_more.then(|| cursor::write_no(next)) }
+impl LogPage {
+    /// A page of everything that happened in a fight.
+    pub fn of_story(story: Page) -> Self {
+        let last = story.happenings.last().filter(|_| story.more);
+        let next_cursor = last.map(|happening| cursor::write_no(happening.no.cast_signed()));
+        Self { has_more: story.more, next_cursor, logs: SessionLogEntry::of_story(story) }
+    }
+
+    /// A page of the newest events of a fight, which is all that is known of one without a replay.
+    pub fn of_newest(fight: &FightInfo, before: Option<i64>, limit: usize) -> Self {
+        let mut logs = SessionLogEntry::of_fight(fight);
+        let skipped = before.map_or(0, |before| usize::try_from(before).unwrap_or(usize::MAX));
+        logs.drain(..skipped.min(logs.len()));
+        let has_more = logs.len() > limit;
+        logs.truncate(limit);
+        let next = i64::try_from(skipped.saturating_add(limit)).unwrap_or(i64::MAX);
+        Self { logs, has_more, next_cursor: has_more.then(|| cursor::write_no(next)) }
+    }
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use tiltyard_combat::replay::{Cut, Mismatch, Replay};
-use tiltyard_combat::{Audience, Ruleset, load};
+use tiltyard_combat::{Ruleset, load};
 use tiltyard_protocol::Reason;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -22,7 +22,7 @@ use crate::records::Kept;
 use crate::replays::stories::{Question, Silence, Source};
 use crate::replays::story::{Page, Reader};
 use crate::replays::turns::{Payer, Refused, Turn};
-use crate::shard::OUTSIDERS;
+use crate::shard::NOBODY;
 
 /// Says whether a replay has the whole fight; if not, the one below says why.
 pub const COMPLETE: HeaderName = HeaderName::from_static("replay-complete");
@@ -159,16 +159,14 @@ fn say(session: Uuid, silence: &Silence) {
 }
 
 /// What the caller may know: while it is going on, a player what its side sees.
-fn reader(caller: &Principal, fight: &FightInfo) -> Reader {
-    let Role::Player(player) = caller.role else { return Reader::ALL };
-    let seat = fight.participants.iter().position(|seat| seat.player == player);
-    let audience = match seat.and_then(|seat| u8::try_from(seat).ok()) {
-        _ if fight.has_ended() => Audience::All,
-        Some(slot) => Audience::Own(slot),
-        // Whoever has made the fight and does not take part in it is on nobody's side, and sees through no fog.
-        None => OUTSIDERS,
-    };
-    Reader { audience, flags: false }
+pub fn reader(caller: &Principal, fight: &FightInfo) -> Reader {
+    let Role::Player(player) = caller.role else { return Reader::All };
+    if fight.has_ended() {
+        return Reader::Players;
+    }
+    let seat = fight.participants.iter().find(|seat| seat.player == player);
+    // Whoever has made the fight and does not take part in it is on nobody's side, and sees through no fog.
+    Reader::Side(seat.map_or(NOBODY, |seat| seat.team))
 }
 
 async fn off_the_runtime<T: Send + 'static>(

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use mio::Interest;
-use tiltyard_combat::{Answer, Audience, Event, Fight, Input, SessionStatus, Slot};
-use tiltyard_protocol::{Act, CloseCode, Reason};
+use tiltyard_combat::{Answer, Input, SessionStatus};
+use tiltyard_protocol::{CloseCode, Reason};
 use uuid::Uuid;
 
 use super::connection::{BySid, Connection, State};
@@ -12,8 +12,7 @@ use super::play::refusal;
 use super::session::{Session, SessionKey};
 use super::worker::Worker;
 use crate::hub::{
-    ActionApplied, Attachment, Command, Control, Effect, FightInfo, NewFight, Refusal, Reply, RestAction, Viewer,
-    command,
+    ActionApplied, Attachment, Command, Control, FightInfo, NewFight, Refusal, Reply, RestAction, Viewer,
 };
 use crate::limits;
 use crate::log::{Description, Entry};
@@ -185,7 +184,6 @@ impl Worker {
         self.find(id).map(|key| self.sessions[key].info(self.clock.now, viewer))
     }
 
-    /// The answer says what the player may know of what it did, as the delta does: of one in the fog not even that it was hit.
     fn act_over_rest(
         &mut self,
         id: Uuid,
@@ -194,29 +192,14 @@ impl Worker {
         viewer: Viewer,
     ) -> Result<ActionApplied, Refusal> {
         let key = self.find(id)?;
-        let fight = &self.sessions[key].fight;
-        let slot = fight.slot_of(player.as_u128()).ok_or(Reason::NotAParticipant)?;
-        let target = match action.target {
-            Some(target) => Some(fight.slot_of(target.as_u128()).ok_or(Reason::NoSuchTarget)?),
-            None => None,
-        };
-        let act = Act { to: target, ..action.act.clone() };
-        let input = Input::Act { slot, id: 0, action: command::action(&act)? };
+        let (slot, input) = self.sessions[key].asked(player, action)?;
         let answer = match self.turned_away(key, input) {
             Some(answer) => answer.map(|()| 0),
             None => self.apply(key, input, None),
         };
         let seq = self.named(key, answer)?;
         let session = self.sessions.get(key).ok_or(Reason::Internal)?;
-        let (fight, step) = (&session.fight, &self.step);
-        let told = |event: &&Event| fight.named(step, Audience::Own(slot), event).is_some();
-        let damage = step.events().iter().filter(told).map(|event| match event {
-            Event::Hit { by, damage, .. } if *by == slot => u64::from(*damage),
-            _ => 0,
-        });
-        let effects = step.events().iter().filter(told).filter_map(|event| effect_of(fight, slot, event));
-        let (damage, effects) = (damage.sum(), effects.collect());
-        Ok(ActionApplied { seq, damage, effects, fight: session.info(self.clock.now, viewer) })
+        Ok(ActionApplied { seq, ..session.applied(self.clock.now, viewer, slot, &self.step) })
     }
 
     /// Who says it again is told how the fight stands: it may have begun by that, and the answer may have been lost.
@@ -374,26 +357,5 @@ impl Worker {
     /// Whether there is nothing left to wait for.
     pub(super) fn is_drained(&self) -> bool {
         self.draining && self.connections.is_empty()
-    }
-}
-
-/// What an event says that `slot` has brought about, beside damage.
-fn effect_of(fight: &Fight, slot: Slot, event: &Event) -> Option<Effect> {
-    let (rules, ruleset) = (fight.rules(), fight.ruleset());
-    let effect = |name: &str, value, duration_ms| Effect { name: name.to_owned(), value, duration_ms };
-    match *event {
-        Event::Guard { by } if by == slot => Some(effect("guard", rules.defend_percent, rules.defend_ms)),
-        Event::Healed { by, points, .. } if by == slot => Some(effect("heal", points, 0)),
-        Event::Casting { by, ability, .. } if by == slot => {
-            Some(effect("cast", 0, ruleset.ability(ability).map_or(0, |ability| ability.cast_ms)))
-        }
-        Event::Affected { by, to, effect: id, stacks } if by == slot => {
-            let bearer = fight.participants().get(usize::from(to));
-            let active = bearer.and_then(|bearer| bearer.effects().iter().rfind(|active| active.effect() == id));
-            let left = active.map_or(0, |active| active.until().saturating_sub(fight.now()));
-            // One that lasts as long as the round has no end that could be told.
-            Some(effect(&ruleset.effect(id).name, u32::from(stacks), u32::try_from(left).unwrap_or(0)))
-        }
-        _ => None,
     }
 }

@@ -10,7 +10,8 @@ use tiltyard_combat::audience::Named;
 use tiltyard_combat::fight::Totals;
 use tiltyard_combat::{Audience, Event, Fight, Slot, Step};
 
-use crate::limits;
+use super::session::remember;
+use crate::hub::Known;
 
 /// The team of those who are on nobody's side: no participant's, for there are at most 128 of these.
 pub const NOBODY: u8 = u8::MAX;
@@ -20,49 +21,41 @@ pub const NOBODY: u8 = u8::MAX;
 pub struct Fog {
     /// Nobody's side first.
     sides: SmallVec<[Side; 3]>,
-    /// Who was told of the events that the session remembers, in the same order.
-    recent: VecDeque<Witnesses>,
 }
 
 /// What one side knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
-    pub team: u8,
-    /// Sequence of the newest delta that showed it something.
-    pub seq: u64,
-    /// How many did.
-    pub deltas: u64,
-    /// Unix milliseconds of the newest change that it was shown.
-    pub updated_at: u64,
-    /// Its own actions, applied and refused.
-    pub actions: u64,
-    pub refused: u64,
-    /// Damage it has seen dealt.
-    pub damage: u64,
+    team: u8,
+    pub known: Known,
+    /// The newest events that it was told of: its own, or those of others would push out one another's.
+    pub recent: VecDeque<Witnessed>,
 }
 
-/// To whom an event names those it is about: a bit for each team, and whether to nobody's side.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Witnesses {
-    by: (u128, bool),
-    to: (u128, bool),
+/// An event as a side was told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witnessed {
+    /// Unix milliseconds.
+    pub at: u64,
+    pub event: Event,
+    pub named: Named,
 }
 
 impl Fog {
     /// Of a fight that is created at `wall`; `None` where there is no fog.
     pub fn of(fight: &Fight, wall: u64) -> Option<Box<Self>> {
-        let nobody = Side { team: NOBODY, seq: 0, deltas: 0, updated_at: wall, actions: 0, refused: 0, damage: 0 };
-        let fog = || Box::new(Self { sides: SmallVec::from_iter([nobody]), recent: VecDeque::new() });
-        (fight.rules().sight_cm > 0).then(fog)
+        let known = Known { updated_at: wall, ..Known::default() };
+        let nobody = Side { team: NOBODY, known, recent: VecDeque::new() };
+        (fight.rules().sight_cm > 0).then(|| Box::new(Self { sides: SmallVec::from_iter([nobody]) }))
     }
 
-    /// Notes a step that has just been taken, with what it added to the fight's sums.
-    pub fn note(&mut self, fight: &Fight, step: &Step, added: Totals, wall: u64) {
+    /// Notes a step that has just been taken.
+    pub fn note(&mut self, fight: &Fight, step: &Step, wall: u64) {
         self.seat(fight);
-        for side in &mut self.sides {
-            let audience = Audience::Team(side.team);
+        for Side { team, known, recent } in &mut self.sides {
+            let audience = Audience::Team(*team);
             let cut = fight.cut(step, audience);
-            let own = step.changed().iter().any(|&(slot, _)| team_of(fight, slot) == Some(side.team));
+            let own = step.changed().iter().any(|&(slot, _)| team_of(fight, slot) == Some(*team));
             let shown = own
                 || !cut.patches().is_empty()
                 || cut.events().iter().any(Option::is_some)
@@ -70,15 +63,15 @@ impl Fog {
                 || step.modifiers_changed()
                 || step.phase_changed();
             if shown {
-                (side.seq, side.updated_at, side.deltas) = (fight.seq(), wall, side.deltas + 1);
+                (known.seq, known.updated_at, known.deltas) = (fight.seq(), wall, known.deltas + 1);
             }
-            side.damage += seen_damage(step, cut.events(), added.damage);
-        }
-        for event in step.events() {
-            if self.recent.len() == limits::RECENT_EVENTS {
-                self.recent.pop_front();
+            let seen = step.taken().iter().filter(|&&(of, _)| fight.saw(step, audience, of));
+            known.damage += seen.map(|&(_, taken)| u64::from(taken)).sum::<u64>();
+            for (&event, named) in step.events().iter().zip(cut.events()) {
+                if let Some(named) = *named {
+                    remember(recent, Witnessed { at: wall, event, named });
+                }
             }
-            self.recent.push_back(self.witnesses(fight, step, event));
         }
     }
 
@@ -87,15 +80,15 @@ impl Fog {
         self.seat(fight);
         let team = team_of(fight, slot);
         if let Some(side) = self.sides.iter_mut().find(|side| Some(side.team) == team) {
-            side.actions += added.actions;
-            side.refused += added.refused;
+            side.known.actions += added.actions;
+            side.known.refused += added.refused;
         }
     }
 
     /// Something changed that everybody knows.
     pub fn note_open(&mut self, wall: u64) {
         for side in &mut self.sides {
-            side.updated_at = wall;
+            side.known.updated_at = wall;
         }
     }
 
@@ -104,63 +97,27 @@ impl Fog {
         self.sides.iter().find(|side| side.team == team).unwrap_or(&self.sides[0])
     }
 
-    /// Whom the remembered event in `place` names to `team`; `None` where it was not told of it.
-    pub fn named(&self, place: usize, team: u8) -> Option<Named> {
-        let told = |(teams, nobody): (u128, bool)| if team == NOBODY { nobody } else { teams & bit(team) != 0 };
-        let Witnesses { by, to } = *self.recent.get(place)?;
-        let named = Named { by: told(by), to: told(to) };
-        (named.by || named.to).then_some(named)
-    }
-
     /// A side for every team that a player is in. One that comes later knows what everybody knows.
     fn seat(&mut self, fight: &Fight) {
         for participant in fight.participants().iter().filter(|participant| participant.enemy().is_none()) {
             let team = participant.team();
             if self.sides.iter().all(|side| side.team != team) {
-                self.sides.push(Side { team, ..self.sides[0] });
+                let nobody = self.sides[0].clone();
+                self.sides.push(Side { team, ..nobody });
             }
         }
     }
-
-    fn witnesses(&self, fight: &Fight, step: &Step, event: &Event) -> Witnesses {
-        let mut witnesses = Witnesses::default();
-        for side in &self.sides {
-            let Some(named) = fight.named(step, Audience::Team(side.team), event) else { continue };
-            for (told, who) in [(named.by, &mut witnesses.by), (named.to, &mut witnesses.to)] {
-                who.0 |= if told { bit(side.team) } else { 0 };
-                who.1 |= told && side.team == NOBODY;
-            }
-        }
-        witnesses
-    }
-}
-
-const fn bit(team: u8) -> u128 {
-    if team < 128 { 1 << team } else { 0 }
 }
 
 fn team_of(fight: &Fight, slot: Slot) -> Option<u8> {
     fight.participants().get(usize::from(slot)).map(tiltyard_combat::Participant::team)
 }
 
-/// Damage of the step as one who is told of these of its events knows it: where that is all of it, what was really taken.
-fn seen_damage(step: &Step, told: &[Option<Named>], taken: u64) -> u64 {
-    let (mut seen, mut all) = (0, true);
-    for (event, told) in step.events().iter().zip(told) {
-        let (Event::Hit { by, to, damage, .. } | Event::Suffered { by, to, damage, .. }) = *event else { continue };
-        match told {
-            Some(_) if by != to => seen += u64::from(damage),
-            Some(_) => {}
-            None => all = false,
-        }
-    }
-    if all { taken } else { seen }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Fog, NOBODY};
-    use tiltyard_combat::{Action, Fight, Input, Point, Rules, Step};
+    use crate::limits;
+    use tiltyard_combat::{Action, Event, Fight, Input, Point, Rules, Step};
 
     /// Two on their own sides, far from each other in a fog.
     fn fight() -> Fight {
@@ -173,7 +130,7 @@ mod tests {
         let _ = fight.handle(at, input, &mut step);
         let added = fight.totals().since(before);
         if !step.is_empty() {
-            fog.note(fight, &step, added, at);
+            fog.note(fight, &step, at);
         }
         if let Input::Act { slot, .. } = input {
             fog.note_action(fight, slot, added);
@@ -188,15 +145,18 @@ mod tests {
             act(&mut fight, &mut fog, 1, Input::Ready { slot });
         }
         assert!(fight.lifecycle().is_fighting());
-        let (first, nobody) = (*fog.side(0), *fog.side(NOBODY));
-        act(&mut fight, &mut fog, 900, Input::Act { slot: 1, id: 1, action: Action::Defend });
-        let away = Action::Move { to: Point::new(1, 1) };
-        act(&mut fight, &mut fog, 901, Input::Act { slot: 1, id: 2, action: away });
-        assert_eq!((*fog.side(0), *fog.side(NOBODY)), (first, nobody));
-        assert_eq!(fog.side(1).actions + fog.side(1).refused, 2, "its own are its own");
-        assert!(fog.side(1).updated_at >= 900 && fog.side(1).seq > first.seq);
-        let newest = fog.recent.len() - 1;
-        assert_eq!(fog.named(newest, 0), None);
-        assert!(fog.named(newest, 1).is_some());
+        let (first, nobody) = (fog.side(0).clone(), fog.side(NOBODY).clone());
+        for n in 0..2 * limits::RECENT_EVENTS as u64 {
+            act(&mut fight, &mut fog, 900 + 5_000 * n, Input::Act { slot: 1, id: 2 * n + 1, action: Action::Defend });
+            let away = Action::Move { to: Point::new(1, 1) };
+            act(&mut fight, &mut fog, 901 + 5_000 * n, Input::Act { slot: 1, id: 2 * n + 2, action: away });
+        }
+        assert_eq!((fog.side(0), fog.side(NOBODY)), (&first, &nobody));
+        let own = fog.side(1);
+        assert_eq!(own.known.actions + own.known.refused, 4 * limits::RECENT_EVENTS as u64, "its own are its own");
+        assert!(own.known.updated_at >= 900 && own.known.seq > first.known.seq);
+        assert_eq!(own.recent.len(), limits::RECENT_EVENTS);
+        assert!(matches!(own.recent.back().unwrap().event, Event::Guard { by: 1 }));
+        assert!(!first.recent.is_empty() && first.recent.iter().all(|told| !matches!(told.event, Event::Guard { .. })));
     }
 }

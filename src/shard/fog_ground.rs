@@ -13,6 +13,9 @@ use super::session::Session;
 use crate::hub::NewFight;
 use crate::rules::Library;
 
+/// Who has made the fights, and takes no part in them.
+pub(super) const CREATOR: Uuid = Uuid::from_u128(99);
+
 const SIGHT_CM: u32 = 1_400;
 const WIDTH_CM: i32 = 8_000;
 const HEIGHT_CM: i32 = 4_000;
@@ -71,7 +74,7 @@ pub(super) fn fight(ground: Ground, turns: bool) -> NewFight {
     NewFight {
         id: Uuid::from_u128(0x0192_f5a8_0000_7000_8000_0000_0000_0042),
         mode: Mode::Arena,
-        creator: Uuid::nil(),
+        creator: CREATOR,
         participants: (1..=6).map(Uuid::from_u128).collect(),
         seats: 6,
         ruleset,
@@ -114,25 +117,38 @@ pub(super) fn within(hidden: bool, at: Point) -> Point {
     Point::new(at.x.clamp(least, most), at.y.clamp(0, HEIGHT_CM))
 }
 
+pub(super) fn ability(name: &str, does: Vec<Op>) -> Ability {
+    Ability { name: name.to_owned(), does, ..Ability::default() }
+}
+
+/// An effect that hurts.
+pub(super) fn burn(tick_damage: u32) -> Effect {
+    Effect {
+        name: "burn".to_owned(),
+        stacking: Stacking::Intensify,
+        stacks: 3,
+        ms: 400,
+        tick_ms: 100,
+        tick_damage,
+        ..Effect::default()
+    }
+}
+
+/// An effect that absorbs.
+pub(super) fn bubble(absorbs_percent: u32) -> Effect {
+    Effect { name: "bubble".to_owned(), ms: 500, absorbs_percent, ..Effect::default() }
+}
+
+pub(super) fn cover(kind: CoverKind, at: Point, (width_cm, height_cm): (u32, u32), health: u32) -> Cover {
+    Cover { name: "crate".to_owned(), kind, at, width_cm, height_cm, health }
+}
+
+pub(super) fn hazard(at: Point, radius_cm: u32, every_ms: u32, health: u32) -> Hazard {
+    Hazard { name: "barrel".to_owned(), at, radius_cm, every_ms, health, damage: 3, element: None, effect: None }
+}
+
 fn field() -> Environment {
-    let cover = |x, health| Cover {
-        name: "crate".to_owned(),
-        kind: CoverKind::Soft,
-        at: Point::new(x, 1_500),
-        width_cm: 100,
-        height_cm: 300,
-        health,
-    };
-    let hazard = |at, radius_cm, every_ms, health| Hazard {
-        name: "barrel".to_owned(),
-        at,
-        radius_cm,
-        every_ms,
-        health,
-        damage: 3,
-        element: None,
-        effect: None,
-    };
+    let cover = |x, health| cover(CoverKind::Soft, Point::new(x, 1_500), (100, 300), health);
     Environment {
         width_cm: WIDTH_CM.unsigned_abs(),
         height_cm: HEIGHT_CM.unsigned_abs(),
@@ -143,7 +159,6 @@ fn field() -> Environment {
 }
 
 fn far_reaching() -> Ruleset {
-    let ability = |name: &str, does: Vec<Op>| Ability { name: name.to_owned(), does, ..Ability::default() };
     let hurt = Op::Damage { min: 5, max: 60, element: None };
     let far = 100_000;
     let abilities = vec![
@@ -219,16 +234,8 @@ fn far_reaching() -> Ruleset {
         Ability { kind: AbilityKind::Item, uses: 3, ..ability("medkit", vec![Op::Heal { percent: 4, points: 0 }]) },
     ];
     let effects = vec![
-        Effect {
-            name: "burn".to_owned(),
-            stacking: Stacking::Intensify,
-            stacks: 3,
-            ms: 400,
-            tick_ms: 100,
-            tick_damage: 40,
-            ..Effect::default()
-        },
-        Effect { name: "bubble".to_owned(), ms: 500, absorbs_percent: 1, ..Effect::default() },
+        burn(40),
+        bubble(1),
         Effect { name: "daze".to_owned(), ms: 300, stuns: true, fragile: true, ..Effect::default() },
     ];
     Ruleset {

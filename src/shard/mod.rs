@@ -13,6 +13,8 @@ mod fog;
 #[cfg(test)]
 mod fog_ground;
 #[cfg(test)]
+mod fog_rest;
+#[cfg(test)]
 mod fog_tests;
 mod inbox;
 mod joins;
@@ -40,13 +42,12 @@ use std::thread::JoinHandle;
 
 use thiserror::Error;
 
-pub use fog::Fog;
+pub use fog::{Fog, NOBODY};
 pub use inbox::ShardHandle;
 pub use publish::DeltaOf;
 pub use session::Session;
 pub use shown::{view_digest, view_of};
 pub use stats::Stats;
-pub use told::OUTSIDERS;
 pub use wire::event_of;
 
 use crate::log::recovery::{self, Found, RecoveryError};

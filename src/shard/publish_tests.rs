@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tiltyard_combat::ruleset::{
-    Ability, AbilityKind, Affects, Cover, CoverKind, Effect, Enemy, EnemyPhase, Environment, Hazard, Op, Resource,
-    Shape, Spot, Stacking, Wave,
+    Ability, AbilityKind, Affects, CoverKind, Effect, Enemy, EnemyPhase, Environment, Hazard, Op, Resource, Shape,
+    Spot, Wave,
 };
 use tiltyard_combat::{
     Action, Audience, BodyPart, Fields, Fight, Input, Mode, Participant, Point, Rules, Ruleset, Setup, Step, Target,
@@ -14,12 +14,12 @@ use tiltyard_combat::{
 use tiltyard_protocol::server::Delta;
 use tiltyard_protocol::{Encoding, ServerMessage, View};
 
+use super::fog_ground::{ability, bubble, burn, cover, hazard};
 use super::publish::{DeltaOf, Publisher};
 use super::shown::{view_digest, view_of};
 
 /// A little of everything that a ruleset can have.
 fn ruleset() -> Arc<Ruleset> {
-    let ability = |name: &str, does: Vec<Op>| Ability { name: name.to_owned(), does, ..Ability::default() };
     let hurt = Op::Damage { min: 5, max: 9, element: None };
     let abilities = vec![
         Ability {
@@ -45,19 +45,7 @@ fn ruleset() -> Arc<Ruleset> {
         },
         Ability { kind: AbilityKind::Item, uses: 2, ..ability("medkit", vec![Op::Heal { percent: 40, points: 0 }]) },
     ];
-    let effects = vec![
-        Effect {
-            name: "burn".to_owned(),
-            stacking: Stacking::Intensify,
-            stacks: 3,
-            ms: 400,
-            tick_ms: 100,
-            tick_damage: 2,
-            ..Effect::default()
-        },
-        Effect { name: "bubble".to_owned(), ms: 500, absorbs_percent: 20, ..Effect::default() },
-        Effect { name: "low gravity".to_owned(), ..Effect::default() },
-    ];
+    let effects = vec![burn(2), bubble(20), Effect { name: "low gravity".to_owned(), ..Effect::default() }];
     let enemy = Enemy {
         name: "drone".to_owned(),
         health: 40,
@@ -70,23 +58,10 @@ fn ruleset() -> Arc<Ruleset> {
         phases: vec![EnemyPhase { name: "calm".to_owned(), from_percent: 100, ..EnemyPhase::default() }],
         ..Enemy::default()
     };
-    let cover = |kind, health| Cover {
-        name: "crate".to_owned(),
-        kind,
-        at: Point::new(2_000, 2_000),
-        width_cm: 200,
-        height_cm: 800,
-        health,
-    };
+    let cover = |kind, health| cover(kind, Point::new(2_000, 2_000), (200, 800), health);
     let hazard = |radius_cm, every_ms, health| Hazard {
-        name: "barrel".to_owned(),
-        at: Point::new(2_400, 2_400),
-        radius_cm,
-        every_ms,
-        health,
-        damage: 3,
-        element: None,
         effect: Some(0),
+        ..hazard(Point::new(2_400, 2_400), radius_cm, every_ms, health)
     };
     let environment = Environment {
         spawns: vec![Spot { team: 0, at: Point::new(1_500, 2_500) }, Spot { team: 1, at: Point::new(3_000, 2_500) }],

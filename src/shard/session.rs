@@ -5,7 +5,6 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use slotmap::new_key_type;
 use smallvec::SmallVec;
-use tiltyard_combat::fight::Totals;
 use tiltyard_combat::replay::Loss;
 use tiltyard_combat::{Answer, Event, Fight, Input, SessionStatus, Setup, Slot, Step};
 use tiltyard_protocol::view::player_word;
@@ -63,6 +62,14 @@ pub struct Session {
     /// Its share of what its owner may have.
     pub shares: Vec<Share>,
     pub(super) facts: Box<Facts>,
+}
+
+/// Puts in the newest of so many as are remembered.
+pub(super) fn remember<T>(recent: &mut VecDeque<T>, newest: T) {
+    if recent.len() == limits::RECENT_EVENTS {
+        recent.pop_front();
+    }
+    recent.push_back(newest);
 }
 
 /// What is rarely looked at. Times in Unix milliseconds.
@@ -250,7 +257,7 @@ impl Session {
         let paused = self.fight.lifecycle().is_paused();
         self.facts.paused_since = paused.then(|| self.facts.paused_since.unwrap_or(wall));
         if !step.is_empty() {
-            self.note(wall, step, added);
+            self.note(wall, step);
         }
         if let (Some(fog), Input::Act { slot, .. }) = (&mut self.facts.fog, input) {
             fog.note_action(&self.fight, slot, added);
@@ -355,17 +362,14 @@ impl Session {
         self.shares.retain(|share| share.seat().is_none_or(sits));
     }
 
-    fn note(&mut self, wall: u64, step: &Step, added: Totals) {
+    fn note(&mut self, wall: u64, step: &Step) {
         let facts = &mut *self.facts;
         facts.updated_at = wall;
         if let Some(fog) = &mut facts.fog {
-            fog.note(&self.fight, step, added, wall);
+            fog.note(&self.fight, step, wall);
         }
         for &event in step.events() {
-            if facts.recent.len() == limits::RECENT_EVENTS {
-                facts.recent.pop_front();
-            }
-            facts.recent.push_back((wall, event));
+            remember(&mut facts.recent, (wall, event));
         }
         if step.phase_changed() {
             let life = self.fight.lifecycle();

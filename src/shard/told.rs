@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tiltyard_combat::audience::Named;
-use tiltyard_combat::{Audience, Event, Fields, Participant, Slot};
+use tiltyard_combat::{Audience, Event, Fields, Fight, Input, Participant, Slot, Step};
+use tiltyard_protocol::{Act, Reason};
 use uuid::Uuid;
 
 use super::fog::{NOBODY, Side};
 use super::session::Session;
 use crate::hub::world::{EventInfo, Numbered};
-use crate::hub::{EnemyInfo, FightInfo, ParticipantInfo, Shown, Viewer, World};
+use crate::hub::{
+    ActionApplied, Effect, EnemyInfo, FightInfo, Known, ParticipantInfo, Refusal, RestAction, Shown, Viewer, World,
+    command,
+};
 
 /// Those who are on nobody's side and see through no fog.
-pub const OUTSIDERS: Audience = Audience::Team(NOBODY);
+const OUTSIDERS: Audience = Audience::Team(NOBODY);
 
 impl Session {
     /// Those with whom `viewer` sees the same. What has ended has no secrets.
@@ -60,27 +64,57 @@ impl Session {
             ruleset: fight.ruleset().name.clone(),
             round: fight.rounds().over(),
             enemies: self.enemies(audience),
-            fog: facts.fog.is_some(),
+            fog: facts.fog.as_ref().map(|fog| fog.side(NOBODY).known),
             open: Shown::of(fight.visible(OUTSIDERS, 0)),
             world: World::Numbered(self.world(audience)),
         }
     }
 
+    /// What `player` asks for over REST, in numbers.
+    pub fn asked(&self, player: Uuid, action: &RestAction) -> Result<(Slot, Input), Refusal> {
+        let slot = self.fight.slot_of(player.as_u128()).ok_or(Reason::NotAParticipant)?;
+        let target = match action.target {
+            Some(target) => Some(self.fight.slot_of(target.as_u128()).ok_or(Reason::NoSuchTarget)?),
+            None => None,
+        };
+        let act = Act { to: target, ..action.act.clone() };
+        Ok((slot, Input::Act { slot, id: 0, action: command::action(&act)? }))
+    }
+
+    /// What the step that has just been taken tells `slot`, whose deed it was, and how the fight stands to `viewer`. It is what
+    /// the delta tells: of one in the fog not even that it was hit.
+    pub fn applied(&self, now: u64, viewer: Viewer, slot: Slot, step: &Step) -> ActionApplied {
+        let fight = &self.fight;
+        let told = |event: &&Event| fight.named(step, Audience::Own(slot), event).is_some();
+        let damage = step.events().iter().filter(told).map(|event| match event {
+            Event::Hit { by, damage, .. } if *by == slot => u64::from(*damage),
+            _ => 0,
+        });
+        let effects = step.events().iter().filter(told).filter_map(|event| effect_of(fight, slot, event));
+        let (damage, effects) = (damage.sum(), effects.collect());
+        ActionApplied { seq: fight.seq(), damage, effects, fight: self.info(now, viewer) }
+    }
+
     /// Sums, sequence and time as an audience knows them: where there is fog those of its side, otherwise everybody's.
-    fn known(&self, audience: Audience) -> Side {
-        let (facts, totals) = (&*self.facts, self.fight.totals());
-        if let (Some(fog), Some(team)) = (&facts.fog, self.team(audience)) {
-            return *fog.side(team);
+    pub(super) fn known(&self, audience: Audience) -> Known {
+        if let Some(side) = self.side(audience) {
+            return side.known;
         }
-        Side {
-            team: NOBODY,
-            seq: self.fight.seq(),
-            deltas: self.fight.seq(),
-            updated_at: facts.updated_at,
+        let (seq, totals) = (self.fight.seq(), self.fight.totals());
+        Known {
+            seq,
+            deltas: seq,
+            updated_at: self.facts.updated_at,
             actions: totals.actions,
             refused: totals.refused,
             damage: totals.damage,
         }
+    }
+
+    /// What the side of an audience knows; `None` where no fog hides anything from it.
+    fn side(&self, audience: Audience) -> Option<&Side> {
+        let fog = self.facts.fog.as_ref()?;
+        self.team(audience).map(|team| fog.side(team))
     }
 
     /// Whose side an audience is on; `None` for one that no fog hides anything from.
@@ -153,21 +187,41 @@ impl Session {
 
     /// The newest events that the audience was told of, as it was told of them when they happened.
     fn events(&self, audience: Audience) -> Vec<EventInfo> {
-        let facts = &*self.facts;
-        let named = |place| match (&facts.fog, self.team(audience)) {
-            (Some(fog), Some(team)) => fog.named(place, team),
-            _ => Some(Named { by: true, to: true }),
-        };
         let player = |slot: Slot| Some(Uuid::from_u128(self.fight.participants().get(usize::from(slot))?.player()));
-        let told = |(place, &(at, event)): (usize, &(u64, Event))| {
-            let (named, (by, to)) = (named(place)?, event.of());
-            let by = by.filter(|_| named.by).and_then(player);
-            Some(EventInfo { at: system_time(at), event, by, to: to.filter(|_| named.to).and_then(player) })
+        let info = |at, event: Event, named: Named| {
+            let (by, to) = event.of();
+            let (by, to) = (by.filter(|_| named.by).and_then(player), to.filter(|_| named.to).and_then(player));
+            EventInfo { at: system_time(at), event, by, to }
         };
-        facts.recent.iter().enumerate().filter_map(told).collect()
+        let all = Named { by: true, to: true };
+        match self.side(audience) {
+            Some(side) => side.recent.iter().map(|told| info(told.at, told.event, told.named)).collect(),
+            None => self.facts.recent.iter().map(|&(at, event)| info(at, event, all)).collect(),
+        }
     }
 }
 
 fn system_time(unix_ms: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(unix_ms)
+}
+
+/// What an event says that `slot` has brought about, beside damage.
+fn effect_of(fight: &Fight, slot: Slot, event: &Event) -> Option<Effect> {
+    let (rules, ruleset) = (fight.rules(), fight.ruleset());
+    let effect = |name: &str, value, duration_ms| Effect { name: name.to_owned(), value, duration_ms };
+    match *event {
+        Event::Guard { by } if by == slot => Some(effect("guard", rules.defend_percent, rules.defend_ms)),
+        Event::Healed { by, points, .. } if by == slot => Some(effect("heal", points, 0)),
+        Event::Casting { by, ability, .. } if by == slot => {
+            Some(effect("cast", 0, ruleset.ability(ability).map_or(0, |ability| ability.cast_ms)))
+        }
+        Event::Affected { by, to, effect: id, stacks } if by == slot => {
+            let bearer = fight.participants().get(usize::from(to));
+            let active = bearer.and_then(|bearer| bearer.effects().iter().rfind(|active| active.effect() == id));
+            let left = active.map_or(0, |active| active.until().saturating_sub(fight.now()));
+            // One that lasts as long as the round has no end that could be told.
+            Some(effect(&ruleset.effect(id).name, u32::from(stacks), u32::try_from(left).unwrap_or(0)))
+        }
+        _ => None,
+    }
 }

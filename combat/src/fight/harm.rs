@@ -192,6 +192,7 @@ impl Fight {
         let p = &mut self.participants[usize::from(by)];
         p.damage += u64::from(taken);
         self.totals.damage += u64::from(taken);
+        step.take(to, taken);
         if charges && p.enemy.is_none() {
             self.charge(by, gained, step);
         }

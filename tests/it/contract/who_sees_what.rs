@@ -84,6 +84,8 @@ fn leave_out_clocks(value: &mut Value) {
 async fn nothing_a_player_reads_moves_when_the_hidden_act(case: Case) {
     let fight = in_the_fog(&case).await;
     let own = case.node.player(fight.players[0]);
+    // A younger one, so that lists have an order.
+    case.fight(&[fight.players[0], Uuid::new_v4()]).await;
     let before = everything(&case, fight.id, &own).await;
     let all = everything(&case, fight.id, &case.service).await;
     act(&case, &fight, 1, "defend", json!({})).await;
@@ -92,6 +94,7 @@ async fn nothing_a_player_reads_moves_when_the_hidden_act(case: Case) {
     let path = format!("/combat/sessions/{}/actions", fight.id);
     case.post(&path, &refused).by(&case.node.player(fight.players[1])).expect(409).await;
     assert_eq!(everything(&case, fight.id, &own).await, before);
+    case.get(&format!("/combat/sessions/{}/replay", fight.id)).by(&own).refused(404, "no_replay").await;
     assert_ne!(everything(&case, fight.id, &case.service).await, all, "who sees all sees it");
     let other = case.get(&format!("/combat/sessions/{}", fight.id)).by(&case.node.player(fight.players[1])).await;
     assert_eq!(other.body["stats"]["total_actions"], 3, "and who did it knows it");
