@@ -106,6 +106,14 @@ pub const JOIN_EVERY_MS: u64 = 1_000;
 /// Joins that wait in one shard. Over: close 1013.
 pub const JOINS_WAITING: usize = 16_384;
 
+/// Microseconds from which no more commands are taken from the inbox in a turn; one always is. Over: as with [`COMMANDS_PER_TURN`]. To
+/// take a socket over costs several calls of the kernel, and all of a game's come at once when its network is back.
+pub const COMMANDS_TURN_US: u128 = 500;
+
+/// Microseconds from which no more connections that broke leave their sessions in a turn; one always does. Over: the rest waits for
+/// the next turn, behind what the others have sent. Each leave is shown to the fight's others and logged, and thousands break at once.
+pub const LEAVES_TURN_US: u128 = 500;
+
 /// Microseconds from which no more joins are taken in a turn; one always is.
 pub const JOINS_TURN_US: u128 = 500;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
@@ -19,6 +19,8 @@ const HEAD_BYTES_MAX: u64 = 16 * 1024;
 /// Above the largest replay.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
+/// How long a connection may go unused and be used again: well below the five seconds after which the server closes it.
+const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// Where the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct Rest {
     base: Base,
     token: String,
     stream: BufReader<TcpStream>,
+    /// When the last answer had come.
+    used: Instant,
 }
 
 impl std::str::FromStr for Base {
@@ -54,11 +58,16 @@ impl std::str::FromStr for Base {
 
 impl Rest {
     pub fn connect(base: &Base, token: &str) -> Result<Self> {
-        let stream = TcpStream::connect(base.address).with_context(|| format!("connect to {}", base.address))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
-        stream.set_write_timeout(Some(ANSWER_TIME_MAX))?;
-        Ok(Self { base: base.clone(), token: token.to_owned(), stream: BufReader::with_capacity(64 * 1024, stream) })
+        let stream = open(base.address)?;
+        Ok(Self { base: base.clone(), token: token.to_owned(), stream, used: Instant::now() })
+    }
+
+    /// Opens another connection where the server may be about to close this one. Nothing was asked on it that is not answered.
+    fn freshen(&mut self) -> Result<()> {
+        if self.used.elapsed() > IDLE_MAX {
+            self.stream = open(self.base.address)?;
+        }
+        Ok(())
     }
 
     /// Creates a combat session for each list of players, with `rules` over its ruleset's; the sessions' ids.
@@ -92,6 +101,7 @@ impl Rest {
 
     /// Asks once; the status and the body, whatever they are.
     pub fn ask(&mut self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Result<(u16, Vec<u8>)> {
+        self.freshen()?;
         let body = body.map(ToString::to_string).unwrap_or_default();
         let Base { host, prefix, .. } = &self.base;
         let head =
@@ -107,6 +117,7 @@ impl Rest {
         requests: impl Iterator<Item = (String, String)>,
         status: u16,
     ) -> Result<Vec<T>> {
+        self.freshen()?;
         let mut requests = requests.peekable();
         let mut answers = Vec::new();
         while requests.peek().is_some() {
@@ -151,6 +162,7 @@ impl Rest {
         ensure!(length <= BODY_BYTES_MAX, "the answer has {length} bytes");
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
+        self.used = Instant::now();
         Ok((status, body))
     }
 
@@ -165,6 +177,14 @@ impl Rest {
             }
         }
     }
+}
+
+fn open(address: SocketAddr) -> Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
+    stream.set_write_timeout(Some(ANSWER_TIME_MAX))?;
+    Ok(BufReader::with_capacity(64 * 1024, stream))
 }
 
 #[cfg(test)]
@@ -219,6 +239,24 @@ mod tests {
         let mut rest = Rest::connect(&base, "secret").unwrap();
         let error = rest.tickets(std::iter::once((Uuid::nil(), Uuid::nil()))).unwrap_err();
         assert!(format!("{error:#}").contains("answered by 403: {\"code\":403}"), "{error:#}");
+    }
+
+    #[test]
+    fn a_connection_that_was_left_alone_is_not_asked_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base: Base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        // The server closes the first connection without a word, and answers on the second.
+        let server = std::thread::spawn(move || {
+            drop(listener.accept().unwrap());
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            assert!(stream.read(&mut request).unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+        });
+        let mut rest = Rest::connect(&base, "secret").unwrap();
+        rest.used -= super::IDLE_MAX * 2;
+        assert_eq!(rest.ask("GET", "/", None).unwrap(), (200, b"{}".to_vec()));
+        server.join().unwrap();
     }
 
     #[test]

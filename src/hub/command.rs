@@ -25,6 +25,8 @@ pub enum Command {
     Read(Uuid, Viewer, Reply<FightInfo>),
     /// The same of several at once; those that are not there are left out.
     ReadMany(Vec<Uuid>, Viewer, Reply<Vec<FightInfo>>),
+    /// Say who of these has a seat in a session, which is all that an upgrade or a ticket asks, and far less than reading it.
+    Seats { session: Uuid, players: [Uuid; 2], reply: Reply<Seats> },
     /// Hand over what is recorded of a session; refused where some of it was lost.
     Recording(Uuid, Reply<Recording>),
     /// Apply an action for `player`, as if it had come over a socket. What it did is told as the player may know it, the fight
@@ -46,6 +48,15 @@ pub enum Command {
 
 /// Where an answer goes. The receiver may be gone.
 pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// A fight as far as letting somebody in is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seats {
+    pub creator: Uuid,
+    /// Of the players that were asked about, in their order.
+    pub has_seat: [bool; 2],
+    pub has_ended: bool,
+}
 
 /// A named refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]

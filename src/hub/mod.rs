@@ -12,7 +12,9 @@ use tiltyard_protocol::{CloseCode, Reason};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-pub use command::{ActionApplied, Attachment, Command, Control, Effect, Mode, NewFight, Refusal, Reply, RestAction};
+pub use command::{
+    ActionApplied, Attachment, Command, Control, Effect, Mode, NewFight, Refusal, Reply, RestAction, Seats,
+};
 pub use fight::{EnemyInfo, FightInfo, Known, ParticipantInfo, Shown, Viewer};
 pub use world::{Named, Numbered, World};
 
@@ -64,6 +66,11 @@ impl Hub {
             }
         }
         Ok(found)
+    }
+
+    /// Who of these players has a seat in a session.
+    pub async fn seats(&self, session: Uuid, players: [Uuid; 2]) -> Result<Seats, Refusal> {
+        self.ask(session, |reply| Command::Seats { session, players, reply }).await
     }
 
     /// What is recorded of a session up to now.

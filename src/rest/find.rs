@@ -10,7 +10,7 @@ use super::{AppState, shapes};
 use crate::analytics::Series;
 use crate::analytics::witness::series_of;
 use crate::auth::{Operation, Principal, Relation};
-use crate::hub::{FightInfo, Viewer};
+use crate::hub::{FightInfo, Seats, Viewer};
 use crate::records::{Kept, Owned, Record};
 use crate::store::{Kind, Status};
 
@@ -64,11 +64,7 @@ impl Found {
                 (fight.creator, caller.player().is_some_and(seated))
             }
         };
-        match (owner == caller.owner(), takes_part) {
-            (true, _) => Relation::Creator,
-            (false, true) => Relation::Participant,
-            (false, false) => Relation::Foreign,
-        }
+        relation(owner == caller.owner(), takes_part)
     }
 
     /// The session, where it is no fight.
@@ -114,6 +110,14 @@ impl From<FightInfo> for Found {
     }
 }
 
+const fn relation(owns: bool, takes_part: bool) -> Relation {
+    match (owns, takes_part) {
+        (true, _) => Relation::Creator,
+        (false, true) => Relation::Participant,
+        (false, false) => Relation::Foreign,
+    }
+}
+
 /// A refusal to change what lives at `node`.
 fn elsewhere(node: &str) -> ApiError {
     ApiError::new(Reason::SessionElsewhere)
@@ -136,6 +140,32 @@ impl AppState {
             found.expect_here()?;
         }
         Ok(found)
+    }
+
+    /// The same of a fight, and only whether the caller and `player` have a seat in it: the shard is asked for no more.
+    pub async fn seats(
+        &self,
+        caller: &Principal,
+        operation: Operation,
+        id: Uuid,
+        player: Option<Uuid>,
+    ) -> Result<Seats, ApiError> {
+        caller.may(operation)?;
+        let players = [caller.player(), player].map(Option::unwrap_or_default);
+        match self.hub.seats(id, players).await {
+            Ok(seats) => {
+                caller.may_to(operation, relation(seats.creator == caller.owner(), seats.has_seat[0]))?;
+                Ok(seats)
+            }
+            Err(refusal) if refusal.reason == Reason::NoSession => match self.find(caller, operation, id).await?.kept {
+                Kept::Fight(fight) => {
+                    let has_seat = players.map(|player| fight.takes_part(player));
+                    Ok(Seats { creator: fight.creator, has_seat, has_ended: fight.has_ended() })
+                }
+                Kept::Record(_) => Err(Reason::WrongType.into()),
+            },
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     /// The same of a fight, in its own view.

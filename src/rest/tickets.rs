@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use tiltyard_combat::SessionStatus;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
@@ -16,7 +15,6 @@ use super::rate::Sender;
 use super::shapes::Timestamp;
 use crate::auth::outstanding::GivenUp;
 use crate::auth::{Admission, Operation, Sponsor};
-use crate::records::Kept;
 
 /// A ticket and where to show it.
 #[derive(Debug, Serialize)]
@@ -44,20 +42,19 @@ pub async fn create(
         named = body.uuid("player_id");
         body.finish()?;
     }
-    let Kept::Fight(fight) = app.find(&caller, Operation::MintTicket, session).await?.kept else {
-        return Err(Reason::WrongType.into());
-    };
-    let player = match (caller.player(), named) {
+    let seats = app.seats(&caller, Operation::MintTicket, session, named).await?;
+    let (player, has_seat) = match (caller.player(), named) {
         (Some(own), Some(other)) if own != other => {
             return Err(ApiError::new(Reason::Forbidden).message("A player gets tickets only for itself."));
         }
-        (Some(player), _) | (None, Some(player)) => player,
+        (Some(own), _) => (own, seats.has_seat[0]),
+        (None, Some(other)) => (other, seats.has_seat[1]),
         (None, None) => return Err(ApiError::field("player_id", "is needed")),
     };
-    if !fight.participants.iter().any(|seat| seat.player == player) {
+    if !has_seat {
         return Err(Reason::NotAParticipant.into());
     }
-    if matches!(fight.status, SessionStatus::Completed | SessionStatus::Terminated) {
+    if seats.has_ended {
         return Err(Reason::SessionEnded.into());
     }
     // The player's own auth session ends its sockets; that of a service that asks on its behalf does not.

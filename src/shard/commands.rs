@@ -1,6 +1,7 @@
 //! What comes through the inbox, and the answers that wait for the turn to be in the log.
 
 use std::borrow::Cow;
+use std::time::Instant;
 
 use mio::Interest;
 use tiltyard_combat::{Answer, Input, SessionStatus};
@@ -12,7 +13,7 @@ use super::play::refusal;
 use super::session::{Session, SessionKey};
 use super::worker::Worker;
 use crate::hub::{
-    ActionApplied, Attachment, Command, Control, FightInfo, NewFight, Refusal, Reply, RestAction, Viewer,
+    ActionApplied, Attachment, Command, Control, FightInfo, NewFight, Refusal, Reply, RestAction, Seats, Viewer,
 };
 use crate::limits;
 use crate::log::{Description, Entry};
@@ -32,6 +33,7 @@ pub enum Pending {
     Infos(Reply<Vec<FightInfo>>, Result<Vec<FightInfo>, Refusal>),
     Applied(Reply<ActionApplied>, Box<Result<ActionApplied, Refusal>>),
     Slot(Reply<u8>, Result<u8, Refusal>),
+    Seats(Reply<Seats>, Result<Seats, Refusal>),
     Recording(Reply<Recording>, Box<Result<Recording, Refusal>>),
 }
 
@@ -43,6 +45,7 @@ impl Pending {
             Self::Infos(reply, answer) => drop(reply.send(answer)),
             Self::Applied(reply, answer) => drop(reply.send(*answer)),
             Self::Slot(reply, answer) => drop(reply.send(answer)),
+            Self::Seats(reply, answer) => drop(reply.send(answer)),
             Self::Recording(reply, answer) => drop(reply.send(*answer)),
         }
     }
@@ -54,10 +57,14 @@ impl Worker {
         for sid in std::mem::take(&mut self.revoked) {
             self.revoke(sid);
         }
+        let started = Instant::now();
         for _ in 0..limits::COMMANDS_PER_TURN {
             match self.inbox.commands.try_recv() {
                 Ok(command) => self.command(command),
                 Err(_empty) => return,
+            }
+            if started.elapsed().as_micros() >= limits::COMMANDS_TURN_US {
+                return;
             }
         }
     }
@@ -75,6 +82,10 @@ impl Worker {
             Command::ReadMany(ids, viewer, reply) => {
                 let found = ids.into_iter().filter_map(|id| self.find_info(id, viewer).ok()).collect();
                 self.pending.push(Pending::Infos(reply, Ok(found)));
+            }
+            Command::Seats { session, players, reply } => {
+                let answer = self.find(session).map(|key| self.sessions[key].seats_of(players));
+                self.pending.push(Pending::Seats(reply, answer));
             }
             Command::Recording(id, reply) => {
                 let answer = self.find(id).map(|key| self.sessions[key].recording());
@@ -122,6 +133,7 @@ impl Worker {
                 Command::ReadMany(_, _, reply) => Pending::Infos(reply, Err(refusal())),
                 Command::Act { reply, .. } => Pending::Applied(reply, Box::new(Err(refusal()))),
                 Command::Seat { reply, .. } => Pending::Slot(reply, Err(refusal())),
+                Command::Seats { reply, .. } => Pending::Seats(reply, Err(refusal())),
                 Command::Recording(_, reply) => Pending::Recording(reply, Box::new(Err(refusal()))),
                 Command::Attach(attachment) => {
                     attachment.turn_away(CloseCode::TryLater);

@@ -77,7 +77,8 @@ pub enum State {
     Open,
     /// Our close frame is in the outbox. Nothing more is queued; what comes is thrown away, and soon not even read.
     Closing,
-    /// The close frame is out and our side is shut; the client has a moment to shut its own.
+    /// The close frame is out and our side is shut, and the client has a moment to shut its own; or the connection broke, and is
+    /// about to leave its sessions.
     Shut,
 }
 

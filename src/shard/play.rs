@@ -9,7 +9,7 @@ use tiltyard_combat::{Answer, Audience, Input, Refusal as Refused};
 use tiltyard_protocol::server::{Ack, ErrorNotice, Left, Pong, Refused as RefusedNotice};
 use tiltyard_protocol::{Act, ClientMessage, CloseCode, Encoding, Reason, ServerMessage};
 
-use super::connection::{ConnKey, Connection};
+use super::connection::{ConnKey, Connection, State};
 use super::publish::{self, DeltaOf};
 use super::session::{Session, SessionKey};
 use super::worker::{Timer, Worker};
@@ -176,6 +176,10 @@ impl Worker {
         let whole = DeltaOf::whole(session.handle(), &session.fight, &self.step);
         for member in &session.members {
             let Some(connection) = self.connections.get_mut(member.conn) else { continue };
+            if connection.state != State::Open {
+                // It broke, and has not left yet.
+                continue;
+            }
             if let Offer::Skipped { first } = connection.outbox.offer_state(self.clock.now) {
                 self.stats.lagged += u64::from(first);
                 continue;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::time::Instant;
 
 use tiltyard_protocol::CloseCode;
 
@@ -21,7 +22,7 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let mut buffer = std::mem::take(&mut self.receive);
         match connection.stream.read(&mut buffer) {
-            Ok(0) => self.gone(key),
+            Ok(0) => self.lose(key),
             Ok(length) if connection.state != State::Open => self.thrown_away(key, length, length == buffer.len()),
             Ok(length) => {
                 if length == buffer.len() {
@@ -31,7 +32,7 @@ impl Worker {
                 self.received(key, &mut buffer[..length]);
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(_reset) => self.gone(key),
+            Err(_reset) => self.lose(key),
         }
         self.receive = buffer;
     }
@@ -151,11 +152,7 @@ impl Worker {
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                     connection.outbox.took(0, self.clock.now, &mut self.pool);
                 }
-                Err(_reset) => {
-                    // Its sessions hear of it in the next turn: this one is in the log already.
-                    self.lost.push(key);
-                    return;
-                }
+                Err(_reset) => return self.lose(key),
             }
             self.hear(key);
         }
@@ -213,6 +210,26 @@ impl Worker {
         {
             connection.wake_at = at;
             self.wheel.insert(at, Timer::Connection(key));
+        }
+    }
+
+    /// The connection broke. Its sessions hear of it in a later turn, because this one may be in the log already, and because many
+    /// may have broken at once.
+    pub(super) fn lose(&mut self, key: ConnKey) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.state = State::Shut;
+            self.lost.push_back(key);
+        }
+    }
+
+    /// Has connections that broke leave their sessions, for as long as that may take in one turn.
+    pub(super) fn let_go(&mut self) {
+        let started = Instant::now();
+        while let Some(key) = self.lost.pop_front() {
+            self.gone(key);
+            if started.elapsed().as_micros() >= limits::LEAVES_TURN_US {
+                break;
+            }
         }
     }
 

@@ -12,8 +12,8 @@ use super::fog::{NOBODY, Side};
 use super::session::Session;
 use crate::hub::world::{EventInfo, Numbered};
 use crate::hub::{
-    ActionApplied, Effect, EnemyInfo, FightInfo, Known, ParticipantInfo, Refusal, RestAction, Shown, Viewer, World,
-    command,
+    ActionApplied, Effect, EnemyInfo, FightInfo, Known, ParticipantInfo, Refusal, RestAction, Seats, Shown, Viewer,
+    World, command,
 };
 
 /// Those who are on nobody's side and see through no fog.
@@ -124,6 +124,13 @@ impl Session {
             Audience::Team(team) => Some(team),
             Audience::Own(slot) => Some(self.fight.participants().get(usize::from(slot))?.team()),
         }
+    }
+
+    /// Who of `players` has a seat here.
+    pub fn seats_of(&self, players: [Uuid; 2]) -> Seats {
+        let has_seat = |player: Uuid| self.players().any(|seat| seat.player() == player.as_u128());
+        let (creator, has_ended) = (self.facts.creator, self.fight.lifecycle().is_ended());
+        Seats { creator, has_seat: players.map(has_seat), has_ended }
     }
 
     /// Those that the server does not play, which come first.

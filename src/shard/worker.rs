@@ -2,7 +2,7 @@
 //! socket that has something to say.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -75,8 +75,8 @@ pub struct Worker {
     pub(super) more: Vec<ConnKey>,
     /// Connections with more waiting for them than an outbox may hold.
     pub(super) overfull: Vec<ConnKey>,
-    /// Connections whose write failed.
-    pub(super) lost: Vec<ConnKey>,
+    /// Connections that broke, in order, until their sessions hear of it.
+    pub(super) lost: VecDeque<ConnKey>,
     /// Sessions of which the store has to be told.
     pub(super) announced: Vec<(SessionKey, News)>,
     /// Auth sessions with connections here that ended while the log could not be written.
@@ -208,7 +208,7 @@ impl Worker {
             dirty: Vec::new(),
             more: Vec::new(),
             overfull: Vec::new(),
-            lost: Vec::new(),
+            lost: VecDeque::new(),
             announced: Vec::new(),
             revoked: HashSet::new(),
             pending: Vec::new(),
@@ -288,9 +288,7 @@ impl Worker {
         self.clock.read();
         #[cfg(test)]
         self.clock.skip(self.clock_skips.load(std::sync::atomic::Ordering::SeqCst));
-        for key in std::mem::take(&mut self.lost) {
-            self.gone(key);
-        }
+        self.let_go();
         let more = std::mem::take(&mut self.more);
         for &key in &more {
             self.read(key);

@@ -99,6 +99,11 @@ impl Shard {
     }
 
     fn create_of(&self, creator: Uuid, seats: u8) -> FightInfo {
+        self.create_under(Rules::default(), creator, seats)
+    }
+
+    /// A fight that begins at once when it has all, of players who may act as often as they like.
+    fn create_under(&self, rules: Rules, creator: Uuid, seats: u8) -> FightInfo {
         let asked = NewFight {
             id: Uuid::now_v7(),
             mode: Mode::Pvp,
@@ -106,7 +111,7 @@ impl Shard {
             participants: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
             seats,
             ruleset: Arc::clone(Library::built_in().by_name("default").unwrap()),
-            rules: Rules { preparation_ms: 0, actions_per_second: 0, ..Rules::default() },
+            rules: Rules { preparation_ms: 0, actions_per_second: 0, ..rules },
             teams: Vec::new(),
             settings: String::new(),
             metadata: String::new(),
@@ -508,6 +513,53 @@ fn whoever_says_nothing_for_a_minute_is_closed_and_pings_of_ours_do_not_count() 
 }
 
 #[test]
+fn whoever_takes_nothing_for_long_is_closed_as_too_slow_once_it_reads_again() {
+    let shard = Shard::start();
+    let id = shard.create_under(Rules { attack_interval_ms: 0, health: 1_000_000, ..Rules::default() }, Uuid::nil(), 2).id;
+    let mut client = shard.join(id);
+    // More than kernel and outbox take: state is left out.
+    while shard.handle.stats().lagged == 0 {
+        shard.attack_often(id, 100);
+    }
+    shard.skip(Duration::from_millis(limits::STUCK_MS / 2));
+    shard.skip(Duration::ZERO);
+    assert_eq!(shard.handle.stats().closed_slow, 0, "it still has time");
+    shard.skip(Duration::from_millis(limits::STUCK_MS / 2));
+    assert_eq!(last_code(&mut client), CloseCode::TooSlow.code());
+    shard.skip(Duration::ZERO);
+    assert_eq!(shard.handle.stats().closed_slow, 1);
+    drop(client);
+    drop(shard.stop());
+}
+
+#[test]
+fn a_connection_that_joins_nothing_is_closed_pings_or_not() {
+    let shard = Shard::start();
+    let id = shard.create().id;
+    let mut silent = shard.attach(None);
+    let mut pings = shard.attach(None);
+    let mut left = shard.join(id);
+    let handle = id.as_u128() as u32;
+    left.write_all(&text(&format!(r#"{{"t":"leave","d":{{"s":{handle}}}}}"#))).unwrap();
+    read_until(&mut left, r#""t":"left""#);
+    shard.skip(Duration::from_millis(limits::UNJOINED_MS / 2));
+    // Of the protocol, and of the WebSocket.
+    pings.write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
+    pings.write_all(&text(r#"{"t":"ping","d":{"n":1}}"#)).unwrap();
+    read_until(&mut pings, r#""t":"pong""#);
+    shard.skip(Duration::ZERO);
+    assert_eq!(shard.handle.stats().closed_unjoined, 0, "it still has time");
+    shard.skip(Duration::from_millis(limits::UNJOINED_MS / 2));
+    for client in [&mut silent, &mut pings, &mut left] {
+        assert_eq!(last_code(client), CloseCode::NoSession.code());
+    }
+    shard.skip(Duration::ZERO);
+    assert_eq!(shard.handle.stats().closed_unjoined, 3);
+    drop((silent, pings, left));
+    drop(shard.stop());
+}
+
+#[test]
 fn a_fight_that_panics_or_is_forgotten_closes_its_connections_with_the_reason() {
     let shard = Shard::start();
     let (bad, over) = (shard.create().id, shard.create().id);
@@ -578,4 +630,42 @@ fn a_connection_that_no_shard_takes_is_told_to_come_back() {
     let (refused, mut client) = attachment(None);
     assert!(hub.attach(refused).is_err());
     assert_eq!(close_code(&mut client), CloseCode::Restart.code());
+}
+
+/// A shard that is not running, with this many connections that it has been given.
+fn at_rest(connections: u64) -> (ShardHandle, Worker, Vec<TcpStream>, TempDir) {
+    let data = TempDir::new().unwrap();
+    let mut recovered = recover(data.path(), 1, false, &Arc::new(Library::built_in())).unwrap();
+    let (journal, records) = recovered.shards.remove(0);
+    let place = Place { number: 0, shards: 1, folder: recovered.folder, allowance: Allowance::UNLIMITED };
+    let (handle, worker) = Worker::new(place, journal, records, Arc::default()).unwrap();
+    let attach = |_| {
+        let (attachment, client) = attachment(None);
+        handle.send(Command::Attach(Box::new(attachment))).unwrap();
+        client
+    };
+    let clients = (0..connections).map(attach).collect();
+    (handle, worker, clients, data)
+}
+
+#[test]
+fn sockets_that_come_at_once_and_break_at_once_are_dealt_with_over_several_turns() {
+    // Each costs calls of the kernel: hundreds cannot be dealt with in half a millisecond.
+    let (handle, mut worker, clients, _data) = at_rest(limits::COMMANDS_PER_TURN as u64);
+    worker.drain_inbox();
+    assert!((1..clients.len()).contains(&worker.connections.len()), "{} in one turn", worker.connections.len());
+    while worker.connections.len() < clients.len() {
+        worker.drain_inbox();
+    }
+    for key in worker.connections.keys().collect::<Vec<_>>() {
+        worker.lose(key);
+    }
+    worker.let_go();
+    assert!((1..clients.len()).contains(&worker.connections.len()), "{} are left", worker.connections.len());
+    assert!(worker.sleep().is_some_and(|sleep| sleep.is_zero()), "and the next turn begins at once");
+    while !worker.lost.is_empty() {
+        worker.let_go();
+    }
+    assert!(worker.connections.is_empty());
+    drop(handle);
 }

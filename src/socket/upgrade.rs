@@ -147,9 +147,17 @@ fn authenticate(app: &AppState, request: &Request, parameters: &Parameters) -> R
 
 /// The session is there and the player has a seat; no difference is made between the two.
 async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError> {
-    let found = app.look_up(Viewer::Player(admission.player), admission.session).await?;
+    let Admission { session, player, .. } = admission;
+    // Its shard has nearly every one: asked for no more than this, it is not kept from playing by those who come.
+    match app.hub.seats(session, [player; 2]).await {
+        Ok(seats) if seats.has_seat[0] => return Ok(()),
+        Ok(_) => return Err(Reason::NoSession.into()),
+        Err(refusal) if refusal.reason == Reason::NoSession => {}
+        Err(refusal) => return Err(refusal.into()),
+    }
+    let found = app.look_up(Viewer::Player(player), session).await?;
     let Kept::Fight(fight) = &found.kept else { return Err(Reason::NoSession.into()) };
-    if !fight.takes_part(admission.player) {
+    if !fight.takes_part(player) {
         return Err(Reason::NoSession.into());
     }
     found.expect_here()?;
