@@ -99,11 +99,11 @@ impl Shard {
     }
 
     fn create_of(&self, creator: Uuid, seats: u8) -> FightInfo {
-        self.create_under(Rules::default(), creator, seats)
+        self.create_under(&Rules::default(), creator, seats)
     }
 
     /// A fight that begins at once when it has all, of players who may act as often as they like.
-    fn create_under(&self, rules: Rules, creator: Uuid, seats: u8) -> FightInfo {
+    fn create_under(&self, rules: &Rules, creator: Uuid, seats: u8) -> FightInfo {
         let asked = NewFight {
             id: Uuid::now_v7(),
             mode: Mode::Pvp,
@@ -111,7 +111,7 @@ impl Shard {
             participants: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
             seats,
             ruleset: Arc::clone(Library::built_in().by_name("default").unwrap()),
-            rules: Rules { preparation_ms: 0, actions_per_second: 0, ..rules },
+            rules: Rules { preparation_ms: 0, actions_per_second: 0, ..rules.clone() },
             teams: Vec::new(),
             settings: String::new(),
             metadata: String::new(),
@@ -515,7 +515,8 @@ fn whoever_says_nothing_for_a_minute_is_closed_and_pings_of_ours_do_not_count() 
 #[test]
 fn whoever_takes_nothing_for_long_is_closed_as_too_slow_once_it_reads_again() {
     let shard = Shard::start();
-    let id = shard.create_under(Rules { attack_interval_ms: 0, health: 1_000_000, ..Rules::default() }, Uuid::nil(), 2).id;
+    let rules = Rules { attack_interval_ms: 0, health: 1_000_000, ..Rules::default() };
+    let id = shard.create_under(&rules, Uuid::nil(), 2).id;
     let mut client = shard.join(id);
     // More than kernel and outbox take: state is left out.
     while shard.handle.stats().lagged == 0 {
@@ -539,7 +540,8 @@ fn a_connection_that_joins_nothing_is_closed_pings_or_not() {
     let mut silent = shard.attach(None);
     let mut pings = shard.attach(None);
     let mut left = shard.join(id);
-    let handle = id.as_u128() as u32;
+    // As the protocol has it.
+    let handle = id.as_u128() & u128::from(u32::MAX);
     left.write_all(&text(&format!(r#"{{"t":"leave","d":{{"s":{handle}}}}}"#))).unwrap();
     read_until(&mut left, r#""t":"left""#);
     shard.skip(Duration::from_millis(limits::UNJOINED_MS / 2));

@@ -14,32 +14,32 @@ use crate::support::{Node, answer, until};
 const MOVE_EVERY: Duration = Duration::from_millis(50);
 
 /// What one move goes, in centimetres: less than anybody runs in that time, whatever modifiers the round has.
-const STRIDE_CM: f64 = 30.0;
+const STRIDE_CM: i32 = 30;
 
 /// So many moves of each, of which about sixty lead to where the teams see each other.
 const MOVES: usize = 100;
 
 /// Where the team of the left side goes before it spreads, past its wall; the other's way is the same from the right.
-const GATE: (f64, f64) = (1_800.0, 1_260.0);
+const GATE: (i32, i32) = (1_800, 1_260);
 
 /// One who walks to its place, goes to and fro there, and shoots whom it sees as often as the rules have it.
 struct Honest {
     client: Client,
     /// The places still to walk to.
-    way: Vec<(f64, f64)>,
+    way: Vec<(i32, i32)>,
     /// Since when it knows that its last attack was taken.
     attacked: Option<Instant>,
 }
 
 impl Honest {
-    fn new(client: Client, nth: usize) -> Self {
+    fn new(client: Client, nth: i32) -> Self {
         let slot = usize::from(client.slot().unwrap());
         let team = client.view().participants[slot].team;
-        let side = |(x, y)| if team == 0 { (x, y) } else { (5_000.0 - x, y) };
-        let place = |x| side((x, 800.0 + 80.0 * nth as f64));
+        let side = |(x, y)| if team == 0 { (x, y) } else { (5_000 - x, y) };
+        let place = |x| side((x, 800 + 80 * nth));
         // From the right there is no wall in the way.
         let gate = (team == 0).then_some(GATE);
-        let to_and_fro = (0..MOVES).map(|turn| place(if turn % 2 == 0 { 2_000.0 } else { 1_900.0 }));
+        let to_and_fro = (0..MOVES).map(|turn| place(if turn % 2 == 0 { 2_000 } else { 1_900 }));
         let way = gate.into_iter().chain(to_and_fro).collect();
         Self { client, way, attacked: None }
     }
@@ -51,16 +51,15 @@ impl Honest {
     /// The next step of its way.
     fn step(&mut self) -> Order {
         let own = &self.client.view().participants[self.slot()];
-        let at = (f64::from(own.x), f64::from(own.y));
-        let far = |to: (f64, f64)| (to.0 - at.0).hypot(to.1 - at.1);
-        if far(self.way[0]) < 1.0 && self.way.len() > 1 {
+        let at = (own.x, own.y);
+        if self.way[0] == at && self.way.len() > 1 {
             self.way.remove(0);
         }
-        let to = self.way[0];
-        let part = (STRIDE_CM / far(to).max(1.0)).min(1.0);
-        // Towards where it is, so that no step is longer than a stride.
-        let go = |from: f64, to: f64| (from + (to - from) * part).round() as i32;
-        Order::walk(go(at.0, to.0), go(at.1, to.1))
+        let (x, y) = (self.way[0].0 - at.0, self.way[0].1 - at.1);
+        let far = (x * x + y * y).isqrt();
+        // Rounded to where it is, so that no step is longer than a stride.
+        let part = |of: i32| if far <= STRIDE_CM { of } else { of * STRIDE_CM / far };
+        Order::walk(at.0 + part(x), at.1 + part(y))
     }
 
     /// An attack, if the rules let it and somebody of the others is in sight.
@@ -95,7 +94,7 @@ async fn ten_who_move_twenty_times_a_second_and_shoot_as_often_as_they_may_are_r
     let every = Duration::from_millis(fight.clients[0].rules().unwrap().attack_interval_ms.into());
     assert_eq!(every, Duration::from_millis(200));
     let mut all: Vec<_> =
-        fight.clients.drain(..).enumerate().map(|(nth, client)| Honest::new(client, nth / 2)).collect();
+        (0..).zip(fight.clients.drain(..)).map(|(nth, client)| Honest::new(client, nth / 2)).collect();
     let (mut pace, mut shots) = (interval(MOVE_EVERY), 0);
     // Who is late does not hurry: that is what nobody may.
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);

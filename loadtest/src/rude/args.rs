@@ -42,7 +42,7 @@ pub struct RudeArgs {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub non_readers: Option<f64>,
     /// Part: this many clients, in fights of four, come back at once
-    #[arg(long = "return", value_name = "CLIENTS", value_parser = clap::value_parser!(u16).range(4..=8000))]
+    #[arg(long = "return", value_name = "CLIENTS", value_parser = clap::value_parser!(u16).range(4..=8400))]
     pub returning: Option<u16>,
     /// Part: this many connections without a token, which ask and do not read
     #[arg(long, value_name = "CONNECTIONS", value_parser = clap::value_parser!(u16).range(1..=8000))]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use serde::Serialize;
+use socket2::{Domain, Protocol, Socket as Socket2, Type};
 use tiltyard_protocol::client::Join;
 use tiltyard_protocol::{ClientMessage, Encoding};
 use uuid::Uuid;
@@ -31,6 +33,10 @@ use crate::tally::Tally;
 
 /// Within which everybody is to be in again.
 const IN_TIME: Duration = Duration::from_secs(15);
+
+/// Clients that come from one address: thousands of a game's players do not sit behind the same one, and a server may bound what
+/// one has open.
+const CLIENTS_PER_ADDRESS: usize = 1_000;
 
 /// Players in each of the fights that come back.
 const PLAYERS: usize = 4;
@@ -102,12 +108,26 @@ pub fn measure(args: &RudeArgs, clients: usize) -> Result<Returning> {
 
 type Back = (usize, Option<Quantiles>, BTreeMap<String, u64>);
 
+/// Begins to connect from the `nth` of this machine's own addresses behind its first; to a server elsewhere from whichever it has.
+fn connect_from(nth: usize, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = Socket2::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    if to.ip() == Ipv4Addr::LOCALHOST {
+        let nth = u8::try_from(nth).unwrap_or(u8::MAX - 2);
+        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2 + nth), 0)).into())?;
+    }
+    match socket.connect(&to.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => Ok(TcpStream::from_std(socket.into())),
+    }
+}
+
 /// Everybody connects, upgrades and joins at once; who has a snapshot in time, when, and why the others do not.
 fn come_back(base: &Base, paths: &[String], sessions: &[Uuid], start: Instant) -> Result<Back> {
     let mut poll = Poll::new()?;
     let mut clients = Vec::with_capacity(paths.len());
     for (index, path) in paths.iter().enumerate() {
-        let mut stream = TcpStream::connect(base.address).context("connect")?;
+        let mut stream = connect_from(index / CLIENTS_PER_ADDRESS, base.address).context("connect")?;
         poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
         let (socket, upgrade) = (Socket::new(stream), Upgrade::new(&base.host, path));
         clients.push(Client { socket, upgrade, session: sessions[index / PLAYERS], step: Step::Connecting });
