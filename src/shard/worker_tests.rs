@@ -637,9 +637,15 @@ fn a_connection_that_no_shard_takes_is_told_to_come_back() {
 /// A shard that is not running, with this many connections that it has been given.
 fn at_rest(connections: u64) -> (ShardHandle, Worker, Vec<TcpStream>, TempDir) {
     let data = TempDir::new().unwrap();
-    let mut recovered = recover(data.path(), 1, false, &Arc::new(Library::built_in())).unwrap();
+    let mut recovered = recover(data.path(), 1, false, false, &Arc::new(Library::built_in())).unwrap();
     let (journal, records) = recovered.shards.remove(0);
-    let place = Place { number: 0, shards: 1, folder: recovered.folder, allowance: Allowance::UNLIMITED };
+    let place = Place {
+        number: 0,
+        shards: 1,
+        folder: recovered.folder,
+        allowance: Allowance::UNLIMITED,
+        found: recovered.found,
+    };
     let (handle, worker) = Worker::new(place, journal, records, Arc::default()).unwrap();
     let attach = |_| {
         let (attachment, client) = attachment(None);
