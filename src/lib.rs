@@ -10,6 +10,7 @@
 pub mod analytics;
 pub mod auth;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod hub;
 pub mod limits;

@@ -201,6 +201,14 @@ pub const ARENA_SEATS_PER_PLAYER: usize = 8;
 /// MiB. Over: as above.
 pub const ARENA_SEATS_PER_ADDRESS: usize = 4_096;
 
+/// Seats in the arena that one player takes in a day, all at once if it likes: a short fight every three minutes, day and night. Over:
+/// `quota_exceeded` (409), until some of it is given back, evenly over the day.
+pub const ARENA_SEATS_PER_PLAYER_DAY: u64 = 500;
+
+/// Seats in the arena taken in a day from one address: forty such players, or a thousand who play twenty fights each. A fight leaves 38
+/// KiB in the store and 0.3 MiB of replay at the very most for each seat, as it is over after five minutes. Over: as above.
+pub const ARENA_SEATS_PER_ADDRESS_DAY: u64 = 20_000;
+
 /// Milliseconds after which a seat in the arena is given up that nobody has come for: its ticket is no good any more.
 pub const ARENA_ARRIVAL_MS: u32 = 31_000;
 

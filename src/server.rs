@@ -16,6 +16,7 @@ use crate::auth::key::KeyError;
 use crate::auth::refresh::{Pace, Refresher};
 use crate::auth::source::{Source, SourceError};
 use crate::auth::{KeyRing, Tickets, TokenKey};
+use crate::clock;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits;
@@ -208,6 +209,7 @@ async fn start_shards(
 
 async fn upkeep(app: App) {
     while app.draining.run_until_cancelled(tokio::time::sleep(Duration::from_millis(UPKEEP_MS))).await.is_some() {
+        clock::look();
         app.metrics.upkeep();
         app.rates.forget();
         app.ledger.forget();

@@ -14,6 +14,7 @@ use tiltyard_combat::replay::Loss;
 
 use super::edge::EdgeFigures;
 use crate::auth::keyring::TokenFigures;
+use crate::clock;
 use crate::records::Records;
 use crate::replays::Stories;
 use crate::rest::rate::Kind;
@@ -37,6 +38,7 @@ pub struct Metrics {
     recorder: Hidden<PrometheusRecorder>,
     handle: Hidden<PrometheusHandle>,
     shards: Vec<ShardFigure>,
+    clock_steps: Counter,
     tickets: Gauge,
     /// Connections and tickets that are too many.
     pub edge: EdgeFigures,
@@ -162,6 +164,8 @@ impl Metrics {
         let mut shards: Vec<ShardFigure> = SHARD_FIGURES.into_iter().map(figure).collect();
         shards.extend(flags(&recorder));
         shards.extend(losses(&recorder));
+        let clock_steps =
+            counter(&recorder, "tiltyard_clock_steps_total", "Steps of the system's clock that were noticed.");
         let tickets = gauge(&recorder, "tiltyard_tickets", "Tickets minted and neither used nor forgotten.");
         let accept_errors = counter(&recorder, "tiltyard_accept_errors_total", "Failures to accept a connection.");
         let upgrades = counter(&recorder, "tiltyard_upgrades_total", "Sockets handed to their shards.");
@@ -177,6 +181,7 @@ impl Metrics {
         Self {
             handle,
             shards,
+            clock_steps,
             tickets,
             edge: EdgeFigures::new(&recorder),
             accept_errors,
@@ -235,6 +240,7 @@ impl Metrics {
                 ShardFigure::Level(gauge, read) => gauge.set(float(read(stats))),
             }
         }
+        self.clock_steps.absolute(clock::steps());
         self.tickets.set(float(tickets as u64));
         self.upkeep();
         self.handle.0.render()

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -54,6 +55,9 @@ pub struct DailyBudgets {
     pub tapes: Daily<Uuid>,
     /// Bytes of idempotency keys with their answers.
     pub keys: Daily<Uuid>,
+    /// Seats in the arena, and the same by the address they were asked for from.
+    pub seats: Daily<Uuid>,
+    pub address_seats: Daily<IpAddr>,
 }
 
 impl<K: Copy + Eq + Hash + Ord> Daily<K> {
@@ -157,6 +161,8 @@ impl Default for DailyBudgets {
             sessions: sessions.map(Daily::new),
             tapes: Daily::new(limits::REPLAY_BYTES_PER_PLAYER_DAY),
             keys: Daily::new(limits::KEY_BYTES_PER_PLAYER_DAY),
+            seats: Daily::new(limits::ARENA_SEATS_PER_PLAYER_DAY),
+            address_seats: Daily::new(limits::ARENA_SEATS_PER_ADDRESS_DAY),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! the committer takes it out when the store can take it. Of each fight only the newest state is kept.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tiltyard_combat::{ParticipantStatus, SessionStatus};
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::stored::StoredFight;
-use super::{DailyBudgets, Holdings, Quota, Witness};
+use super::{DailyBudgets, Holdings, Lacking, Quota, Witness};
 use crate::auth::is_named;
 use crate::hub::{FightInfo, Refusal};
 use crate::limits;
@@ -116,6 +117,23 @@ impl FightBook {
     pub fn spend_session(&self, kind: Kind, player: Uuid) -> Result<(), Refusal> {
         let taken = self.daily.sessions(kind).take(player, 1, self.daily.now());
         taken.map_err(|lacking| self.holdings.refuse(lacking.of(Quota::DailySessions)))
+    }
+
+    /// A player takes one more seat in the arena, from this address.
+    pub fn spend_seat(&self, player: Uuid, address: IpAddr) -> Result<(), Refusal> {
+        let (daily, now) = (&self.daily, self.daily.now());
+        let refuse = |quota| move |lacking: Lacking| self.holdings.refuse(lacking.of(quota));
+        daily.seats.take(player, 1, now).map_err(refuse(Quota::DailySeats))?;
+        daily.address_seats.take(address, 1, now).map_err(|lacking| {
+            daily.seats.give_back(player, 1);
+            refuse(Quota::DailyAddressSeats)(lacking)
+        })
+    }
+
+    /// It was not given one.
+    pub fn give_back_seat(&self, player: Uuid, address: IpAddr) {
+        self.daily.seats.give_back(player, 1);
+        self.daily.address_seats.give_back(address, 1);
     }
 
     /// A player has one more idempotency key kept.

@@ -67,6 +67,10 @@ quotas! {
     AddressSeats = "address_seats",
     /// Sessions of one type that one player makes in a day.
     DailySessions = "daily_sessions",
+    /// Seats in the arena that one player takes in a day.
+    DailySeats = "daily_arena_seats",
+    /// The same of the players of one address.
+    DailyAddressSeats = "daily_address_seats",
     /// Bytes of idempotency keys, with the answers that are kept with them, of one player in a day.
     DailyKeyBytes = "daily_key_bytes",
 }

@@ -1,11 +1,12 @@
 //! Fights that the store believes alive and no shard has: their log was lost, so they end.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tiltyard_protocol::Reason;
 
 use super::fights::{self, News};
 use super::{Pages, Records};
+use crate::clock;
 use crate::hub::Hub;
 use crate::limits;
 use crate::store::{Kind, Status, StoreError};
@@ -36,7 +37,7 @@ async fn try_once(records: &Records, hub: &Hub) -> Result<(), String> {
                 Ok(_) if records.book().get(row.id).is_some() || !is_live(records, row.id).await.map_err(said)? => {}
                 Ok(fight) => {
                     tracing::warn!(session = %row.id, "a fight's log is gone; it is ended");
-                    records.book().put(fights::lost(fight, SystemTime::now()), News::Ended);
+                    records.book().put(fights::lost(fight, clock::now()), News::Ended);
                 }
                 Err(error) => tracing::error!(%error, "a fight's log is gone, and its row cannot be read"),
             }

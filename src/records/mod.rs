@@ -28,7 +28,6 @@ pub mod witness;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tiltyard_protocol::Reason;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -36,13 +35,14 @@ use uuid::Uuid;
 
 pub use change::{Ask, Change, Changed, Expected, NewRecord, Update};
 pub use committer::Committer;
-pub use daily::{Daily, DailyBudgets};
+pub use daily::{Daily, DailyBudgets, Lacking};
 pub use ended::{Kept, Owned};
 pub use fights::{FightBook, News};
 pub use holdings::{Bounds, Exceeded, Holdings, Quota, Share};
 pub use record::{Body, Login, Member, Presence, PresenceName, Record, Room};
 pub use witness::Witness;
 
+use crate::clock;
 use crate::hub::Refusal;
 use crate::limits;
 use crate::store::{Kind, SessionRow, Status, Store, StoreError};
@@ -297,6 +297,5 @@ impl Pages {
 
 /// Unix milliseconds.
 pub fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    clock::now_ms()
 }

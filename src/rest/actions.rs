@@ -1,8 +1,6 @@
 //! `POST /combat/sessions/{session_id}/actions`: an action by REST takes the same way as one by socket, and the answer is
 //! what it did.
 
-use std::time::SystemTime;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -23,6 +21,7 @@ use super::idempotency::{self, Key};
 use super::sessions::counted_as;
 use super::shapes::{CombatSessionState, Timestamp};
 use crate::auth::Operation;
+use crate::clock;
 use crate::hub::{ActionApplied, RestAction};
 use crate::records::Kept;
 use crate::store::KeyAnswer;
@@ -233,7 +232,7 @@ impl CombatActionResult {
         Self {
             action_id: Uuid::now_v7(),
             success: true,
-            timestamp: Timestamp(SystemTime::now()),
+            timestamp: Timestamp(clock::now()),
             damage_dealt: applied.damage,
             effects: applied.effects.into_iter().map(effect).collect(),
             new_state,

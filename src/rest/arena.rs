@@ -59,7 +59,7 @@ pub async fn take(
 /// In a task of its own: a client that goes away while it is seated has its seat all the same, and gets it when it asks again.
 async fn seated(app: &App, wish: Wish, comer: Comer) -> Result<(Uuid, u8), ApiError> {
     let app = Arc::clone(app);
-    let seating = async move { app.lobby.seat(&app.hub, app.records.book().holdings(), &wish, comer).await };
+    let seating = async move { app.lobby.seat(&app.hub, app.records.book(), &wish, comer).await };
     let seated = tokio::spawn(seating).await;
     Ok(seated.map_err(|_panicked_or_stopped| Reason::Internal)??)
 }

@@ -1,7 +1,5 @@
 //! `/health`, `/livez`, `/readyz` and `/metrics`.
 
-use std::time::SystemTime;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -15,6 +13,7 @@ use super::error::ApiError;
 use super::extract::Caller;
 use super::shapes::Timestamp;
 use crate::auth::Operation;
+use crate::clock;
 
 /// `HealthResponse`.
 #[derive(Debug, Serialize)]
@@ -39,7 +38,7 @@ pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthResponse>
     };
     let answer = HealthResponse {
         status,
-        timestamp: Timestamp(SystemTime::now()),
+        timestamp: Timestamp(clock::now()),
         domain: "session",
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: app.started.elapsed().as_secs(),

@@ -11,9 +11,9 @@ use tiltyard_protocol::Reason;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::hub::{FightInfo, Hub, Mode, NewFight, Refusal, Viewer};
+use crate::hub::{FightInfo, Hub, Mode, NewFight, ParticipantInfo, Refusal, Viewer};
 use crate::limits;
-use crate::records::{Holdings, holdings};
+use crate::records::{FightBook, Holdings, holdings};
 use crate::rules::DEFAULT;
 use crate::store::{CombatFilter, FightStatus, Store};
 
@@ -141,20 +141,26 @@ impl Lobby {
 
     /// Seats the comer in the waiting session, or in a new one where there is none that takes it. Asked again while the session
     /// has not begun, it is the same seat. To be run to its end: given up half-way it leaves a session that nobody is led to.
-    pub async fn seat(&self, hub: &Hub, holdings: &Holdings, wish: &Wish, comer: Comer) -> Result<(Uuid, u8), Refusal> {
+    pub async fn seat(&self, hub: &Hub, book: &FightBook, wish: &Wish, comer: Comer) -> Result<(Uuid, u8), Refusal> {
         let place = self.place((wish.kind, wish.difficulty, wish.ruleset.name.clone()));
         let mut waiting = place.lock().await;
-        if let Some(session) = *waiting
-            && let Some(slot) = join(hub, holdings, session, comer).await?
+        let open = match *waiting {
+            Some(session) => unbegun(hub, session).await?,
+            None => None,
+        };
+        if let Some(open) = &open
+            && let Some(slot) = own_seat(open, comer.player)
         {
-            return Ok((session, slot));
+            return Ok((open.id, slot));
         }
-        let shares = holdings.take_seat(comer.player, comer.address)?;
-        let asked = fight(wish, comer.player).ok_or(Reason::WrongType)?;
-        let fight = hub.create_for(Viewer::All, asked, shares).await?;
-        // One that is full does not wait.
-        *waiting = (wish.kind.seats() > 1).then_some(fight.id);
-        Ok((fight.id, 0))
+        book.spend_seat(comer.player, comer.address)?;
+        let seated = new_seat(hub, book.holdings(), wish, comer, open.map(|fight| fight.id)).await;
+        match seated {
+            // One that is full does not wait.
+            Ok((session, _)) => *waiting = (wish.kind.seats() > 1).then_some(session),
+            Err(_) => book.give_back_seat(comer.player, comer.address),
+        }
+        seated
     }
 
     fn place(&self, wished: Wished) -> Place {
@@ -178,24 +184,41 @@ fn wished(fight: &FightInfo) -> Option<Wished> {
     Some((kind, difficulty, fight.ruleset.clone()))
 }
 
-/// A seat in `session`; `None` where it takes nobody any more.
-async fn join(hub: &Hub, holdings: &Holdings, session: Uuid, comer: Comer) -> Result<Option<u8>, Refusal> {
-    let fight = match hub.read(session).await {
-        Ok(fight) if fight.status == SessionStatus::Initializing => fight,
-        Err(refusal) if refusal.reason != Reason::NoSession => return Err(refusal),
-        Ok(_) | Err(_) => return Ok(None),
-    };
-    let own = fight.participants.iter().position(|seat| seat.player == comer.player);
-    if let Some(slot) = own.filter(|&slot| fight.participants[slot].status != ParticipantStatus::Eliminated) {
-        return Ok(u8::try_from(slot).ok());
-    }
-    let shares = holdings.take_seat(comer.player, comer.address)?;
-    match hub.seat(session, comer.player, shares).await {
-        Ok(slot) => Ok(Some(slot)),
-        // It is full, or has begun or ended since it was read.
-        Err(refusal) if takes_nobody(refusal.reason) => Ok(None),
+/// A session, as long as it has not begun.
+async fn unbegun(hub: &Hub, session: Uuid) -> Result<Option<FightInfo>, Refusal> {
+    match hub.read(session).await {
+        Ok(fight) => Ok(Some(fight).filter(|fight| fight.status == SessionStatus::Initializing)),
+        Err(refusal) if refusal.reason == Reason::NoSession => Ok(None),
         Err(refusal) => Err(refusal),
     }
+}
+
+/// The seat that a player has and has not given up.
+fn own_seat(fight: &FightInfo, player: Uuid) -> Option<u8> {
+    let own = |seat: &ParticipantInfo| seat.player == player && seat.status != ParticipantStatus::Eliminated;
+    fight.participants.iter().position(own).and_then(|slot| u8::try_from(slot).ok())
+}
+
+/// A seat in the session that waits, or in a new one where it takes nobody any more.
+async fn new_seat(
+    hub: &Hub,
+    holdings: &Holdings,
+    wish: &Wish,
+    comer: Comer,
+    waiting: Option<Uuid>,
+) -> Result<(Uuid, u8), Refusal> {
+    if let Some(session) = waiting {
+        let shares = holdings.take_seat(comer.player, comer.address)?;
+        match hub.seat(session, comer.player, shares).await {
+            Ok(slot) => return Ok((session, slot)),
+            // It is full, or has begun or ended since it was read.
+            Err(refusal) if takes_nobody(refusal.reason) => {}
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    let shares = holdings.take_seat(comer.player, comer.address)?;
+    let asked = fight(wish, comer.player).ok_or(Reason::WrongType)?;
+    Ok((hub.create_for(Viewer::All, asked, shares).await?.id, 0))
 }
 
 const fn takes_nobody(reason: Reason) -> bool {
@@ -251,7 +274,8 @@ fn fight(wish: &Wish, player: Uuid) -> Option<NewFight> {
 mod tests {
     use super::{Comer, Kind, Lobby, Wish};
     use crate::hub::{Control, Hub};
-    use crate::records::{Expected, Holdings};
+    use crate::limits;
+    use crate::records::{Expected, FightBook, Quota};
     use crate::rules::Library;
     use crate::shard::{self, ShardConfig};
     use crate::socket::budget::Allowance;
@@ -277,10 +301,10 @@ mod tests {
             library,
         };
         let (shards, threads) = shard::start(&config).unwrap();
-        let (hub, lobby, holdings) = (Hub::new(shards), Lobby::default(), Holdings::default());
+        let (hub, lobby, book) = (Hub::new(shards), Lobby::default(), FightBook::default());
         let seat = async |wish: &Wish, player| {
             let comer = Comer { player, address: Ipv4Addr::LOCALHOST.into() };
-            lobby.seat(&hub, &holdings, wish, comer).await
+            lobby.seat(&hub, &book, wish, comer).await
         };
         let [ann, bob, cy, dee] = [(); 4].map(|()| Uuid::now_v7());
 
@@ -301,6 +325,14 @@ mod tests {
         let (coop, _) = seat(&hard, ann).await.unwrap();
         assert_ne!(seat(&wish(Kind::Coop), bob).await.unwrap().0, coop, "who wants another waits elsewhere");
         assert_eq!(seat(&hard, cy).await.unwrap(), (coop, 1));
+
+        // A day has so many seats, and who asks again for the one it has takes no other.
+        let (eve, most) = (Uuid::now_v7(), limits::ARENA_SEATS_PER_PLAYER_DAY);
+        book.daily().seats.charge(eve, most - 1, book.daily().now());
+        let last = seat(&wish(Kind::Arena), eve).await.unwrap();
+        assert_eq!(seat(&wish(Kind::Arena), eve).await.unwrap(), last);
+        let refused = seat(&wish(Kind::Solo), eve).await.unwrap_err();
+        assert_eq!(refused.quota.unwrap().quota, Quota::DailySeats);
 
         let mut brawls = HashSet::new();
         for (index, player) in [ann, bob, cy, dee].into_iter().enumerate() {

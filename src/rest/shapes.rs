@@ -9,6 +9,7 @@ use tiltyard_combat::{ParticipantStatus, PhaseName, Point, SessionStatus};
 use uuid::Uuid;
 
 use super::scenery::CombatEnvironment;
+use crate::clock;
 use crate::hub::world::Told;
 use crate::hub::{FightInfo, Mode, ParticipantInfo};
 use crate::records::{Body, Member, PresenceName, Record, now};
@@ -329,7 +330,7 @@ impl SessionStats {
 
     /// Of a fight.
     pub fn of_fight(fight: &FightInfo) -> Self {
-        let until = fight.ended_at.unwrap_or_else(SystemTime::now);
+        let until = fight.ended_at.unwrap_or_else(clock::now);
         Self {
             duration_seconds: until.duration_since(fight.created_at).map_or(0, |age| age.as_secs()),
             events_count: fight.deltas,

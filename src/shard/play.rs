@@ -350,7 +350,6 @@ impl Worker {
         let Some(session) = self.sessions.remove(key) else { return };
         tracing::error!(shard = self.number, session = %session.id, "stepping a session panicked; it is ended");
         self.stats.panics += 1;
-        self.book.shelf().put(session.recording().broken_off());
         if session.recorder().end().is_none() {
             self.stats.loss(Loss::Panic);
             session.tell_of(Loss::Panic);
@@ -363,7 +362,8 @@ impl Worker {
         info.phase = tiltyard_combat::PhaseName::Finished;
         info.end_reason = Some(tiltyard_combat::EndReason::Failed);
         info.ended_at = Some(self.clock.wall_time());
-        self.book.put(info, News::Ended);
+        // Told with all else that the turn has changed, when it is in the log.
+        self.failed.push((info, session.recording().broken_off()));
         self.dismiss(&session, key, CloseCode::Internal);
     }
 

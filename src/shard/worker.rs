@@ -22,12 +22,13 @@ use super::session::{Session, SessionIndex, SessionKey};
 use super::stats::Stats;
 use super::welcome::Rulebooks;
 use super::wheel::Wheel;
-use crate::hub::Viewer;
+use crate::clock;
+use crate::hub::{FightInfo, Viewer};
 use crate::limits;
 use crate::log::{Entry, Found, Journal, SessionRecord};
 use crate::ops::memory;
 use crate::records::{FightBook, News};
-use crate::replays::{ChunkWriter, Folder};
+use crate::replays::{ChunkWriter, Folder, Recording};
 use crate::socket::budget::Allowance;
 use crate::socket::outbox::Pool;
 
@@ -79,6 +80,8 @@ pub struct Worker {
     pub(super) lost: VecDeque<ConnKey>,
     /// Sessions of which the store has to be told.
     pub(super) announced: Vec<(SessionKey, News)>,
+    /// Sessions that this turn has ended because stepping them panicked, and what is recorded of them.
+    pub(super) failed: Vec<(FightInfo, Recording)>,
     /// Auth sessions with connections here that ended while the log could not be written.
     pub(super) revoked: HashSet<Uuid>,
     /// Answers to other threads, held until the turn is in the log.
@@ -145,7 +148,7 @@ impl Clock {
     fn read(&mut self) {
         self.turn = Instant::now();
         self.now = millis(self.turn.duration_since(self.started));
-        self.wall = millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        self.wall = clock::unix_ms(clock::at(self.turn));
     }
 
     #[cfg(test)]
@@ -210,6 +213,7 @@ impl Worker {
             overfull: Vec::new(),
             lost: VecDeque::new(),
             announced: Vec::new(),
+            failed: Vec::new(),
             revoked: HashSet::new(),
             pending: Vec::new(),
             receive: vec![0; limits::READ_BYTES],
@@ -372,6 +376,10 @@ impl Worker {
     /// Tells the store of the sessions that the turn changed in a way it keeps. Before the turn's answers leave, so that who
     /// gets one can wait for the store.
     fn announce(&mut self) {
+        for (info, recording) in self.failed.drain(..) {
+            self.book.shelf().put(recording);
+            self.book.put(info, News::Ended);
+        }
         let mut announced = std::mem::take(&mut self.announced);
         announced.sort_unstable();
         announced.dedup();
