@@ -326,13 +326,14 @@ fn who_never_comes_to_a_fight_that_has_all_has_lost_it() {
          at 10000 -> phase active, due 20000
          at 20000 -> p1 eliminated, winner p0, end forfeit",
     );
-    // Being ready, or an action, even one that is refused, is word from somebody who plays without a socket.
+    // Being ready, or an action, is word from somebody who plays without a socket; what is refused changes nothing.
     check(
         "rules arrival_ms=20000
-         seats 2
+         seats 3
          at 100   p0 ready  -> ok
-         at 200   p1 defend -> wrong phase
-         at 20000 -> phase active, end open",
+         at 200   p2 defend -> wrong phase
+         at 10000 p1 defend -> ok
+         at 20000 -> p2 eliminated, p0 active, p1 active, phase active, end open",
     );
 }
 

@@ -356,16 +356,10 @@ impl Fight {
         match input {
             Input::Tick => Ok(()),
             Input::Seat { player } => self.seat(player, step),
-            Input::Ready { slot } => {
-                self.hear_of(slot);
-                self.ready(slot, step)
-            }
+            Input::Ready { slot } => self.ready(slot, step).inspect(|()| self.hear_of(slot)),
             Input::Connect { slot } => self.connect(slot, step),
             Input::Disconnect { slot } => self.disconnect(slot, step),
-            Input::Act { slot, action, .. } => {
-                self.hear_of(slot);
-                self.act(slot, action, step)
-            }
+            Input::Act { slot, action, .. } => self.act(slot, action, step).inspect(|()| self.hear_of(slot)),
             Input::Pause => {
                 self.lifecycle.pause()?;
                 step.phase();
