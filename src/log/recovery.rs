@@ -67,7 +67,7 @@ pub enum RecoveryError {
     )]
     NoSegment { path: PathBuf, why: NoSegment },
     #[error(
-        "{path}: a journal of form {found}; this version reads form {}. Let the version that wrote it end its sessions, or move {path} away to start without them",
+        "{path}: a journal of form {found}; this version reads form {}. Let the version that wrote it end its sessions, or move the folder `log` away to start without them",
         MAGIC[MAGIC_NAME]
     )]
     Version { path: PathBuf, found: u8 },
@@ -138,7 +138,10 @@ pub fn recover(
     let shards = begin(&root, newest.map_or(1, |newest| newest + 1), by_shard, sync)?;
     for folder in generations.values() {
         if aside == Some(folder) {
-            let kept = folder.with_extension("damaged");
+            let name = |n: u32| if n == 1 { "damaged".to_owned() } else { format!("damaged-{n}") };
+            // Whatever was kept before stays, too.
+            let free = (1..=1_000).map(|n| folder.with_extension(name(n))).find(|kept| !kept.exists());
+            let kept = free.unwrap_or_else(|| folder.with_extension("damaged"));
             fs::rename(folder, &kept).map_err(at(folder))?;
             tracing::warn!(folder = %kept.display(), "the damaged log is kept here; remove it when it is not needed");
         } else {

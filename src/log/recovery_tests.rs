@@ -196,7 +196,16 @@ fn a_loss_that_is_accepted_is_told_and_what_is_damaged_kept_aside() {
     assert!(same(&stands(&recovered), &killed.states[2]), "as it was before the damage");
     assert_eq!(recovered.found.lost_frames, 3);
     let aside = killed.log().join("1.damaged").join(killed.journal.file_name().unwrap());
-    assert_eq!(fs::read(aside).unwrap(), bytes);
+    assert_eq!(fs::read(&aside).unwrap(), bytes);
+    // The same once more: what was kept before stays.
+    drop(recovered);
+    bytes[killed.ends[3] + 20] ^= 1;
+    fs::remove_dir_all(killed.log().join("2")).unwrap();
+    fs::create_dir_all(killed.journal.parent().unwrap()).unwrap();
+    fs::write(&killed.journal, &bytes).unwrap();
+    drop(killed.accept());
+    assert!(aside.exists());
+    assert_eq!(fs::read(killed.log().join("1.damaged-2").join(killed.journal.file_name().unwrap())).unwrap(), bytes);
 }
 
 #[test]
