@@ -185,6 +185,16 @@ fn a_round_that_takes_all_is_won_by_nobody() {
 }
 
 #[test]
+fn a_turn_that_is_over_as_all_fall_ends_once() {
+    // The last to be waited for and the turn have the same end, and nobody is left for the turn to go to.
+    check(
+        "rules turn_ms=1000 preparation_ms=1000 arrival_ms=5000
+         seats 2
+         at 5000 -> end abandoned, winner nobody",
+    );
+}
+
+#[test]
 fn a_turn_does_not_stay_with_who_fell_on_it() {
     // Whose turn it is shows by who may act: all others are refused.
     let turns = "rules turn_ms=30000 reconnect_ms=500

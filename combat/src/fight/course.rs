@@ -521,7 +521,11 @@ impl Fight {
             let slot = turn.order[place];
             self.participants.get(usize::from(slot)).is_some_and(|p| p.status != Eliminated)
         };
-        let Some(place) = places.into_iter().find(stands) else { return };
+        let Some(place) = places.into_iter().find(stands) else {
+            // All have fallen in the moment in which the turn was over: the moment's end judges that, this turn ends no more.
+            turn.until = Millis::MAX;
+            return;
+        };
         turn.at = u8::try_from(place).unwrap_or(0);
         turn.until = until;
         step.note(Event::Turn { by: turn.slot() });
