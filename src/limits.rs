@@ -293,6 +293,13 @@ pub const FRAME_BYTES: usize = 256 * 1024 * 1024;
 /// Bytes after which a checkpoint starts another frame, so that writing it needs little memory.
 pub const CHECKPOINT_FRAME_BYTES: usize = 1024 * 1024;
 
+/// Milliseconds after which a shard that has nothing to do looks at the time.
+pub const SLEEP_MS: u64 = 1_000;
+
+/// Milliseconds by which a shard may be late for that. Over: the rest has not passed for its sessions and connections: nobody could be
+/// served in it.
+pub const LATE_MS: u64 = 1_000;
+
 /// Milliseconds between two tries to write a log that refused.
 pub const LOG_RETRY_MS: u64 = 50;
 

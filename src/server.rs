@@ -20,7 +20,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits;
-use crate::ops::{Metrics, memory};
+use crate::ops::{Metrics, memory, watch};
 use crate::records::keys::Keys;
 use crate::records::lost::end_lost_fights;
 use crate::records::{Records, Witness};
@@ -112,9 +112,11 @@ impl Server {
         let stop_committing = CancellationToken::new();
         let retention_ms = config.retention_days * 24 * 60 * 60 * 1000;
         let witness = Arc::clone(&counting) as Arc<dyn Witness>;
-        tokio::spawn(records.book().fill_shelf(Arc::clone(&library), stop_committing.clone()));
-        tokio::spawn(end_lost_fights(records.clone(), hub.clone()));
-        let committing = tokio::spawn(committer.run(hub.clone(), witness, retention_ms, stop_committing.clone()));
+        let shelving = records.book().fill_shelf(Arc::clone(&library), stop_committing.clone());
+        watch::until(stop_committing.clone(), "replays", shelving);
+        watch::once("lost fights", end_lost_fights(records.clone(), hub.clone()));
+        let commits = committer.run(hub.clone(), witness, retention_ms, stop_committing.clone());
+        let committing = watch::until(stop_committing.clone(), "committer", commits);
         let app = Arc::new(AppState {
             hub,
             tickets: Tickets::new(own),
@@ -140,11 +142,11 @@ impl Server {
             let why = if config.allow_guests { "--allow-guests" } else { "only this machine can connect" };
             tracing::info!("guests are admitted ({why})");
         }
-        let accepting =
-            tokio::spawn(accept::run(listener, rest::service(&app), Arc::clone(&app), accept::Doors::new(&config)));
-        tokio::spawn(upkeep(Arc::clone(&app)));
+        let accepting = accept::run(listener, rest::service(&app), Arc::clone(&app), accept::Doors::new(&config));
+        let accepting = watch::until(app.draining.clone(), "accepting connections", accepting);
+        watch::until(app.draining.clone(), "upkeep", upkeep(Arc::clone(&app)));
         if let Some(refresher) = refresher {
-            tokio::spawn(refresher.run(app.draining.clone()));
+            watch::until(app.draining.clone(), "keys of others", refresher.run(app.draining.clone()));
         }
         Ok(Self { address, app, accepting, shards, committing, stop_committing })
     }

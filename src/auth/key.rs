@@ -3,7 +3,7 @@
 //! The file's text, without white space around it, is the HS256 secret as it stands, so that a login service can sign
 //! tokens with the same text.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -52,9 +52,14 @@ impl TokenKey {
         let path = data.join(FILE);
         let failed = |error| KeyError::Io { path: path.clone(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
-        let made = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(file) => fill(file, &path)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        // An empty one is what a full disk has left of a first start.
+        let made = match fs::metadata(&path) {
+            Ok(there) if there.len() > 0 => false,
+            Ok(_empty) => {
+                fs::remove_file(&path).map_err(failed)?;
+                make(&path)?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path)?,
             Err(error) => return Err(failed(error)),
         };
         let mut text = String::new();
@@ -79,13 +84,25 @@ impl TokenKey {
     }
 }
 
-fn fill(mut file: File, path: &Path) -> Result<bool, KeyError> {
+/// Makes the file, whole or not at all; `false` where another process was faster.
+fn make(path: &Path) -> Result<bool, KeyError> {
     let mut secret = [0; SECRET_BYTES_MIN];
     aws_lc_rs::rand::fill(&mut secret).map_err(|_| KeyError::NoRandomness)?;
-    writeln!(file, "{}", URL_SAFE_NO_PAD.encode(secret))
-        .and_then(|()| file.sync_all())
-        .map_err(|error| KeyError::Io { path: path.to_owned(), error })?;
-    Ok(true)
+    let unfinished = path.with_extension(format!("{}.new", std::process::id()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .and_then(|mut file| writeln!(file, "{}", URL_SAFE_NO_PAD.encode(secret)).and_then(|()| file.sync_all()))
+        .and_then(|()| match fs::hard_link(&unfinished, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            linked => linked.map(|()| true),
+        });
+    // Where there is none it could not be made.
+    let _ = fs::remove_file(&unfinished);
+    written.map_err(|error| KeyError::Io { path: path.to_owned(), error })
 }
 
 /// Never shows the secret.
@@ -115,6 +132,16 @@ mod tests {
             Grantee { audience: Audience::Admin, subject: "a".into(), scopes: vec![], guest: false, sid: None };
         let (token, _) = first.mint(&grantee, Duration::from_mins(1));
         assert!(second.verify(&token).is_some());
+    }
+
+    #[test]
+    fn an_empty_one_is_made_anew_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token.key"), "").unwrap();
+        assert!(TokenKey::open(folder.path()).unwrap().made);
+        assert!(!TokenKey::open(folder.path()).unwrap().made);
+        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(files, ["token.key"]);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 35] = [
+const SHARD_FIGURES: [(&str, &str, Read); 37] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -123,6 +123,14 @@ const SHARD_FIGURES: [(&str, &str, Read); 35] = [
     }),
     ("tiltyard_log_bytes_total", "Bytes appended to the log.", |stats| stats.log_bytes),
     ("tiltyard_log_failures_total", "Appends the log refused.", |stats| stats.log_failures),
+    ("tiltyard_log_stalled", "Shards that cannot write their log, and do nothing until they can.", |stats| {
+        stats.stalled
+    }),
+    (
+        "tiltyard_stood_milliseconds_total",
+        "Time in which a shard could do nothing, and which did not pass for its sessions.",
+        |stats| stats.stood_ms,
+    ),
     ("tiltyard_log_torn_bytes_total", "Bytes that the start has cut off a torn log.", |stats| stats.log_torn_bytes),
     ("tiltyard_log_lost_turns_total", "Turns of a damaged log that the start has left out.", |stats| {
         stats.log_lost_turns

@@ -1,5 +1,5 @@
 //! What an operator sees of the server and tells it: [`metrics`], [`logging`],
-//! [`signals`]; and what it asks of the system: [`memory`], [`descriptors`].
+//! [`signals`]; what it asks of the system: [`memory`], [`descriptors`]; and who looks after its tasks: [`watch`].
 
 pub mod descriptors;
 pub mod edge;
@@ -9,5 +9,6 @@ pub mod metrics;
 mod records;
 pub mod signals;
 mod stories;
+pub mod watch;
 
 pub use metrics::Metrics;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -26,9 +26,10 @@ pub struct HealthResponse {
     active_connections: u64,
 }
 
-/// How the server is: degraded while the store is away, 503 while it stops.
-pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthResponse>) {
-    let (code, status) = if app.draining.is_cancelled() {
+/// How the server is: degraded while the store is away, 503 while it stops, and while a shard cannot write its log.
+pub async fn health(State(app): State<App>) -> Response {
+    let stats = app.hub.stats();
+    let (code, status) = if app.draining.is_cancelled() || stats.stalled > 0 {
         (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
     } else if app.records.book().store_is_away() {
         // Fights go on, and so do reads of what lives; nothing else can be kept.
@@ -42,9 +43,13 @@ pub async fn health(State(app): State<App>) -> (StatusCode, Json<HealthResponse>
         domain: "session",
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: app.started.elapsed().as_secs(),
-        active_connections: app.hub.stats().connections,
+        active_connections: stats.connections,
     };
-    (code, Json(answer))
+    let mut response = (code, Json(answer)).into_response();
+    if code == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 /// The process answers.
@@ -54,7 +59,13 @@ pub async fn live() -> Json<Value> {
 
 /// New players may be sent here.
 pub async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
-    if app.draining.is_cancelled() { Err(Reason::Draining.into()) } else { Ok(Json(json!({ "status": "ready" }))) }
+    if app.draining.is_cancelled() {
+        return Err(Reason::Draining.into());
+    }
+    if app.hub.stats().stalled > 0 {
+        return Err(Reason::LogUnavailable.into());
+    }
+    Ok(Json(json!({ "status": "ready" })))
 }
 
 /// The figures in Prometheus' text format.

@@ -26,7 +26,7 @@ use crate::clock;
 use crate::hub::{FightInfo, Viewer};
 use crate::limits;
 use crate::log::{Entry, Found, Journal, SessionRecord};
-use crate::ops::memory;
+use crate::ops::{memory, watch};
 use crate::records::{FightBook, News};
 use crate::replays::{ChunkWriter, Folder, Recording};
 use crate::socket::budget::Allowance;
@@ -131,8 +131,10 @@ pub(super) struct Clock {
     started: Instant,
     /// When this turn began.
     pub(super) turn: Instant,
-    /// Milliseconds since the start, monotonic.
+    /// Milliseconds since the start, monotonic, without those for which the shard could do nothing.
     pub(super) now: u64,
+    /// Milliseconds for which the shard could do nothing: its log could not be written, or the process was stopped.
+    pub(super) stood: u64,
     /// Unix milliseconds.
     pub(super) wall: u64,
 }
@@ -140,15 +142,25 @@ pub(super) struct Clock {
 impl Clock {
     fn new() -> Self {
         let now = Instant::now();
-        let mut clock = Self { started: now, turn: now, now: 0, wall: 0 };
+        let mut clock = Self { started: now, turn: now, now: 0, stood: 0, wall: 0 };
         clock.read();
         clock
     }
 
     fn read(&mut self) {
         self.turn = Instant::now();
-        self.now = millis(self.turn.duration_since(self.started));
+        self.advance(millis(self.turn.duration_since(self.started)));
         self.wall = clock::unix_ms(clock::at(self.turn));
+    }
+
+    /// It is `elapsed` milliseconds since the start. A shard that has nothing to do looks again before long, so what is later than
+    /// that by more than a bound is time in which nobody could be served: for sessions and connections it has not passed, so that
+    /// nobody forfeits or is idle by it.
+    fn advance(&mut self, elapsed: u64) {
+        let now = elapsed.saturating_sub(self.stood);
+        let latest = self.now + limits::SLEEP_MS + limits::LATE_MS;
+        self.stood += now.saturating_sub(latest);
+        self.now = now.min(latest);
     }
 
     #[cfg(test)]
@@ -164,7 +176,7 @@ impl Clock {
 
     /// How long until the shard's time `at`.
     fn until(&self, at: u64) -> Duration {
-        Duration::from_millis(at).saturating_sub(self.started.elapsed())
+        Duration::from_millis(at + self.stood).saturating_sub(self.started.elapsed())
     }
 }
 
@@ -260,10 +272,8 @@ impl Worker {
             match self.poll.poll(&mut events, self.sleep()) {
                 Ok(()) => self.turn(&events),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    tracing::error!(shard = self.number, %error, "poll failed, the shard stops");
-                    break;
-                }
+                // Half a node would answer for sessions it cannot serve.
+                Err(error) => watch::fatal("shard", &format!("cannot poll ({error})")),
             }
         }
         debug_assert!(self.by_sid.is_empty() || !self.connections.is_empty(), "forgotten with their connections");
@@ -285,11 +295,21 @@ impl Worker {
         }
         let timer = self.wheel.next().map(|at| self.clock.until(at));
         let joins = self.admission.due(Instant::now());
-        timer.into_iter().chain(joins).min()
+        timer.into_iter().chain(joins).chain([Duration::from_millis(limits::SLEEP_MS)]).min()
     }
 
     fn turn(&mut self, events: &Events) {
+        let stood = self.clock.stood;
         self.clock.read();
+        if self.clock.stood > stood {
+            let ms = self.clock.stood - stood;
+            self.stats.stood_ms += ms;
+            tracing::warn!(
+                shard = self.number,
+                ms,
+                "the shard could do nothing for a while; its sessions' time stood still"
+            );
+        }
         #[cfg(test)]
         self.clock.skip(self.clock_skips.load(std::sync::atomic::Ordering::SeqCst));
         self.let_go();
@@ -354,6 +374,7 @@ impl Worker {
             match self.journal.append(self.clock.wall) {
                 Ok(bytes) => self.stats.log_bytes += bytes,
                 Err(error) => {
+                    self.stats.stalled = 1;
                     if !std::mem::replace(&mut failed, true) {
                         tracing::error!(shard = self.number, %error, "the log cannot be written; waiting");
                     }
@@ -368,6 +389,7 @@ impl Worker {
             }
         }
         if failed {
+            self.stats.stalled = 0;
             tracing::warn!(shard = self.number, "the log can be written again");
         }
         true

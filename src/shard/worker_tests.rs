@@ -677,3 +677,19 @@ fn sockets_that_come_at_once_and_break_at_once_are_dealt_with_over_several_turns
     assert!(worker.connections.is_empty());
     drop(handle);
 }
+
+#[test]
+fn time_in_which_nobody_can_be_served_does_not_pass() {
+    let mut clock = super::Clock::new();
+    let (start, most) = (clock.now, limits::SLEEP_MS + limits::LATE_MS);
+    clock.advance(start + 900);
+    assert_eq!((clock.now, clock.stood), (start + 900, 0));
+    // Stopped for a minute, twice.
+    for stops in 1..=2 {
+        let before = clock.now;
+        clock.advance(clock.now + clock.stood + 65_000);
+        assert_eq!((clock.now, clock.stood), (before + most, stops * (65_000 - most)));
+        clock.advance(clock.now + clock.stood + 10);
+        assert_eq!(clock.now, before + most + 10, "and then it goes on");
+    }
+}

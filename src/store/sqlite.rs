@@ -22,6 +22,7 @@ use super::{
     OpenError, Page, Past, SessionRow, Status, Store, StoreError,
 };
 use crate::limits;
+use crate::ops::watch;
 
 /// One transaction. The rows come as JSON arrays of arrays; ids and hashes in them as hexadecimal digits.
 const COMMIT: &str = "
@@ -152,7 +153,7 @@ impl SqliteStore {
         let writer = Arc::new(Mutex::new(Writer { connection, unsettled: false }));
         Ok(Self {
             node: node.to_owned(),
-            checkpoints: tokio::spawn(checkpoint(checkpointer, Arc::clone(&writer))),
+            checkpoints: watch::once("copying of the write-ahead log", checkpoint(checkpointer, Arc::clone(&writer))),
             writer,
             readers,
             _lock: lock,

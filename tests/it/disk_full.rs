@@ -2,13 +2,15 @@
 //! everything goes on by itself.
 
 use std::fs;
+use std::io::Write;
 use std::time::Instant;
 
 use reqwest::Method;
 use serde_json::json;
+use tiltyard_client::Order;
 use uuid::Uuid;
 
-use crate::support::{Node, PATIENCE, attack, plain_rules};
+use crate::support::{Node, PATIENCE, answer, attack, plain_rules, soon};
 
 const MIB: usize = 1 << 20;
 
@@ -64,4 +66,43 @@ async fn what_cannot_be_kept_is_refused_until_there_is_room() {
     let listed = rest.call(Method::GET, "/sessions?type=custom&limit=1", Some(&service), None).await.unwrap();
     assert_eq!(listed.body["total_count"], created.len() + 1);
     attack(&mut fight.clients[1], 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_a_server_that_cannot_write_its_log() {
+    let node = Node::start_on_small_disk(24 * MIB, 0);
+    let mut rules = plain_rules();
+    rules["health"] = json!(1_000_000);
+    let mut fight = node.fight(2, rules).await;
+    fight.begin().await;
+    let http = reqwest::Client::new();
+    let get = |path: &str| http.get(format!("{}{path}", node.url)).send();
+    assert_eq!(get("/readyz").await.unwrap().status(), 200);
+    let mut fill = fs::File::create(node.file("fill")).unwrap();
+    while fill.write_all(&[1; 4_096]).is_ok() {}
+    // Until the room that the log has already is used up, too.
+    let since = Instant::now();
+    let mut sent = 0;
+    let refused = loop {
+        sent = fight.clients[0].act(Order::attack(1)).await.unwrap().max(sent);
+        let ready = get("/readyz").await.unwrap();
+        if ready.status() != 200 {
+            break ready;
+        }
+        assert!(since.elapsed() < PATIENCE, "after {sent} blows");
+    };
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    let why: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!(why["details"]["reason"], "log_unavailable");
+    let health = get("/health").await.unwrap();
+    assert_eq!(health.status(), 503);
+    assert!(health.headers().contains_key("retry-after"));
+    assert_eq!(health.json::<serde_json::Value>().await.unwrap()["status"], "unhealthy");
+
+    fs::remove_file(node.file("fill")).unwrap();
+    drop(fill);
+    soon(async { while get("/readyz").await.unwrap().status() != 200 {} }).await;
+    assert_eq!(get("/health").await.unwrap().status(), 200);
+    answer(&mut fight.clients[0], sent).await.expect("what was sent meanwhile is answered");
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::json;
 use tiltyard_client::Order;
@@ -99,6 +100,26 @@ async fn shards_may_be_more_or_fewer_after_a_restart() {
         let health: Vec<u32> = fight.clients[1].view().participants.iter().map(|p| p.hp).collect();
         assert_eq!(health, [80, 90]);
     }
+}
+
+#[tokio::test]
+async fn nobody_forfeits_or_is_idle_while_the_process_stands_still() {
+    let node = Node::start();
+    let mut rules = plain_rules();
+    rules["reconnect_ms"] = json!(3_000);
+    let mut fight = node.fight(2, rules).await;
+    fight.begin().await;
+    // One has just lost its connection when the process is stopped, for longer than its seat is kept.
+    fight.clients.truncate(1);
+    while fight.state(&node).await.body["participants"][1]["status"] != "disconnected" {}
+    node.signal("STOP");
+    std::thread::sleep(Duration::from_secs(4));
+    node.signal("CONT");
+    let client = fight.connect(&node, 1, Encoding::Json).await;
+    fight.clients.push(client);
+    attack(&mut fight.clients[1], 0).await.unwrap();
+    attack(&mut fight.clients[0], 1).await.unwrap();
+    assert!(node.metric("tiltyard_stood_milliseconds_total").await > 0.0);
 }
 
 fn journals(node: &Node) -> Vec<PathBuf> {

@@ -100,6 +100,12 @@ impl Node {
         self.process.wait().unwrap();
     }
 
+    /// kill with this signal.
+    pub fn signal(&self, name: &str) {
+        let killed = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    }
+
     pub fn is_alive(&mut self) -> bool {
         self.process.try_wait().unwrap().is_none()
     }

@@ -1,0 +1,74 @@
+//! Tasks that the server cannot do without. One that panics, or that ends before it is told to, would leave a server that looks well
+//! and does not do its work: the process ends instead, to be restarted, and goes on from its log and its store.
+
+use std::future::Future;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Runs `task` until `stop`. Needs a tokio runtime.
+pub fn until(
+    stop: CancellationToken,
+    name: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(watched(stop, task, move |how| fatal(name, how)))
+}
+
+/// Runs `task` to its end, whenever that is, as long as it does not panic.
+pub fn once(name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let task = tokio::spawn(task);
+        if task.await.is_err_and(|error| error.is_panic()) {
+            fatal(name, PANICKED);
+        }
+    })
+}
+
+/// Ends the process.
+pub fn fatal(name: &str, how: &str) -> ! {
+    tracing::error!(task = name, "a task that the server cannot do without {how}; the process ends to be restarted");
+    std::process::abort()
+}
+
+const PANICKED: &str = "panicked";
+const ENDED: &str = "has ended";
+
+async fn watched(
+    stop: CancellationToken,
+    task: impl Future<Output = ()> + Send + 'static,
+    fatal: impl FnOnce(&'static str),
+) {
+    // In a task of its own, so that its panic is seen here.
+    match tokio::spawn(task).await {
+        Err(error) if error.is_panic() => fatal(PANICKED),
+        Ok(()) if !stop.is_cancelled() => fatal(ENDED),
+        // Told to stop, or taken down with the runtime.
+        Ok(()) | Err(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ENDED, PANICKED, watched};
+    use std::sync::{Arc, Mutex};
+    use tokio_util::sync::CancellationToken;
+
+    async fn how(stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) -> Option<&'static str> {
+        let how = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&how);
+        watched(stop.clone(), task, move |how| *told.lock().unwrap() = Some(how)).await;
+        *how.lock().unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_panics_or_ends_by_itself_ends_all_and_who_was_told_to_does_not() {
+        let stop = CancellationToken::new();
+        assert_eq!(how(&stop, async { panic!("planted") }).await, Some(PANICKED));
+        assert_eq!(how(&stop, async {}).await, Some(ENDED));
+        let told = stop.clone();
+        stop.cancel();
+        assert_eq!(how(&stop, async move { told.cancelled().await }).await, None);
+        assert_eq!(how(&stop, async { panic!("planted") }).await, Some(PANICKED), "in stopping, too");
+    }
+}
