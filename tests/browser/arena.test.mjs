@@ -309,8 +309,14 @@ describe("the arena", () => {
     await start([page]);
     assert.equal(await page.locator('.plates[data-side="allies"] .plate').count(), 3);
     await page.locator('.unit[data-side="foe"]').first().waitFor();
-    await page.keyboard.press(await page.locator('.move[data-tone="ability"]').first().getAttribute("aria-keyshortcuts"));
-    await page.locator('.move[data-why="cooldown"][data-tone="ability"]').first().waitFor();
+    // What a stun or a blow forbids for a moment is pressed again.
+    const key = await page.locator('.move[data-tone="ability"]').first().getAttribute("aria-keyshortcuts");
+    const cooling = page.locator('.move[data-why="cooldown"][data-tone="ability"]').first();
+    for (let tries = 0; tries < 60 && !(await cooling.isVisible()); tries += 1) {
+      await page.keyboard.press(key);
+      await cooling.waitFor({ timeout: 1_000 }).catch(() => {});
+    }
+    await cooling.waitFor();
     await picture(page, "10-boss-wave");
     await playOn(page, async (move) => {
       if (move === 20) {
