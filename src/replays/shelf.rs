@@ -2,6 +2,7 @@
 //! which keeps no more of them in memory than the store can take.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -167,8 +168,8 @@ impl Shelf {
                 continue;
             }
             let (this, texts) = (Arc::clone(&self), Arc::clone(&library));
-            let work = move || some.into_iter().for_each(|one| this.assemble(one, &texts));
-            // An error is a panic, which has been told; the fights of this round stay in their shards until the next start.
+            let work = move || some.into_iter().for_each(|one| this.alone(one.session, || this.assemble(one, &texts)));
+            // The runtime alone can end it, with everything else.
             let _ = tokio::task::spawn_blocking(work).await;
             wake.notify_one();
         }
@@ -196,6 +197,15 @@ impl Shelf {
         ids.iter().filter_map(|id| places.waiting.remove(id)).collect()
     }
 
+    /// A fight whose replay makes `work` panic has none, and stands in nobody's way.
+    fn alone(&self, session: Uuid, work: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            tracing::error!(%session, "putting a fight's replay together panicked; it has none");
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            self.lock().busy.remove(&session);
+        }
+    }
+
     fn assemble(&self, recording: Recording, library: &Library) {
         let (session, ruleset) = (recording.session, recording.hash);
         match recording.assemble(|| library.by_hash(&ruleset)) {
@@ -220,5 +230,20 @@ impl Shelf {
     fn lock(&self) -> MutexGuard<'_, Places> {
         // Nothing panics while it is held.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Shelf, Uuid};
+
+    #[test]
+    fn a_panic_costs_one_fight_its_replay() {
+        let shelf = Shelf::default();
+        let [one, other] = [1, 2].map(Uuid::from_u128);
+        shelf.lock().busy.extend([one, other]);
+        shelf.alone(one, || panic!("planted"));
+        assert!(shelf.is_settled(one) && !shelf.is_settled(other));
+        assert_eq!((shelf.failed(), shelf.waiting()), (1, 1));
     }
 }
