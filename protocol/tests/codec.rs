@@ -92,3 +92,18 @@ fn the_names_on_the_wire_stay_what_they_are() {
         assert_eq!(serde_json::to_string(reason).unwrap(), format!("\"{}\"", reason.name()));
     }
 }
+
+#[test]
+fn nothing_comes_behind_a_message() {
+    for encoding in Encoding::ALL {
+        let mut bytes = Vec::new();
+        encoding.encode(&ClientMessage::Ping(Ping { n: 1 }), &mut bytes);
+        assert!(encoding.decode_client(&bytes).is_ok());
+        let one = bytes.clone();
+        for behind in [&b"0"[..], b"{}", &one] {
+            bytes.truncate(one.len());
+            bytes.extend_from_slice(behind);
+            assert_eq!(encoding.decode_client(&bytes).unwrap_err().reason, Reason::BadMessage, "{encoding:?}");
+        }
+    }
+}
