@@ -97,7 +97,7 @@ impl Figures {
         self.server_cpu_us_per_request = cpu.as_secs_f64() * 1e6 / float(answered.max(1));
         self.late_us = Quantiles::from(&mix.late);
         self.unanswered = mix.unanswered;
-        self.troubles.clone_from(&mix.troubles);
+        self.troubles.extend_from_slice(&mix.troubles);
     }
 
     /// Whether anything was refused, and, if its figures are to `hold`, whether any is over them.

@@ -2,7 +2,7 @@
 //! how fast a mix of requests is answered at a steady rate.
 //!
 //! In reading order: [`request`] what is asked, [`pipe`] one connection, [`pool`] all of them, [`population`] the sessions
-//! there are, [`mix`] the open loop, [`figures`] what is said about it; [`contest`] is `crud --compare`, with
+//! there are, [`refusals`] those there are not, [`mix`] the open loop, [`figures`] what is said about it; [`contest`] is `crud --compare`, with
 //! its [`ratios`].
 
 mod contest;
@@ -12,6 +12,7 @@ mod pipe;
 mod pool;
 mod population;
 mod ratios;
+mod refusals;
 mod request;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ use self::figures::{Figures, Restart};
 use self::mix::Mix;
 use self::pool::Pool;
 use self::population::Population;
+use self::refusals::Refusals;
 use self::request::Writer;
 use crate::child::Server;
 use crate::cli::CrudArgs;
@@ -64,10 +66,11 @@ fn measure(args: &CrudArgs) -> Result<Figures> {
     let writer = Writer::new(&server.base, &token);
     let before = usage(&server)?;
     let since = Instant::now();
-    let filled = fill(args, &server.base, &writer, &mut population, clock, &mut progress)?;
+    let refused = fill(args, &server.base, &writer, &mut population, clock, &mut progress)?;
     figures.fill_seconds = since.elapsed().as_secs_f64();
     figures.creates_per_second = per_second(args.sessions as u64, since.elapsed());
-    figures.fill_errors = filled;
+    figures.fill_errors = refused.count();
+    figures.troubles = refused.lines().collect();
     figures.fill_cpu_us = usage(&server)?.cpu_since(&before).as_secs_f64() * 1e6 / float(args.sessions as u64);
     progress.step("leaving it alone");
     thread::sleep(Duration::from_secs_f64(args.rest));
@@ -104,7 +107,7 @@ fn measure(args: &CrudArgs) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Creates the sessions, as fast as the server takes them; how many it refused.
+/// Creates the sessions, as fast as the server takes them; what it refused.
 fn fill(
     args: &CrudArgs,
     base: &Base,
@@ -112,9 +115,9 @@ fn fill(
     population: &mut Population,
     clock: Clock,
     progress: &mut Progress,
-) -> Result<u64> {
+) -> Result<Refusals> {
     let mut pool = Pool::open(base.address, args.connections)?;
-    let (mut asked, mut answered, mut refused) = (0, 0, 0_u64);
+    let (mut asked, mut answered, mut refused) = (0, 0, Refusals::default());
     let since = Instant::now();
     let mut ask = |outgoing: &mut pipe::Outgoing<_>, population: &mut Population| {
         if asked < args.sessions {
@@ -131,9 +134,9 @@ fn fill(
             if answer.status == 201 {
                 population.created(player, answer)?;
             } else {
-                refused += 1;
+                refused.note(answer);
                 // A few may be refused under such a load; a server that takes none is not measured.
-                if refused == 100 && population.len() < 100 {
+                if refused.count() == 100 && population.len() < 100 {
                     bail!("answered by {}: {}", answer.status, String::from_utf8_lossy(answer.body));
                 }
             }

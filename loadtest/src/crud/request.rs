@@ -82,8 +82,10 @@ impl Writer {
     }
 
     pub fn create(&self, bytes: &mut Vec<u8>, kind: &str, player: Uuid, level: u64) {
-        let body =
-            format!(r#"{{"type":"{kind}","player_id":"{player}","metadata":{{"region":"eu-west","level":{level}}}}}"#);
+        let settings = lasting(kind);
+        let body = format!(
+            r#"{{"type":"{kind}","player_id":"{player}","metadata":{{"region":"eu-west","level":{level}}}{settings}}}"#
+        );
         self.with_body(bytes, "POST", format_args!("/sessions"), &body);
     }
 
@@ -123,6 +125,15 @@ impl Writer {
     }
 }
 
+/// Settings with which a session outlives the run: nobody says for it that its player is there. Custom ones live for a day anyway.
+fn lasting(kind: &str) -> &'static str {
+    match kind {
+        "player" => r#","settings":{"heartbeat_seconds":300,"reconnect_seconds":3600}"#,
+        "auth" => r#","settings":{"idle_seconds":86400}"#,
+        _ => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -149,6 +160,13 @@ mod tests {
         assert!(head.contains("Authorization: Bearer secret\r\n"), "{head}");
         assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(body).unwrap()["metadata"]["level"], 5);
+        for (kind, setting) in [("player", "reconnect_seconds"), ("auth", "idle_seconds")] {
+            let mut bytes = Vec::new();
+            writer.create(&mut bytes, kind, Uuid::nil(), 5);
+            let body = String::from_utf8(bytes).unwrap();
+            let body: serde_json::Value = serde_json::from_str(body.split_once("\r\n\r\n").unwrap().1).unwrap();
+            assert!(body["settings"][setting].as_u64().unwrap() >= 3600, "it outlives the run");
+        }
         let mut bytes = Vec::new();
         writer.get(&mut bytes, Uuid::nil());
         assert!(bytes.ends_with(b"\r\n\r\n"));
