@@ -140,6 +140,9 @@ pub struct Flags {
     /// Connections of one address that are not upgraded [default: a quarter of what may be open, at most 4096]
     #[arg(long, value_name = "N")]
     pub connections_per_address: Option<NonZeroUsize>,
+    /// Seconds for which a server that is told to stop says 503 at /readyz and /health and serves all the same [default: 2]
+    #[arg(long, value_name = "SECONDS")]
+    pub drain_seconds: Option<u64>,
     /// Pages sent to one address [default: 600/s,6000]
     #[arg(long, value_name = "N/s,BURST")]
     pub rate_page: Option<Rate>,
@@ -212,6 +215,7 @@ impl Flags {
             .set_override_option("rate_player", rate(self.rate_player))?
             .set_override_option("rate_service", rate(self.rate_service))?
             .set_override_option("connections_per_address", connections)?
+            .set_override_option("drain_seconds", self.drain_seconds)?
             .set_override_option("rate_page", rate(self.rate_page))?
             .set_override_option("rate_address", rate(self.rate_address))?
             .set_override_option("rate_connection", self.rate_connection.map(|limit| limit.to_string()))?

@@ -65,6 +65,8 @@ pub struct Config {
     pub rate_address: Rate,
     /// How many connections that are not upgraded one address may have; `None` for what suits the limit of open files.
     pub connections_per_address: Option<NonZeroUsize>,
+    /// Seconds for which the server, told to stop, says that it is not ready and serves all the same.
+    pub drain_seconds: u64,
     /// How many messages one WebSocket connection may send.
     pub rate_connection: Limit,
     /// Proxies in front of this server, whose `X-Forwarded-For` is believed.
@@ -103,7 +105,7 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "listen",
     "data",
     "rules",
@@ -124,6 +126,7 @@ const KEYS: [&str; 24] = [
     "rate_player",
     "rate_service",
     "connections_per_address",
+    "drain_seconds",
     "rate_page",
     "rate_address",
     "rate_connection",
@@ -187,6 +190,10 @@ impl Config {
             let problem = format!("must be from 1 to {}", limits::RETENTION_DAYS);
             return Err(ConfigError::Value { setting: "retention_days", problem });
         }
+        if self.drain_seconds > limits::DRAIN_SECONDS_MOST {
+            let problem = format!("must be at most {}", limits::DRAIN_SECONDS_MOST);
+            return Err(ConfigError::Value { setting: "drain_seconds", problem });
+        }
         let value = |setting, problem: &str| ConfigError::Value { setting, problem: problem.to_owned() };
         if !(1..=limits::SHARDS).contains(&self.shards) {
             return Err(value("shards", &format!("must be from 1 to {}", limits::SHARDS)));
@@ -248,6 +255,7 @@ fn defaults() -> Result<ConfigBuilder<DefaultState>, ConfigError> {
         .set_default("retention_days", 30)?
         .set_default("log", "info")?
         .set_default("log_format", "text")?
+        .set_default("drain_seconds", limits::DRAIN_SECONDS)?
         .set_default("rate_limits", "on")?
         .set_default("rate_player", limits::RATE_PLAYER)?
         .set_default("rate_service", limits::RATE_SERVICE)?

@@ -335,8 +335,12 @@ pub const HTTP_SEND_BYTES: usize = 32 * 1024;
 /// Descriptors kept for files, the listener and the shards' own, out of what the process may have open.
 pub const DESCRIPTORS_RESERVED: usize = 256;
 
-/// Milliseconds a client has for its request's head.
+/// Milliseconds a client has for its request's head, and to begin its first. Over: 408, or closed where nothing came.
 pub const HEADER_MS: u64 = 5_000;
+
+/// Milliseconds a connection may be idle between two requests: longer than proxies and clients keep theirs, most of which do so for a
+/// minute, so that it is not us who close one under a request. Over: closed.
+pub const IDLE_MS: u64 = 75_000;
 
 /// Bytes of a request's head, wide enough that a token of 64 KiB gets the same 401 as any other bad one. Over: 431.
 pub const HEAD_BYTES: usize = 80 * 1024;
@@ -344,11 +348,33 @@ pub const HEAD_BYTES: usize = 80 * 1024;
 /// Fields of a request's head. Over: 431.
 pub const HEADERS: usize = 100;
 
+/// Bytes of a path with its query. Over: 414.
+pub const URI_BYTES: usize = 16 * 1024;
+
 /// Milliseconds a client has for its request's body. Over: 408.
 pub const BODY_MS: u64 = 5_000;
 
+/// Bytes of a body that an answer did not need which are read all the same, so that its connection can be used again. Over: the answer
+/// says `Connection: close`.
+pub const UNREAD_BYTES: u64 = 64 * 1024;
+
+/// Milliseconds they may take, where bodies come right behind their heads. Over: as above.
+pub const UNREAD_MS: u64 = 250;
+
+/// Bytes read of what a client still sends to a connection that was closed with an answer: it has to send them before it reads that.
+/// Over: nothing more is read, and the client may find its connection reset.
+pub const LINGER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Milliseconds for which they are read. Over: as above.
+pub const LINGER_MS: u64 = 2_000;
+
 /// Milliseconds a request may take, its body included. Over: `timeout` (503).
 pub const REQUEST_MS: u64 = 12_000;
+
+/// Seconds for which a server that is told to stop says so and serves all the same, so that whoever sends requests to it finds out before
+/// nothing answers. Over: no new connections, and the end. Can be set, up to the second figure.
+pub const DRAIN_SECONDS: u64 = 2;
+pub const DRAIN_SECONDS_MOST: u64 = 600;
 
 /// Connections waiting in the kernel to be accepted. Over: the client's system tries again.
 pub const BACKLOG: i32 = 4096;
@@ -431,7 +457,7 @@ pub const PAGE_BYTES: usize = 256 * 1024;
 /// been quiet, for a few seconds.
 pub const RATE_KEYS: usize = 100_000;
 
-/// Bytes of a REST body. Over: 413 before it is read.
+/// Bytes of a REST body, as it is sent and as it is unpacked. Over: 413, before it is read or unpacked any further.
 pub const BODY_BYTES: usize = 256 * 1024;
 
 /// Milliseconds a ticket is good for.

@@ -1,6 +1,7 @@
 //! The shell around the library: command line, log, signals.
 
 use std::io::Write;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -43,7 +44,16 @@ fn serve(flags: &Flags) -> anyhow::Result<()> {
         let signal = signals.next().await;
         tracing::info!(signal, "stopping");
         server.drain();
-        server.join().await;
+        let stopping = server.stopping();
+        let mut joined = pin!(server.join());
+        tokio::select! {
+            () = joined.as_mut() => {}
+            signal = signals.next() => {
+                tracing::info!(signal, "stopping at once");
+                stopping.cancel();
+                joined.await;
+            }
+        }
         anyhow::Ok(())
     })?;
     // What has not ended by now is not waited for.

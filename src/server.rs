@@ -39,7 +39,7 @@ use crate::store::{self, OpenError, StoreError};
 const REQUESTS_FIRST_MS: u64 = 500;
 
 /// Milliseconds for what is left then: slow requests, sockets that take their last bytes.
-const REST_MS: u64 = 8_000;
+const REST_MS: u64 = 6_000;
 
 /// Milliseconds between two rounds of upkeep.
 const UPKEEP_MS: u64 = 5_000;
@@ -53,6 +53,8 @@ pub struct Server {
     shards: Vec<thread::JoinHandle<()>>,
     committing: JoinHandle<()>,
     stop_committing: CancellationToken,
+    /// How long it serves on when it is told to stop.
+    drain: Duration,
 }
 
 /// Why there is no server.
@@ -136,6 +138,7 @@ impl Server {
             advertised: config.advertise.is_some(),
             started: Instant::now(),
             draining: CancellationToken::new(),
+            stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
         if app.guests {
@@ -143,12 +146,13 @@ impl Server {
             tracing::info!("guests are admitted ({why})");
         }
         let accepting = accept::run(listener, rest::service(&app), Arc::clone(&app), accept::Doors::new(&config));
-        let accepting = watch::until(app.draining.clone(), "accepting connections", accepting);
-        watch::until(app.draining.clone(), "upkeep", upkeep(Arc::clone(&app)));
+        let accepting = watch::until(app.stopping.clone(), "accepting connections", accepting);
+        watch::until(app.stopping.clone(), "upkeep", upkeep(Arc::clone(&app)));
         if let Some(refresher) = refresher {
-            watch::until(app.draining.clone(), "keys of others", refresher.run(app.draining.clone()));
+            watch::until(app.stopping.clone(), "keys of others", refresher.run(app.stopping.clone()));
         }
-        Ok(Self { address, app, accepting, shards, committing, stop_committing })
+        let drain = Duration::from_secs(config.drain_seconds);
+        Ok(Self { address, app, accepting, shards, committing, stop_committing, drain })
     }
 
     /// Where it listens.
@@ -156,16 +160,23 @@ impl Server {
         self.address
     }
 
-    /// Begins to stop: not ready any more, no new connections. [`Server::join`] sees it through.
+    /// Begins to stop: not ready any more. [`Server::join`] sees it through.
     pub fn drain(&self) {
         self.app.draining.cancel();
-        self.app.tasks.close();
     }
 
-    /// Waits until it is told to stop, then stops: requests in flight are answered, shards write what they have and close
-    /// their sockets. Takes less than ten seconds from [`Server::drain`] on.
+    /// Cancelled when it stops, or to have it stop at once when it drains.
+    pub fn stopping(&self) -> CancellationToken {
+        self.app.stopping.clone()
+    }
+
+    /// Waits until it is told to stop, says so as long as it should, then stops: requests in flight are answered, shards write what they
+    /// have and close their sockets. That takes less than eight seconds.
     pub async fn join(self) {
         self.app.draining.cancelled().await;
+        let _ = self.app.stopping.run_until_cancelled(tokio::time::sleep(self.drain)).await;
+        self.app.stopping.cancel();
+        self.app.tasks.close();
         let _ = self.accepting.await;
         let tasks = &self.app.tasks;
         let _ = tokio::time::timeout(Duration::from_millis(REQUESTS_FIRST_MS), tasks.wait()).await;
@@ -210,7 +221,7 @@ async fn start_shards(
 }
 
 async fn upkeep(app: App) {
-    while app.draining.run_until_cancelled(tokio::time::sleep(Duration::from_millis(UPKEEP_MS))).await.is_some() {
+    while app.stopping.run_until_cancelled(tokio::time::sleep(Duration::from_millis(UPKEEP_MS))).await.is_some() {
         clock::look();
         app.metrics.upkeep();
         app.rates.forget();

@@ -1,7 +1,7 @@
 //! `Accept-Encoding`: in which of the forms that we have of it a client would like a body best.
 
 use axum::http::HeaderMap;
-use axum::http::header;
+use axum::http::header::{self, HeaderValue};
 
 /// How a body can be packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,25 @@ pub fn choose(headers: &HeaderMap, there: &[Coding]) -> Option<Coding> {
         }
     }
     best.map(|(coding, _)| coding)
+}
+
+/// Takes out that a body must not come as it is: there are many that come in no other form, and a request that has been carried out must
+/// not be answered as if it had not. What else is wished stays.
+pub fn as_it_is_at_worst(headers: &mut HeaderMap) {
+    let forbids = |text: &str| {
+        let name = text.split(';').next().unwrap_or_default().trim();
+        (name == "*" || name.eq_ignore_ascii_case("identity")) && wish(text).is_none_or(|(_, weight)| weight == 0)
+    };
+    let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+    let wishes: Vec<&str> = lines.flat_map(|line| line.split(',')).collect();
+    if !wishes.iter().any(|wish| forbids(wish)) {
+        return;
+    }
+    let left: Vec<&str> = wishes.into_iter().filter(|wish| !forbids(wish)).collect();
+    match HeaderValue::from_str(&left.join(",")) {
+        Ok(left) if !left.is_empty() => drop(headers.insert(header::ACCEPT_ENCODING, left)),
+        _ => drop(headers.remove(header::ACCEPT_ENCODING)),
+    }
 }
 
 /// Codings and how much each is liked, in thousandths.
@@ -110,5 +129,32 @@ mod tests {
         }
         assert_eq!(chosen(&["br, gzip;q=0.1"], &[Gzip]), Some(Gzip));
         assert_eq!(chosen(&["br"], &[]), None);
+    }
+
+    #[test]
+    fn nobody_forbids_a_body_as_it_is() {
+        let left = |lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::ACCEPT_ENCODING, HeaderValue::from_str(line).unwrap());
+            }
+            super::as_it_is_at_worst(&mut headers);
+            let left: Vec<_> =
+                headers.get_all(header::ACCEPT_ENCODING).iter().map(|line| line.to_str().unwrap()).collect();
+            left.join("|")
+        };
+        for (lines, expected) in [
+            (&["gzip, br;q=0.5"][..], "gzip, br;q=0.5"),
+            (&["gzip;q=0, *;q=0.1", "identity;q=0.5"], "gzip;q=0, *;q=0.1|identity;q=0.5"),
+            (&["identity;q=0"], ""),
+            (&["*;q=0"], ""),
+            (&["Identity ; Q=0.000"], ""),
+            (&["gzip,identity;q=0"], "gzip"),
+            (&["zstd;q=0", "*;q=0"], "zstd;q=0"),
+            (&["identity;q=x, br"], " br"),
+            (&[], ""),
+        ] {
+            assert_eq!(left(lines), expected, "{lines:?}");
+        }
     }
 }

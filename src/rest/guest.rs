@@ -1,16 +1,18 @@
-//! `POST /guest`: a player without an account, for trying the arena out.
+//! `POST /guest`: a player without an account, for trying the arena out. It needs no token, so it is no page of another origin that may
+//! ask for it: nothing that a page can send elsewhere without asking first (a form, a `no-cors` fetch) says that it is JSON.
 
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
+use super::extract::is_of_type;
 use super::rate::Anybody;
 use super::shapes::Timestamp;
 use crate::auth::{Audience, Grantee, Scope};
@@ -25,9 +27,18 @@ pub struct Guest {
 }
 
 /// Hands out a token where guests are allowed.
-pub async fn create(State(app): State<App>, _: Anybody) -> Result<(StatusCode, Json<Guest>), ApiError> {
+pub async fn create(
+    State(app): State<App>,
+    _: Anybody,
+    headers: HeaderMap,
+) -> Result<(StatusCode, Json<Guest>), ApiError> {
     if !app.guests {
         return Err(ApiError::new(Reason::Forbidden).message("This server has no guests."));
+    }
+    app.origins.check_page(&headers)?;
+    if !is_of_type(&headers, "application/json") {
+        let message = "Ask for a guest with `Content-Type: application/json`, with a body or without.";
+        return Err(ApiError::new(Reason::UnsupportedMediaType).message(message));
     }
     let player_id = Uuid::now_v7();
     let grantee = Grantee {

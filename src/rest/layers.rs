@@ -1,6 +1,6 @@
 //! What every request passes, outermost first: its id, its line in the access log and its figures; what is left of its
-//! caller's quota; CORS, and compression for who has a token, where the client asks for them; a bound on its time; a catch for panics; checks of its
-//! head.
+//! caller's quota; CORS, and compression for who has a token, where the client asks for them; a bound on its time; a catch for panics. One whose head
+//! could not be read passes all of that too.
 //!
 //! One plain function around the router: as layers of the router each of these would be boxed, and cloned with everything
 //! beneath it, for every request.
@@ -16,7 +16,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{self, HeaderName, HeaderValue};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tiltyard_protocol::Reason;
@@ -28,6 +28,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use uuid::{Builder, Uuid};
 
 use super::App;
+use super::accept_encoding;
 use super::error::ApiError;
 use super::extract::BASES;
 use super::packed::Final;
@@ -35,6 +36,7 @@ use super::rate;
 use crate::analytics::Series;
 use crate::limits;
 use crate::records::now;
+use crate::socket::gate::Fault;
 
 /// What requests that no route matches are counted as: pages, and paths there are none.
 const UNROUTED: &str = "none";
@@ -82,12 +84,16 @@ impl Front {
             .then(|| request.uri().path().to_owned());
         let slip = rate::Slip::default();
         request.extensions_mut().insert(slip.clone());
+        let origin = request.headers().get(header::ORIGIN).cloned();
         let started = Instant::now();
         let passed = AssertUnwindSafe(self.pass(request)).catch_unwind();
         let mut response = match tokio::time::timeout(Duration::from_millis(limits::REQUEST_MS), passed).await {
             Ok(Ok(response)) => response,
-            Ok(Err(panic)) => panicked(&*panic),
-            Err(_elapsed) => ApiError::new(Reason::Timeout).into_response(),
+            Ok(Err(panic)) => {
+                tell(&*panic);
+                self.refuse(origin.as_ref(), Reason::Internal.into()).await
+            }
+            Err(_elapsed) => self.refuse(origin.as_ref(), Reason::Timeout.into()).await,
         };
         let elapsed = started.elapsed();
         let status = response.status().as_u16();
@@ -110,11 +116,13 @@ impl Front {
         response
     }
 
-    async fn pass(&self, request: Request) -> Response {
-        if let Some(refusal) = check_head(request.headers()) {
-            return refusal.into_response();
+    async fn pass(&self, mut request: Request) -> Response {
+        if let Some(fault) = request.extensions().get::<Fault>() {
+            return self.refuse(request.headers().get(header::ORIGIN), (*fault).into()).await;
         }
         let router = self.0.router.clone();
+        // Who takes a body in no form at all gets it as it is, so that nothing is done and then said not to have been.
+        accept_encoding::as_it_is_at_worst(request.headers_mut());
         let headers = request.headers();
         let is_compressed =
             headers.contains_key(header::ACCEPT_ENCODING) && headers.contains_key(header::AUTHORIZATION);
@@ -128,6 +136,16 @@ impl Front {
         let dressed = compression().layer(dressed);
         Box::pin(async move { never_fails(dressed.oneshot(request).await.map(|response| response.map(Body::new))) })
             .await
+    }
+
+    /// Answers with an error that did not come from the router, to a page of this origin, too.
+    async fn refuse(&self, origin: Option<&HeaderValue>, error: ApiError) -> Response {
+        let mut request = Request::new(Body::empty());
+        let Some(origin) = origin else { return error.into_response() };
+        request.headers_mut().insert(header::ORIGIN, origin.clone());
+        let mut answer = Some(error.into_response());
+        let answering = tower::service_fn(|_: Request| std::future::ready(Ok(answer.take().unwrap_or_default())));
+        never_fails(option_layer(self.0.cors.clone()).layer(answering).oneshot(request).await)
     }
 
     /// A path's name in the figures: the same under every base path.
@@ -220,25 +238,9 @@ impl Predicate for Worthwhile {
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Response {
+fn tell(panic: &(dyn Any + Send)) {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("of another type"), "a request panicked");
-    ApiError::new(Reason::Internal).into_response()
-}
-
-/// What is wrong with a request's head.
-fn check_head(headers: &HeaderMap) -> Option<ApiError> {
-    if headers.len() > limits::HEADERS {
-        let error = ApiError::new(Reason::BadRequest).status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-        return Some(error.message(format!("A request has at most {} header fields.", limits::HEADERS)));
-    }
-    // hyper takes Content-Length away where there is Transfer-Encoding too, so that the two cannot be told apart from here;
-    // refusing both leaves nothing to smuggle. Clients of the contract know the length of what they send.
-    headers.contains_key(header::TRANSFER_ENCODING).then(|| {
-        ApiError::new(Reason::BadRequest)
-            .message("A body comes with Content-Length, without Transfer-Encoding.")
-            .header(header::CONNECTION, HeaderValue::from_static("close"))
-    })
 }
 
 #[cfg(test)]

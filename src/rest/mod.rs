@@ -98,8 +98,10 @@ pub struct AppState {
     /// Whether `own_url` was configured, and so stands over the request's Host.
     pub advertised: bool,
     pub started: Instant,
-    /// Cancelled when the server begins to stop.
+    /// Cancelled when the server is told to stop: it is not ready any more, and serves all the same.
     pub draining: CancellationToken,
+    /// Cancelled when it stops: there are no new connections.
+    pub stopping: CancellationToken,
     /// What must be finished before the server ends.
     pub tasks: TaskTracker,
 }

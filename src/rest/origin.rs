@@ -4,6 +4,8 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, Uri, header};
 use tiltyard_protocol::Reason;
 
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// The origins that may, besides the server's own.
 #[derive(Debug, Default)]
 pub struct Origins(Vec<String>);
@@ -27,6 +29,16 @@ impl Origins {
         let origin = origin.to_str().map_err(|_| Reason::BadOrigin)?.to_ascii_lowercase();
         let allowed = all.next().is_none() && (self.0.contains(&origin) || is_own(&origin, headers));
         if allowed { Ok(()) } else { Err(Reason::BadOrigin) }
+    }
+
+    /// Whether a page may have what is given without a token: one of this server, or of a listed origin. A browser that says how the page
+    /// is related to this server knows that better than the names tell; what is no page may, too.
+    pub fn check_page(&self, headers: &HeaderMap) -> Result<(), Reason> {
+        self.check(headers)?;
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let is_listed = text(header::ORIGIN).is_some_and(|origin| self.0.contains(&origin.to_ascii_lowercase()));
+        let is_near = headers.get(FETCH_SITE).is_none() || matches!(text(FETCH_SITE), Some("same-origin" | "none"));
+        if is_near || is_listed { Ok(()) } else { Err(Reason::BadOrigin) }
     }
 }
 
@@ -76,6 +88,25 @@ mod tests {
         }
         assert!(!may("hub.example:81", &["http://hub.example"]));
         assert!(!may("hub.example", &["https://game.example", "https://game.example"]));
+    }
+
+    #[test]
+    fn a_page_of_another_site_may_not() {
+        let origins = Origins::new(vec!["https://game.example".into()]);
+        let may = |site: &str, origin: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("hub.example"));
+            for (name, value) in [("sec-fetch-site", site), ("origin", origin)] {
+                if !value.is_empty() {
+                    headers.insert(name, HeaderValue::from_str(value).unwrap());
+                }
+            }
+            origins.check_page(&headers).is_ok()
+        };
+        assert!(may("", "") && may("none", "") && may("same-origin", "") && may("same-origin", "https://hub.example"));
+        assert!(may("cross-site", "https://game.example") && may("", "https://hub.example"));
+        assert!(!may("cross-site", "") && !may("same-site", "http://hub.example") && !may("cross-site", "null"));
+        assert!(!may("", "https://evil.example") && !may("same-origin", "https://evil.example") && !may("x", ""));
     }
 
     #[test]

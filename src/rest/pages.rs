@@ -4,16 +4,15 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::extract::{Request, State};
-use axum::http::Method;
-use axum::http::StatusCode;
 use axum::http::header::{self, HeaderValue};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use tiltyard_protocol::Reason;
 
-use super::App;
 use super::error::ApiError;
 use super::packed::Packed;
 use super::rate;
+use super::{App, AppState};
 
 /// What the build script has made of a file.
 struct File {
@@ -33,9 +32,10 @@ static PAGES: LazyLock<HashMap<&str, Packed>> = LazyLock::new(|| {
     FILES.iter().map(page).collect()
 });
 
-/// Pages load nothing from elsewhere, run no inline script and are shown in no frame.
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self'; \
-    script-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+/// Pages load nothing from elsewhere and talk to nobody else, sockets included; they run no inline script, send no form and are shown in
+/// no frame.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src 'none'; \
+    form-action 'none'; frame-ancestors 'none'; base-uri 'none'; connect-src 'self'";
 
 /// Answers what no operation does: with a page, or with `no_route`.
 pub async fn serve(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
@@ -48,7 +48,7 @@ pub async fn serve(State(app): State<App>, request: Request) -> Result<Response,
         rate::count_page(&app, request.headers(), request.extensions(), page.length(request.headers()))?;
         let mut response = page.answer(request.headers());
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy(&app));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         return Ok(response);
     }
@@ -56,6 +56,16 @@ pub async fn serve(State(app): State<App>, request: Request) -> Result<Response,
         return Ok((StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, format!("/{path}/"))]).into_response());
     }
     Err(Reason::NoRoute.into())
+}
+
+/// Where sockets are reached by another name than pages, they may be opened there.
+fn policy(app: &AppState) -> HeaderValue {
+    let elsewhere = app.advertised.then(|| app.own_url.parse::<Uri>().ok()).flatten();
+    let elsewhere = elsewhere.as_ref().and_then(|url| Some((url.scheme_str()?, url.authority()?)));
+    let Some((scheme, authority)) = elsewhere else { return HeaderValue::from_static(POLICY) };
+    let socket = if scheme == "https" { "wss" } else { "ws" };
+    HeaderValue::from_str(&format!("{POLICY} {scheme}://{authority} {socket}://{authority}"))
+        .unwrap_or(HeaderValue::from_static(POLICY))
 }
 
 /// Every text is UTF-8.

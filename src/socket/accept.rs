@@ -1,25 +1,29 @@
 //! Connections in: an own accept loop, because how many there may be and how long a request's head may take are ours to
-//! say. hyper reads HTTP, as long as its clients have our [`super::patience`]; a connection that becomes a WebSocket leaves here for its
-//! shard. [`super::visitors`] are those that do not.
+//! say. hyper reads HTTP as it passes the [`super::gate`], as long as its clients have our [`super::patience`]; a connection that becomes
+//! a WebSocket leaves here for its shard. [`super::visitors`] are those that do not.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::Request;
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{Request, StatusCode, Version};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::gate::Standing;
 use super::patience::HttpStream;
+use super::unread;
 use super::visitors::{Visitor, Visitors};
 use crate::config::Config;
 use crate::limits;
@@ -84,6 +88,11 @@ impl Doors {
     }
 }
 
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// [`limits::IDLE_MS`] in the words of that head.
+const IDLE: &str = "timeout=75";
+
 /// Milliseconds to wait after a failure that concerns no single connection, such as a lack of descriptors: such a failure lasts,
 /// and trying at once again would only burn the processor.
 const PAUSE_MS: u64 = 50;
@@ -98,13 +107,13 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts connections until the server drains.
+/// Accepts connections until the server stops.
 pub async fn run(listener: TcpListener, front: Front, app: App, doors: Doors) {
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
-            () = app.draining.cancelled() => return,
+            () = app.stopping.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = match accepted {
@@ -135,32 +144,44 @@ pub async fn run(listener: TcpListener, front: Front, app: App, doors: Doors) {
     }
 }
 
-/// Serves one connection until it closes, is taken over by an upgrade, makes room for another, or the server drains and its request
+/// Serves one connection until it closes, is taken over by an upgrade, makes room for another, or the server stops and its request
 /// is answered.
 async fn serve(stream: TcpStream, peer: Peer, visitor: Visitor, places: Places, front: Front, app: App) {
     let figures = &app.metrics.edge;
     let visit = Arc::clone(visitor.visit());
-    let stream = HttpStream::new(stream, Arc::clone(&visit), figures.write_timeouts.clone());
+    let standing = Standing::default();
+    let stream = HttpStream::new(stream, Arc::clone(&visit), standing.clone(), figures.write_timeouts.clone());
+    let (requests, serving) = (AtomicU64::new(0), Arc::clone(&app));
     let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
+        let goes_on = request.version() == Version::HTTP_11 && !unread::closes(request.headers());
+        let (mut request, unread) = unread::watch(request);
+        if let Some(fault) = standing.of(requests.fetch_add(1, Ordering::Relaxed)) {
+            request.extensions_mut().insert(fault);
+        }
         request.extensions_mut().insert(places.clone());
         request.extensions_mut().insert(peer);
         let answered = front.clone().answer(request);
-        let visit = Arc::clone(&visit);
+        let (visit, app) = (Arc::clone(&visit), Arc::clone(&serving));
         async move {
             visit.works(true);
-            let answer = answered.await;
+            let mut answer = answered.await;
+            let is_read = match unread {
+                Some(unread) if !unread::closes(answer.headers()) => unread.read().await,
+                _ => true,
+            };
+            say_whether_it_goes_on(&mut answer, goes_on, is_read && !app.draining.is_cancelled());
             visit.works(false);
             Ok::<_, std::convert::Infallible>(answer)
         }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(limits::HEADER_MS))
+        // A client that is done with sending may well wait for its answer.
+        .half_close(true)
+        // The gate has a bound for heads, and one for what is between two requests.
+        .header_read_timeout(None::<Duration>)
         .max_buf_size(limits::HEAD_BYTES)
         .max_header_size(limits::HEAD_BYTES)
-        // More than the limit, so that the answer up to there is ours and has a body.
-        .max_headers(limits::HEADERS * 2)
+        .max_headers(limits::HEADERS)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
@@ -168,7 +189,7 @@ async fn serve(stream: TcpStream, peer: Peer, visitor: Visitor, places: Places, 
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = visitor.evicted() => Ok(()),
-        () = app.draining.cancelled() => {
+        () = app.stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -177,4 +198,18 @@ async fn serve(stream: TcpStream, peer: Peer, visitor: Visitor, places: Places, 
         tracing::trace!(%error, "connection ended");
     }
     figures.http.decrement(1.0);
+}
+
+/// Tells the client whether it can send another request on its connection, and for how long: whether it would is its head's to say,
+/// whether it can ours.
+fn say_whether_it_goes_on(answer: &mut Response, would: bool, can: bool) {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
+    let is_said = unread::closes(answer.headers());
+    if !can && !is_said {
+        answer.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
+    } else if would && !is_said {
+        answer.headers_mut().insert(KEEP_ALIVE, HeaderValue::from_static(IDLE));
+    }
 }

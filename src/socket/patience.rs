@@ -1,11 +1,12 @@
 //! The stream of a connection that speaks HTTP. Whoever does not take what it asked for is waited for a while, and a slow one for as
 //! long as it keeps to a pace; then the connection is cut off with all that waits in it. While an answer waits, no further request is
-//! read.
+//! read. What is read goes through the [`super::gate`], and whoever sends nothing for it is waited for as long as it says.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use metrics::Counter;
@@ -14,8 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use super::gate::{Gate, Standing, Wait};
 use super::visitors::Visit;
 use crate::limits;
+
+/// Bytes read from a connection at once.
+const READ_BYTES: usize = 8 * 1024;
 
 /// How long a client may let us wait: [`limits::WRITE_MS`] in all, which what it takes earns back.
 #[derive(Debug)]
@@ -33,6 +38,14 @@ pub struct HttpStream {
     timer: Option<Pin<Box<Sleep>>>,
     /// Who wants to read as soon as what is to be written has been.
     reader: Option<Waker>,
+    gate: Gate,
+    /// What is waited for of the client, and until when.
+    wait: Option<(Wait, tokio::time::Instant)>,
+    wait_timer: Option<Pin<Box<Sleep>>>,
+    /// Whether nothing more is read, because nothing came.
+    is_over: bool,
+    /// Bytes thrown away since our side was closed; nothing where it is open.
+    lingered: Option<usize>,
     visit: Arc<Visit>,
     timeouts: Counter,
 }
@@ -63,7 +76,7 @@ impl Patience {
 
 impl HttpStream {
     /// Of a connection just accepted. What the kernel keeps of an answer that is not read is little, and not for long.
-    pub fn new(stream: TcpStream, visit: Arc<Visit>, timeouts: Counter) -> Self {
+    pub fn new(stream: TcpStream, visit: Arc<Visit>, standing: Standing, timeouts: Counter) -> Self {
         let socket = SockRef::from(&stream);
         let set = socket
             .set_tcp_nodelay(true)
@@ -72,14 +85,60 @@ impl HttpStream {
         if let Err(error) = set {
             tracing::debug!(%error, "a connection as the system makes it");
         }
-        Self { stream: Some(stream), patience: Patience::new(), timer: None, reader: None, visit, timeouts }
+        Self {
+            stream: Some(stream),
+            patience: Patience::new(),
+            timer: None,
+            reader: None,
+            gate: Gate::new(standing),
+            wait: None,
+            wait_timer: None,
+            is_over: false,
+            lingered: None,
+            visit,
+            timeouts,
+        }
     }
 
-    /// The stream without any of this, for a connection that is no longer HTTP.
-    pub fn into_inner(mut self) -> io::Result<TcpStream> {
+    /// The stream without any of this, for a connection that is no longer HTTP, and what was read of it behind the last request.
+    pub fn into_inner(mut self) -> io::Result<(TcpStream, Vec<u8>)> {
         let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
         set_user_timeout(&SockRef::from(&stream), None)?;
-        Ok(stream)
+        Ok((stream, std::mem::replace(&mut self.gate, Gate::new(Standing::default())).into_held()))
+    }
+
+    /// Whether the client has let us wait too long for its next bytes. If not, it is woken when it will have.
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(wait) = self.gate.waits() else { return false };
+        let due = match self.wait {
+            Some((same, due)) if same == wait => due,
+            _ => tokio::time::Instant::now() + wait.bound(),
+        };
+        self.wait = Some((wait, due));
+        is_due(&mut self.wait_timer, due, context)
+    }
+
+    /// Reads what the client still sends to a connection that is closed, so that the system does not take our answer back for it.
+    fn poll_linger(&mut self, context: &mut Context<'_>, mut lingered: usize) -> Poll<io::Result<()>> {
+        let mut space = [MaybeUninit::uninit(); READ_BYTES];
+        while lingered < limits::LINGER_BYTES {
+            let mut came = ReadBuf::uninit(&mut space);
+            let tried = self.stream()?.poll_read(context, &mut came);
+            match tried {
+                Poll::Ready(Ok(())) if !came.filled().is_empty() => lingered += came.filled().len(),
+                Poll::Ready(_ended) => return Poll::Ready(Ok(())),
+                Poll::Pending => {
+                    self.lingered = Some(lingered);
+                    let Some((_, due)) = self.wait else { return Poll::Ready(Ok(())) };
+                    return if is_due(&mut self.wait_timer, due, context) {
+                        Poll::Ready(Ok(()))
+                    } else {
+                        Poll::Pending
+                    };
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -104,11 +163,7 @@ impl HttpStream {
             }
             Poll::Pending => {
                 let due = self.patience.waits(now).into();
-                let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-                if timer.deadline() != due {
-                    timer.as_mut().reset(due);
-                }
-                if timer.as_mut().poll(context).is_pending() {
+                if !is_due(&mut self.timer, due, context) {
                     return Poll::Pending;
                 }
                 self.timeouts.increment(1);
@@ -136,6 +191,15 @@ impl Drop for HttpStream {
     }
 }
 
+/// Whether it is that time. If not, the timer wakes when it is.
+fn is_due(timer: &mut Option<Pin<Box<Sleep>>>, due: tokio::time::Instant, context: &mut Context<'_>) -> bool {
+    let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+    if timer.deadline() != due {
+        timer.as_mut().reset(due);
+    }
+    timer.as_mut().poll(context).is_ready()
+}
+
 /// For how long the kernel keeps trying to send what the client does not take, which it does after a close, too. Longer than our own
 /// patience, so that it is ours that ends.
 #[cfg(target_os = "linux")]
@@ -158,7 +222,28 @@ impl AsyncRead for HttpStream {
             self.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
-        self.stream()?.poll_read(context, buffer)
+        let mut space = [MaybeUninit::uninit(); READ_BYTES];
+        loop {
+            if self.gate.pass(buffer) {
+                self.wait = None;
+                return Poll::Ready(Ok(()));
+            }
+            if self.is_over || self.gate.is_over() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut came = ReadBuf::uninit(&mut space);
+            let tried = self.stream()?.poll_read(context, &mut came)?;
+            let goes_on = match tried {
+                Poll::Ready(()) if came.filled().is_empty() => self.gate.end(),
+                Poll::Ready(()) => {
+                    self.gate.take(came.filled());
+                    true
+                }
+                Poll::Pending if self.is_late(context) => self.gate.late(),
+                Poll::Pending => return Poll::Pending,
+            };
+            self.is_over = !goes_on;
+        }
     }
 }
 
@@ -186,7 +271,18 @@ impl AsyncWrite for HttpStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_shutdown(context)
+        let lingered = match self.lingered {
+            Some(lingered) => lingered,
+            None => {
+                ready!(self.stream()?.poll_shutdown(context))?;
+                if self.gate.is_clean() {
+                    return Poll::Ready(Ok(()));
+                }
+                self.wait = Some((Wait::Next, tokio::time::Instant::now() + Duration::from_millis(limits::LINGER_MS)));
+                0
+            }
+        };
+        self.poll_linger(context, lingered)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::body::HttpBody;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -15,7 +16,6 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::json;
 use tiltyard_protocol::{Encoding, Reason};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tungstenite::handshake::derive_accept_key;
 use uuid::Uuid;
@@ -87,6 +87,10 @@ fn check_handshake(request: &Request) -> Result<String, ApiError> {
     }
     if request.version() != Version::HTTP_11 {
         return Err(ApiError::new(Reason::BadRequest).message("A WebSocket opens over HTTP/1.1."));
+    }
+    // What followed would be read as frames.
+    if !request.body().is_end_stream() {
+        return Err(ApiError::new(Reason::BadRequest).message("A WebSocket handshake has no body."));
     }
     if !has_token(headers, &header::CONNECTION, "upgrade") || !has_token(headers, &header::UPGRADE, "websocket") {
         return Err(upgrade_required("This path takes WebSocket handshakes only."));
@@ -234,10 +238,10 @@ impl Attach {
     fn attachment(self, upgraded: Upgraded) -> Result<Attachment, String> {
         let parts =
             upgraded.downcast::<TokioIo<HttpStream>>().map_err(|_| "not the stream that was accepted".to_owned())?;
-        let stream = parts.io.into_inner().into_inner();
+        let (stream, held) = parts.io.into_inner().into_inner().map_err(|error| error.to_string())?;
         Ok(Attachment {
-            stream: stream.and_then(TcpStream::into_std).map_err(|error| error.to_string())?,
-            leftover: parts.read_buf.to_vec(),
+            stream: stream.into_std().map_err(|error| error.to_string())?,
+            leftover: [&parts.read_buf[..], &held].concat(),
             player: self.admission.player,
             sid: self.admission.sid,
             encoding: self.encoding,
@@ -308,6 +312,7 @@ mod tests {
         assert_eq!(set(header::SEC_WEBSOCKET_KEY, "short"), Err(400));
         assert_eq!(handshake(|request| *request.method_mut() = axum::http::Method::HEAD), Err(405));
         assert_eq!(handshake(|request| *request.version_mut() = Version::HTTP_10), Err(400));
+        assert_eq!(handshake(|request| *request.body_mut() = Body::from("a")), Err(400));
         let twice = |request: &mut Request| {
             assert!(request.headers_mut().append(header::SEC_WEBSOCKET_KEY, HeaderValue::from_static("x")));
         };

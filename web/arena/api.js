@@ -27,7 +27,7 @@ export class Api {
 
   /** A new guest: `{token, player_id, expires_at}`. */
   guest() {
-    return this.#ask("POST", "guest");
+    return this.#ask("POST", "guest", undefined, {});
   }
 
   /** By which rules it can be played: `{rulesets: [{name, title, kinds}]}`. */

@@ -48,7 +48,7 @@ document.querySelector("#credentials").addEventListener("submit", (event) => {
 
 document.querySelector("#guest").addEventListener("click", async () => {
   try {
-    const answer = await fetch(new URL("guest", root), { method: "POST" });
+    const answer = await fetch(new URL("guest", root), { method: "POST", headers: { "content-type": "application/json" } });
     const body = await answer.json();
     if (!answer.ok) {
       return tell(body.details?.reason === "forbidden" ? "This server admits no guests." : body.message, true);

@@ -245,7 +245,7 @@ def tickets_guests_and_seats_lead_to_a_socket():
     ticket = call("create_ticket", session, by=ann, gives=m.Ticket, status=HTTPStatus.CREATED)
     assert ticket.player_id == ANN
     is_time(ticket.expires_at)
-    guest = call("create_guest", by=nobody, gives=m.Guest, status=HTTPStatus.CREATED)
+    guest = call("create_guest", by=nobody, gives=m.Guest, status=HTTPStatus.CREATED, body=m.CreateGuestRequest())
     body = m.TakeArenaSeatRequest(kind=m.ArenaKind.BRAWL)
     seat = call("take_arena_seat", by=client(guest.token), gives=m.ArenaSeat, body=body)
     assert seat.seats == 4 and seat.url.startswith("ws:")

@@ -313,7 +313,7 @@ describe("operations", () => {
     assert.match(ticket.url, /^ws:.*ticket=/);
     const named = await service.POST("/sessions/{session_id}/tickets", { params: at(session_id), body: { player_id: bob } });
     assert.equal(ok(named, 201).player_id, bob);
-    const guest = ok(await nobody.POST("/guest"), 201);
+    const guest = ok(await nobody.POST("/guest", { body: {} }), 201);
     const seat = ok(await client(guest.token).POST("/arena/seats", { body: { kind: "duel" } }));
     assert.deepEqual([seat.slot, seat.seats], [0, 2]);
     refused(await client(guest.token).POST("/sessions", { body: { type: "custom", player_id: guest.player_id } }), 403, "forbidden");
