@@ -383,6 +383,7 @@ mod tests {
     use super::{Fault, Gate, Standing, Wait};
     use crate::limits;
     use proptest::prelude::*;
+    use std::time::Duration;
     use tokio::io::ReadBuf;
 
     /// All that is passed on of `bytes` when they come in pieces of `piece` bytes, request by request, and what is wrong with the last.
@@ -511,6 +512,8 @@ mod tests {
         assert!(gate.late() && !gate.is_over() && pass(&mut gate, b""));
         assert_eq!((standing.of(1), standing.of(0), gate.is_over()), (Some(Fault::Late), None, true));
         assert!(!gate.end() && !gate.is_clean());
+        // Proxies and clients keep theirs for a minute.
+        assert!(Wait::Next.bound() > Duration::from_mins(1) && Wait::Head.bound() < Duration::from_secs(10));
     }
 
     #[test]

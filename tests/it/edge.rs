@@ -17,6 +17,7 @@ use crate::support::{Node, PATIENCE, plain_rules, soon, until};
 const BOUND: Duration = Duration::from_mins(1);
 
 const LONG_ANSWER: &[u8] = b"GET /docs/swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n";
+const LIVE: &[u8] = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
 const HALF_A_HEAD: &[u8] = b"GET /health HTTP/1.1\r\nHost: ";
 
 /// A connection from one of this machine's many addresses that has sent `bytes`.
@@ -39,6 +40,18 @@ async fn is_served(node: &Node, from: u8) -> bool {
     let from = IpAddr::V4(Ipv4Addr::new(127, 0, 0, from));
     let client = reqwest::Client::builder().local_address(from).build().unwrap();
     soon(client.get(format!("{}/health", node.url)).send()).await.is_ok_and(|answer| answer.status() == StatusCode::OK)
+}
+
+/// Reads the answer to [`LIVE`].
+async fn answer_of(stream: &mut TcpStream) -> String {
+    let mut answer = String::new();
+    while !answer.ends_with(r#"{"status":"live"}"#) {
+        let mut space = [0; 1024];
+        let count = soon(stream.read(&mut space)).await.unwrap();
+        assert!(count > 0, "closed after {answer:?}");
+        answer.push_str(str::from_utf8(&space[..count]).unwrap());
+    }
+    answer
 }
 
 /// Reads until there is no more.
@@ -102,6 +115,8 @@ async fn requests_whose_answers_are_not_read_are_not_read_either() {
 #[tokio::test]
 async fn who_sends_nothing_or_half_is_closed() {
     let node = Node::start();
+    let mut idle = connection(&node, 1, LIVE).await;
+    assert!(answer_of(&mut idle).await.starts_with("HTTP/1.1 200"));
     let mut silent = connection(&node, 1, b"").await;
     let mut half = connection(&node, 1, HALF_A_HEAD).await;
     let token = node.player(uuid::Uuid::new_v4());
@@ -115,6 +130,9 @@ async fn who_sends_nothing_or_half_is_closed() {
         let answer = read_out(stream).await;
         assert!(answer.starts_with("HTTP/1.1 408") && answer.contains(r#""reason":"timeout""#), "{answer}");
     }
+    // Between two requests there is more time.
+    idle.write_all(LIVE).await.unwrap();
+    assert!(answer_of(&mut idle).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
