@@ -177,7 +177,8 @@ impl Parameters {
     }
 }
 
-async fn read(request: Request) -> Result<Option<Body>, ApiError> {
+/// The body as an object; `None` where there is none.
+pub(super) async fn read(request: Request) -> Result<Option<Body>, ApiError> {
     let value = parse(request, "application/json").await?;
     value.map(Fields::of).transpose().map(|fields| fields.map(Body))
 }

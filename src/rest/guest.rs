@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use serde::Serialize;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
-use super::extract::is_of_type;
+use super::extract::{is_of_type, read};
 use super::rate::Anybody;
 use super::shapes::Timestamp;
 use crate::auth::{Audience, Grantee, Scope};
@@ -30,16 +30,18 @@ pub struct Guest {
 pub async fn create(
     State(app): State<App>,
     _: Anybody,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<(StatusCode, Json<Guest>), ApiError> {
     if !app.guests {
         return Err(ApiError::new(Reason::Forbidden).message("This server has no guests."));
     }
-    app.origins.check_page(&headers)?;
-    if !is_of_type(&headers, "application/json") {
+    app.origins.check_page(request.headers())?;
+    if !is_of_type(request.headers(), "application/json") {
         let message = "Ask for a guest with `Content-Type: application/json`, with a body or without.";
         return Err(ApiError::new(Reason::UnsupportedMediaType).message(message));
     }
+    // There is nothing to say yet, which is said as an object.
+    read(request).await?;
     let player_id = Uuid::now_v7();
     let grantee = Grantee {
         audience: Audience::Player,

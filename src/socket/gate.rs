@@ -191,8 +191,8 @@ impl Gate {
     fn look(&mut self) {
         let held = &self.held[self.gone..];
         match &mut self.at {
-            At::Head => return self.look_at_head(),
-            At::End => return,
+            At::Head => self.look_at_head(),
+            At::End => {}
             At::Body(left) => {
                 self.open = usize::try_from(*left).map_or(held.len(), |left| left.min(held.len()));
                 *left -= self.open as u64;

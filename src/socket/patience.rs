@@ -271,17 +271,14 @@ impl AsyncWrite for HttpStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let lingered = match self.lingered {
-            Some(lingered) => lingered,
-            None => {
-                ready!(self.stream()?.poll_shutdown(context))?;
-                if self.gate.is_clean() {
-                    return Poll::Ready(Ok(()));
-                }
-                self.wait = Some((Wait::Next, tokio::time::Instant::now() + Duration::from_millis(limits::LINGER_MS)));
-                0
+        if self.lingered.is_none() {
+            ready!(self.stream()?.poll_shutdown(context))?;
+            if self.gate.is_clean() {
+                return Poll::Ready(Ok(()));
             }
-        };
+            self.wait = Some((Wait::Next, tokio::time::Instant::now() + Duration::from_millis(limits::LINGER_MS)));
+        }
+        let lingered = self.lingered.unwrap_or_default();
         self.poll_linger(context, lingered)
     }
 }
