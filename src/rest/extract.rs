@@ -11,16 +11,16 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde_json::{Map, Value};
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::App;
 use super::error::{ApiError, FieldError};
-use super::fields::Fields;
+use super::fields::{BEYOND_DOUBLES, Fields};
 use super::id::parse_uuid;
 use super::rate;
 use crate::auth::Principal;
+use crate::json::Json;
 use crate::limits;
 
 /// The caller, whose bearer token was good.
@@ -33,7 +33,7 @@ pub struct SessionId(pub Uuid);
 
 /// A JSON merge patch as the body: an object, its nulls included.
 #[derive(Debug)]
-pub struct MergePatch(pub Map<String, Value>);
+pub struct MergePatch(pub Json);
 
 /// The parameters of a query, read one by one. Names the contract does not have are ignored.
 #[derive(Debug)]
@@ -111,7 +111,11 @@ impl<S: Send + Sync> FromRequest<S> for MergePatch {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         match parse(request, "application/merge-patch+json").await? {
-            Some(Value::Object(patch)) => Ok(Self(patch)),
+            Some(patch @ Json::Object(_)) => {
+                let fault = |field| FieldError { field, message: BEYOND_DOUBLES.to_owned() };
+                let faults: Vec<FieldError> = patch.beyond_doubles("").into_iter().map(fault).collect();
+                if faults.is_empty() { Ok(Self(patch)) } else { Err(ApiError::invalid(faults)) }
+            }
             Some(_) => Err(ApiError::field("body", "must be an object")),
             None => Err(ApiError::field("body", "is needed")),
         }
@@ -174,7 +178,7 @@ async fn read(request: Request) -> Result<Option<Body>, ApiError> {
 }
 
 /// The body as JSON; `None` where there is none.
-async fn parse(request: Request, media_type: &str) -> Result<Option<Value>, ApiError> {
+async fn parse(request: Request, media_type: &str) -> Result<Option<Json>, ApiError> {
     let fits = is_of_type(request.headers(), media_type);
     let declared =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -188,7 +192,7 @@ async fn parse(request: Request, media_type: &str) -> Result<Option<Value>, ApiE
     if bytes.is_empty() {
         return Ok(None);
     }
-    serde_json::from_slice(&bytes)
+    Json::parse(&bytes)
         .map(Some)
         .map_err(|error| ApiError::new(Reason::BadRequest).message(format!("The body is not valid JSON: {error}.")))
 }
