@@ -26,6 +26,10 @@ impl Dice {
         self.draw() % bound
     }
 
+    fn one_of<T: Copy, const N: usize>(&mut self, all: [T; N]) -> T {
+        all[usize::try_from(self.draw() % N as u64).unwrap()]
+    }
+
     fn digits(&mut self, most: u64) -> String {
         let length = 1 + self.below(most);
         (0..length).map(|_| char::from(b'0' + u8::try_from(self.below(10)).unwrap())).collect()
@@ -41,7 +45,7 @@ impl Dice {
             0 => format!("{sign}{}", whole(self.digits(40))),
             1 => format!("{sign}{}.{}", whole(self.digits(20)), self.digits(20)),
             2 => {
-                let (letter, exponent) = (["e", "E", "e-", "E+"][self.below(4) as usize], self.below(260));
+                let (letter, exponent) = (self.one_of(["e", "E", "e-", "E+"]), self.below(260));
                 format!("{sign}{}.{}{letter}{exponent}", whole(self.digits(3)), self.digits(18))
             }
             3 => {
@@ -58,7 +62,7 @@ impl Dice {
         let length = self.below(8);
         let letter = |dice: &mut Self| match dice.below(4) {
             0 => char::from_u32(u32::try_from(dice.below(0x11_0000)).unwrap()).unwrap_or('\u{fffd}'),
-            1 => ['"', '\\', '\n', '\0', '\u{7f}', '\u{2028}', '/', '\u{1b}'][dice.below(8) as usize],
+            1 => dice.one_of(['"', '\\', '\n', '\0', '\u{7f}', '\u{2028}', '/', '\u{1b}']),
             _ => char::from(b' ' + u8::try_from(dice.below(95)).unwrap()),
         };
         (0..length).map(|_| letter(self)).collect()
@@ -68,7 +72,7 @@ impl Dice {
     fn value(&mut self, levels: u64, in_list: bool) -> String {
         let kinds = if levels == 0 { 6 } else { 9 };
         match self.below(kinds) {
-            0 => ["true", "false"][self.below(2) as usize].to_owned(),
+            0 => self.one_of(["true", "false"]).to_owned(),
             1 => json!(self.text()).to_string(),
             2 if in_list => "null".to_owned(),
             6 | 7 => {
