@@ -1,5 +1,7 @@
 //! `Idempotency-Key` of a request, and the first answer given again.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +14,7 @@ use super::conditions::etag;
 use super::error::ApiError;
 use super::fields::Fields;
 use crate::auth::Principal;
+use crate::limits;
 use crate::records::keys::Begun;
 use crate::store::KeyAnswer;
 
@@ -59,10 +62,14 @@ pub async fn finished<T: Send + 'static>(
     app: &AppState,
     work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
 ) -> Result<T, ApiError> {
-    app.tasks.spawn(work).await.unwrap_or_else(|panic| {
-        tracing::error!(%panic, "a request with an idempotency key panicked");
-        Err(Reason::Internal.into())
-    })
+    match tokio::time::timeout(Duration::from_millis(limits::SHARD_ANSWER_MS), app.tasks.spawn(work)).await {
+        Ok(done) => done.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "a request with an idempotency key panicked");
+            Err(Reason::Internal.into())
+        }),
+        // It goes on.
+        Err(_elapsed) => Err(Reason::Timeout.into()),
+    }
 }
 
 /// The first answer again; what it created is under `path`.
