@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
-use super::extract::{Base, Body, Caller, SessionId};
+use super::extract::{Base, Body, Caller, NamedId};
 use super::fields::Fields;
 use super::find::Found;
 use super::idempotency::{self, Key};
@@ -54,13 +54,14 @@ struct ActionEffect {
 pub async fn act(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(session): SessionId,
+    session: NamedId,
     Base(base): Base,
     headers: HeaderMap,
     Body(mut body): Body,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::Act)?;
     let fingerprint = body.fingerprint();
+    let session = session.beside(&mut body);
     let mut asked = request(&mut body);
     Key::check(&headers, &mut body);
     let found = app.find(&caller, Operation::Act, session).await;

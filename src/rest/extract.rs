@@ -31,6 +31,10 @@ pub struct Caller(pub Arc<Principal>);
 #[derive(Debug)]
 pub struct SessionId(pub Uuid);
 
+/// The same where there is more that may have faults: they are named together.
+#[derive(Debug)]
+pub struct NamedId(Option<Uuid>);
+
 /// A JSON merge patch as the body: an object, its nulls included.
 #[derive(Debug)]
 pub struct MergePatch(pub Json);
@@ -43,7 +47,7 @@ pub struct Parameters {
 }
 
 /// A JSON object as the body.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Body(pub Fields);
 
 /// The base path the request came by, empty for the root.
@@ -74,9 +78,42 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let params = RawPathParams::from_request_parts(parts, state).await;
-        let id = params.ok().and_then(|params| params.iter().next().and_then(|(_, text)| parse_uuid(text)));
-        id.map(Self).ok_or_else(|| ApiError::field("session_id", "must be a uuid"))
+        let id = session_id(parts, state).await;
+        id.map(Self).ok_or_else(|| ApiError::field(SESSION_ID, NO_UUID))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedId {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(session_id(parts, state).await))
+    }
+}
+
+const SESSION_ID: &str = "session_id";
+const NO_UUID: &str = "must be a uuid";
+
+async fn session_id<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<Uuid> {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    params.iter().next().and_then(|(_, text)| parse_uuid(text))
+}
+
+impl NamedId {
+    /// The id; where it is none that is a fault of the body, which is to be finished before the id is used.
+    pub fn beside(self, body: &mut Fields) -> Uuid {
+        self.0.unwrap_or_else(|| {
+            body.fault(SESSION_ID, NO_UUID);
+            Uuid::nil()
+        })
+    }
+
+    /// The same with the faults of a query.
+    pub fn beside_query(self, query: &mut Parameters) -> Uuid {
+        self.0.unwrap_or_else(|| {
+            query.faults.push(FieldError { field: SESSION_ID.to_owned(), message: NO_UUID.to_owned() });
+            Uuid::nil()
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::limits;
 use crate::records::keys::hash;
 
 /// A JSON object being read. Names the contract does not have are ignored, but for those that only the server gives.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fields {
     path: String,
     members: Members,

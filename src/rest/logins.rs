@@ -12,7 +12,7 @@ use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::extract::{Body, Caller, SessionId};
+use super::extract::{Body, Caller, NamedId, SessionId};
 use super::find::Found;
 use super::rate::Anybody;
 use super::shapes::Tokens;
@@ -81,9 +81,10 @@ pub async fn heartbeat(
 pub async fn refresh(
     State(app): State<App>,
     _counted: Anybody,
-    SessionId(id): SessionId,
+    id: NamedId,
     Body(mut body): Body,
 ) -> Result<Response, ApiError> {
+    let id = id.beside(&mut body);
     let token = body.text("refresh_token", "a string", |text| Some(text.to_owned()));
     let token = body.need("refresh_token", token);
     body.finish()?;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::{ApiError, FieldError};
-use super::extract::{Body, Caller, SessionId};
+use super::extract::{Body, Caller, NamedId};
 use super::find::Found;
 use super::id::parse_uuid;
 use super::sessions::{self, changed, settled};
@@ -19,15 +19,14 @@ use crate::store::Kind;
 pub async fn join(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
     body: Option<Body>,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::JoinSession)?;
-    let mut named = None;
-    if let Some(Body(mut body)) = body {
-        named = body.uuid("player_id");
-        body.finish()?;
-    }
+    let Body(mut body) = body.unwrap_or_default();
+    let id = id.beside(&mut body);
+    let named = body.uuid("player_id");
+    body.finish()?;
     let found = app.find(&caller, Operation::JoinSession, id).await?;
     // Of sessions that nobody joins only those know who have to do with them.
     let joinable = matches!(found.kind(), Kind::Custom | Kind::Combat);

@@ -16,7 +16,7 @@ use super::App;
 use super::conditional::not_modified_in_any_coding;
 use super::conditions::{etag, expected};
 use super::error::ApiError;
-use super::extract::{Base, Body, Caller, Parameters, SessionId};
+use super::extract::{Base, Body, Caller, NamedId, Parameters};
 use super::find::Found;
 use super::idempotency::{self, Key};
 use super::new_session::{NewSession, new_session};
@@ -164,10 +164,11 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
 pub async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
     headers: HeaderMap,
     mut query: Parameters,
 ) -> Result<Response, ApiError> {
+    let id = id.beside_query(&mut query);
     let (logs, stats) = (query.flag("include_logs"), query.flag("include_stats"));
     query.finish()?;
     let found = app.find(&caller, Operation::ReadSession, id).await?;
@@ -211,11 +212,12 @@ pub async fn read(
 pub async fn update(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
     headers: HeaderMap,
     Body(mut body): Body,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::UpdateSession)?;
+    let id = id.beside(&mut body);
     let status = body.text("status", "active, paused, completed or terminated", Status::named);
     let expected = expected(&headers, body.whole("version", 0, u64::MAX));
     let metadata = body.document("metadata");
@@ -247,23 +249,21 @@ pub async fn update(
 pub async fn terminate(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
     headers: HeaderMap,
     body: Option<Body>,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::TerminateSession)?;
-    let (mut reason, mut force) = (None, false);
-    if let Some(Body(mut body)) = body {
-        let short = |text: &str| {
-            let fits = text.chars().count() <= limits::REASON_CHARS && !text.chars().any(char::is_control);
-            fits.then(|| Box::from(text))
-        };
-        let expected =
-            format!("a string of at most {} characters, none of them a control character", limits::REASON_CHARS);
-        reason = body.text("reason", &expected, short);
-        force = body.boolean("force").unwrap_or_default();
-        body.finish()?;
-    }
+    let Body(mut body) = body.unwrap_or_default();
+    let id = id.beside(&mut body);
+    let short = |text: &str| {
+        let fits = text.chars().count() <= limits::REASON_CHARS && !text.chars().any(char::is_control);
+        fits.then(|| Box::from(text))
+    };
+    let wanted = format!("a string of at most {} characters, none of them a control character", limits::REASON_CHARS);
+    let reason: Option<Box<str>> = body.text("reason", &wanted, short);
+    let force = body.boolean("force").unwrap_or_default();
+    body.finish()?;
     let found = app.find(&caller, Operation::TerminateSession, id).await?;
     let expected = expected(&headers, None);
     if !found.resident || (found.status().is_end() && found.kind() != Kind::Combat) {

@@ -191,6 +191,23 @@ async fn every_fault_is_named_at_once(case: Case) {
         json!({ "status": "gone", "version": "x", "metadata": [], "settings": { "ttl_seconds": 5 }, "owner": 1 });
     let refused = case.put(&session.path(""), &body).expect(400).await;
     assert_eq!(fields(&refused), ["metadata", "owner", "settings.ttl_seconds", "status", "version"]);
+    for (method, path, body, fault) in [
+        (Method::PUT, "", json!({ "status": "gone" }), "status"),
+        (Method::DELETE, "", json!({ "force": 1 }), "force"),
+        (Method::POST, "/members", json!({ "player_id": 1 }), "player_id"),
+        (Method::POST, "/tickets", json!({ "player_id": 1 }), "player_id"),
+        (Method::POST, "/refresh", json!({}), "refresh_token"),
+        (Method::GET, "?include_logs=x", json!({}), "include_logs"),
+        (Method::GET, "/logs?limit=x", json!({}), "limit"),
+    ] {
+        let refused = case.ask(method, &format!("/sessions/bob{path}")).json(&body).expect(400).await;
+        let mut both = ["session_id", fault];
+        both.sort_unstable();
+        assert_eq!(fields(&refused), both, "{}", refused.line);
+    }
+    let body = json!({ "action_type": "dance", "player_id": player });
+    let refused = case.post("/combat/sessions/bob/actions", &body).expect(400).await;
+    assert_eq!(fields(&refused), ["action_type", "session_id"]);
     let lists = "type=x&status=x&player_id=x&limit=0&cursor=x";
     let refused = case.get(&format!("/sessions?{lists}")).expect(400).await;
     assert_eq!(fields(&refused), ["cursor", "limit", "player_id", "status", "type"]);
