@@ -3,7 +3,7 @@
 //! [`socket`] bytes to frames and back -> [`hub`] which shard -> [`shard`] the loop: messages to inputs, steps to deltas
 //! -> [`log`] what happened, before anybody sees it. [`rest`] takes the same way from the hub on. [`auth`] says who may
 //! do what, [`analytics`] counts what happened, [`rules`] has the rulesets, [`replays`] has what was fought under them,
-//! [`limits`] has every bound. Around it: [`server`] holds the parts together, [`cli`] and [`config`] say how it is run, [`ops`]
+//! [`json`] is what others put in and get back, [`limits`] has every bound. Around it: [`server`] holds the parts together, [`cli`] and [`config`] say how it is run, [`ops`]
 //! shows how it does. The rules of a fight are in the crate `tiltyard-combat`, what is said over a socket in
 //! `tiltyard-protocol`.
 
@@ -13,6 +13,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod hub;
+pub mod json;
 pub mod limits;
 pub mod log;
 pub mod ops;

@@ -511,6 +511,9 @@ pub const RECORD_BYTES_SMALL: usize = 4 * 1024;
 /// Live sessions of one type that one player may own. Over: `quota_exceeded` (409).
 pub const RECORDS_PER_PLAYER: usize = 256;
 
+/// Levels of objects and lists within each other in a body. Over: 400.
+pub const JSON_LEVELS: usize = 127;
+
 /// Bytes of a session's metadata, or of its settings, as JSON. Over: 400 that names the field.
 pub const DOCUMENT_BYTES: usize = 8 * 1024;
 

@@ -167,6 +167,24 @@ fn what_is_over_a_budget_is_turned_away_but_for_one_that_is_flagged() {
 }
 
 #[test]
+fn of_what_is_over_a_budget_while_nobody_acts_that_is_said() {
+    let mut fight = in_progress(include_str!("../../rules/default.toml"), Mode::Pvp, 2);
+    let (act, mut step) = (|id| Input::Act { slot: 0, id, action: Action::Defend }, Step::default());
+    let limited = (1..1_000).any(|id| {
+        step.clear();
+        let _answer = fight.handle(10, act(id), &mut step);
+        matches!(fight.turned_away(10, act(id + 1)), Some(Err(Refusal::RateLimited { .. })))
+    });
+    assert!(limited);
+    fight.handle(10, Input::Pause, &mut step).unwrap();
+    assert_eq!(fight.turned_away(10, act(2_000)), Some(Err(Refusal::Paused)));
+    fight.handle(10, Input::Resume, &mut step).unwrap();
+    assert!(matches!(fight.turned_away(10, act(2_000)), Some(Err(Refusal::RateLimited { .. }))));
+    fight.handle(10, Input::Terminate { force: true }, &mut step).unwrap();
+    assert_eq!(fight.turned_away(10, act(2_000)), Some(Err(Refusal::Ended)));
+}
+
+#[test]
 fn what_changes_nothing_need_not_be_handled() {
     let players = vec![1, 2];
     let rules = Ruleset::plain().rules.clone();

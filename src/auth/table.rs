@@ -59,6 +59,15 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// Who may do this with the right scopes.
+    pub fn roles(self) -> impl Iterator<Item = &'static str> {
+        let row = row(self);
+        let grants = [("player", row.player), ("service", row.service), ("admin", row.admin)];
+        grants.into_iter().filter(|(_, grant)| !matches!(grant, Never)).map(|(name, _)| name)
+    }
+}
+
 /// How a caller stands to the session an operation is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Relation {
@@ -73,10 +82,12 @@ pub enum Relation {
 /// Why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
-    /// The token is for another audience: here it is as good as none.
-    Unfit,
-    /// Not with this token's scopes, or not to this session.
-    Forbidden,
+    /// The caller's role never does this; see [`Operation::roles`].
+    Role(Operation),
+    /// The token has none of these scopes.
+    Scope(&'static [Scope]),
+    /// The caller knows the session, and would have to stand to it at least like this.
+    Relation(Relation),
     /// The caller may not know that the session exists.
     Hidden,
 }
@@ -108,8 +119,6 @@ const READ: &[Scope] = &[Scope::SessionsRead];
 const WRITE: &[Scope] = &[Scope::SessionsWrite];
 const OPS: &[Scope] = &[Scope::OpsRead];
 const ANALYTICS: &[Scope] = &[Scope::AnalyticsRead];
-/// The role's tokens are good for the route, and never for this.
-const NONE: &[Scope] = &[];
 
 use Grant::{Always, Any, Never, To};
 use Operation as O;
@@ -117,9 +126,9 @@ use Relation::{Creator, Participant};
 
 /// A player acts only as itself; that is checked where the body that names a player is read.
 #[rustfmt::skip]
-const TABLE: [Row; 19] = [
+static TABLE: [Row; 19] = [
     Row { operation: O::CreateSession,    player: Any(PLAY),                       service: Any(WRITE),     admin: Always },
-    Row { operation: O::CreateLogin,      player: Any(NONE),                       service: Any(WRITE),     admin: Always },
+    Row { operation: O::CreateLogin,      player: Never,                           service: Any(WRITE),     admin: Always },
     Row { operation: O::ListSessions,     player: Any(PLAY_OR_GUEST),              service: Any(READ),      admin: Always },
     Row { operation: O::ReadSession,      player: To(Participant, PLAY_OR_GUEST),  service: Any(READ),      admin: Always },
     Row { operation: O::ReadReplay,       player: To(Participant, PLAY_OR_GUEST),  service: Any(READ),      admin: Always },
@@ -140,14 +149,18 @@ const TABLE: [Row; 19] = [
     Row { operation: O::ReadMetrics,      player: Never,                           service: Any(OPS),       admin: Always },
 ];
 
+fn row(operation: Operation) -> &'static Row {
+    TABLE.iter().find(|row| row.operation == operation).expect("every operation has a row")
+}
+
 impl Principal {
     /// Whether the caller may do this at all, whichever session it is about.
     pub fn may(&self, operation: Operation) -> Result<(), Denial> {
         match self.grant(operation) {
             Always => Ok(()),
             Any(scopes) | To(_, scopes) if self.has_one(scopes) => Ok(()),
-            Any(_) | To(..) => Err(Denial::Forbidden),
-            Never => Err(Denial::Unfit),
+            Any(scopes) | To(_, scopes) => Err(Denial::Scope(scopes)),
+            Never => Err(Denial::Role(operation)),
         }
     }
 
@@ -157,14 +170,14 @@ impl Principal {
         match self.grant(operation) {
             To(least, _) if relation < least => {
                 // Somebody with a seat knows the session; to others it does not exist.
-                Err(if relation == Relation::Foreign { Denial::Hidden } else { Denial::Forbidden })
+                Err(if relation == Relation::Foreign { Denial::Hidden } else { Denial::Relation(least) })
             }
             _ => Ok(()),
         }
     }
 
     fn grant(&self, operation: Operation) -> Grant {
-        let row = TABLE.iter().find(|row| row.operation == operation).expect("every operation has a row");
+        let row = row(operation);
         match self.role {
             Role::Player(_) => row.player,
             Role::Service(_) => row.service,
@@ -179,13 +192,13 @@ impl Principal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Denial, Relation, TABLE};
+    use super::{Denial, Operation, Relation, TABLE};
     use crate::auth::{Principal, Role, Scope};
     use std::collections::HashSet;
     use uuid::Uuid;
 
     /// Rows are operations; columns are callers; a cell is the answer for a foreign session, one with a seat, an own
-    /// one: `+` allowed, `-` forbidden, `?` hidden, `x` not a token for this.
+    /// one: `+` allowed, `-` forbidden, `?` hidden.
     const EXPECTED: &str = "
         operation         guest  player  noscope  read  write  ops  stats  admin
         CreateSession     ---    +++     ---      ---   +++    ---  ---    +++
@@ -201,12 +214,12 @@ mod tests {
         LeaveSession      ---    ?++     ---      ---   +++    ---  ---    +++
         PatchState        ---    ?++     ---      ---   +++    ---  ---    +++
         Heartbeat         ?-+    ?-+     ---      ---   +++    ---  ---    +++
-        RevokeTokens      xxx    xxx     xxx      ---   +++    ---  ---    +++
+        RevokeTokens      ---    ---     ---      ---   +++    ---  ---    +++
         MintTicket        ?++    ?++     ---      ---   +++    ---  ---    +++
-        TakeArenaSeat     +++    +++     ---      xxx   xxx    xxx  xxx    xxx
-        Connect           ?++    ?++     ---      xxx   xxx    xxx  xxx    xxx
-        ReadAnalytics     xxx    xxx     xxx      ---   ---    ---  +++    +++
-        ReadMetrics       xxx    xxx     xxx      ---   ---    +++  ---    +++
+        TakeArenaSeat     +++    +++     ---      ---   ---    ---  ---    ---
+        Connect           ?++    ?++     ---      ---   ---    ---  ---    ---
+        ReadAnalytics     ---    ---     ---      ---   ---    ---  +++    +++
+        ReadMetrics       ---    ---     ---      ---   ---    +++  ---    +++
     ";
 
     fn caller(column: &str) -> Principal {
@@ -239,9 +252,8 @@ mod tests {
                 let got: String = [Relation::Foreign, Relation::Participant, Relation::Creator]
                     .map(|relation| match caller(column).may_to(row.operation, relation) {
                         Ok(()) => '+',
-                        Err(Denial::Forbidden) => '-',
+                        Err(Denial::Role(_) | Denial::Scope(_) | Denial::Relation(_)) => '-',
                         Err(Denial::Hidden) => '?',
-                        Err(Denial::Unfit) => 'x',
                     })
                     .iter()
                     .collect();
@@ -249,5 +261,16 @@ mod tests {
             }
         }
         assert_eq!(walked.len(), TABLE.len());
+    }
+    #[test]
+    fn a_denial_says_what_is_lacking() {
+        let roles = |operation: Operation| operation.roles().collect::<Vec<_>>();
+        assert_eq!(caller("player").may(Operation::ReadMetrics), Err(Denial::Role(Operation::ReadMetrics)));
+        assert_eq!(roles(Operation::ReadMetrics), ["service", "admin"]);
+        assert_eq!(roles(Operation::TakeArenaSeat), ["player"]);
+        assert_eq!(caller("stats").may(Operation::ReadMetrics), Err(Denial::Scope(&[Scope::OpsRead])));
+        assert_eq!(caller("guest").may(Operation::CreateSession), Err(Denial::Scope(&[Scope::Play])));
+        let to = caller("player").may_to(Operation::UpdateSession, Relation::Participant);
+        assert_eq!(to, Err(Denial::Relation(Relation::Creator)));
     }
 }

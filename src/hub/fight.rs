@@ -8,7 +8,7 @@ use tiltyard_combat::{EndReason, Fields, Mode, ParticipantStatus, PhaseName, Poi
 use uuid::Uuid;
 
 use super::world::World;
-use crate::store::Status;
+use crate::store::{FightStatus, Status};
 
 /// Who looks at a fight. Once it has ended there are no secrets, whoever looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,8 @@ pub struct FightInfo {
     pub seq: u64,
     /// Deltas that showed the viewer something.
     pub deltas: u64,
-    /// Changes made by [`super::Control`], starting at 1.
+    /// Starts at 1; raised by changes made by [`super::Control`], and by every other that the fight's status tells of: it begins,
+    /// its phase or round is over, somebody takes a seat or gives one up.
     pub version: u64,
     pub active_ms: u64,
     /// Actions applied: of all, or where there is fog of the viewer's own side.
@@ -154,6 +155,17 @@ impl FightInfo {
             | (SessionStatus::Active, PhaseName::Cooldown, Some(EndReason::Completed)) => Status::Completed,
             (SessionStatus::Initializing | SessionStatus::Active, ..) => Status::Active,
             (SessionStatus::Paused, ..) => Status::Paused,
+        }
+    }
+
+    /// The status of its own view: as the generic one, and that it is being prepared.
+    pub const fn own_status(&self) -> FightStatus {
+        match (self.generic_status(), self.status) {
+            (Status::Active, SessionStatus::Initializing) => FightStatus::Initializing,
+            (Status::Active, _) => FightStatus::Active,
+            (Status::Paused, _) => FightStatus::Paused,
+            (Status::Completed, _) => FightStatus::Completed,
+            (Status::Terminated, _) => FightStatus::Terminated,
         }
     }
 

@@ -89,6 +89,20 @@ impl Hub {
         self.ask(session, |reply| Command::Act { session, player, action, viewer, reply }).await
     }
 
+    /// The same, and waits for the answer however long the shard takes; where the shard ends instead, the reason is
+    /// [`Reason::Timeout`]: whether the action took effect is not known then.
+    pub async fn act_to_the_end(
+        &self,
+        viewer: Viewer,
+        session: Uuid,
+        player: Uuid,
+        action: RestAction,
+    ) -> Result<ActionApplied, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.send(session, Command::Act { session, player, action, viewer, reply })?;
+        answer.await.unwrap_or_else(|_gone| Err(Reason::Timeout.into()))
+    }
+
     /// Says for a player that it is ready, and tells what `viewer` may see of the fight.
     pub async fn ready(&self, viewer: Viewer, session: Uuid, player: Uuid) -> Result<FightInfo, Refusal> {
         self.ask(session, |reply| Command::Ready { session, player, viewer, reply }).await

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use tiltyard_protocol::Reason;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -10,6 +9,7 @@ use uuid::Uuid;
 use super::keys::Running;
 use super::record::{Body, Record};
 use crate::hub::Refusal;
+use crate::json::Json;
 use crate::store::{KeyAnswer, KeyRow, Status};
 
 /// A change and where its answer goes.
@@ -44,11 +44,11 @@ pub enum Change {
         id: Uuid,
         player: Uuid,
     },
-    /// Merges into the state of a custom session, as RFC 7386 says.
+    /// Merges into the state of a custom session, as RFC 7396 says.
     Patch {
         id: Uuid,
         expected: Expected,
-        patch: Value,
+        patch: Json,
     },
     /// Takes the refresh token of this generation for a new one. An older one ends the session: it has been stolen, or its
     /// thief has used it first.

@@ -17,7 +17,7 @@ use crate::hub::{FightInfo, Refusal};
 use crate::limits;
 use crate::replays::Shelf;
 use crate::rules::Library;
-use crate::store::{FightStatus, Kind, PlayerRow, SessionRow, StoreError};
+use crate::store::{Kind, PlayerRow, SessionRow, StoreError};
 
 /// Fights that the store does not know as they are. Bounded by the sessions there can be: an ended one stays in its shard
 /// until it is settled here.
@@ -238,17 +238,6 @@ impl Pages {
     }
 }
 
-/// A fight's status in its own view.
-pub const fn fight_status(status: SessionStatus) -> FightStatus {
-    match status {
-        SessionStatus::Initializing => FightStatus::Initializing,
-        SessionStatus::Active => FightStatus::Active,
-        SessionStatus::Paused => FightStatus::Paused,
-        SessionStatus::Completed => FightStatus::Completed,
-        SessionStatus::Terminated => FightStatus::Terminated,
-    }
-}
-
 /// A fight as the store keeps it.
 pub fn row(fight: &FightInfo, node: &str) -> SessionRow {
     SessionRow {
@@ -262,7 +251,7 @@ pub fn row(fight: &FightInfo, node: &str) -> SessionRow {
         expires_at: None,
         version: fight.version.cast_signed(),
         node: node.to_owned(),
-        fight: Some((fight.mode, fight_status(fight.status))),
+        fight: Some((fight.mode, fight.own_status())),
         metadata: some(&fight.metadata),
         settings: some(&fight.settings),
         body: StoredFight::from(fight).text(),
@@ -279,7 +268,7 @@ pub fn player_rows(fight: &FightInfo) -> impl Iterator<Item = PlayerRow> {
         player,
         kind: Kind::Combat,
         status: fight.generic_status(),
-        fight: Some((fight.mode, fight_status(fight.status))),
+        fight: Some((fight.mode, fight.own_status())),
     })
 }
 

@@ -13,6 +13,7 @@ use super::change::{Change, Changed, Expected, NewRecord, Update};
 use super::holdings::{Exceeded, Quota};
 use super::record::{Body, Login, Member, Record, Room};
 use crate::hub::Refusal;
+use crate::json::Json;
 use crate::limits;
 use crate::store::{Batch, KeyRow, Kind, LogRow, Status};
 
@@ -78,7 +79,7 @@ impl<'a> Stage<'a> {
             Change::End { id, expected, reason } => self.end_by_hand(id, &expected, &reason),
             Change::Join { id, player } => self.join(id, player),
             Change::Leave { id, player } => self.leave(id, player),
-            Change::Patch { id, expected, patch } => self.patch(id, &expected, &patch),
+            Change::Patch { id, expected, patch } => self.patch(id, &expected, patch),
             Change::Refresh { id, generation } => self.refresh(id, generation),
             Change::Revoke { player } => Ok(self.revoke(player)),
             Change::Expire { id } => self.expire(id),
@@ -206,7 +207,8 @@ impl<'a> Stage<'a> {
     }
 
     fn leave(&mut self, id: Uuid, player: Uuid) -> Done {
-        let mut record = self.open_room(id)?.copy();
+        // Nobody is held by a pause.
+        let mut record = self.live(id)?.copy();
         let room = room(&mut record)?;
         let before = room.members.len();
         room.members.retain(|member| member.player != player);
@@ -219,14 +221,14 @@ impl<'a> Stage<'a> {
         Ok(changed(self.put_new_version(record)))
     }
 
-    fn patch(&mut self, id: Uuid, expected: &Expected, patch: &Value) -> Done {
+    fn patch(&mut self, id: Uuid, expected: &Expected, patch: Json) -> Done {
         let current = self.open_room(id)?;
         expected.check(current.version)?;
         let mut record = current.copy();
         let room = room(&mut record)?;
-        let mut state: Value = serde_json::from_str(&room.state).map_err(|_| Reason::Internal)?;
-        merge(&mut state, patch);
-        let text = state.to_string();
+        let mut state = Json::parse(room.state.as_bytes()).map_err(|_| Reason::Internal)?;
+        state.merge(patch);
+        let text = state.to_text();
         if text.len() > limits::STATE_BYTES {
             return Err(Reason::BodyTooLarge.into());
         }
@@ -391,24 +393,5 @@ fn login(record: &mut Record) -> Result<&mut Login, Reason> {
     match &mut record.body {
         Body::Auth(login) => Ok(login),
         Body::Player(_) | Body::Custom(_) => Err(Reason::WrongType),
-    }
-}
-
-/// JSON merge patch, RFC 7386.
-pub(super) fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    let Value::Object(members) = target else { return };
-    for (name, value) in patch {
-        if value.is_null() {
-            members.remove(name);
-        } else {
-            merge(members.entry(name.as_str()).or_insert(Value::Null), value);
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! `POST /combat/sessions/{session_id}/actions`: an action by REST takes the same way as one by socket, and the answer is
 //! what it did.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -15,15 +17,17 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
-use super::extract::{Base, Body, Caller, SessionId};
+use super::extract::{Base, Body, Caller, NamedId};
 use super::fields::Fields;
+use super::find::Found;
 use super::idempotency::{self, Key};
 use super::sessions::counted_as;
 use super::shapes::{CombatSessionState, Timestamp};
 use crate::auth::Operation;
 use crate::clock;
-use crate::hub::{ActionApplied, RestAction};
+use crate::hub::{ActionApplied, Refusal, RestAction, Viewer};
 use crate::records::Kept;
+use crate::records::keys::Begun;
 use crate::store::KeyAnswer;
 
 /// `CombatActionResult`.
@@ -50,18 +54,25 @@ struct ActionEffect {
 pub async fn act(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(session): SessionId,
+    session: NamedId,
     Base(base): Base,
     headers: HeaderMap,
-    Body(body): Body,
+    Body(mut body): Body,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::Act)?;
     let fingerprint = body.fingerprint();
-    let asked = request(body)?;
+    let session = session.beside(&mut body);
+    let mut asked = request(&mut body);
+    Key::check(&headers, &mut body);
+    let found = app.find(&caller, Operation::Act, session).await;
+    if let Ok(Found { kept: Kept::Fight(fight), .. }) = &found
+        && let Some(ruleset) = fight.world.ruleset()
+    {
+        asked.name(ruleset, &mut body);
+    }
+    body.finish()?;
+    let Kept::Fight(fight) = found?.kept else { return Err(Reason::WrongType.into()) };
     let player = asked.player;
-    let Kept::Fight(fight) = app.find(&caller, Operation::Act, session).await?.kept else {
-        return Err(Reason::WrongType.into());
-    };
     if caller.player().is_some_and(|own| own != player) {
         return Err(ApiError::new(Reason::Forbidden).message("A player acts only as itself."));
     }
@@ -71,31 +82,46 @@ pub async fn act(
     // The same key in another session is another key.
     let operation = format!("executeCombatAction {session}");
     let key = Key::begin(&app, &caller, &operation, &headers, fingerprint).await?;
-    let act = async {
+    let (series, viewer) = (fight.mode.into(), caller.viewer());
+    let action = match fight.world.ruleset() {
+        Some(_) => Ok(RestAction { act: asked.act, target: asked.target }),
         // One that is not resident has ended.
-        let ruleset = fight.world.ruleset().ok_or(Reason::SessionEnded)?;
-        let action = asked.action(ruleset)?;
-        let applied =
-            app.hub.act(caller.viewer(), session, player, action).await.map_err(|refusal| match refusal.reason {
-                // It was there a moment ago.
-                Reason::NoSession => Reason::SessionEnded.into(),
-                _ => refusal,
-            })?;
-        Ok::<_, ApiError>(CombatActionResult::of(applied))
+        None => Err(Reason::SessionEnded.into()),
     };
-    let series = fight.mode.into();
-    let Some(Key(begun)) = key else { return Ok(counted_as(series, Json(act.await?).into_response())) };
+    let Some(Key(begun)) = key else {
+        let applied = app.hub.act(viewer, session, player, action?).await.map_err(ended)?;
+        return Ok(counted_as(series, Json(CombatActionResult::of(applied)).into_response()));
+    };
     if let Some(answer) = begun.row.answer {
-        return idempotency::replayed(base, answer);
+        return idempotency::replayed(base, "/sessions", answer);
     }
     if begun.repeated {
         return Err(Reason::OutcomeUnknown.into());
     }
+    let work = act_once(Arc::clone(&app), viewer, session, player, action, begun);
+    Ok(counted_as(series, idempotency::finished(&app, work).await?))
+}
+
+/// Acts with a key, and keeps the answer with it: also where it is that the fight refuses, but not where only time was short.
+async fn act_once(
+    app: App,
+    viewer: Viewer,
+    session: Uuid,
+    player: Uuid,
+    action: Result<RestAction, ApiError>,
+    begun: Begun,
+) -> Result<Response, ApiError> {
     begun.reserve(&app.records).await?;
-    let (status, body) = match act.await {
-        Ok(result) => (StatusCode::OK, serde_json::to_string(&result)),
-        Err(error) if error.is_final() => (error.code(), serde_json::to_string(&error.body())),
-        // Whether it takes effect yet is not known: the key says so.
+    let done = match action {
+        Ok(action) => {
+            app.hub.act_to_the_end(viewer, session, player, action).await.map_err(|refusal| ended(refusal).into())
+        }
+        Err(error) => Err(error),
+    };
+    let (status, headers, body) = match done {
+        Ok(applied) => (StatusCode::OK, HeaderMap::new(), serde_json::to_string(&CombatActionResult::of(applied))),
+        Err(error) if error.is_final() => (error.code(), error.headers().clone(), serde_json::to_string(&error.body())),
+        // Whether it took effect is not known: the key says so.
         Err(error) if error.reason() == Reason::Timeout => return Err(error),
         Err(error) => {
             begun.abandon(&app.records).await;
@@ -104,8 +130,12 @@ pub async fn act(
     };
     let answer = KeyAnswer { status: status.as_u16(), body: body.map_err(|_| Reason::Internal)? };
     begun.complete(&app.records, answer.clone()).await;
-    let response = (status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response();
-    Ok(counted_as(series, response))
+    Ok((status, headers, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response())
+}
+
+/// A fight that was there a moment ago has ended.
+fn ended(refusal: Refusal) -> Refusal {
+    if refusal.reason == Reason::NoSession { Reason::SessionEnded.into() } else { refusal }
 }
 
 /// `CombatActionRequest`, as far as it can be validated without the fight.
@@ -118,7 +148,8 @@ struct Asked {
     used: Option<String>,
 }
 
-fn request(mut body: Fields) -> Result<Asked, ApiError> {
+/// What a body asks for. It is of use where the body has no fault.
+fn request(body: &mut Fields) -> Asked {
     let kind = body.text("action_type", "attack, defend, ability, move or item_use", kind);
     let kind = body.need("action_type", kind);
     let player = body.uuid("player_id");
@@ -129,9 +160,7 @@ fn request(mut body: Fields) -> Result<Asked, ApiError> {
     let used = read(&mut parameters, &mut act, kind, target.is_some());
     body.absorb(parameters);
     body.text("timestamp", "an RFC 3339 time", |text| OffsetDateTime::parse(text, &Rfc3339).ok());
-    body.finish()?;
-    let player = player.ok_or(Reason::ValidationFailed)?;
-    Ok(Asked { player, act, target, used })
+    Asked { player: player.unwrap_or_default(), act, target, used }
 }
 
 /// Reads the parameters that an action of `kind` has, and returns the name of what it uses.
@@ -173,30 +202,29 @@ fn read(parameters: &mut Fields, act: &mut Act, kind: Option<ActionKind>, has_ta
 }
 
 impl Asked {
-    /// The action, with the ruleset's numbers for what the request names.
-    fn action(self, ruleset: &Ruleset) -> Result<RestAction, ApiError> {
-        let mut act = self.act;
-        if let Some(name) = self.used {
+    /// Puts the ruleset's numbers in for what the request names; what the ruleset does not have is a fault of the body.
+    fn name(&mut self, ruleset: &Ruleset, body: &mut Fields) {
+        let act = &mut self.act;
+        if let Some(name) = &self.used {
             let (field, kind) = match act.kind {
                 ActionKind::ItemUse => ("parameters.item", AbilityKind::Item),
                 _ => ("parameters.ability", AbilityKind::Ability),
             };
             let kit = || ruleset.abilities.iter().take(usize::from(ruleset.kit));
-            let used = kit().position(|ability| ability.kind == kind && ability.name == name);
+            let used = kit().position(|ability| ability.kind == kind && ability.name == *name);
             act.a = used.and_then(|used| u8::try_from(used).ok());
             if act.a.is_none() {
                 let known: Vec<&str> =
                     kit().filter(|ability| ability.kind == kind).map(|ability| ability.name.as_str()).collect();
-                return Err(ApiError::field(field, format!("must be one of {}", known.join(", "))));
+                body.fault(field, format!("must be one of {}", known.join(", ")));
             }
         }
         let (covers, hazards) = (ruleset.environment.covers.len(), ruleset.environment.hazards.len());
         for (field, thing, count) in [("parameters.cover", act.c, covers), ("parameters.hazard", act.z, hazards)] {
             if thing.is_some_and(|thing| usize::from(thing) >= count) {
-                return Err(ApiError::field(field, format!("is not there: the arena has {count} of them")));
+                body.fault(field, format!("is not there: the arena has {count} of them"));
             }
         }
-        Ok(RestAction { act, target: self.target })
     }
 }
 
@@ -252,7 +280,11 @@ mod tests {
     #[test]
     fn takes_what_the_contract_has_and_names_what_is_wrong() {
         let player = Uuid::from_u128(1);
-        let parse = |body| request(Fields::of(body).unwrap());
+        let parse = |body| {
+            let mut body = Fields::of(body).unwrap();
+            let asked = request(&mut body);
+            body.finish().map(|()| asked)
+        };
         let asked = parse(json!({
             "action_type": "attack", "player_id": player, "target_id": Uuid::from_u128(2),
             "parameters": {"x": null, "body_part": "head"}, "timestamp": "2024-01-02T03:04:05.678+01:00"
@@ -300,7 +332,10 @@ mod tests {
         let ruleset = library.by_name("default").unwrap();
         let of = |kind: &str, parameters: Value| {
             let body = json!({"action_type": kind, "player_id": player, "parameters": parameters});
-            request(Fields::of(body).unwrap()).unwrap().action(ruleset)
+            let mut body = Fields::of(body).unwrap();
+            let mut asked = request(&mut body);
+            asked.name(ruleset, &mut body);
+            body.finish().map(|()| asked)
         };
         let kit = usize::from(ruleset.kit);
         for (place, ability) in ruleset.abilities.iter().take(kit).enumerate() {
@@ -324,6 +359,10 @@ mod tests {
             let error = of(kind, parameters).unwrap_err();
             assert_eq!(error.reason(), Reason::ValidationFailed);
             assert!(format!("{error:?}").contains(&format!("String(\"{field}\")")), "{error:?}");
+        }
+        let error = of("ability", json!({"ability": "none such", "cover": 255, "body_part": "nose"})).unwrap_err();
+        for field in ["parameters.ability", "parameters.cover", "parameters.body_part"] {
+            assert!(format!("{error:?}").contains(&format!("String(\"{field}\")")), "{field}: {error:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `/combat/sessions`: fights in their own view - created, listed, read.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +9,6 @@ use axum::http::header::{self, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tiltyard_protocol::Reason;
-use uuid::Uuid;
 
 use super::conditions::etag;
 use super::error::ApiError;
@@ -22,8 +21,12 @@ use super::shapes::{CombatSession, CombatSessionState};
 use super::{App, AppState, cursor};
 use crate::auth::{Operation, Principal};
 use crate::hub::{FightInfo, NewFight, Refusal};
+use crate::records::keys::Begun;
 use crate::records::{Bounds, Kept, fights, holdings};
-use crate::store::{CombatFilter, FightStatus, KeyAnswer, Kind, SessionRow};
+use crate::store::{CombatFilter, FightStatus, KeyAnswer, Kind};
+
+/// Where fights are in their own view.
+const PATH: &str = "/combat/sessions";
 
 /// What a creation led to.
 #[derive(Debug)]
@@ -39,10 +42,11 @@ pub async fn create(
     Caller(caller): Caller,
     Base(base): Base,
     headers: HeaderMap,
-    Body(body): Body,
+    Body(mut body): Body,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::CreateSession)?;
     let fingerprint = body.fingerprint();
+    Key::check(&headers, &mut body);
     let asked = new_fight(body, &caller, &app.library)?;
     let key = Key::begin(&app, &caller, "createCombatSession", &headers, fingerprint).await?;
     let answer = |fight: &FightInfo, _node: &str| {
@@ -50,25 +54,44 @@ pub async fn create(
     };
     match create_once(&app, &caller, asked, key, answer).await? {
         Created::Now(fight) => {
-            let location = format!("{base}/sessions/{}", fight.id);
+            let location = format!("{base}{PATH}/{}", fight.id);
             let headers = [(header::LOCATION, location), (header::ETAG, etag(fight.version))];
             let response = (StatusCode::CREATED, headers, Json(CombatSession::of(&fight))).into_response();
             Ok(counted(&Found::from(*fight), response))
         }
-        Created::Before(answer) => idempotency::replayed(base, answer),
+        Created::Before(answer) => idempotency::replayed(base, PATH, answer),
     }
 }
 
-/// Creates a fight, unless its key says that it has been created. With a key the store is told first which session it will
-/// be: whenever the server stops, the repetition finds that session, or creates it.
+/// Creates a fight, unless its key says that it has been created.
 pub async fn create_once(
-    app: &AppState,
-    caller: &Principal,
-    mut asked: NewFight,
+    app: &App,
+    caller: &Arc<Principal>,
+    asked: NewFight,
     key: Option<Key>,
-    answer: impl Fn(&FightInfo, &str) -> String,
+    answer: AnswerOf,
 ) -> Result<Created, ApiError> {
-    let Some(Key(begun)) = key else { return Ok(Created::Now(Box::new(created(app, caller, asked).await?))) };
+    match key {
+        None => Ok(Created::Now(Box::new(created(app, caller, asked).await?))),
+        Some(Key(begun)) => {
+            let work = create_with_key(Arc::clone(app), Arc::clone(caller), asked, begun, answer);
+            idempotency::finished(app, work).await
+        }
+    }
+}
+
+/// Makes the answer to a creation on a node.
+pub type AnswerOf = fn(fight: &FightInfo, node: &str) -> String;
+
+/// With a key the store is told first which session it will be: whenever the server stops, the repetition finds that session, or
+/// creates it.
+async fn create_with_key(
+    app: App,
+    caller: Arc<Principal>,
+    mut asked: NewFight,
+    begun: Begun,
+    answer: AnswerOf,
+) -> Result<Created, ApiError> {
     if let Some(answer) = begun.row.answer {
         return Ok(Created::Before(answer));
     }
@@ -91,7 +114,7 @@ pub async fn create_once(
     let repeated = before.is_some();
     let fight = match before {
         Some(fight) => (*fight).clone(),
-        None => created(app, caller, asked).await?,
+        None => created(&app, &caller, asked).await?,
     };
     let answer = KeyAnswer { status: StatusCode::CREATED.as_u16(), body: answer(&fight, app.records.node()) };
     begun.complete(&app.records, answer.clone()).await;
@@ -178,21 +201,10 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
     }
     let page = app.records.store().list_combat(&filter).await.map_err(Refusal::from)?;
     let next_cursor = page.sessions.last().filter(|_| page.more).map(|row| cursor::write(row.id));
-    // A shard knows more than the store: who is hurt, how much time is left.
-    let ended = |row: &&SessionRow| matches!(row.fight, Some((_, FightStatus::Completed | FightStatus::Terminated)));
-    let ids: Vec<Uuid> = page.sessions.iter().filter(|row| !ended(row)).map(|row| row.id).collect();
-    let live = app.hub.read_many(caller.viewer(), &ids).await?;
-    let mut live: HashMap<Uuid, FightInfo> = live.into_iter().map(|fight| (fight.id, fight)).collect();
-    let mut sessions = Vec::with_capacity(page.sessions.len());
-    for row in page.sessions {
-        let fight = match live.remove(&row.id) {
-            Some(fight) => fight,
-            None => fights::of(&row).map_err(Refusal::from)?.from_afar(caller.viewer()),
-        };
-        if fights::fight_status(fight.status) == filter.status {
-            sessions.push(CombatSession::of(&fight));
-        }
-    }
+    let fights = page.sessions.iter().map(fights::of).collect::<Result<Vec<_>, _>>().map_err(Refusal::from)?;
+    let fights = app.as_they_are(caller.viewer(), fights.into_iter().map(Arc::new)).await;
+    let shown = fights.iter().filter(|fight| fight.own_status() == filter.status);
+    let sessions = shown.map(|fight| CombatSession::of(fight)).collect();
     let answer = CombatSessionListResponse { sessions, total_count: page.total, has_more: page.more, next_cursor };
     Ok(Json(answer).into_response())
 }

@@ -3,6 +3,8 @@
 use axum::http::HeaderMap;
 use axum::http::header;
 
+use super::conditions::{CODINGS, coded};
+
 /// Whether the answer to a GET may be 304: one of the tags the client knows is `etag`, or it knows `*`. RFC 9110 asks for the
 /// weak comparison here: `W/` does not matter on either side. A head that is no list of tags knows nothing from there on.
 pub fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
@@ -11,6 +13,12 @@ pub fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
         let line = line.to_str().unwrap_or_default();
         line.trim() == "*" || Tags(line).any(|tag| tag == own)
     })
+}
+
+/// The same of an answer that may be packed on its way: the tag to say it with, which is the one that the client knows.
+pub fn not_modified_in_any_coding(headers: &HeaderMap, etag: &str) -> Option<String> {
+    let of_codings = CODINGS.iter().filter_map(|coding| coded(etag, coding));
+    std::iter::once(etag.to_owned()).chain(of_codings).find(|tag| not_modified(headers, tag))
 }
 
 /// What is left of a tag without `W/`: its quotes and what is between them.
@@ -35,7 +43,7 @@ impl<'a> Iterator for Tags<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::not_modified;
+    use super::{not_modified, not_modified_in_any_coding};
     use axum::http::{HeaderMap, HeaderValue, header};
 
     #[test]
@@ -75,5 +83,25 @@ mod tests {
             assert!(!knows(lines, r#""7""#), "{lines:?}");
         }
         assert!(knows(&[r#""a,b", "c""#], r#""a,b""#), "a comma is part of a tag");
+    }
+
+    #[test]
+    fn a_tag_of_a_packed_answer_is_known() {
+        let known = |line: &str| {
+            let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_str(line).unwrap())]);
+            not_modified_in_any_coding(&headers, r#""7""#)
+        };
+        for (line, tag) in [
+            (r#""7""#, r#""7""#),
+            ("*", r#""7""#),
+            (r#""7-br""#, r#""7-br""#),
+            (r#""6", W/"7-gzip""#, r#""7-gzip""#),
+            (r#""7-zstd""#, r#""7-zstd""#),
+        ] {
+            assert_eq!(known(line).as_deref(), Some(tag), "{line}");
+        }
+        for line in [r#""6-gzip""#, r#""7-deflate""#, r#""7-""#, r#""77-br""#] {
+            assert_eq!(known(line), None, "{line}");
+        }
     }
 }

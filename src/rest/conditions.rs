@@ -1,8 +1,26 @@
 //! Versions in headers: `ETag`, `If-Match`.
+//!
+//! A strong tag names bytes, and an answer that is packed on its way has others: its tag is the version with the coding's name
+//! behind it. Both name the version where they are sent back.
 
 use axum::http::header::{self, HeaderMap};
 
 use crate::records::Expected;
+
+/// What answers are packed in on their way, by its name in heads.
+pub const CODINGS: [&str; 3] = ["gzip", "br", "zstd"];
+
+/// The strong tag of an answer whose tag would be `etag` were it not packed in `coding`.
+pub fn coded(etag: &str, coding: &str) -> Option<String> {
+    let opaque = etag.strip_prefix('"')?.strip_suffix('"')?;
+    Some(format!("\"{opaque}-{coding}\""))
+}
+
+/// What is left of a tag's text without the coding that its answer was packed in.
+fn plain(text: &str) -> &str {
+    let of = |coding: &&str| text.strip_suffix(*coding).and_then(|text| text.strip_suffix('-'));
+    CODINGS.iter().find_map(of).unwrap_or(text)
+}
 
 /// The strong tag of a session's version.
 pub fn etag(version: u64) -> String {
@@ -21,7 +39,7 @@ pub fn expected(headers: &HeaderMap, version: Option<u64>) -> Expected {
         return Expected { tags: None, version };
     }
     let number = |tag: &&str| {
-        let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+        let digits = plain(tag.strip_prefix('"')?.strip_suffix('"')?);
         digits.parse().ok().filter(|number: &u64| number.to_string() == digits)
     };
     Expected { tags: Some(tags.iter().filter_map(number).collect()), version }
@@ -29,7 +47,7 @@ pub fn expected(headers: &HeaderMap, version: Option<u64>) -> Expected {
 
 #[cfg(test)]
 mod tests {
-    use super::{etag, expected};
+    use super::{CODINGS, coded, etag, expected};
     use axum::http::{HeaderMap, HeaderValue, header};
 
     #[test]
@@ -45,7 +63,23 @@ mod tests {
         assert_eq!(tags(&["*"]), None);
         assert_eq!(tags(&[&etag(3)]), Some(vec![3]));
         assert_eq!(tags(&["\"1\", \"2\"", "\"7\""]), Some(vec![1, 2, 7]));
-        for odd in ["W/\"3\"", "3", "\"03\"", "\"x\"", "", "\"-1\"", "\"99999999999999999999\""] {
+        for coding in CODINGS {
+            assert_eq!(tags(&[&coded(&etag(3), coding).unwrap()]), Some(vec![3]), "{coding}");
+        }
+        for odd in [
+            "W/\"3\"",
+            "3",
+            "\"03\"",
+            "\"x\"",
+            "",
+            "\"-1\"",
+            "\"99999999999999999999\"",
+            "\"3-\"",
+            "\"3-lzma\"",
+            "\"3-gzip-br\"",
+            "\"-gzip\"",
+            "W/\"3-gzip\"",
+        ] {
             assert_eq!(tags(&[odd]), Some(vec![]), "{odd}");
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tiltyard_protocol::Reason;
 
-use crate::auth::Denial;
+use crate::auth::{Denial, Relation};
 use crate::hub::Refusal;
 use crate::limits;
 use crate::records::Exceeded;
@@ -106,9 +106,19 @@ impl ApiError {
         self.0.status
     }
 
-    /// Whether the same request would be refused again: it was understood, and had no effect.
+    /// Whether it is an answer for good: the request was understood, and had no effect. Refused for want of time or room it may
+    /// be asked again.
     pub fn is_final(&self) -> bool {
-        self.0.status.is_client_error()
+        let for_now = matches!(
+            self.0.reason,
+            Reason::RateLimited | Reason::TooManyRequests | Reason::TooManyConnections | Reason::Timeout
+        );
+        self.0.status.is_client_error() && !for_now
+    }
+
+    /// The heads it is answered with, besides those of every answer.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
     }
 
     /// The body it is answered with.
@@ -146,13 +156,13 @@ impl From<Refusal> for ApiError {
             Some(Exceeded { quota, limit, used, .. }) => {
                 let error =
                     error.message(format!("{} ({}: {used} of {limit}).", refusal.reason.message(), quota.name()));
-                let error =
-                    error.with("quota", json!(quota.name())).with("limit", json!(limit)).with("used", json!(used));
-                match refusal.retry_ms {
-                    Some(ms) => error.header(header::RETRY_AFTER, ms.div_ceil(1_000).into()),
-                    None => error,
-                }
+                error.with("quota", json!(quota.name())).with("limit", json!(limit)).with("used", json!(used))
             }
+            None => error,
+        };
+        let error = match refusal.retry_ms {
+            // Whole seconds, and no shorter than it is; none is shorter than one.
+            Some(ms) => error.header(header::RETRY_AFTER, ms.div_ceil(1_000).max(1).into()),
             None => error,
         };
         details.into_iter().fold(error, |error, (name, value)| match value {
@@ -165,8 +175,20 @@ impl From<Refusal> for ApiError {
 impl From<Denial> for ApiError {
     fn from(denial: Denial) -> Self {
         match denial {
-            Denial::Unfit => Self::new(Reason::Unauthorized),
-            Denial::Forbidden => Self::new(Reason::Forbidden),
+            Denial::Role(operation) => {
+                let roles: Vec<&str> = operation.roles().collect();
+                let allowed = format!("Only tokens of these roles may do that: {}.", roles.join(", "));
+                Self::new(Reason::Forbidden).message(allowed).with("roles", json!(roles))
+            }
+            Denial::Scope(scopes) => {
+                let scopes: Vec<&str> = scopes.iter().map(|scope| scope.name()).collect();
+                let needed = format!("The token lacks the scope for that: {}.", scopes.join(" or "));
+                Self::new(Reason::Forbidden).message(needed).with("scopes", json!(scopes))
+            }
+            Denial::Relation(Relation::Creator) => {
+                Self::new(Reason::Forbidden).message("Only whose session it is may do that.")
+            }
+            Denial::Relation(_) => Self::new(Reason::Forbidden),
             Denial::Hidden => Self::new(Reason::NoSession),
         }
     }

@@ -13,16 +13,16 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde_json::{Map, Value};
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::App;
 use super::error::{ApiError, FieldError};
-use super::fields::Fields;
+use super::fields::{BEYOND_DOUBLES, Fields};
 use super::id::parse_uuid;
 use super::rate;
 use crate::auth::Principal;
+use crate::json::Json;
 use crate::limits;
 
 /// The caller, whose bearer token was good.
@@ -33,9 +33,13 @@ pub struct Caller(pub Arc<Principal>);
 #[derive(Debug)]
 pub struct SessionId(pub Uuid);
 
+/// The same where there is more that may have faults: they are named together.
+#[derive(Debug)]
+pub struct NamedId(Option<Uuid>);
+
 /// A JSON merge patch as the body: an object, its nulls included.
 #[derive(Debug)]
-pub struct MergePatch(pub Map<String, Value>);
+pub struct MergePatch(pub Json);
 
 /// The parameters of a query, read one by one. Names the contract does not have are ignored.
 #[derive(Debug)]
@@ -45,7 +49,7 @@ pub struct Parameters {
 }
 
 /// A JSON object as the body.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Body(pub Fields);
 
 /// How a body is packed.
@@ -83,9 +87,42 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let params = RawPathParams::from_request_parts(parts, state).await;
-        let id = params.ok().and_then(|params| params.iter().next().and_then(|(_, text)| parse_uuid(text)));
-        id.map(Self).ok_or_else(|| ApiError::field("session_id", "must be a uuid"))
+        let id = session_id(parts, state).await;
+        id.map(Self).ok_or_else(|| ApiError::field(SESSION_ID, NO_UUID))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedId {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(session_id(parts, state).await))
+    }
+}
+
+const SESSION_ID: &str = "session_id";
+const NO_UUID: &str = "must be a uuid";
+
+async fn session_id<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<Uuid> {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    params.iter().next().and_then(|(_, text)| parse_uuid(text))
+}
+
+impl NamedId {
+    /// The id; where it is none that is a fault of the body, which is to be finished before the id is used.
+    pub fn beside(self, body: &mut Fields) -> Uuid {
+        self.0.unwrap_or_else(|| {
+            body.fault(SESSION_ID, NO_UUID);
+            Uuid::nil()
+        })
+    }
+
+    /// The same with the faults of a query.
+    pub fn beside_query(self, query: &mut Parameters) -> Uuid {
+        self.0.unwrap_or_else(|| {
+            query.faults.push(FieldError { field: SESSION_ID.to_owned(), message: NO_UUID.to_owned() });
+            Uuid::nil()
+        })
     }
 }
 
@@ -120,7 +157,11 @@ impl<S: Send + Sync> FromRequest<S> for MergePatch {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         match parse(request, "application/merge-patch+json").await? {
-            Some(Value::Object(patch)) => Ok(Self(patch)),
+            Some(patch @ Json::Object(_)) => {
+                let fault = |field| FieldError { field, message: BEYOND_DOUBLES.to_owned() };
+                let faults: Vec<FieldError> = patch.beyond_doubles("").into_iter().map(fault).collect();
+                if faults.is_empty() { Ok(Self(patch)) } else { Err(ApiError::invalid(faults)) }
+            }
             Some(_) => Err(ApiError::field("body", "must be an object")),
             None => Err(ApiError::field("body", "is needed")),
         }
@@ -184,7 +225,7 @@ pub(super) async fn read(request: Request) -> Result<Option<Body>, ApiError> {
 }
 
 /// The body as JSON; `None` where there is none.
-async fn parse(request: Request, media_type: &str) -> Result<Option<Value>, ApiError> {
+async fn parse(request: Request, media_type: &str) -> Result<Option<Json>, ApiError> {
     let fits = is_of_type(request.headers(), media_type);
     let unfit = || ApiError::new(Reason::UnsupportedMediaType).message(format!("The body must be {media_type}."));
     let packing = if fits { packing(request.headers()) } else { Err(unfit()) };
@@ -205,7 +246,7 @@ async fn parse(request: Request, media_type: &str) -> Result<Option<Value>, ApiE
         Packing::None => bytes,
         Packing::Gzip => unpack(&bytes)?,
     };
-    serde_json::from_slice(&bytes)
+    Json::parse(&bytes)
         .map(Some)
         .map_err(|error| ApiError::new(Reason::BadRequest).message(format!("The body is not valid JSON: {error}.")))
 }

@@ -2,30 +2,33 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::error::{ApiError, FieldError};
 use super::id::parse_uuid;
+use crate::json::{Json, Members};
 use crate::limits;
 use crate::records::keys::hash;
 
 /// A JSON object being read. Names the contract does not have are ignored, but for those that only the server gives.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fields {
     path: String,
-    members: Map<String, Value>,
+    members: Members,
     faults: Vec<FieldError>,
 }
+
+/// What is said of a number that is too large: the others keep all their digits, this one would be none at most clients.
+pub const BEYOND_DOUBLES: &str = "must be a number below 1.8e308, which is where those end that clients can read";
 
 /// Names a body never has unless it reads them: what they would say is not the caller's to say.
 const RESERVED: [&str; 8] = ["id", "session_id", "owner", "epoch", "version", "node", "creator", "created_at"];
 
 impl Fields {
     /// The members of a body.
-    pub fn of(body: Value) -> Result<Self, ApiError> {
-        match body {
-            Value::Object(members) => Ok(Self { path: String::new(), members, faults: Vec::new() }),
+    pub fn of(body: impl Into<Json>) -> Result<Self, ApiError> {
+        match body.into() {
+            Json::Object(members) => Ok(Self { path: String::new(), members, faults: Vec::new() }),
             _ => Err(ApiError::field("body", "must be an object")),
         }
     }
@@ -74,31 +77,39 @@ impl Fields {
         truth
     }
 
-    pub fn array(&mut self, name: &str) -> Option<Vec<Value>> {
+    pub fn array(&mut self, name: &str) -> Option<Vec<Json>> {
         match self.members.remove(name)? {
-            Value::Array(items) => Some(items),
+            Json::List(items) => Some(items),
             _ => self.bad(name, "must be an array"),
         }
     }
 
-    pub fn object(&mut self, name: &str) -> Option<Map<String, Value>> {
+    pub fn object(&mut self, name: &str) -> Option<Members> {
         match self.members.remove(name)? {
-            Value::Object(members) => Some(members),
+            Json::Object(members) => Some(members),
             _ => self.bad(name, "must be an object"),
         }
     }
 
-    /// A free JSON object as text, without its nulls; `null` members say nothing that an answer could repeat.
+    /// A free JSON object as text: what RFC 7396 makes of it as a patch of nothing. A member that is null is left out; what
+    /// stands in a list stays, nulls and all.
     pub fn document(&mut self, name: &str) -> Option<Box<str>> {
         let members = self.object(name)?;
         self.kept(name, members)
     }
 
     /// [`Fields::document`] of an object that has been read.
-    pub fn kept(&mut self, name: &str, members: Map<String, Value>) -> Option<Box<str>> {
-        let mut document = Value::Object(members);
-        without_nulls(&mut document);
-        let text = document.to_string();
+    pub fn kept(&mut self, name: &str, members: Members) -> Option<Box<str>> {
+        let mut document = Json::EMPTY;
+        document.merge(Json::Object(members));
+        let too_large = document.beyond_doubles(name);
+        if !too_large.is_empty() {
+            for path in too_large {
+                self.fault(&path, BEYOND_DOUBLES);
+            }
+            return None;
+        }
+        let text = document.to_text();
         if text.len() > limits::DOCUMENT_BYTES {
             return self.bad(name, format!("must not have more than {} bytes", limits::DOCUMENT_BYTES));
         }
@@ -108,8 +119,9 @@ impl Fields {
     /// A list of distinct uuids, at most `max` and at least `min`.
     pub fn uuids(&mut self, name: &str, min: usize, max: usize) -> Option<Vec<Uuid>> {
         let items = self.array(name)?;
-        if !(min..=max).contains(&items.len()) {
-            return self.bad(name, format!("must have from {min} to {max} items"));
+        let fits = (min..=max).contains(&items.len());
+        if !fits {
+            self.fault(name, format!("must have from {min} to {max} items"));
         }
         let mut ids = Vec::with_capacity(items.len());
         let mut seen = HashSet::with_capacity(items.len());
@@ -121,16 +133,16 @@ impl Fields {
             }
         }
         // Faults of items are faults of the body: what is returned here is then never used.
-        Some(ids)
+        fits.then_some(ids)
     }
 
     /// A hash of the body as it was given.
     pub fn fingerprint(&self) -> [u8; 16] {
-        hash(&[&Value::Object(self.members.clone()).to_string()])
+        hash(&[&Json::Object(self.members.clone()).to_text()])
     }
 
     /// The members of an object inside a body, to be read in the same way and handed to [`Fields::absorb`].
-    pub fn inside(path: &str, members: Map<String, Value>) -> Self {
+    pub fn inside(path: &str, members: Members) -> Self {
         Self { path: path.to_owned(), members, faults: Vec::new() }
     }
 
@@ -180,24 +192,10 @@ impl Fields {
     }
 }
 
-/// Takes every `null` out of a free object: answers have none.
-pub fn without_nulls(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            members.retain(|_, member| !member.is_null());
-            members.values_mut().for_each(without_nulls);
-        }
-        Value::Array(items) => {
-            items.retain(|item| !item.is_null());
-            items.iter_mut().for_each(without_nulls);
-        }
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Fields, without_nulls};
+    use super::Fields;
+    use crate::json::Json;
     use axum::response::IntoResponse;
     use http_body_util::BodyExt;
     use serde_json::{Value, json};
@@ -242,10 +240,27 @@ mod tests {
         assert!(Fields::of(json!({})).unwrap().finish().is_ok());
     }
 
+    fn kept(text: &str) -> Option<Box<str>> {
+        Fields::of(Json::parse(format!(r#"{{"free":{text}}}"#).as_bytes()).unwrap()).unwrap().document("free")
+    }
+
     #[test]
-    fn nulls_are_taken_out() {
-        let mut value = json!({"a": null, "b": {"c": null, "d": [null, 1, {"e": null}]}});
-        without_nulls(&mut value);
-        assert_eq!(value, json!({"b": {"d": [1, {}]}}));
+    fn of_nulls_only_members_are_left_out() {
+        let given = r#"{"a":null,"b":{"c":null,"d":[null,1,{"e":null}],"f":{"g":null}},"h":[[null]]}"#;
+        assert_eq!(kept(given).as_deref(), Some(r#"{"b":{"d":[null,1,{"e":null}],"f":{}},"h":[[null]]}"#));
+    }
+
+    #[test]
+    fn numbers_stay_as_they_are_or_are_named() {
+        for number in ["117.63331139400017", "18446744073709551616", "-0", "-0.0", "1.50", "1E5", "1e-400", "1e308"] {
+            let text = format!(r#"{{"n":[{number}]}}"#);
+            assert_eq!(kept(&text).as_deref(), Some(text.as_str()));
+        }
+        let body = Json::parse(br#"{"free":{"a":1e5,"b":[0,{"c":-1e309}],"d":2e308}}"#).unwrap();
+        let mut fields = Fields::of(body).unwrap();
+        assert_eq!(fields.document("free"), None);
+        let faults = faults(fields);
+        let named: Vec<&str> = faults.iter().map(|fault| fault.split(' ').next().unwrap()).collect();
+        assert_eq!(named, ["free.b[1].c", "free.d"]);
     }
 }

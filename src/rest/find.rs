@@ -1,5 +1,6 @@
 //! Any session by its id, for a caller who may do something to it: live in an arena or a shard, or kept by the store.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tiltyard_protocol::Reason;
@@ -118,6 +119,14 @@ const fn relation(owns: bool, takes_part: bool) -> Relation {
     }
 }
 
+/// What `viewer` may see of a fight that no shard here can be asked about.
+fn cut(fight: Arc<FightInfo>, viewer: Viewer) -> Arc<FightInfo> {
+    if viewer == Viewer::All || fight.has_ended() {
+        return fight;
+    }
+    Arc::new(Arc::unwrap_or_clone(fight).from_afar(viewer))
+}
+
 /// A refusal to change what lives at `node`.
 fn elsewhere(node: &str) -> ApiError {
     ApiError::new(Reason::SessionElsewhere)
@@ -192,13 +201,34 @@ impl AppState {
         }
     }
 
+    /// Fights that the store has told of, as far as `viewer` may see them, as they are by now: who has them in a shard, or has just
+    /// put one down for the store, knows more.
+    pub async fn as_they_are(
+        &self,
+        viewer: Viewer,
+        fights: impl IntoIterator<Item = Arc<FightInfo>>,
+    ) -> Vec<Arc<FightInfo>> {
+        let mut fights: Vec<Arc<FightInfo>> = fights.into_iter().collect();
+        let live: Vec<Uuid> = fights.iter().filter(|fight| !fight.has_ended()).map(|fight| fight.id).collect();
+        // A shard that does not answer is as good as one of another node.
+        let live = self.hub.read_many(viewer, &live).await.unwrap_or_default();
+        let mut live: HashMap<Uuid, FightInfo> = live.into_iter().map(|fight| (fight.id, fight)).collect();
+        for fight in &mut fights {
+            if fight.has_ended() {
+                continue;
+            }
+            let known = live.remove(&fight.id).map(Arc::new);
+            let put_down = || self.records.book().get(fight.id).map(|fight| cut(fight, viewer));
+            *fight = known.or_else(put_down).unwrap_or_else(|| cut(Arc::clone(fight), viewer));
+        }
+        fights
+    }
+
     /// What the store says of a session, as far as `viewer` may see it.
     pub fn afar(&self, Owned { kept, node }: Owned, viewer: Viewer) -> Found {
         let kept = match kept {
-            Kept::Fight(fight) if viewer != Viewer::All && !fight.has_ended() => {
-                Kept::Fight(Arc::new(Arc::unwrap_or_clone(fight).from_afar(viewer)))
-            }
-            kept => kept,
+            Kept::Fight(fight) => Kept::Fight(cut(fight, viewer)),
+            kept @ Kept::Record(_) => kept,
         };
         Found { kept, resident: false, node: (*node != *self.records.node()).then_some(node) }
     }

@@ -1,5 +1,7 @@
 //! `Idempotency-Key` of a request, and the first answer given again.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +12,9 @@ use uuid::Uuid;
 use super::AppState;
 use super::conditions::etag;
 use super::error::ApiError;
+use super::fields::Fields;
 use crate::auth::Principal;
+use crate::limits;
 use crate::records::keys::Begun;
 use crate::store::KeyAnswer;
 
@@ -25,7 +29,17 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 pub struct Key(pub Begun);
 
 impl Key {
-    /// Begins a request, if it has a key. Keys of different callers and operations are different keys.
+    /// Notes what is wrong with a key among the faults of the body that came with it.
+    pub fn check(headers: &HeaderMap, body: &mut Fields) {
+        let keys: Vec<&HeaderValue> = headers.get_all(KEY).iter().collect();
+        let is_sane =
+            |key: &&HeaderValue| (1..=128).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
+        if keys.len() > 1 || !keys.iter().all(is_sane) {
+            body.fault("Idempotency-Key", "must be 1 to 128 visible ASCII characters, given once");
+        }
+    }
+
+    /// Begins a request, if it has a key, which has been found good. Keys of different callers and operations are different keys.
     pub async fn begin(
         app: &AppState,
         caller: &Principal,
@@ -33,12 +47,7 @@ impl Key {
         headers: &HeaderMap,
         fingerprint: [u8; 16],
     ) -> Result<Option<Self>, ApiError> {
-        let mut keys = headers.get_all(KEY).iter();
-        let Some(key) = keys.next() else { return Ok(None) };
-        let sane = (1..=128).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
-        if !sane || keys.next().is_some() {
-            return Err(ApiError::field("Idempotency-Key", "must be 1 to 128 visible ASCII characters, given once"));
-        }
+        let Some(key) = headers.get(KEY) else { return Ok(None) };
         let owner = caller.owner().to_string();
         let of = [owner.as_str(), operation, key.to_str().unwrap_or_default()];
         let begun =
@@ -47,8 +56,24 @@ impl Key {
     }
 }
 
-/// The first answer again.
-pub fn replayed(base: &str, answer: KeyAnswer) -> Result<Response, ApiError> {
+/// Does what has been begun to its end, whoever still waits for it: a client that has gone away is answered when it asks
+/// again.
+pub async fn finished<T: Send + 'static>(
+    app: &AppState,
+    work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::time::timeout(Duration::from_millis(limits::SHARD_ANSWER_MS), app.tasks.spawn(work)).await {
+        Ok(done) => done.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "a request with an idempotency key panicked");
+            Err(Reason::Internal.into())
+        }),
+        // It goes on.
+        Err(_elapsed) => Err(Reason::Timeout.into()),
+    }
+}
+
+/// The first answer again; what it created is under `path`.
+pub fn replayed(base: &str, path: &str, answer: KeyAnswer) -> Result<Response, ApiError> {
     let body: Value = serde_json::from_str(&answer.body).map_err(|_| Reason::Internal)?;
     let status = StatusCode::from_u16(answer.status).map_err(|_| Reason::Internal)?;
     let mut response =
@@ -64,7 +89,7 @@ pub fn replayed(base: &str, answer: KeyAnswer) -> Result<Response, ApiError> {
     if status == StatusCode::CREATED
         && let Some(id) = body["session_id"].as_str()
     {
-        put(header::LOCATION, format!("{base}/sessions/{id}"));
+        put(header::LOCATION, format!("{base}{path}/{id}"));
     }
     Ok(response)
 }

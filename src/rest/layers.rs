@@ -29,6 +29,7 @@ use uuid::{Builder, Uuid};
 
 use super::App;
 use super::accept_encoding;
+use super::conditions::coded;
 use super::error::ApiError;
 use super::extract::BASES;
 use super::packed::Final;
@@ -134,8 +135,10 @@ impl Front {
             return Box::pin(async move { never_fails(dressed.oneshot(request).await) }).await;
         }
         let dressed = compression().layer(dressed);
-        Box::pin(async move { never_fails(dressed.oneshot(request).await.map(|response| response.map(Body::new))) })
-            .await
+        let answer = async move { never_fails(dressed.oneshot(request).await.map(|response| response.map(Body::new))) };
+        let mut response = Box::pin(answer).await;
+        tag_what_was_packed(&mut response);
+        response
     }
 
     /// Answers with an error that did not come from the router, to a page of this origin, too.
@@ -217,6 +220,19 @@ fn cors(allowed: &[String]) -> Option<CorsLayer> {
 /// The fastest level of each encoding: answers are made anew each time, and what is worth more effort is small anyway.
 fn compression() -> CompressionLayer<Worthwhile> {
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Worthwhile)
+}
+
+/// An answer that was packed on its way is not the bytes that its tag names.
+fn tag_what_was_packed(response: &mut Response) {
+    let headers = response.headers();
+    if response.extensions().get::<Final>().is_some() {
+        return;
+    }
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let tag = text(header::CONTENT_ENCODING).zip(text(header::ETAG)).and_then(|(coding, tag)| coded(tag, coding));
+    if let Some(Ok(tag)) = tag.map(HeaderValue::try_from) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
 }
 
 /// Text of some length, for callers who are counted one by one. What is short costs more than it saves, what is very long holds up

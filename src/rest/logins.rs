@@ -12,7 +12,7 @@ use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::extract::{Body, Caller, SessionId};
+use super::extract::{Body, Caller, NamedId, SessionId};
 use super::find::Found;
 use super::rate::Anybody;
 use super::shapes::Tokens;
@@ -51,11 +51,12 @@ pub fn tokens(app: &AppState, record: &Record) -> Option<Tokens> {
 /// The first answer to a creation again; that of a login with tokens made anew, for none are kept.
 pub fn replayed(app: &AppState, base: &str, id: Uuid, mut answer: KeyAnswer) -> Result<Response, ApiError> {
     if let Some(tokens) = app.records.live(id).and_then(|record| tokens(app, &record)) {
-        let mut body: Value = serde_json::from_str(&answer.body).map_err(|_| Reason::Internal)?;
-        body["tokens"] = serde_json::to_value(tokens).map_err(|_| Reason::Internal)?;
-        answer.body = body.to_string();
+        let tokens = serde_json::to_string(&tokens).map_err(|_| Reason::Internal)?;
+        // Put in as text: what else the answer has stays as it was given.
+        let open = answer.body.strip_suffix('}').ok_or(Reason::Internal)?;
+        answer.body = format!(r#"{open},"tokens":{tokens}}}"#);
     }
-    idempotency::replayed(base, answer)
+    idempotency::replayed(base, "/sessions", answer)
 }
 
 /// A sign of life of a player or a login.
@@ -80,9 +81,10 @@ pub async fn heartbeat(
 pub async fn refresh(
     State(app): State<App>,
     _counted: Anybody,
-    SessionId(id): SessionId,
+    id: NamedId,
     Body(mut body): Body,
 ) -> Result<Response, ApiError> {
+    let id = id.beside(&mut body);
     let token = body.text("refresh_token", "a string", |text| Some(text.to_owned()));
     let token = body.need("refresh_token", token);
     body.finish()?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::cursor;
 use super::error::ApiError;
-use super::extract::{Caller, Parameters, SessionId};
+use super::extract::{Caller, NamedId, Parameters};
 use super::find::Found;
 use super::sessions::counted;
 use super::shapes::SessionLogEntry;
@@ -30,9 +30,10 @@ pub struct LogPage {
 pub async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
     mut query: Parameters,
 ) -> Result<Response, ApiError> {
+    let id = id.beside_query(&mut query);
     let before = query.named("cursor", "a cursor that this log has returned", cursor::read_no);
     let limit = query.limit(100, 20);
     query.finish()?;

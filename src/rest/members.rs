@@ -6,8 +6,8 @@ use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::App;
-use super::error::ApiError;
-use super::extract::{Body, Caller, SessionId};
+use super::error::{ApiError, FieldError};
+use super::extract::{Body, Caller, NamedId};
 use super::find::Found;
 use super::id::parse_uuid;
 use super::sessions::{self, changed, settled};
@@ -19,15 +19,14 @@ use crate::store::Kind;
 pub async fn join(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
     body: Option<Body>,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::JoinSession)?;
-    let mut named = None;
-    if let Some(Body(mut body)) = body {
-        named = body.uuid("player_id");
-        body.finish()?;
-    }
+    let Body(mut body) = body.unwrap_or_default();
+    let id = id.beside(&mut body);
+    let named = body.uuid("player_id");
+    body.finish()?;
     let found = app.find(&caller, Operation::JoinSession, id).await?;
     // Of sessions that nobody joins only those know who have to do with them.
     let joinable = matches!(found.kind(), Kind::Custom | Kind::Combat);
@@ -57,17 +56,24 @@ pub async fn join(
     Ok(sessions::answer(&app, &joined))
 }
 
-/// Takes a member out of a custom session: players themselves, owners and services anybody.
+/// Takes a member out of a custom session, paused or not: players themselves, owners and services anybody but the owner.
 pub async fn leave(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
     params: RawPathParams,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::LeaveSession)?;
-    let player: Option<Uuid> =
-        params.iter().find(|(name, _)| *name == "player_id").and_then(|(_, text)| parse_uuid(text));
-    let player = player.ok_or_else(|| ApiError::field("player_id", "must be a uuid"))?;
+    let mut faults = Vec::new();
+    let [id, player] = ["session_id", "player_id"].map(|field| {
+        let id: Option<Uuid> = params.iter().find(|(name, _)| *name == field).and_then(|(_, text)| parse_uuid(text));
+        id.unwrap_or_else(|| {
+            faults.push(FieldError { field: field.to_owned(), message: "must be a uuid".to_owned() });
+            Uuid::nil()
+        })
+    });
+    if !faults.is_empty() {
+        return Err(ApiError::invalid(faults));
+    }
     let found = app.find(&caller, Operation::LeaveSession, id).await?;
     if caller.player().is_some_and(|own| own != player) && found.relation(&caller) != Relation::Creator {
         return Err(ApiError::new(Reason::Forbidden).message("Only the owner takes others out of a session."));
@@ -77,6 +83,10 @@ pub async fn leave(
     }
     if found.status().is_end() {
         return Err(Reason::SessionEnded.into());
+    }
+    if found.clone().record()?.player == player {
+        let stays = "The owner is a member as long as the session lives; it can end the session instead.";
+        return Err(ApiError::new(Reason::InvalidTransition).message(stays));
     }
     let left = changed(app.records.change(Kind::Custom, Change::Leave { id, player }).await?)?;
     Ok(sessions::answer(&app, &left))

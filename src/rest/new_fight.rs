@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use tiltyard_combat::{Difficulty, RuleError, Rules, Ruleset};
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
@@ -12,6 +11,7 @@ use super::fields::Fields;
 use super::id::parse_uuid;
 use crate::auth::Principal;
 use crate::hub::{Mode, NewFight};
+use crate::json::Members;
 use crate::limits;
 use crate::rules::{DEFAULT, Library};
 
@@ -86,11 +86,8 @@ impl Asked {
         let lacks = matches!(of_mode, Some(None)).then(|| lacks(ruleset.as_deref()));
         // Without rules to start from, the request's own are checked all the same.
         let before = of_mode.flatten().unwrap_or_default();
-        let (most, mut rules) = (before.actions_per_second, numbers(settings, before));
-        if self.by_player && most > 0 && !(1..=most).contains(&rules.actions_per_second) {
-            let bound = format!("must be from 1 to {most} in a player's request: the ruleset's own is the most");
-            settings.fault("rules.actions_per_second", bound);
-        }
+        let most = Some(before.actions_per_second).filter(|&most| self.by_player && most > 0);
+        let mut rules = numbers(settings, before, most);
         let least = self.participants.as_ref().map_or(1, Vec::len);
         let seats = settings.whole("seats", least as u64, limits::PARTICIPANTS as u64);
         let seats = u8::try_from(seats.unwrap_or(least as u64)).expect("within range");
@@ -144,7 +141,7 @@ fn teams(settings: &mut Fields, participants: &[Uuid], mode: Mode) -> Vec<u8> {
     }
     for (number, list) in (0_u8..).zip(&lists) {
         let path = format!("teams[{number}]");
-        let Some(members) = list.as_array().filter(|members| !members.is_empty()) else {
+        let Some(members) = list.as_list().filter(|members| !members.is_empty()) else {
             settings.fault(&path, "must be an array of players, at least one");
             continue;
         };
@@ -163,19 +160,27 @@ fn teams(settings: &mut Fields, participants: &[Uuid], mode: Mode) -> Vec<u8> {
     teams.into_iter().flatten().collect()
 }
 
-/// The rules with the request's own numbers.
-fn numbers(settings: &mut Fields, mut rules: Rules) -> Rules {
+/// The rules with the request's own numbers; `most` actions a second are all that a player may ask for.
+fn numbers(settings: &mut Fields, mut rules: Rules, most: Option<u32>) -> Rules {
     if let Some(seconds) = settings.whole("max_duration", 60, 3600) {
         rules.max_duration_ms = u32::try_from(seconds).expect("within range") * 1000;
     }
     if let Some(named) = settings.object("rules") {
-        apply(settings, &mut rules, &named);
+        apply(settings, &mut rules, &named, most);
     }
     rules
 }
 
-fn apply(fields: &mut Fields, rules: &mut Rules, named: &Map<String, Value>) {
+fn apply(fields: &mut Fields, rules: &mut Rules, named: &Members, most: Option<u32>) {
     for (name, value) in named {
+        // Of the bounds of a setting those are told that hold for the caller.
+        if let Some(most) = most.filter(|_| name == "actions_per_second")
+            && !value.as_u64().is_some_and(|value| (1..=u64::from(most)).contains(&value))
+        {
+            let bound = format!("must be a whole number from 1 to {most}, which is the ruleset's own");
+            fields.fault(&format!("rules.{name}"), bound);
+            continue;
+        }
         // As in a ruleset's file, what is 0 or 1 may be written as what it means.
         let flag = value.as_bool().filter(|_| Rules::is_flag(name)).map(u64::from);
         match rules.set(name, flag.or_else(|| value.as_u64())) {
@@ -273,9 +278,13 @@ mod tests {
             let by_service = of(Role::Service("games".into()), rules).map(|fight| fight.rules.actions_per_second);
             assert_eq!(by_service, Some(asked), "who runs the games decides");
         }
-        let settings = json!({"rules": {"actions_per_second": 0}});
-        let body = json!({"mode": "pvp", "participants": [PLAYER], "settings": settings});
-        assert_eq!(faults(body), ["settings.rules.actions_per_second"]);
+        for bad in [json!(0), json!(-1), json!(most + 1), json!(2.5), json!("7"), json!(true)] {
+            let settings = json!({"rules": {"actions_per_second": bad}});
+            let body = json!({"mode": "pvp", "participants": [PLAYER], "settings": settings});
+            assert_eq!(faults(body.clone()), ["settings.rules.actions_per_second"]);
+            let error = format!("{:?}", parse(body).unwrap_err());
+            assert!(error.contains(&format!("from 1 to {most}")), "the range is the caller's own: {error}");
+        }
     }
 
     #[test]

@@ -40,11 +40,13 @@ pub fn new_session(
     let given = body.object("settings");
     let settings = given.clone().and_then(|members| body.kept("settings", members));
     let mut read = Fields::inside("settings", given.unwrap_or_default());
-    let (Some(kind), Some(player)) = (kind, player) else {
-        // At least one of them is a fault; those of settings depend on the type.
+    let Some(kind) = kind else {
+        // The faults of settings depend on the type.
         body.finish()?;
         return Err(Reason::ValidationFailed.into());
     };
+    // Where it is a fault, what is made with this one is thrown away, and only other faults are found.
+    let player = player.unwrap_or_default();
     let owner = caller.player();
     if kind == Kind::Combat {
         let fight = new_fight::from_settings(&mut read, owner, player, library);

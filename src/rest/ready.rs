@@ -4,11 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use tiltyard_protocol::Reason;
-use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
-use super::extract::{Body, Caller, SessionId};
+use super::extract::{Body, Caller, NamedId};
 use super::sessions::counted_as;
 use super::shapes::CombatSessionState;
 use crate::auth::Operation;
@@ -18,15 +17,14 @@ use crate::records::Kept;
 pub async fn ready(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(session): SessionId,
+    session: NamedId,
     body: Option<Body>,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::Ready)?;
-    let mut named: Option<Uuid> = None;
-    if let Some(Body(mut body)) = body {
-        named = body.uuid("player_id");
-        body.finish()?;
-    }
+    let Body(mut body) = body.unwrap_or_default();
+    let session = session.beside(&mut body);
+    let named = body.uuid("player_id");
+    body.finish()?;
     let Kept::Fight(fight) = app.find(&caller, Operation::Ready, session).await?.kept else {
         return Err(Reason::WrongType.into());
     };

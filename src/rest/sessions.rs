@@ -1,6 +1,8 @@
 //! `/sessions` and `/sessions/{session_id}`: sessions of every type in the generic view - created, listed, read, updated,
 //! terminated.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,10 +13,10 @@ use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::App;
-use super::conditional::not_modified;
+use super::conditional::not_modified_in_any_coding;
 use super::conditions::{etag, expected};
 use super::error::ApiError;
-use super::extract::{Base, Body, Caller, Parameters, SessionId};
+use super::extract::{Base, Body, Caller, NamedId, Parameters};
 use super::find::Found;
 use super::idempotency::{self, Key};
 use super::new_session::{NewSession, new_session};
@@ -24,7 +26,7 @@ use crate::analytics::Series;
 use crate::auth::Operation;
 use crate::hub::Control;
 use crate::limits;
-use crate::records::{self, Change, Kept, Owned, Update, now};
+use crate::records::{self, Change, Kept, Owned, Update, fights, now};
 use crate::store::{Filter, KeyAnswer, Kind, Status};
 
 /// Creates a session of any type.
@@ -33,18 +35,19 @@ pub async fn create(
     Caller(caller): Caller,
     Base(base): Base,
     headers: HeaderMap,
-    Body(body): Body,
+    Body(mut body): Body,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::CreateSession)?;
     let fingerprint = body.fingerprint();
+    Key::check(&headers, &mut body);
     let asked = new_session(body, &caller, Uuid::now_v7(), now(), &app.library)?;
     let key = Key::begin(&app, &caller, "createSession", &headers, fingerprint).await?;
     let found = match (asked, key) {
         (NewSession::Fight(asked), key) => {
-            let generic = |fight: &crate::hub::FightInfo, node: &str| json(&Session::of_fight(fight, node));
+            let generic: combat::AnswerOf = |fight, node| json(&Session::of_fight(fight, node));
             match Box::pin(combat::create_once(&app, &caller, *asked, key, generic)).await? {
                 combat::Created::Now(fight) => Found::from(*fight),
-                combat::Created::Before(answer) => return idempotency::replayed(base, answer),
+                combat::Created::Before(answer) => return idempotency::replayed(base, "/sessions", answer),
             }
         }
         (NewSession::Record(mut asked), key) => {
@@ -123,7 +126,16 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
     let page = app.records.store().list(&filter).await.map_err(crate::hub::Refusal::from)?;
     let mut found = Vec::with_capacity(page.sessions.len());
     let last = page.sessions.last().map(|row| row.id);
+    let combat = page.sessions.iter().filter(|row| row.kind == Kind::Combat);
+    let combat = combat.map(fights::of).collect::<Result<Vec<_>, _>>().map_err(crate::hub::Refusal::from)?;
+    let combat = app.as_they_are(caller.viewer(), combat.into_iter().map(Arc::new)).await;
+    let mut combat = combat.into_iter();
     for row in page.sessions {
+        if row.kind == Kind::Combat {
+            let node = (*row.node != *app.records.node()).then(|| row.node.as_str().into());
+            found.extend(combat.next().map(|fight| Found { kept: Kept::Fight(fight), resident: false, node }));
+            continue;
+        }
         if app.records.is_doubtful(row.id) && app.records.live(row.id).is_none() {
             continue;
         }
@@ -136,6 +148,8 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
         let kept = Kept::of(row, now()).map_err(crate::hub::Refusal::from)?;
         found.push(app.afar(Owned { kept, node }, caller.viewer()));
     }
+    // A fight may have got another status since the store was told of it.
+    found.retain(|found| filter.status.is_none_or(|status| found.status() == status));
     let sessions = found.iter().map(|found| found.session(app.records.node()));
     let answer = SessionListResponse {
         sessions: sessions.collect(),
@@ -150,10 +164,11 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
 pub async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
     headers: HeaderMap,
     mut query: Parameters,
 ) -> Result<Response, ApiError> {
+    let id = id.beside_query(&mut query);
     let (logs, stats) = (query.flag("include_logs"), query.flag("include_stats"));
     query.finish()?;
     let found = app.find(&caller, Operation::ReadSession, id).await?;
@@ -161,7 +176,11 @@ pub async fn read(
     // Logs and statistics change without the version.
     // So do presence and expiry, and what a fight does by itself.
     let said_by_version = found.kind() == Kind::Custom || found.has_ended();
-    if said_by_version && !logs && !stats && not_modified(&headers, &tag) {
+    if said_by_version
+        && !logs
+        && !stats
+        && let Some(tag) = not_modified_in_any_coding(&headers, &tag)
+    {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     let mut session = found.session(app.records.node());
@@ -193,11 +212,12 @@ pub async fn read(
 pub async fn update(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
     headers: HeaderMap,
     Body(mut body): Body,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::UpdateSession)?;
+    let id = id.beside(&mut body);
     let status = body.text("status", "active, paused, completed or terminated", Status::named);
     let expected = expected(&headers, body.whole("version", 0, u64::MAX));
     let metadata = body.document("metadata");
@@ -229,23 +249,21 @@ pub async fn update(
 pub async fn terminate(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
     headers: HeaderMap,
     body: Option<Body>,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::TerminateSession)?;
-    let (mut reason, mut force) = (None, false);
-    if let Some(Body(mut body)) = body {
-        let short = |text: &str| {
-            let fits = text.chars().count() <= limits::REASON_CHARS && !text.chars().any(char::is_control);
-            fits.then(|| Box::from(text))
-        };
-        let expected =
-            format!("a string of at most {} characters, none of them a control character", limits::REASON_CHARS);
-        reason = body.text("reason", &expected, short);
-        force = body.boolean("force").unwrap_or_default();
-        body.finish()?;
-    }
+    let Body(mut body) = body.unwrap_or_default();
+    let id = id.beside(&mut body);
+    let short = |text: &str| {
+        let fits = text.chars().count() <= limits::REASON_CHARS && !text.chars().any(char::is_control);
+        fits.then(|| Box::from(text))
+    };
+    let wanted = format!("a string of at most {} characters, none of them a control character", limits::REASON_CHARS);
+    let reason: Option<Box<str>> = body.text("reason", &wanted, short);
+    let force = body.boolean("force").unwrap_or_default();
+    body.finish()?;
     let found = app.find(&caller, Operation::TerminateSession, id).await?;
     let expected = expected(&headers, None);
     if !found.resident || (found.status().is_end() && found.kind() != Kind::Combat) {

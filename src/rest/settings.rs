@@ -1,9 +1,8 @@
 //! A session's settings when they are changed: some say how the session works, and stay as they were when it was created.
 
-use serde_json::{Map, Value};
-
 use super::fields::Fields;
 use super::find::Found;
+use crate::json::{Json, Members};
 use crate::records::Kept;
 use crate::store::Kind;
 
@@ -19,12 +18,12 @@ const fn fixed(kind: Kind) -> &'static [&'static str] {
 
 /// The settings a session has after an update to `given`: these, and the fixed ones as they were. To give a fixed one
 /// another value is a fault of the body.
-pub fn changed(body: &mut Fields, mut given: Map<String, Value>, found: &Found) -> Option<Box<str>> {
+pub fn changed(body: &mut Fields, mut given: Members, found: &Found) -> Option<Box<str>> {
     let text = match &found.kept {
         Kept::Record(record) => record.settings.as_deref().unwrap_or_default(),
         Kept::Fight(fight) => fight.settings.as_str(),
     };
-    let current: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+    let current = Json::parse(text.as_bytes()).ok().and_then(Json::into_object).unwrap_or_default();
     for name in fixed(found.kind()) {
         match (given.get(*name), current.get(*name)) {
             (Some(new), old) if Some(new) != old => {
@@ -42,6 +41,7 @@ pub fn changed(body: &mut Fields, mut given: Map<String, Value>, found: &Found) 
 #[cfg(test)]
 mod tests {
     use super::changed;
+    use crate::json::Json;
     use crate::records::{Body, Presence, Record};
     use crate::rest::fields::Fields;
     use crate::rest::find::Found;
@@ -49,13 +49,12 @@ mod tests {
     use std::sync::Arc;
     use uuid::Uuid;
 
-    #[expect(clippy::needless_pass_by_value)] // So that calls are short.
     fn after(given: Value) -> Option<Value> {
         let body = Body::Player(Presence { heartbeat_ms: 1, reconnect_ms: 1 });
         let mut record = Record::new(Uuid::now_v7(), Uuid::nil(), body, 0);
         record.settings = Some(r#"{"heartbeat_seconds":9,"theme":"dark"}"#.into());
         let mut fields = Fields::of(json!({})).unwrap();
-        let text = changed(&mut fields, given.as_object().unwrap().clone(), &Found::from(Arc::new(record)));
+        let text = changed(&mut fields, Json::from(given).into_object().unwrap(), &Found::from(Arc::new(record)));
         fields.finish().ok()?;
         serde_json::from_str(&text?).ok()
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use tiltyard_combat::{ParticipantStatus, PhaseName, Point, SessionStatus};
+use tiltyard_combat::{EndReason, ParticipantStatus, PhaseName, Point};
 use uuid::Uuid;
 
 use super::scenery::CombatEnvironment;
@@ -36,8 +36,11 @@ pub struct CombatSession {
     started_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<Timestamp>,
+    /// Why it has ended, from when its result is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    settings: Option<Value>,
+    end_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<Box<RawValue>>,
     stats: CombatSessionStats,
     version: u64,
 }
@@ -186,13 +189,14 @@ impl CombatSession {
         Self {
             session_id: fight.id,
             mode: fight.mode,
-            status: status(fight.status),
+            status: fight.own_status().name(),
             participants: fight.participants.iter().map(CombatParticipant::of).collect(),
             seats: fight.seats,
             ruleset: fight.ruleset.clone(),
             created_at: Timestamp(fight.created_at),
             started_at: fight.started_at.map(Timestamp),
             ended_at: fight.ended_at.map(Timestamp),
+            end_reason: fight.end_reason.map(EndReason::name),
             settings: settings(fight),
             stats: CombatSessionStats {
                 duration_seconds: fight.active_ms / 1000,
@@ -239,7 +243,7 @@ impl CombatSessionState {
         Self {
             session_id: fight.id,
             phase: phase(fight.phase),
-            status: status(fight.status),
+            status: fight.own_status().name(),
             time_remaining: fight.remaining_ms.div_ceil(1000),
             participants: fight.participants.iter().map(CombatParticipant::of).collect(),
             environment: world.environment.as_ref().map(|environment| CombatEnvironment::of(environment, fight)),
@@ -300,7 +304,7 @@ impl<'a> Session<'a> {
             created_at: Timestamp(fight.created_at),
             updated_at: Timestamp(fight.updated_at),
             ended_at: fight.ended_at.map(Timestamp),
-            end_reason: fight.end_reason.map(tiltyard_combat::EndReason::name),
+            end_reason: fight.end_reason.map(EndReason::name),
             expires_at: None,
             absolute_expires_at: None,
             presence: None,
@@ -391,16 +395,6 @@ fn raw(text: &str) -> Option<&RawValue> {
     serde_json::from_str(text).ok()
 }
 
-const fn status(status: SessionStatus) -> &'static str {
-    match status {
-        SessionStatus::Initializing => "initializing",
-        SessionStatus::Active => "active",
-        SessionStatus::Paused => "paused",
-        SessionStatus::Completed => "completed",
-        SessionStatus::Terminated => "terminated",
-    }
-}
-
 const fn phase(phase: PhaseName) -> &'static str {
     match phase {
         PhaseName::Preparation => "preparation",
@@ -419,6 +413,6 @@ pub const fn participant_status(status: ParticipantStatus) -> &'static str {
 }
 
 /// The settings as they were given. Only what has been an object comes out of the log as one.
-fn settings(fight: &FightInfo) -> Option<Value> {
-    serde_json::from_str(&fight.settings).ok()
+fn settings(fight: &FightInfo) -> Option<Box<RawValue>> {
+    RawValue::from_string(fight.settings.clone()).ok()
 }

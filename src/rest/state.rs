@@ -5,11 +5,10 @@ use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
 use tiltyard_protocol::Reason;
 
 use super::App;
-use super::conditional::not_modified;
+use super::conditional::not_modified_in_any_coding;
 use super::conditions::{etag, expected};
 use super::error::ApiError;
 use super::extract::{Caller, MergePatch, SessionId};
@@ -29,13 +28,13 @@ pub async fn read(
     let tag = etag(found.version());
     let record = found.clone().record()?;
     let response = answer(&record)?;
-    if not_modified(&headers, &tag) {
+    if let Some(tag) = not_modified_in_any_coding(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     Ok(counted(&found, response))
 }
 
-/// Merges a patch into the state, as RFC 7386 says.
+/// Merges a patch into the state, as RFC 7396 says.
 pub async fn patch(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -51,7 +50,7 @@ pub async fn patch(
         return Err(Reason::SessionEnded.into());
     }
     let expected = expected(&headers, None);
-    let change = Change::Patch { id, expected, patch: Value::Object(patch) };
+    let change = Change::Patch { id, expected, patch };
     let found = changed(app.records.change(Kind::Custom, change).await?)?;
     let record = found.clone().record()?;
     Ok(counted(&found, answer(&record)?))

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::App;
 use super::AppState;
 use super::error::ApiError;
-use super::extract::{Body, Caller, SessionId};
+use super::extract::{Body, Caller, NamedId};
 use super::rate::Sender;
 use super::shapes::Timestamp;
 use crate::auth::outstanding::GivenUp;
@@ -31,17 +31,16 @@ pub struct Ticket {
 pub async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(session): SessionId,
+    session: NamedId,
     Sender(address): Sender,
     headers: HeaderMap,
     body: Option<Body>,
 ) -> Result<(StatusCode, Json<Ticket>), ApiError> {
     caller.may(Operation::MintTicket)?;
-    let mut named = None;
-    if let Some(Body(mut body)) = body {
-        named = body.uuid("player_id");
-        body.finish()?;
-    }
+    let Body(mut body) = body.unwrap_or_default();
+    let session = session.beside(&mut body);
+    let named = body.uuid("player_id");
+    body.finish()?;
     let seats = app.seats(&caller, Operation::MintTicket, session, named).await?;
     let (player, has_seat) = match (caller.player(), named) {
         (Some(own), Some(other)) if own != other => {

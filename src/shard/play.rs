@@ -362,6 +362,8 @@ impl Worker {
         info.phase = tiltyard_combat::PhaseName::Finished;
         info.end_reason = Some(tiltyard_combat::EndReason::Failed);
         info.ended_at = Some(self.clock.wall_time());
+        info.updated_at = self.clock.wall_time();
+        info.version += 1;
         // Told with all else that the turn has changed, when it is in the log.
         self.failed.push((info, session.recording().broken_off()));
         self.dismiss(&session, key, CloseCode::Internal);

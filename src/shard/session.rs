@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use slotmap::new_key_type;
 use smallvec::SmallVec;
 use tiltyard_combat::replay::Loss;
-use tiltyard_combat::{Answer, Event, Fight, Input, SessionStatus, Setup, Slot, Step};
+use tiltyard_combat::{Answer, EndReason, Event, Fight, Input, PhaseName, SessionStatus, Setup, Slot, Step};
 use tiltyard_protocol::view::player_word;
 use uuid::Uuid;
 
@@ -250,7 +250,7 @@ impl Session {
     /// Gives the fight one input at host time `at` and notes what it changed around it. Everything that changes a session goes
     /// through here, live and from the log alike.
     pub fn handle_input(&mut self, at: u64, wall: u64, input: Input, step: &mut Step) -> Answer {
-        let before = *self.fight.totals();
+        let (before, course) = (*self.fight.totals(), self.course());
         let answer = self.fight.handle(at, input, step);
         self.facts.recorder.note(at, input, &self.fight);
         let added = self.fight.totals().since(before);
@@ -263,7 +263,7 @@ impl Session {
             fog.note_action(&self.fight, slot, added);
         }
         let control = matches!(input, Input::Pause | Input::Resume | Input::Complete | Input::Terminate { .. });
-        if control && answer.is_ok() {
+        if (control && answer.is_ok()) || self.course() != course {
             self.facts.version += 1;
         }
         if matches!(input, Input::Complete | Input::Terminate { .. }) && answer.is_ok() {
@@ -346,6 +346,14 @@ impl Session {
         if let Some(fog) = &mut facts.fog {
             fog.note_open(wall);
         }
+    }
+
+    /// What its version changes with besides what is changed by hand: where the fight is in its course, why it has ended, and
+    /// how many take part. Hits, scores and who is connected are its sequence's affair.
+    fn course(&self) -> (SessionStatus, PhaseName, Option<EndReason>, u8, usize, usize) {
+        let (fight, life) = (&self.fight, self.fight.lifecycle());
+        let seats = (fight.seats_taken(), fight.given_up().len());
+        (life.status(), life.phase(), life.end(), fight.rounds().over(), seats.0, seats.1)
     }
 
     /// What the store has to be told of when it changes: version, status, how many take part, and how many seats have changed

@@ -36,9 +36,12 @@ impl Fight {
         let allowed = Allowance::per_second(self.rules.actions_per_second)?;
         let participant = self.player(slot)?;
         let wait = participant.actions.left(host_now, allowed).err()?;
+        // That nobody acts now is said before that this one has acted too often.
+        if let Err(refusal) = self.lifecycle.expect_fighting() {
+            return Some(refusal);
+        }
         let raises = participant.conduct.quiet_until(Flag::Rate) <= self.time_at(host_now);
-        let told = raises && self.lifecycle.expect_fighting().is_ok();
-        (!told).then(|| self.limited(host_now, wait))
+        (!raises).then(|| self.limited(host_now, wait))
     }
 
     fn limited(&self, host_now: Millis, wait: Millis) -> Refusal {

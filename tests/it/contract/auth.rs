@@ -123,7 +123,7 @@ async fn all_of_a_players_are_revoked_at_once(case: Case) {
     let sessions = [case.create("auth", player).await, case.create("auth", player).await];
     let other = case.create("auth", Uuid::new_v4()).await;
     let body = json!({ "player_id": player });
-    case.post("/tokens/revocations", &body).by(&tokens(&sessions[0]).access).expect(401).await;
+    case.post("/tokens/revocations", &body).by(&tokens(&sessions[0]).access).refused(403, "forbidden").await;
     let revoked = case.post("/tokens/revocations", &body).expect(200).await;
     assert_eq!(revoked.body["revoked"], 2);
     for session in &sessions {

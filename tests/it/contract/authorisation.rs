@@ -8,7 +8,7 @@ use super::case::Case;
 use super::reply::Reply;
 
 /// A cell has a sign for a foreign session, one the caller takes part in, and its own: `+` admitted, whatever comes of it,
-/// `-` forbidden (403), `?` hidden (404), `x` as good as no token (401), `!` not well-formed when this caller says it (400), `.` not a case there is.
+/// `-` forbidden (403), `?` hidden (404), `x` without a token (401), `!` not well-formed when this caller says it (400), `.` not a case there is.
 const OF_SESSIONS: &str = "
     operation             guest  player noscope read   write  ops    stats  admin  nobody
     combat GET            ?++    ?++    ---     +++    ---    ---    ---    +++    xxx
@@ -50,10 +50,10 @@ const OF_NONE: &str = "
     fight                 --     !+     --      --     ++     --     --     ++     xx
     list                  +      +      -       +      -      -      -      +      x
     fights                +      +      -       +      -      -      -      +      x
-    analytics             x      x      x       -      -      -      +      +      x
-    metrics               x      x      x       -      -      +      -      +      x
-    revoke                x      x      x       -      +      -      -      +      x
-    arena                 +      +      -       x      x      x      x      x      x
+    analytics             -      -      -       -      -      -      +      +      x
+    metrics               -      -      -       -      -      +      -      +      x
+    revoke                -      -      -       -      +      -      -      +      x
+    arena                 +      +      -       -      -      -      -      -      x
     health                +      +      +       +      +      +      +      +      +
     openapi               +      +      +       +      +      +      +      +      +
 ";
@@ -92,6 +92,37 @@ async fn every_cell_about_a_session(case: Case) {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+async fn who_is_forbidden_is_told_what_is_lacking(case: Case) {
+    let session = case.create("custom", Uuid::new_v4()).await;
+    let details = |reply: &Reply, name: &str| {
+        assert_eq!((reply.status, reply.reason()), (403, "forbidden"), "{}: {}", reply.line, reply.body);
+        let names = &reply.body["details"][name];
+        let names: Vec<&str> = names.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert!(names.iter().all(|name| reply.text("message").contains(name)), "{}", reply.body);
+        names.join(" ")
+    };
+    for (operation, column, scopes) in
+        [("GET", "write", "sessions:read"), ("PUT", "read", "sessions:write"), ("DELETE", "guest", "play")]
+    {
+        let (player, token) = caller(&case, column);
+        let reply = to_session(&case, operation, &session, player, token.as_deref()).await;
+        assert_eq!(details(&reply, "scopes"), scopes, "{operation} by {column}");
+    }
+    for (row, column, name, lacking) in [
+        ("analytics", "write", "scopes", "analytics:read"),
+        ("list", "noscope", "scopes", "play play:arena"),
+        ("analytics", "player", "roles", "service admin"),
+        ("metrics", "player", "roles", "service admin"),
+        ("revoke", "guest", "roles", "service admin"),
+        ("create:auth", "player", "roles", "service admin"),
+        ("arena", "write", "roles", "player"),
+    ] {
+        let (player, token) = caller(&case, column);
+        let reply = to_none(&case, row, player, token.as_deref()).await;
+        assert_eq!(details(&reply, name), lacking, "{row} by {column}");
+    }
 }
 
 async fn every_cell_about_none(case: Case) {
@@ -208,4 +239,4 @@ async fn to_none(case: &Case, row: &str, whom: Uuid, token: Option<&str>) -> Rep
     }
 }
 
-on_both_stores!(every_cell_about_a_session, every_cell_about_none);
+on_both_stores!(every_cell_about_a_session, every_cell_about_none, who_is_forbidden_is_told_what_is_lacking);

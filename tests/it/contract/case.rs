@@ -139,6 +139,12 @@ impl Ask {
         self
     }
 
+    /// With a body of this media type.
+    pub fn text(mut self, media_type: &str, body: &str) -> Self {
+        self.request = self.request.header("content-type", media_type).body(body.to_owned());
+        self
+    }
+
     /// Sends it and fails the test where the status is another.
     pub async fn expect(self, status: u16) -> Reply {
         let reply = self.await;
@@ -163,8 +169,7 @@ impl Ask {
         let bytes = soon(response.bytes()).await.unwrap();
         let other = status == 200 && other_form(&self.line).is_some();
         let body = if bytes.is_empty() || other { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
-        let file = if other { bytes.to_vec() } else { Vec::new() };
-        let reply = Reply { line: self.line, status, headers, body, file };
+        let reply = Reply { line: self.line, status, headers, body, file: bytes.to_vec() };
         reply.keeps_what_every_answer_promises();
         reply
     }

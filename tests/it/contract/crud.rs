@@ -4,6 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::case::{Case, TYPES, new};
+use super::reply::Reply;
 
 async fn every_type_lives_from_create_to_delete(case: Case) {
     for kind in TYPES {
@@ -50,6 +51,26 @@ async fn every_base_path_is_the_same_service(case: Case) {
     assert_eq!(case.get(&format!("/v1/session/sessions?player_id={player}")).expect(200).await.body["total_count"], 3);
 }
 
+async fn where_it_is_said_to_be_is_what_was_answered(case: Case) {
+    let player = Uuid::new_v4();
+    for base in ["", "/v1/session"] {
+        for (path, body) in [
+            ("/combat/sessions", json!({ "mode": "pvp", "participants": [player] })),
+            ("/sessions", json!({ "type": "combat", "player_id": player })),
+            ("/sessions", json!({ "type": "custom", "player_id": player })),
+        ] {
+            let ask = || case.post(&format!("{base}{path}"), &body).header("idempotency-key", &format!("{base}{body}"));
+            let (made, again) = (ask().expect(201).await, ask().expect(201).await);
+            let location = made.header("location").unwrap();
+            assert_eq!(location, format!("{base}{path}/{}", made.id()));
+            assert_eq!(again.header("location").as_ref(), Some(&location));
+            let read = case.get(&location).expect(200).await;
+            let names = |reply: &Reply| reply.body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            assert_eq!(names(&read), names(&made), "{location}");
+        }
+    }
+}
+
 async fn what_is_not_there_is_not_found(case: Case) {
     let id = Uuid::now_v7();
     for path in ["", "/logs", "/state"] {
@@ -80,6 +101,7 @@ async fn settings_have_their_defaults_and_keep_names_of_the_callers_own(case: Ca
 on_both_stores!(
     every_type_lives_from_create_to_delete,
     every_base_path_is_the_same_service,
+    where_it_is_said_to_be_is_what_was_answered,
     what_is_not_there_is_not_found,
     settings_have_their_defaults_and_keep_names_of_the_callers_own,
 );

@@ -13,7 +13,7 @@ async fn state(case: &Case, session: &Reply) -> Reply {
     case.get(&session.path("/state")).expect(200).await
 }
 
-/// The examples of RFC 7386, each tried on a member of the state.
+/// The examples of RFC 7396, each tried on a member of the state.
 async fn patches_merge_as_the_rfc_says(mut case: Case) {
     let session = case.create("custom", Uuid::new_v4()).await;
     assert_eq!(state(&case, &session).await.body, json!({}));
@@ -143,6 +143,24 @@ async fn members_come_and_go(case: Case) {
     assert_eq!(listed.body["total_count"], 0, "who has left takes part no more");
 }
 
+async fn a_pause_holds_nobody_and_the_owner_stays(case: Case) {
+    let [owner, ann, bob] = [(); 3].map(|()| Uuid::new_v4());
+    let session = case.create_with("custom", owner, json!({ "members": [ann] })).await;
+    case.put(&session.path(""), &json!({ "status": "paused" })).expect(200).await;
+    let leave = |player: Uuid| case.delete(&session.path(&format!("/members/{player}")));
+    case.post(&session.path("/members"), &json!({ "player_id": bob })).refused(409, "paused").await;
+    case.patch(&session, &json!({ "n": 1 })).refused(409, "paused").await;
+    let left = leave(ann).by(&case.node.player(ann)).expect(200).await;
+    assert_eq!((left.status_of_session(), left.list("members").len()), ("paused", 1));
+    for token in [case.node.player(owner), case.service.clone()] {
+        leave(owner).by(&token).refused(409, "invalid_transition").await;
+    }
+    let listed = case.get("/sessions").by(&case.node.player(owner)).expect(200).await;
+    assert_eq!(listed.list("sessions")[0]["members"][0]["player_id"], owner.to_string());
+    let faults = case.delete("/sessions/a/members/b").refused(400, "validation_failed").await;
+    assert_eq!(faults.fields(), ["session_id", "player_id"]);
+}
+
 async fn of_32_who_join_at_once_no_more_than_fit_get_in(case: Case) {
     let session = case.create_with("custom", Uuid::new_v4(), json!({ "max_members": 9 })).await;
     let before = session.body["members"].as_array().map_or(0, Vec::len);
@@ -161,5 +179,6 @@ on_both_stores!(
     a_state_has_a_bound,
     what_has_ended_or_is_of_another_type_has_no_state_to_change,
     members_come_and_go,
+    a_pause_holds_nobody_and_the_owner_stays,
     of_32_who_join_at_once_no_more_than_fit_get_in,
 );

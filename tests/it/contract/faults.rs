@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::case::{Case, new};
+use super::reply::Reply;
 
 async fn bodies_of_create(case: Case) {
     let player = Uuid::new_v4();
@@ -155,4 +156,61 @@ async fn named(case: &Case, method: Method, path: &str, body: Option<&Value>, fi
     assert!(reply.fields().contains(&field), "{} {body:?}: {field} is not named: {}", reply.line, reply.body);
 }
 
-on_both_stores!(bodies_of_create, parameters, ids_and_bodies_of_the_rest);
+async fn every_fault_is_named_at_once(case: Case) {
+    let fields = |reply: &Reply| {
+        let mut fields: Vec<String> = reply.fields().iter().map(|field| (*field).to_owned()).collect();
+        fields.sort();
+        fields
+    };
+    let player = Uuid::new_v4();
+    let settings = json!({ "ttl_seconds": 1, "members": ["x", 7], "max_members": 0 });
+    let body = json!({ "type": "custom", "player_id": "bob", "metadata": 7, "version": 1, "settings": settings });
+    let refused = case.post("/sessions", &body).header("idempotency-key", "a b").expect(400).await;
+    let all = ["Idempotency-Key", "metadata", "player_id", "settings.max_members", "settings.members[0]"];
+    assert_eq!(fields(&refused), [&all[..], &["settings.members[1]", "settings.ttl_seconds", "version"]].concat());
+
+    let settings = json!({ "difficulty": "odd", "max_duration": 1, "rules": { "helth": 1, "health": 0 }, "seats": 0 });
+    let body = json!({ "mode": "custom", "participants": ["x", player, player], "settings": settings });
+    let refused = case.post("/combat/sessions", &body).header("idempotency-key", "").expect(400).await;
+    let all = ["Idempotency-Key", "mode", "participants[0]", "participants[2]", "settings.difficulty"];
+    let more = ["settings.max_duration", "settings.rules.health", "settings.rules.helth", "settings.seats"];
+    assert_eq!(fields(&refused), [&all[..], &more].concat());
+
+    let fight = case.fight(&[player, Uuid::new_v4()]).await;
+    let actions = format!("/combat/sessions/{}/actions", fight.id());
+    let parameters = json!({ "ability": "none such", "cover": 255, "body_part": "nose" });
+    let body = json!({
+        "action_type": "ability", "player_id": player, "target_id": 3, "timestamp": "now", "parameters": parameters
+    });
+    let refused = case.post(&actions, &body).header("idempotency-key", "a b").expect(400).await;
+    let all = ["Idempotency-Key", "parameters.ability", "parameters.body_part", "parameters.cover"];
+    assert_eq!(fields(&refused), [&all[..], &["target_id", "timestamp"]].concat());
+
+    let session = case.create("custom", player).await;
+    let body =
+        json!({ "status": "gone", "version": "x", "metadata": [], "settings": { "ttl_seconds": 5 }, "owner": 1 });
+    let refused = case.put(&session.path(""), &body).expect(400).await;
+    assert_eq!(fields(&refused), ["metadata", "owner", "settings.ttl_seconds", "status", "version"]);
+    for (method, path, body, fault) in [
+        (Method::PUT, "", json!({ "status": "gone" }), "status"),
+        (Method::DELETE, "", json!({ "force": 1 }), "force"),
+        (Method::POST, "/members", json!({ "player_id": 1 }), "player_id"),
+        (Method::POST, "/tickets", json!({ "player_id": 1 }), "player_id"),
+        (Method::POST, "/refresh", json!({}), "refresh_token"),
+        (Method::GET, "?include_logs=x", json!({}), "include_logs"),
+        (Method::GET, "/logs?limit=x", json!({}), "limit"),
+    ] {
+        let refused = case.ask(method, &format!("/sessions/bob{path}")).json(&body).expect(400).await;
+        let mut both = ["session_id", fault];
+        both.sort_unstable();
+        assert_eq!(fields(&refused), both, "{}", refused.line);
+    }
+    let body = json!({ "action_type": "dance", "player_id": player });
+    let refused = case.post("/combat/sessions/bob/actions", &body).expect(400).await;
+    assert_eq!(fields(&refused), ["action_type", "session_id"]);
+    let lists = "type=x&status=x&player_id=x&limit=0&cursor=x";
+    let refused = case.get(&format!("/sessions?{lists}")).expect(400).await;
+    assert_eq!(fields(&refused), ["cursor", "limit", "player_id", "status", "type"]);
+}
+
+on_both_stores!(bodies_of_create, parameters, ids_and_bodies_of_the_rest, every_fault_is_named_at_once);

@@ -3,13 +3,19 @@
 use std::future::IntoFuture;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use super::case::{Ask, Case, all, new};
 use super::reply::Reply;
+use crate::support::soon;
 
 /// How many repeat at once.
 const REPEATS: usize = 32;
+
+/// Requests whose client is gone before they are answered.
+const KEYS: usize = 40;
 
 fn keyed(ask: Ask, key: &str) -> Ask {
     ask.header("idempotency-key", key)
@@ -128,7 +134,104 @@ async fn a_repeat_after_a_crash_is_known(mut case: Case) {
     assert_eq!(total(&case, player).await, 3);
 }
 
+/// Sends an action with a key and is gone before it is answered.
+async fn send_and_go(case: &Case, path: &str, key: &str, body: &Value) {
+    let host = case.node.url.strip_prefix("http://").unwrap();
+    let body = body.to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nIdempotency-Key: {key}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        case.service,
+        body.len()
+    );
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+}
+
+/// Repeats a request until its first one does not run any more.
+async fn answered(case: &Case, path: &str, key: &str, body: &Value) -> Reply {
+    soon(async {
+        loop {
+            let reply = keyed(case.post(path, body), key).await;
+            if reply.reason() != "idempotency_running" {
+                return reply;
+            }
+        }
+    })
+    .await
+}
+
+async fn what_was_begun_is_finished_whoever_listens(case: Case) {
+    let mut rules = crate::support::plain_rules();
+    rules["health"] = json!(1_000_000);
+    let mut fight = case.node.fight(2, rules).await;
+    fight.begin().await;
+    let body = json!({ "action_type": "attack", "player_id": fight.players[0], "target_id": fight.players[1] });
+    let own = format!("/combat/sessions/{}", fight.id);
+    let path = format!("{own}/actions");
+    for n in 0..KEYS {
+        send_and_go(&case, &path, &format!("gone-{n}"), &body).await;
+        let reply = answered(&case, &path, &format!("gone-{n}"), &body).await;
+        assert_eq!(reply.status, 200, "{n}: {}", reply.body);
+    }
+    let player = Uuid::new_v4();
+    let creation = json!({ "mode": "pvp", "participants": [player] });
+    for n in 0..KEYS / 4 {
+        send_and_go(&case, "/combat/sessions", &format!("made-{n}"), &creation).await;
+        let reply = answered(&case, "/combat/sessions", &format!("made-{n}"), &creation).await;
+        assert_eq!(reply.status, 201, "{n}: {}", reply.body);
+    }
+    let stats = case.get(&own).expect(200).await.body["stats"].clone();
+    assert_eq!(stats["total_actions"], KEYS, "each of them once");
+    assert_eq!(total(&case, player).await, KEYS / 4);
+}
+
+async fn a_refusal_for_want_of_time_is_not_kept(case: Case) {
+    let mut rules = crate::support::plain_rules();
+    rules["actions_per_second"] = json!(1);
+    let mut fight = case.node.fight(2, rules).await;
+    fight.begin().await;
+    let body = json!({ "action_type": "defend", "player_id": fight.players[0] });
+    let path = format!("/combat/sessions/{}/actions", fight.id);
+    let mut n = 0;
+    let limited = soon(async {
+        loop {
+            n += 1;
+            let reply = keyed(case.post(&path, &body), &format!("k-{n}")).await;
+            if reply.reason() == "rate_limited" {
+                return reply;
+            }
+        }
+    })
+    .await;
+    assert_eq!(limited.status, 409);
+    let wait = limited.body["details"]["retry_ms"].as_u64().unwrap();
+    assert_eq!(limited.header("retry-after"), Some(wait.div_ceil(1_000).max(1).to_string()));
+    let done = soon(async {
+        loop {
+            let reply = keyed(case.post(&path, &body), &format!("k-{n}")).await;
+            if reply.reason() != "rate_limited" {
+                return reply;
+            }
+            assert_eq!(reply.header("idempotent-replayed"), None);
+        }
+    })
+    .await;
+    assert_eq!(done.header("idempotent-replayed"), None, "{}", done.body);
+    // What the fight itself refuses is the answer.
+    let paused = case.put(&format!("/sessions/{}", fight.id), &json!({ "status": "paused" })).expect(200).await;
+    for _ in 0..10 {
+        case.post(&path, &body).refused(409, "paused").await;
+    }
+    keyed(case.post(&path, &body), "paused").refused(409, "paused").await;
+    case.put(&paused.path(""), &json!({ "status": "active" })).expect(200).await;
+    let again = keyed(case.post(&path, &body), "paused").refused(409, "paused").await;
+    assert_eq!(again.header("idempotent-replayed").as_deref(), Some("true"));
+}
+
 on_both_stores!(
+    what_was_begun_is_finished_whoever_listens,
+    a_refusal_for_want_of_time_is_not_kept,
     a_repeat_is_answered_as_the_first_was,
     a_key_is_its_callers_own,
     keys_have_a_form,

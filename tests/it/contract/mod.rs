@@ -41,5 +41,6 @@ mod replays;
 pub mod reply;
 mod restart;
 mod transitions;
+mod values;
 mod versions;
 mod who_sees_what;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::case::{Case, TYPES};
 use super::reply::Reply;
+use crate::support::soon;
 
 /// What of a session time alone does not change.
 fn lasting(reply: &Reply) -> HashMap<String, Value> {
@@ -81,4 +82,30 @@ async fn a_fight_that_has_ended_is_remembered(mut case: Case) {
     assert_eq!(listed.ids(), [fight.id]);
 }
 
-on_both_stores!(everything_answered_is_there, a_fight_that_has_ended_is_remembered);
+async fn a_fight_whose_log_is_gone_says_so_in_every_view(mut case: Case) {
+    let fight = case.fight(&[Uuid::new_v4(), Uuid::new_v4()]).await;
+    let before = case.read(&fight).await;
+    case.node.kill();
+    std::fs::remove_dir_all(case.node.data.path().join("log")).unwrap();
+    case.node.start_again();
+    let ended = soon(async {
+        loop {
+            let read = case.read(&fight).await;
+            if read.status_of_session() != "active" {
+                return read;
+            }
+        }
+    })
+    .await;
+    let own = case.get(&format!("/combat{}", fight.path(""))).expect(200).await;
+    for view in [&ended, &own] {
+        assert_eq!((view.status_of_session(), view.text("end_reason")), ("terminated", "failed"), "{}", view.line);
+        assert!(view.version() > before.version() && view.version() == own.version(), "{}", view.line);
+    }
+}
+
+on_both_stores!(
+    everything_answered_is_there,
+    a_fight_that_has_ended_is_remembered,
+    a_fight_whose_log_is_gone_says_so_in_every_view,
+);

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::case::{Case, TYPES, all};
+use super::reply::Reply;
+use crate::support::soon;
 
 /// How many try at once.
 const RIVALS: usize = 32;
@@ -95,7 +97,149 @@ async fn rivals(case: &Case, path: &str, etag: &str, change: impl Fn(usize) -> V
     changed[0].body.clone()
 }
 
+/// A fight whose course a test leads: it begins when all are ready, and one hit decides it.
+async fn led_fight(case: &Case, players: &[Uuid]) -> Reply {
+    let rules = json!({
+        "preparation_ms": 600_000, "cooldown_ms": 600_000, "health": 10, "attack_damage_min": 10, "attack_damage_max": 10,
+        "armor": 0, "attack_interval_ms": 0, "actions_per_second": 0, "arrival_ms": 0,
+    });
+    let settings = json!({ "rules": rules, "seats": players.len() + 1 });
+    let body = json!({ "mode": "pvp", "participants": players, "settings": settings });
+    case.post("/combat/sessions", &body).expect(201).await
+}
+
+async fn a_fight_s_tag_changes_with_its_course(mut case: Case) {
+    let [one, two, three] = [(); 3].map(|()| Uuid::new_v4());
+    let fight = led_fight(&case, &[one, two]).await;
+    let path = fight.path("");
+    let mut known = vec![("created", fight.version())];
+    let note = async |case: &Case, known: &mut Vec<(&'static str, u64)>, what: &'static str| {
+        let now = case.read(&fight).await;
+        let own = case.get(&format!("/combat{path}")).expect(200).await;
+        assert_eq!((own.version(), own.etag()), (now.version(), now.etag()), "{what}");
+        assert!(now.version() > known.last().unwrap().1, "{what} after {known:?}");
+        for (_, version) in &*known {
+            case.get(&path).header("if-none-match", &format!("\"{version}\"")).expect(200).await;
+        }
+        let listed = case.get(&format!("/sessions?player_id={one}")).expect(200).await;
+        assert_eq!(listed.list("sessions")[0]["version"], now.version(), "{what}");
+        known.push((what, now.version()));
+        now
+    };
+    case.post(&fight.path("/members"), &json!({ "player_id": three })).expect(200).await;
+    note(&case, &mut known, "a seat was taken").await;
+    for player in [one, two, three] {
+        case.post(&format!("/combat{path}/ready"), &json!({ "player_id": player })).expect(200).await;
+    }
+    note(&case, &mut known, "it began").await;
+    for status in ["paused", "active"] {
+        case.put(&path, &json!({ "status": status })).expect(200).await;
+        note(&case, &mut known, status).await;
+    }
+    for target in [two, three] {
+        let hit = json!({ "action_type": "attack", "player_id": one, "target_id": target });
+        case.post(&format!("/combat{path}/actions"), &hit).expect(200).await;
+    }
+    let decided = note(&case, &mut known, "it is decided").await;
+    assert_eq!(decided.text("end_reason"), "last_standing");
+    case.delete(&path).json(&json!({ "force": true })).expect(200).await;
+    let ended = note(&case, &mut known, "it ended").await;
+    case.get(&path).header("if-none-match", &ended.etag()).expect(304).await;
+    case.node.crash_and_restart();
+    assert_eq!(case.read(&fight).await.version(), ended.version());
+}
+
+async fn a_fight_has_one_status_wherever_it_is_asked_for(mut case: Case) {
+    for (end, status) in [
+        (None, "terminated"),
+        (Some(json!({ "status": "completed" })), "completed"),
+        (Some(json!({ "status": "paused" })), "paused"),
+    ] {
+        let [one, two] = [(); 2].map(|()| Uuid::new_v4());
+        let fight = led_fight(&case, &[one, two]).await;
+        let path = fight.path("");
+        match &end {
+            // Its result is shown for a while yet.
+            None => case.delete(&path).expect(200).await,
+            Some(end) => case.put(&path, end).expect(200).await,
+        };
+        for _ in 0..2 {
+            let (generic, own) = (case.read(&fight).await, case.get(&format!("/combat{path}")).expect(200).await);
+            let state = case.get(&format!("/combat{path}/state")).expect(200).await;
+            let all = [generic.status_of_session(), own.status_of_session(), state.status_of_session()];
+            assert_eq!(all, [status; 3]);
+            assert_eq!(generic.body["end_reason"], own.body["end_reason"], "{status}");
+            let of_player = case.node.player(one);
+            for listed in ["active", "paused", "completed", "terminated"] {
+                for list in ["/sessions", "/combat/sessions"] {
+                    let list = case.get(&format!("{list}?status={listed}")).by(&of_player).expect(200).await;
+                    let found = list.list("sessions");
+                    assert_eq!(found.len(), usize::from(listed == status), "{}: {}", list.line, list.body);
+                    assert!(found.iter().all(|found| found["status"] == status), "{}", list.body);
+                    assert!(found.iter().all(|found| found["version"] == own.version()), "{}", list.body);
+                }
+            }
+            case.node.crash_and_restart();
+        }
+    }
+}
+
+/// A GET by the service, of which this crate's other client would unpack nothing.
+async fn packed(case: &Case, path: &str, heads: &[(&str, &str)]) -> (u16, Option<String>, String) {
+    let mut ask = reqwest::Client::new().get(format!("{}{path}", case.node.url)).bearer_auth(&case.service);
+    for (name, value) in heads {
+        ask = ask.header(*name, *value);
+    }
+    let answer = soon(ask.send()).await.unwrap();
+    let text = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    (answer.status().as_u16(), text("content-encoding"), text("etag").unwrap())
+}
+
+async fn each_coding_has_a_tag_of_its_own(case: Case) {
+    let session = case.create("custom", Uuid::new_v4()).await;
+    case.patch(&session, &json!({ "text": "x".repeat(4_000) })).expect(200).await;
+    let metadata = json!({ "metadata": { "text": "x".repeat(4_000) } });
+    case.put(&session.path(""), &metadata).expect(200).await;
+    for path in [session.path(""), session.path("/state")] {
+        let plain = case.get(&path).expect(200).await.etag();
+        let mut tags = vec![plain.clone()];
+        for coding in ["gzip", "br", "zstd"] {
+            let (status, used, tag) = packed(&case, &path, &[("accept-encoding", coding)]).await;
+            assert_eq!((status, used.as_deref()), (200, Some(coding)));
+            assert!(
+                tag.starts_with('"') && !tags.contains(&tag),
+                "{coding}: {tag} is the tag of other bytes: {tags:?}"
+            );
+            tags.push(tag);
+        }
+        for tag in &tags {
+            for coding in ["identity", "gzip", "br", "zstd"] {
+                let weak = format!("W/{tag}");
+                for known in [tag, &weak] {
+                    let heads = [("accept-encoding", coding), ("if-none-match", known.as_str())];
+                    let (status, _, same) = packed(&case, &path, &heads).await;
+                    assert_eq!((status, &same), (304, tag), "{coding}");
+                }
+            }
+        }
+        for tag in tags.iter().skip(1) {
+            // Who has read it packed changes it as others do, once.
+            let (_, coding) = tag.trim_matches('"').split_once('-').unwrap();
+            let (_, _, tag) = packed(&case, &path, &[("accept-encoding", coding)]).await;
+            let change = |n: u8| json!({ "metadata": { "n": n, "text": "x".repeat(4_000) } });
+            case.put(&session.path(""), &change(1)).header("if-match", &tag).expect(200).await;
+            let stale = case.put(&session.path(""), &change(2)).header("if-match", &tag);
+            stale.refused(412, "precondition_failed").await;
+            let (status, _, _) = packed(&case, &path, &[("if-none-match", &tag)]).await;
+            assert_eq!(status, 200);
+        }
+    }
+}
+
 on_both_stores!(
+    a_fight_s_tag_changes_with_its_course,
+    a_fight_has_one_status_wherever_it_is_asked_for,
+    each_coding_has_a_tag_of_its_own,
     a_stale_precondition_changes_nothing,
     what_has_not_changed_is_not_sent_again,
     one_of_32_at_the_same_version_changes_a_fight,
