@@ -33,6 +33,7 @@ use crate::shard::{self, ShardConfig, StartError};
 use crate::socket::accept;
 use crate::socket::budget::Allowance;
 use crate::socket::ledger::Ledger;
+use crate::socket::renewal::{self, Renewals};
 use crate::store::{self, OpenError, StoreError};
 
 /// Milliseconds for requests in flight before the shards stop too. They usually need less than one.
@@ -88,7 +89,7 @@ impl Server {
         let listener = accept::listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let metrics = Metrics::new(&config.node);
-        let key = KeyRing::new(own.clone(), config.token_issuers.clone(), metrics.tokens.clone());
+        let key = KeyRing::new(own.clone(), config.dialect(), metrics.tokens.clone());
         let refresher = match config.jwks.clone() {
             Some(from) => {
                 let started = Refresher::start(key.clone(), from.clone(), Pace::default()).await;
@@ -107,7 +108,8 @@ impl Server {
         let live: usize = records.figures().iter().map(|figures| figures.live).sum();
         tracing::info!(sessions = live, elapsed_ms = started.elapsed().as_millis(), "store read");
         records.book().tell(Arc::clone(&counting) as Arc<dyn Witness>);
-        let (hub, shards) = start_shards(&config, &records, &library).await?;
+        let (renewals, handed_in) = renewal::renewals();
+        let (hub, shards) = start_shards(&config, &records, &library, renewals).await?;
         let lobby = Lobby::recall(&hub, records.store()).await;
         let stop_committing = CancellationToken::new();
         let retention_ms = config.retention_days * 24 * 60 * 60 * 1000;
@@ -142,6 +144,7 @@ impl Server {
         }
         let accepting =
             tokio::spawn(accept::run(listener, rest::service(&app), Arc::clone(&app), accept::Doors::new(&config)));
+        tokio::spawn(renewal::run(handed_in, Arc::clone(&app)));
         tokio::spawn(upkeep(Arc::clone(&app)));
         if let Some(refresher) = refresher {
             tokio::spawn(refresher.run(app.draining.clone()));
@@ -192,6 +195,7 @@ async fn start_shards(
     config: &Config,
     records: &Records,
     library: &Arc<Library>,
+    renewals: Renewals,
 ) -> Result<(Hub, Vec<thread::JoinHandle<()>>), ServerError> {
     let (book, library) = (Arc::clone(records.book()), Arc::clone(library));
     let settings = ShardConfig {
@@ -200,6 +204,7 @@ async fn start_shards(
         sync: config.sync,
         accept_loss: config.accept_loss,
         allowance: Allowance::of(config),
+        renewals,
         book,
         library,
     };

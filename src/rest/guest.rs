@@ -1,16 +1,17 @@
-//! `POST /guest`: a player without an account, for trying the arena out.
+//! `POST /guest`: a player without an account, for trying the arena out; and a guest's next token.
 
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
+use super::extract::bearer;
 use super::rate::Anybody;
 use super::shapes::Timestamp;
 use crate::auth::{Audience, Grantee, Scope};
@@ -25,11 +26,17 @@ pub struct Guest {
 }
 
 /// Hands out a token where guests are allowed.
-pub async fn create(State(app): State<App>, _: Anybody) -> Result<(StatusCode, Json<Guest>), ApiError> {
+pub async fn create(
+    State(app): State<App>,
+    _: Anybody,
+    headers: HeaderMap,
+) -> Result<(StatusCode, Json<Guest>), ApiError> {
     if !app.guests {
         return Err(ApiError::new(Reason::Forbidden).message("This server has no guests."));
     }
-    let player_id = Uuid::now_v7();
+    // A guest whose token is still good goes on being who it is.
+    let known = bearer(&headers).and_then(|token| app.authenticate(token)).filter(|caller| caller.guest);
+    let player_id = known.and_then(|caller| caller.player()).unwrap_or_else(Uuid::now_v7);
     let grantee = Grantee {
         audience: Audience::Player,
         subject: player_id.to_string(),

@@ -1,6 +1,7 @@
 //! From bytes on a socket to WebSocket messages and back: [`accept`] the connection, [`upgrade`] it, [`reader`] the
 //! client's frames, [`frame`] ours, [`outbox`] what waits to be written, [`kernel`] what has been and waits all the same,
-//! [`budget`] how much a client may send, [`ledger`] what its player's other connections leave of that.
+//! [`budget`] how much a client may send, [`ledger`] what its player's other connections leave of that, [`renewal`] of its
+//! credentials.
 
 pub mod accept;
 mod bounds;
@@ -11,5 +12,6 @@ pub mod ledger;
 pub mod outbox;
 pub mod patience;
 pub mod reader;
+pub mod renewal;
 pub mod upgrade;
 pub mod visitors;

@@ -37,4 +37,5 @@ mod slow_clients;
 mod stories;
 mod support;
 mod tickets;
+mod token_ends;
 mod wire;
