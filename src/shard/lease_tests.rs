@@ -70,7 +70,7 @@ fn a_new_token_counts_with_its_end_and_its_auth_session() {
     let shard = Shard::start();
     let (id, sid) = (shard.create().id, Uuid::now_v7());
     let mut client = shard.join_for_a_while(id);
-    for token in ["one", "two"] {
+    for token in ["first.token", "second.token"] {
         shard.skip(HALF);
         read_until(&mut client, r#""t":"expiring""#);
         say(&mut client, &format!(r#"{{"t":"renew","d":{{"token":"{token}"}}}}"#));
