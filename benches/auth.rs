@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tiltyard::auth::jwks::{KeySet, Origin};
 use tiltyard::auth::keyring::TokenFigures;
-use tiltyard::auth::{Audience, Grantee, KeyRing, Scope, TokenKey};
+use tiltyard::auth::{Audience, Dialect, Grantee, KeyRing, Scope, TokenKey};
 
 #[path = "../tests/signer/mod.rs"]
 mod signer;
@@ -25,7 +25,7 @@ fn auth(c: &mut Criterion) {
     };
     let (own_token, _) = own.mint(&grantee, Duration::from_hours(1));
     let signers = Signer::public();
-    let ring = KeyRing::new(own, vec![ISSUER.to_owned()], TokenFigures::none());
+    let ring = KeyRing::new(own, Dialect::of(vec![ISSUER.to_owned()]), TokenFigures::none());
     let all = jwks(&signers.each_ref());
     ring.install(KeySet::parse(all.as_bytes(), Origin::File).expect("a JWKS"));
 

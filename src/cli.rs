@@ -10,6 +10,7 @@ use config::ConfigBuilder;
 use config::builder::DefaultState;
 use uuid::Uuid;
 
+use crate::auth::dialect::Meant;
 use crate::auth::{Audience, Grantee, Scope};
 use crate::config::{LogFormat, Switch};
 use crate::limits;
@@ -113,6 +114,15 @@ pub struct Flags {
     /// An issuer (`iss`) whose tokens those keys sign; repeatable
     #[arg(long, value_name = "ISSUER")]
     pub token_issuers: Vec<String>,
+    /// An audience (`aud`) of theirs and whom its tokens are for; a player where nothing is said; repeatable
+    #[arg(long, value_name = "AUD[=player|service|admin]")]
+    pub token_audiences: Vec<Meant>,
+    /// A claim of theirs that names scopes, as a text or a list, `a.b` for one in another; repeatable [default: scope and scp]
+    #[arg(long, value_name = "CLAIM")]
+    pub token_scope_claims: Vec<String>,
+    /// The claim of theirs that says who the player is [default: sub]
+    #[arg(long, value_name = "CLAIM")]
+    pub token_player_claim: Option<String>,
     /// Number of shards, one thread each [default: one per core]
     #[arg(long, value_name = "N")]
     pub shards: Option<u64>,
@@ -209,6 +219,7 @@ impl Flags {
         });
         let rate = |rate: Option<Rate>| rate.map(|rate| rate.to_string());
         let connections = self.connections_per_address.map(|most| most.to_string());
+        let audiences: Vec<String> = self.token_audiences.iter().map(Meant::to_string).collect();
         let proxies: Vec<String> = self.trusted_proxies.iter().map(IpAddr::to_string).collect();
         builder
             .set_override_option("rate_limits", switch)?
@@ -232,6 +243,9 @@ impl Flags {
             .set_override_option("allow_origin", list(&self.allow_origin))?
             .set_override_option("jwks", self.jwks.clone())?
             .set_override_option("token_issuers", list(&self.token_issuers))?
+            .set_override_option("token_audiences", (!audiences.is_empty()).then_some(audiences))?
+            .set_override_option("token_scope_claims", list(&self.token_scope_claims))?
+            .set_override_option("token_player_claim", self.token_player_claim.clone())?
             .set_override_option("shards", self.shards)?
             .set_override_option("sync", self.sync.then_some(true))?
             .set_override_option("log", self.log.clone())?

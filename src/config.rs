@@ -10,6 +10,8 @@ use config::{ConfigBuilder, Environment, File, FileFormat};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::auth::Dialect;
+use crate::auth::dialect::Meant;
 use crate::auth::source::Source;
 use crate::auth::token::ISSUER;
 use crate::cli::Flags;
@@ -42,6 +44,12 @@ pub struct Config {
     pub jwks: Option<Source>,
     /// `iss` of the tokens those keys may have signed.
     pub token_issuers: Vec<String>,
+    /// Audiences in those tokens that stand for one of ours.
+    pub token_audiences: Vec<Meant>,
+    /// Claims in which those tokens name scopes.
+    pub token_scope_claims: Vec<String>,
+    /// The claim in which those tokens say who the player is.
+    pub token_player_claim: String,
     pub shards: usize,
     /// fdatasync the log once per turn.
     pub sync: bool,
@@ -105,7 +113,7 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 28] = [
     "listen",
     "data",
     "rules",
@@ -117,6 +125,9 @@ const KEYS: [&str; 25] = [
     "allow_origin",
     "jwks",
     "token_issuers",
+    "token_audiences",
+    "token_scope_claims",
+    "token_player_claim",
     "shards",
     "sync",
     "retention_days",
@@ -149,6 +160,8 @@ impl Config {
                 .list_separator(",")
                 .with_list_parse_key("allow_origin")
                 .with_list_parse_key("token_issuers")
+                .with_list_parse_key("token_audiences")
+                .with_list_parse_key("token_scope_claims")
                 .with_list_parse_key("trusted_proxies")
                 .source(Some(environment)),
         );
@@ -168,6 +181,16 @@ impl Config {
     /// Whether guests are admitted: only this machine can connect, or the operator said so.
     pub fn guests(&self) -> bool {
         self.allow_guests || self.listen.ip().is_loopback()
+    }
+
+    /// How tokens of others are read.
+    pub fn dialect(&self) -> Dialect {
+        Dialect {
+            issuers: self.token_issuers.clone(),
+            audiences: self.token_audiences.clone(),
+            scope_claims: self.token_scope_claims.clone(),
+            player_claim: self.token_player_claim.clone(),
+        }
     }
 
     fn check(&mut self) -> Result<(), ConfigError> {
@@ -211,7 +234,24 @@ impl Config {
                 return Err(value("allow_origin", &format!("{origin:?} is no origin such as https://game.example")));
             }
         }
-        self.check_issuers().map_err(|problem| value("token_issuers", &problem))
+        self.check_issuers().map_err(|problem| value("token_issuers", &problem))?;
+        let audiences = self.token_audiences.len();
+        if audiences > 0 && self.jwks.is_none() {
+            return Err(value("token_audiences", "without jwks there is no key that could check their tokens"));
+        }
+        if audiences > limits::TOKEN_AUDIENCES {
+            return Err(value("token_audiences", &format!("must be at most {}", limits::TOKEN_AUDIENCES)));
+        }
+        let is_claim = |name: &String| (1..=256).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+        if !is_claim(&self.token_player_claim) {
+            return Err(value("token_player_claim", "must be 1 to 256 visible ASCII characters"));
+        }
+        let claims = &self.token_scope_claims;
+        if !(1..=limits::TOKEN_SCOPE_CLAIMS).contains(&claims.len()) || !claims.iter().all(is_claim) {
+            let problem = format!("must be 1 to {} names of visible ASCII characters", limits::TOKEN_SCOPE_CLAIMS);
+            return Err(value("token_scope_claims", &problem));
+        }
+        Ok(())
     }
 
     fn check_issuers(&self) -> Result<(), String> {
@@ -250,6 +290,9 @@ fn defaults() -> Result<ConfigBuilder<DefaultState>, ConfigError> {
         .set_default("allow_guests", false)?
         .set_default("allow_origin", Vec::<String>::new())?
         .set_default("token_issuers", Vec::<String>::new())?
+        .set_default("token_audiences", Vec::<String>::new())?
+        .set_default("token_scope_claims", Dialect::SCOPE_CLAIMS.map(str::to_owned).to_vec())?
+        .set_default("token_player_claim", Dialect::PLAYER_CLAIM)?
         .set_default("shards", u64::try_from(shards).unwrap_or(1))?
         .set_default("sync", false)?
         .set_default("retention_days", 30)?
@@ -408,6 +451,50 @@ mod tests {
         assert!(error.starts_with("token_issuers: jwks was given") && error.contains("--token-issuers"), "{error}");
         let flags = Flags { token_issuers: vec!["a".into(), "b,c".into()], ..flags };
         assert_eq!(Config::load(&flags, HashMap::new()).unwrap().token_issuers, ["a", "b,c"]);
+    }
+
+    #[test]
+    fn how_others_write_tokens_can_be_set_everywhere() {
+        let load = |env: &[(&str, &str)]| {
+            let usual = [("TILTYARD__JWKS", "jwks.json"), ("TILTYARD__TOKEN_ISSUERS", "a")];
+            Config::load(&Flags::default(), environment(&[&usual[..], env].concat()))
+        };
+        let usual = load(&[]).unwrap().dialect();
+        assert_eq!((usual.player_claim.as_str(), usual.audiences.len()), ("sub", 0));
+        assert_eq!(usual.scope_claims, ["scope", "scp"]);
+        let dialect = load(&[
+            ("TILTYARD__TOKEN_AUDIENCES", "https://game.example,api://ops=service"),
+            ("TILTYARD__TOKEN_SCOPE_CLAIMS", "roles,realm_access.roles"),
+            ("TILTYARD__TOKEN_PLAYER_CLAIM", "oid"),
+        ])
+        .unwrap()
+        .dialect();
+        let audiences: Vec<String> = dialect.audiences.iter().map(ToString::to_string).collect();
+        assert_eq!(audiences, ["https://game.example=player", "api://ops=service"]);
+        assert_eq!((dialect.player_claim.as_str(), dialect.scope_claims.len()), ("oid", 2));
+        let flags = Flags {
+            jwks: Some("jwks.json".into()),
+            token_issuers: vec!["a".into()],
+            token_audiences: vec!["b=admin".parse().unwrap()],
+            token_player_claim: Some("name".into()),
+            ..Flags::default()
+        };
+        let dialect = Config::load(&flags, HashMap::new()).unwrap().dialect();
+        assert!(dialect.audiences[0].to_string() == "b=admin" && dialect.player_claim == "name");
+        let many = |count: usize| (0..count).map(|n| format!("a{n}")).collect::<Vec<_>>().join(",");
+        for (key, value) in [
+            ("TILTYARD__TOKEN_AUDIENCES", "tiltyard:admin".to_owned()),
+            ("TILTYARD__TOKEN_AUDIENCES", "a b".to_owned()),
+            ("TILTYARD__TOKEN_AUDIENCES", many(crate::limits::TOKEN_AUDIENCES + 1)),
+            ("TILTYARD__TOKEN_SCOPE_CLAIMS", many(crate::limits::TOKEN_SCOPE_CLAIMS + 1)),
+            ("TILTYARD__TOKEN_PLAYER_CLAIM", "a b".to_owned()),
+        ] {
+            assert!(load(&[(key, &value)]).is_err(), "{key}={value}");
+        }
+        let alone = environment(&[("TILTYARD__TOKEN_AUDIENCES", "a")]);
+        assert!(
+            Config::load(&Flags::default(), alone).unwrap_err().to_string().starts_with("token_audiences: without")
+        );
     }
 
     #[test]

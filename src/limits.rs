@@ -47,6 +47,18 @@ pub const CONNECTIONS_PER_PLAYER: usize = 16;
 /// pings or not.
 pub const UNJOINED_MS: u64 = 10_000;
 
+/// Milliseconds before the end of its token at which a client is asked for a new one; of a token that has less than twice as much
+/// left when it is shown, half of that. At the end: close 4419.
+pub const TOKEN_ASK_MS: u64 = 60_000;
+
+/// Milliseconds from one hand-in of new credentials to the next of one connection, and how many may come at once: each may cost a
+/// signature's check, some 0.1 ms. Over, or while one is being checked: `too_many_requests`.
+pub const RENEW_EVERY_MS: u64 = 1_000;
+pub const RENEW_BURST: u64 = 4;
+
+/// Credentials that wait to be checked, of all connections together, at 8 KiB. Over: `overloaded`.
+pub const RENEWALS_WAITING: usize = 1_024;
+
 /// Bytes read from a connection that is being closed, so that its answer to our close is seen. Over: nothing more is read.
 pub const CLOSING_BYTES: usize = READ_BYTES;
 
@@ -391,8 +403,20 @@ pub const TOKEN_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;
 /// Bytes of a key's id, in a token's head and in a JWKS. Over: 401, and the key is left out.
 pub const KID_BYTES: usize = 64;
 
-/// Issuers whose tokens are taken. Over: the configuration is refused.
+/// Issuers whose tokens are taken, audiences of theirs, and claims in which they name scopes. Over: the configuration is refused.
 pub const TOKEN_ISSUERS: usize = 32;
+pub const TOKEN_AUDIENCES: usize = 32;
+pub const TOKEN_SCOPE_CLAIMS: usize = 8;
+
+/// Bytes of what an issuer calls a player. Over: 401.
+pub const SUBJECT_BYTES: usize = 256;
+
+/// Milliseconds from one line about refused tokens to the next about the same flaw: anybody can show bad ones. Over: they are counted,
+/// and the next line says how many there were.
+pub const TOKEN_FLAW_TOLD_MS: u64 = 10_000;
+
+/// Bytes of such a line about the token. Over: cut off.
+pub const TOKEN_FLAW_BYTES: usize = 512;
 
 /// Bytes of a JWKS. Over: it is refused and the keys of before stay in use.
 pub const JWKS_BYTES: usize = 64 * 1024;

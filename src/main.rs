@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use tiltyard::auth::TokenKey;
+use tiltyard::auth::{Audience, Scope, TokenKey};
 use tiltyard::cli::{Cli, Command, Flags, ReplayArgs, RulesCommand, TokenArgs};
 use tiltyard::config::Config;
 use tiltyard::ops::{logging, signals::Signals};
@@ -67,8 +67,24 @@ fn token(args: &TokenArgs) -> anyhow::Result<()> {
     let key = TokenKey::open(&config.data)?;
     let (token, _) = key.mint(&grantee, ttl);
     anyhow::ensure!(key.verify(&token).is_some(), "a name is 1 to 128 visible ASCII characters");
+    for scope in grantee.idle_scopes() {
+        eprintln!("tiltyard: {}", idle(scope, grantee.audience));
+    }
     writeln!(std::io::stdout(), "{token}")?;
     Ok(())
+}
+
+/// What there is to say of a scope that does nothing for its token.
+fn idle(scope: Scope, audience: Audience) -> String {
+    let helping: Vec<&str> = Scope::ALL.into_iter().filter(|scope| scope.helps(audience)).map(Scope::name).collect();
+    let (scope, role) = (scope.name(), audience.role());
+    match helping.as_slice() {
+        [] => format!("warning: the scope {scope} does nothing: {role} tokens may do everything without any"),
+        _ => format!(
+            "warning: the scope {scope} does nothing for {role} tokens; for these there are {}",
+            helping.join(", ")
+        ),
+    }
 }
 
 fn rules(command: &RulesCommand) -> anyhow::Result<()> {

@@ -33,6 +33,7 @@ use crate::shard::{self, ShardConfig, StartError};
 use crate::socket::accept;
 use crate::socket::budget::Allowance;
 use crate::socket::ledger::Ledger;
+use crate::socket::renewal::{self, Renewals};
 use crate::store::{self, OpenError, StoreError};
 
 /// Milliseconds for requests in flight before the shards stop too. They usually need less than one.
@@ -90,7 +91,7 @@ impl Server {
         let listener = accept::listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let metrics = Metrics::new(&config.node);
-        let key = KeyRing::new(own.clone(), config.token_issuers.clone(), metrics.tokens.clone());
+        let key = KeyRing::new(own.clone(), config.dialect(), metrics.tokens.clone());
         let refresher = match config.jwks.clone() {
             Some(from) => {
                 let started = Refresher::start(key.clone(), from.clone(), Pace::default()).await;
@@ -109,7 +110,8 @@ impl Server {
         let live: usize = records.figures().iter().map(|figures| figures.live).sum();
         tracing::info!(sessions = live, elapsed_ms = started.elapsed().as_millis(), "store read");
         records.book().tell(Arc::clone(&counting) as Arc<dyn Witness>);
-        let (hub, shards) = start_shards(&config, &records, &library).await?;
+        let (renewals, handed_in) = renewal::renewals();
+        let (hub, shards) = start_shards(&config, &records, &library, renewals).await?;
         let lobby = Lobby::recall(&hub, records.store()).await;
         let stop_committing = CancellationToken::new();
         let retention_ms = config.retention_days * 24 * 60 * 60 * 1000;
@@ -147,6 +149,7 @@ impl Server {
         }
         let accepting = accept::run(listener, rest::service(&app), Arc::clone(&app), accept::Doors::new(&config));
         let accepting = watch::until(app.stopping.clone(), "accepting connections", accepting);
+        watch::until(app.stopping.clone(), "new tokens of sockets", renewal::run(handed_in, Arc::clone(&app)));
         watch::until(app.stopping.clone(), "upkeep", upkeep(Arc::clone(&app)));
         if let Some(refresher) = refresher {
             watch::until(app.stopping.clone(), "keys of others", refresher.run(app.stopping.clone()));
@@ -205,6 +208,7 @@ async fn start_shards(
     config: &Config,
     records: &Records,
     library: &Arc<Library>,
+    renewals: Renewals,
 ) -> Result<(Hub, Vec<thread::JoinHandle<()>>), ServerError> {
     let (book, library) = (Arc::clone(records.book()), Arc::clone(library));
     let settings = ShardConfig {
@@ -213,6 +217,7 @@ async fn start_shards(
         sync: config.sync,
         accept_loss: config.accept_loss,
         allowance: Allowance::of(config),
+        renewals,
         book,
         library,
     };

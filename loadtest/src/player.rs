@@ -132,6 +132,9 @@ impl Player {
             }
             ServerMessage::Left(_) => bail!("`left` came without a `leave`"),
             ServerMessage::Pong(_) => bail!("`pong` came without a `ping`"),
+            // The service's token outlives any run: where it does not, the close at its end is what is told.
+            ServerMessage::Expiring(_) => Ok(Next::Nothing),
+            ServerMessage::Renewed(_) => bail!("`renewed` came without a `renew`"),
         }
     }
 

@@ -17,6 +17,8 @@ pub enum ClientMessage {
     Action(Act),
     /// Ask for the server's clock; answered by `pong` with the same `n`.
     Ping(Ping),
+    /// Hand in new credentials, whose end is the connection's from then on. Answered by `renewed` or `error`.
+    Renew(Renew),
 }
 
 /// Payload of `join`.
@@ -113,4 +115,36 @@ pub enum ActionKind {
 pub struct Ping {
     /// Echoed in the `pong`.
     pub n: u64,
+}
+
+/// Payload of `renew`: one of the two.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renew {
+    /// A bearer token of the connection's player.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// A ticket of the player to the session that the connection's ticket was for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+}
+
+impl Renew {
+    /// With a bearer token.
+    #[must_use]
+    pub const fn token(token: String) -> Self {
+        Self { token: Some(token), ticket: None }
+    }
+
+    /// With a ticket.
+    #[must_use]
+    pub const fn ticket(ticket: String) -> Self {
+        Self { token: None, ticket: Some(ticket) }
+    }
+}
+
+/// Never shows the credentials.
+impl std::fmt::Debug for Renew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Renew").finish_non_exhaustive()
+    }
 }

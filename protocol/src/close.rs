@@ -34,6 +34,8 @@ pub enum CloseCode {
     SessionEnded,
     /// 4413: the client took nothing for too long.
     TooSlow,
+    /// 4419: the token has expired, and no new one was handed in.
+    TokenExpired,
     /// 4429: too many messages.
     RateLimited,
 }
@@ -58,6 +60,7 @@ impl CloseCode {
             Self::Replaced => 4409,
             Self::SessionEnded => 4410,
             Self::TooSlow => 4413,
+            Self::TokenExpired => 4419,
             Self::RateLimited => 4429,
         }
     }
@@ -81,6 +84,7 @@ impl CloseCode {
             Self::Replaced => "replaced by a newer connection",
             Self::SessionEnded => "session ended",
             Self::TooSlow => "client too slow, connect again",
+            Self::TokenExpired => "token expired, connect again with a new one",
             Self::RateLimited => "too many messages",
         }
     }

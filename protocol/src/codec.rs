@@ -110,5 +110,5 @@ fn plain_action(bytes: &[u8]) -> Option<Act> {
 /// Every message type of either side.
 const TYPES: &[&str] = &[
     "join", "leave", "ready", "action", "ping", "joined", "snapshot", "delta", "ack", "refused", "result", "left",
-    "error", "pong",
+    "error", "pong", "renew", "expiring", "renewed",
 ];

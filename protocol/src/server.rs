@@ -31,6 +31,10 @@ pub enum ServerMessage {
     Error(ErrorNotice),
     /// Answer to `ping`.
     Pong(Pong),
+    /// The token the connection lives by ends soon: hand in a new one.
+    Expiring(Expiring),
+    /// Answer to `renew`: the connection lives by the new credentials.
+    Renewed(Renewed),
 }
 
 /// Payload of `joined`.
@@ -506,6 +510,20 @@ pub struct Pong {
     pub n: u64,
     /// The server's wall clock, milliseconds since the Unix epoch.
     pub time: u64,
+}
+
+/// Payload of `expiring`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expiring {
+    /// Milliseconds until the connection is closed with 4419.
+    pub left_ms: u64,
+}
+
+/// Payload of `renewed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewed {
+    /// Milliseconds that the new credentials are good for.
+    pub left_ms: u64,
 }
 
 // serde's `skip_serializing_if` calls with a reference.

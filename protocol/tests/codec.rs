@@ -1,8 +1,9 @@
 //! Both encodings carry every message, and no bytes make a decoder panic.
 
 use proptest::prelude::*;
-use tiltyard_protocol::client::{Join, Leave, Ping, Ready};
-use tiltyard_protocol::{Act, ActionKind, BodyPart, ClientMessage, Encoding, Reason};
+use tiltyard_protocol::client::{Join, Leave, Ping, Ready, Renew};
+use tiltyard_protocol::server::Expiring;
+use tiltyard_protocol::{Act, ActionKind, BodyPart, ClientMessage, Encoding, Reason, ServerMessage};
 use uuid::Uuid;
 
 /// What an action can be aimed at.
@@ -35,6 +36,8 @@ fn message() -> impl Strategy<Value = ClientMessage> {
         any::<u32>().prop_map(|s| ClientMessage::Leave(Leave { s })),
         any::<u32>().prop_map(|s| ClientMessage::Ready(Ready { s })),
         any::<u64>().prop_map(|n| ClientMessage::Ping(Ping { n })),
+        any::<(Option<String>, Option<String>)>()
+            .prop_map(|(token, ticket)| ClientMessage::Renew(Renew { token, ticket })),
         (any::<u32>(), any::<u64>(), kind, act())
             .prop_map(|(s, id, kind, act)| { ClientMessage::Action(Act { s, id, kind, ..act }) }),
     ]
@@ -88,6 +91,12 @@ fn the_names_on_the_wire_stay_what_they_are() {
     bytes.clear();
     Encoding::MsgPack.encode(&ClientMessage::Ping(Ping { n: 1 }), &mut bytes);
     assert_eq!(bytes, b"\x82\xa1t\xa4ping\xa1d\x81\xa1n\x01");
+    bytes.clear();
+    Encoding::Json.encode(&ClientMessage::Renew(Renew::token("a.b.c".to_owned())), &mut bytes);
+    assert_eq!(bytes, br#"{"t":"renew","d":{"token":"a.b.c"}}"#);
+    bytes.clear();
+    Encoding::Json.encode(&ServerMessage::Expiring(Expiring { left_ms: 7 }), &mut bytes);
+    assert_eq!(bytes, br#"{"t":"expiring","d":{"left_ms":7}}"#);
     for reason in Reason::ALL {
         assert_eq!(serde_json::to_string(reason).unwrap(), format!("\"{}\"", reason.name()));
     }

@@ -5,17 +5,21 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use metrics::{Counter, Gauge};
 use moka::sync::Cache;
+use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
+use super::flaw::{Flaw, Told};
 use super::jwks::KeySet;
 use super::token::{Head, Held, Verified, since_epoch};
-use super::{Grantee, Principal, TokenKey};
+use super::{Dialect, Grantee, Principal, TokenKey};
 use crate::limits;
 
 /// Every key that makes a token good. Cheap to clone.
@@ -25,8 +29,8 @@ pub struct KeyRing(Arc<Ring>);
 #[derive(Debug)]
 struct Ring {
     own: TokenKey,
-    /// Who may have issued what an external key has signed.
-    issuers: Vec<String>,
+    /// Who may have issued what an external key has signed, and how they write it.
+    dialect: Dialect,
     /// Held only to take another reference to the set, or to put another set in.
     external: RwLock<Arc<KeySet>>,
     /// The set's generation, to be read without the lock. It is written after the set: what it lets pass was checked with
@@ -37,6 +41,8 @@ struct Ring {
     remembered: Cache<[u8; 32], Remembered>,
     /// Somebody has shown a key's id that is not known.
     unknown_kid: Notify,
+    /// What the log has of refused tokens.
+    told: Told,
     figures: TokenFigures,
 }
 
@@ -59,7 +65,8 @@ pub struct TokenFigures {
     pub changed: Counter,
     pub unchanged: Counter,
     pub failed: Counter,
-    pub refused: Counter,
+    /// By [`Flaw::number`].
+    pub refused: [Counter; Flaw::COUNT],
     pub hits: Counter,
     pub misses: Counter,
 }
@@ -69,24 +76,27 @@ impl TokenFigures {
     pub fn none() -> Self {
         let none = Counter::noop;
         let (changed, unchanged, failed) = (none(), none(), none());
-        Self { keys: Gauge::noop(), changed, unchanged, failed, refused: none(), hits: none(), misses: none() }
+        let refused = std::array::from_fn(|_| none());
+        Self { keys: Gauge::noop(), changed, unchanged, failed, refused, hits: none(), misses: none() }
     }
 }
 
 impl KeyRing {
-    /// The node's own secret, and no external keys yet. These will be taken only for tokens of `issuers`.
-    pub fn new(own: TokenKey, issuers: Vec<String>, figures: TokenFigures) -> Self {
+    /// The node's own secret, and no external keys yet. These will be taken only for tokens of the dialect's
+    /// issuers.
+    pub fn new(own: TokenKey, dialect: Dialect, figures: TokenFigures) -> Self {
         let remembered = Cache::builder()
             .max_capacity(limits::TOKENS_REMEMBERED)
             .time_to_idle(Duration::from_secs(limits::TOKEN_IDLE_SECONDS))
             .build();
         Self(Arc::new(Ring {
             own,
-            issuers,
+            dialect,
             external: RwLock::default(),
             generation: AtomicU64::new(0),
             remembered,
             unknown_kid: Notify::new(),
+            told: Told::default(),
             figures,
         }))
     }
@@ -108,16 +118,51 @@ impl KeyRing {
 
     /// Who the token's bearer is, if the token is good.
     pub fn verify(&self, token: &str) -> Option<Arc<Principal>> {
-        let principal = self.remembered_or_checked(token);
-        if principal.is_none() {
-            self.0.figures.refused.increment(1);
-        }
-        principal
+        self.remembered_or_checked(token).map_err(|flaw| self.refuse(token, &flaw)).ok()
+    }
+
+    /// Counts a token that is not good, and tells of it, but not of every one.
+    pub fn refuse(&self, token: &str, flaw: &Flaw) {
+        let ring = &self.0;
+        ring.figures.refused[flaw.number()].increment(1);
+        let Some(silent) = ring.told.may_tell(flaw, Instant::now()) else { return };
+        let why = self.why(token, flaw);
+        tracing::info!(reason = flaw.name(), ?why, silent, "a token was refused");
+    }
+
+    /// What an operator has to know of it; what the token itself says may be anything.
+    fn why(&self, token: &str, flaw: &Flaw) -> String {
+        let Dialect { issuers, audiences, .. } = &self.0.dialect;
+        let part = |number| unchecked(token, number);
+        let mut why = match flaw {
+            Flaw::Malformed => "no token, too long, or a head that asks for more than a key".to_owned(),
+            Flaw::Algorithm | Flaw::KeyUnknown => {
+                let (kid, alg) = (part(0)["kid"].clone(), part(0)["alg"].clone());
+                format!("kid {kid}, alg {alg}; {} keys of the JWKS are in use", self.external().keys.len())
+            }
+            Flaw::Signature => format!("kid {}, iss {}", part(0)["kid"], part(1)["iss"]),
+            Flaw::Expired | Flaw::NotYet => {
+                let claims = part(1);
+                format!("iss {}, exp {}, nbf {}; now {}", claims["iss"], claims["exp"], claims["nbf"], now())
+            }
+            Flaw::Issuer => format!("iss {}; taken are {issuers:?} for keys of the JWKS", part(1)["iss"]),
+            Flaw::Audience => {
+                let taken: Vec<&str> = audiences.iter().map(|meant| meant.name.as_str()).collect();
+                format!(
+                    "aud {}; taken is one of tiltyard:player, -service and -admin, and of {taken:?}",
+                    part(1)["aud"]
+                )
+            }
+            Flaw::Claim(what) => format!("iss {}: {what}", part(1)["iss"]),
+            Flaw::Login => format!("its auth session {} has ended or is paused", part(1)["sid"]),
+        };
+        why.truncate(why.floor_char_boundary(limits::TOKEN_FLAW_BYTES));
+        why
     }
 
     /// As [`KeyRing::verify`], but looks at nothing that is remembered, remembers nothing and counts nothing.
     pub fn verify_anew(&self, token: &str) -> Option<Principal> {
-        self.check(token, &self.external()).map(|verified| verified.principal)
+        self.check(token, &self.external()).map(|verified| verified.principal).ok()
     }
 
     /// Puts these keys in the place of all external ones, at once. `false` where they are those of before.
@@ -146,16 +191,16 @@ impl KeyRing {
         self.external().keys.len()
     }
 
-    fn remembered_or_checked(&self, token: &str) -> Option<Arc<Principal>> {
+    fn remembered_or_checked(&self, token: &str) -> Result<Arc<Principal>, Flaw> {
         let ring = &self.0;
         if token.len() > limits::TOKEN_BYTES {
-            return None;
+            return Err(Flaw::Malformed);
         }
         let hash = hash(token);
         if let Some(remembered) = ring.remembered.get(&hash) {
             if remembered.is_good(ring.generation.load(Ordering::Acquire), now()) {
                 ring.figures.hits.increment(1);
-                return Some(remembered.principal);
+                return Ok(remembered.principal);
             }
             ring.remembered.invalidate(&hash);
         }
@@ -165,33 +210,38 @@ impl KeyRing {
         let principal = Arc::new(principal);
         let remembered = Remembered { principal: Arc::clone(&principal), until, generation: external.generation };
         ring.remembered.insert(hash, remembered);
-        Some(principal)
+        Ok(principal)
     }
 
     fn external(&self) -> Arc<KeySet> {
         Arc::clone(&self.0.external.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn check(&self, token: &str, external: &KeySet) -> Option<Verified> {
+    fn check(&self, token: &str, external: &KeySet) -> Result<Verified, Flaw> {
+        let ring = &self.0;
         let head = Head::of(token)?;
         let key = if let Some(kid) = &head.kid {
             let key = external.named(kid);
             if key.is_none() && head.algorithm != Algorithm::HS256 {
-                self.0.unknown_kid.notify_one();
+                ring.unknown_kid.notify_one();
             }
-            key?
+            key.ok_or(Flaw::KeyUnknown)?
         } else {
-            if head.algorithm == Algorithm::HS256
-                && let Some(verified) = Verified::of(token, self.0.own.held())
-            {
-                return Some(verified);
+            let mut flaw = Flaw::KeyUnknown;
+            if head.algorithm == Algorithm::HS256 {
+                match Verified::of(token, ring.own.held()) {
+                    Ok(verified) => return Ok(verified),
+                    Err(own) => flaw = own,
+                }
             }
-            external.only(head.algorithm)?
+            external.only(head.algorithm).ok_or(flaw)?
         };
         if key.algorithm != head.algorithm {
-            return None;
+            return Err(Flaw::Algorithm);
         }
-        Verified::of(token, Held { key: &key.checking, algorithm: key.algorithm, issuers: &self.0.issuers })
+        let dialect = &ring.dialect;
+        let (key, algorithm, issuers) = (&key.checking, key.algorithm, &dialect.issuers);
+        Verified::of(token, Held { key, algorithm, issuers, dialect: Some(dialect) })
     }
 }
 
@@ -199,6 +249,14 @@ impl Remembered {
     fn is_good(&self, generation: u64, now: u64) -> bool {
         self.generation == generation && now <= self.until
     }
+}
+
+/// A part of a token as it says itself, whoever wrote it; null where it cannot be read.
+fn unchecked(token: &str, number: usize) -> Value {
+    let part = token.split('.').nth(number).filter(|part| part.len() <= limits::TOKEN_BYTES);
+    let bytes = part.and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let object = bytes.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).ok());
+    object.map(Value::Object).unwrap_or_default()
 }
 
 fn hash(token: &str) -> [u8; 32] {
@@ -220,14 +278,20 @@ mod tests {
     use uuid::Uuid;
 
     use super::{KeyRing, Remembered, TokenFigures, hash, now};
+    use crate::auth::dialect::{Dialect, Meant};
+    use crate::auth::flaw::Flaw;
     use crate::auth::jwks::{KeySet, Origin};
     use crate::auth::signer::{ISSUER, Signer, attacks, claims, jwks};
-    use crate::auth::{Audience, Grantee, Scope, TokenKey};
+    use crate::auth::{Audience, Grantee, Principal, Role, Scope, TokenKey};
     use crate::limits;
 
     fn ring(signers: &[&Signer]) -> KeyRing {
         let own = TokenKey::from_secret(&[1; 32]);
-        let ring = KeyRing::new(own, vec!["https://other.example".to_owned(), ISSUER.to_owned()], TokenFigures::none());
+        let ring = KeyRing::new(
+            own,
+            Dialect::of(vec!["https://other.example".to_owned(), ISSUER.to_owned()]),
+            TokenFigures::none(),
+        );
         install(&ring, signers);
         ring
     }
@@ -261,6 +325,124 @@ mod tests {
             }
         }
         assert!(ring.verify(&own_token(&ring)).is_some(), "and the node's own beside them");
+    }
+
+    /// A ring with this key that takes tokens of ISSUER as the options say.
+    fn speaking(signer: &Signer, audiences: &[&str], scope_claims: &[&str], player_claim: &str) -> KeyRing {
+        let dialect = Dialect {
+            audiences: audiences.iter().map(|text| text.parse::<Meant>().unwrap()).collect(),
+            scope_claims: scope_claims.iter().map(|&name| name.to_owned()).collect(),
+            player_claim: player_claim.to_owned(),
+            ..Dialect::of(vec![ISSUER.to_owned()])
+        };
+        let ring = KeyRing::new(TokenKey::from_secret(&[1; 32]), dialect, TokenFigures::none());
+        install(&ring, &[signer]);
+        ring
+    }
+
+    #[test]
+    fn tokens_of_usual_providers_are_read_as_the_options_say() {
+        let rsa = Signer::rsa("rsa");
+        let player = |principal: Option<Arc<Principal>>| principal.map(|p| (p.player().unwrap(), p.scopes.clone()));
+        let id = Uuid::now_v7();
+        // Keycloak: several audiences, roles in an object, a subject that is a uuid.
+        let ring = speaking(&rsa, &["tiltyard-game"], &["realm_access.roles", "resource_access.game.roles"], "sub");
+        let keycloak = json!({"iss": ISSUER, "aud": ["account", "tiltyard-game"], "sub": id, "exp": now() + 60, "typ": "Bearer",
+            "azp": "game", "sid": id, "scope": "openid profile play", "realm_access": {"roles": ["offline_access", "play"]},
+            "resource_access": {"game": {"roles": ["play:arena"]}, "account": {"roles": ["view-profile"]}}});
+        let both = vec![Scope::Play, Scope::PlayArena];
+        assert_eq!(player(ring.verify(&rsa.sign(&keycloak))), Some((id, both)));
+
+        // Auth0: any text for a subject, scopes as a text, a fraction in no time.
+        let ring = speaking(&rsa, &["https://game.example/api"], &Dialect::SCOPE_CLAIMS, "sub");
+        let auth0 = json!({"iss": ISSUER, "aud": ["https://game.example/api", "https://tenant.example/userinfo"],
+            "sub": "auth0|5f7c8ec7c33c6c004bbafe82", "iat": now(), "exp": now() + 60, "scope": "openid play", "azp": "x"});
+        let (subject, scopes) = player(ring.verify(&rsa.sign(&auth0))).unwrap();
+        assert_eq!((subject.get_version_num(), scopes), (5, vec![Scope::Play]));
+
+        // Azure: its head names the key twice, scopes are in `scp` and roles in a list, the player in a claim of its own.
+        let ring = speaking(&rsa, &["api://game", "api://ops=service"], &["scp", "roles"], "oid");
+        let mut azure = json!({"iss": ISSUER, "aud": "api://game", "sub": "AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ", "oid": id,
+            "exp": now() + 60, "nbf": now() - 1, "scp": "access_as_user play", "roles": ["play:arena"], "ver": "2.0", "tid": id});
+        let head =
+            json!({"typ": "JWT", "alg": "RS256", "x5t": "nOo3ZDrODXEK1jKWhXslHR_KXEg", "kid": "rsa"}).to_string();
+        let (subject, scopes) = player(ring.verify(&rsa.raw(&head, &azure.to_string()))).unwrap();
+        assert_eq!((subject, scopes), (id, vec![Scope::Play, Scope::PlayArena]));
+        azure["aud"] = json!("api://ops");
+        azure["roles"] = json!(["sessions:read"]);
+        let service = ring.verify(&rsa.sign(&azure)).unwrap();
+        assert!(matches!(&service.role, Role::Service(name) if name.starts_with("AAAA")));
+        assert!(service.scopes.contains(&Scope::SessionsRead));
+        azure["aud"] = json!(["api://ops", "api://game"]);
+        assert_eq!(ring.verify(&rsa.sign(&azure)), None, "which of the two?");
+    }
+
+    #[test]
+    fn what_others_may_say_the_own_secret_may_not() {
+        let ring = speaking(&Signer::ed25519("ed"), &["game"], &["roles"], "name");
+        let mut claims = claims();
+        (claims["iss"], claims["roles"]) = (json!("tiltyard"), json!(["play:arena"]));
+        let verify = |claims: &serde_json::Value| ring.verify(&ring.0.own.sign(claims));
+        assert_eq!(verify(&claims).unwrap().scopes, [Scope::Play], "of `scope` alone");
+        claims["sub"] = json!("bob");
+        assert_eq!(verify(&claims), None, "a player is a uuid");
+        claims["sub"] = json!(Uuid::now_v7());
+        claims["aud"] = json!("game");
+        assert_eq!(verify(&claims), None, "another's audience");
+    }
+
+    #[test]
+    fn every_flaw_has_its_name() {
+        let ed = Signer::ed25519("ed");
+        let ring = speaking(&ed, &["game"], &["roles"], "player");
+        let flaw = |token: &str| ring.check(token, &ring.external()).unwrap_err();
+        let good = json!({"iss": ISSUER, "aud": "game", "sub": "x", "player": "bob", "exp": now() + 60});
+        assert!(ring.verify(&ed.sign(&good)).is_some());
+        let with = |name: &str, value: serde_json::Value| {
+            let mut claims = good.clone();
+            claims[name] = value;
+            ed.sign(&claims)
+        };
+        assert_eq!(flaw("x"), Flaw::Malformed);
+        assert_eq!(flaw(&ed.raw(r#"{"alg":"ES256","kid":"ed"}"#, &good.to_string())), Flaw::Algorithm);
+        assert_eq!(flaw(&Signer::ed25519("other").sign(&good)), Flaw::KeyUnknown);
+        assert_eq!(flaw(&Signer::ed25519("ed").sign(&good)), Flaw::Signature);
+        assert_eq!(flaw(&with("exp", json!(now() - 60))), Flaw::Expired);
+        assert_eq!(flaw(&with("nbf", json!(now() + 60))), Flaw::NotYet);
+        assert_eq!(flaw(&with("iss", json!("https://other.example"))), Flaw::Issuer);
+        assert_eq!(flaw(&with("aud", json!("account"))), Flaw::Audience);
+        assert!(matches!(flaw(&with("sub", json!(null))), Flaw::Claim(_)));
+        for (name, value) in [("player", json!(7)), ("player", json!("")), ("roles", json!({}))] {
+            assert!(
+                matches!(flaw(&with(name, value.clone())), Flaw::Claim(why) if why.contains(name)),
+                "{name} {value}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_log_says_of_a_token_names_what_to_change_and_is_bounded() {
+        let ed = Signer::ed25519("ed");
+        let ring = speaking(&ed, &["game"], &["roles"], "player");
+        let mut claims =
+            json!({"iss": "https://login.example/", "aud": ["account"], "sub": "secret-subject", "exp": now() - 60});
+        let token = ed.sign(&claims);
+        for (flaw, named) in [
+            (Flaw::Issuer, "https://login.example/"),
+            (Flaw::Audience, "account"),
+            (Flaw::Audience, "game"),
+            (Flaw::KeyUnknown, r#"kid "ed", alg "EdDSA""#),
+            (Flaw::Expired, "exp"),
+            (Flaw::Claim("missing field `sub`".to_owned()), "missing field `sub`"),
+        ] {
+            let why = ring.why(&token, &flaw);
+            assert!(why.contains(named) && !why.contains("secret-subject"), "{why}");
+        }
+        claims["iss"] = json!("ä".repeat(3_000));
+        assert!(ring.why(&ed.sign(&claims), &Flaw::Issuer).len() <= limits::TOKEN_FLAW_BYTES);
+        for nothing in ["", ".", "..", "a.b.c", &"A".repeat(100_000)] {
+            assert!(ring.why(nothing, &Flaw::Signature).contains("null"), "{nothing:.20}");
+        }
     }
 
     #[test]

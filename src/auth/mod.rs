@@ -1,10 +1,13 @@
 //! Who is calling and what they may do. Credentials are checked here and nowhere else.
 //!
-//! In reading order: [`key`] the node's secret, [`token`] bearer tokens to principals, [`keyring`] all keys that make a
+//! In reading order: [`key`] the node's secret, [`token`] bearer tokens to principals, [`dialect`] how others write them, [`flaw`] what
+//! is wrong with the bad ones, [`keyring`] all keys that make a
 //! token good, [`jwks`] those of others, [`source`] where they come from, [`refresh`] how they stay fresh, [`ticket`]
 //! single-use admission over the WebSocket, [`outstanding`] those not yet used, [`refresh_token`] the way to new tokens of an auth session, [`table`] which role
 //! may do what.
 
+pub mod dialect;
+pub mod flaw;
 pub mod jwks;
 pub mod key;
 pub mod keyring;
@@ -21,10 +24,12 @@ pub mod token;
 pub(crate) mod signer;
 
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use aws_lc_rs::digest;
 use uuid::{Builder, Uuid};
 
+pub use dialect::Dialect;
 pub use key::TokenKey;
 pub use keyring::KeyRing;
 pub use outstanding::Sponsor;
@@ -32,6 +37,8 @@ pub use refresh_token::RefreshToken;
 pub use table::{Denial, Operation, Relation};
 pub use ticket::{Admission, Tickets};
 pub use token::{Audience, Grantee};
+
+use crate::clock;
 
 /// A caller whose token was good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +49,8 @@ pub struct Principal {
     pub guest: bool,
     /// The auth session the token is good as long as; whether it still lives is not known here.
     pub sid: Option<Uuid>,
+    /// When the token ends: milliseconds since the epoch, by the system's clock.
+    pub expires_at: u64,
 }
 
 /// What kind of caller.
@@ -73,6 +82,11 @@ impl Principal {
             Role::Player(id) => Some(id),
             Role::Service(_) | Role::Admin(_) => None,
         }
+    }
+
+    /// When the token ends, in Unix milliseconds of this server's own clock, which nobody sets.
+    pub fn ends_at(&self) -> u64 {
+        clock::now_ms().saturating_add(self.expires_at.saturating_sub(clock::unix_ms(SystemTime::now())))
     }
 
     /// Who a session this caller creates belongs to: the player, or an id derived from the name, the same every time.

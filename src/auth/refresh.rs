@@ -152,13 +152,13 @@ mod tests {
     use crate::auth::signer::serve::{Answer, Served};
     use crate::auth::signer::{ISSUER, Signer, claims, jwks};
     use crate::auth::source::SourceError;
-    use crate::auth::{KeyRing, TokenKey};
+    use crate::auth::{Dialect, KeyRing, TokenKey};
     use crate::limits;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
     fn ring() -> KeyRing {
-        KeyRing::new(TokenKey::from_secret(&[1; 32]), vec![ISSUER.to_owned()], TokenFigures::none())
+        KeyRing::new(TokenKey::from_secret(&[1; 32]), Dialect::of(vec![ISSUER.to_owned()]), TokenFigures::none())
     }
 
     fn takes(ring: &KeyRing, signer: &Signer) -> bool {

@@ -50,13 +50,13 @@ impl RefreshToken {
 mod tests {
     use super::RefreshToken;
     use crate::auth::keyring::TokenFigures;
-    use crate::auth::{Audience, Grantee, KeyRing, TokenKey};
+    use crate::auth::{Audience, Dialect, Grantee, KeyRing, TokenKey};
     use std::time::Duration;
     use uuid::Uuid;
 
     #[test]
     fn are_no_access_tokens_and_the_reverse() {
-        let ring = |secret| KeyRing::new(TokenKey::from_secret(secret), vec![], TokenFigures::none());
+        let ring = |secret| KeyRing::new(TokenKey::from_secret(secret), Dialect::of(vec![]), TokenFigures::none());
         let key = ring(&[7; 32]);
         let token = RefreshToken { session: Uuid::now_v7(), player: Uuid::now_v7(), generation: 4 };
         let text = token.sign(&key, Duration::from_mins(1));

@@ -1,7 +1,7 @@
 //! The authorisation table: which role may do what, to which sessions, with which scopes. The code asks this table, the
 //! test below walks every cell of it.
 
-use super::{Principal, Role, Scope};
+use super::{Audience, Principal, Role, Scope};
 
 /// What can be asked of the server by somebody who must say who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -190,10 +190,24 @@ impl Principal {
     }
 }
 
+impl Scope {
+    /// Whether it lets anybody of that role do something.
+    pub fn helps(self, role: Audience) -> bool {
+        TABLE.iter().any(|row| {
+            let grant = match role {
+                Audience::Player => row.player,
+                Audience::Service => row.service,
+                Audience::Admin => row.admin,
+            };
+            matches!(grant, Any(scopes) | To(_, scopes) if scopes.contains(&self))
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Denial, Operation, Relation, TABLE};
-    use crate::auth::{Principal, Role, Scope};
+    use crate::auth::{Audience, Principal, Role, Scope};
     use std::collections::HashSet;
     use uuid::Uuid;
 
@@ -237,7 +251,16 @@ mod tests {
             "admin" => (Role::Admin("admin".into()), vec![]),
             other => panic!("{other}"),
         };
-        Principal { role, scopes, guest: column == "guest", sid: None }
+        Principal { role, scopes, guest: column == "guest", sid: None, expires_at: u64::MAX }
+    }
+
+    #[test]
+    fn a_scope_helps_those_whose_rows_name_it() {
+        let of = |role| Scope::ALL.into_iter().filter(|scope| scope.helps(role)).collect::<Vec<_>>();
+        assert_eq!(of(Audience::Player), [Scope::Play, Scope::PlayArena]);
+        let service = [Scope::SessionsRead, Scope::SessionsWrite, Scope::OpsRead, Scope::AnalyticsRead];
+        assert_eq!(of(Audience::Service), service);
+        assert_eq!(of(Audience::Admin), [], "it may do everything without");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Admission {
     pub player: Uuid,
     /// The auth session of the token the ticket was asked for with, whose end closes the socket.
     pub sid: Option<Uuid>,
+    /// When that token ends, and the socket with it: Unix milliseconds of this server's own clock.
+    pub expires_at: u64,
 }
 
 /// The tickets that have been minted and not used.
@@ -41,6 +43,8 @@ struct Claims {
     /// The auth session; `sid` is the session the ticket admits to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asid: Option<Uuid>,
+    /// When the token ends it was asked for with.
+    until: u64,
     jti: Uuid,
     exp: u64,
 }
@@ -63,15 +67,16 @@ impl Tickets {
         let jti = Uuid::new_v4();
         let given_up = self.lock().add(hash(jti), admission.player, sponsor, Instant::now());
         let (exp, expires_at) = expiry(Duration::from_millis(limits::TICKET_MS));
-        let Admission { session: sid, player: sub, sid: asid } = admission;
-        let claims = Claims { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub, sid, asid, jti, exp };
+        let Admission { session: sid, player: sub, sid: asid, expires_at: until } = admission;
+        let claims = Claims { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub, sid, asid, until, jti, exp };
         (self.key.sign(&claims), expires_at, given_up)
     }
 
     /// Reads a ticket without using it.
     pub fn read(&self, ticket: &str) -> Option<Presented> {
         let claims: Claims = self.key.check(ticket, &[AUDIENCE])?;
-        let admission = Admission { session: claims.sid, player: claims.sub, sid: claims.asid };
+        let admission =
+            Admission { session: claims.sid, player: claims.sub, sid: claims.asid, expires_at: claims.until };
         Some(Presented { admission, hash: hash(claims.jti) })
     }
 
@@ -114,7 +119,7 @@ mod tests {
     }
 
     fn admission() -> Admission {
-        Admission { session: Uuid::now_v7(), player: Uuid::now_v7(), sid: None }
+        Admission { session: Uuid::now_v7(), player: Uuid::now_v7(), sid: None, expires_at: 7 }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Bearer tokens: JWTs of one of three audiences, held to one key with its one algorithm. Whatever is wrong with one, the
-//! answer is the same `None`.
+//! Bearer tokens: JWTs of one of three audiences, held to one key with its one algorithm. Whatever is wrong with one, its bearer gets
+//! the same answer.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
+use super::dialect::{self, Dialect, Others};
+use super::flaw::Flaw;
 use super::{Principal, Role, Scope, TokenKey};
 use crate::limits;
 use crate::rest::id::parse_uuid;
@@ -45,6 +47,8 @@ pub(super) struct Held<'a> {
     pub algorithm: Algorithm,
     /// Who may have issued what the key has signed.
     pub issuers: &'a [String],
+    /// How those write their tokens; `None` for the node's own secret.
+    pub dialect: Option<&'a Dialect>,
 }
 
 /// What a good token says.
@@ -65,7 +69,6 @@ pub(super) struct Head {
 /// Those that nothing here reads are for their types: one given twice, or of another type, is refused.
 #[derive(Debug, Deserialize)]
 struct Claims {
-    #[expect(dead_code)]
     iss: String,
     aud: OneOrMany,
     sub: String,
@@ -75,11 +78,11 @@ struct Claims {
     #[serde(default)]
     nbf: Option<f64>,
     #[serde(default)]
-    scope: String,
-    #[serde(default)]
     guest: bool,
     #[serde(default, deserialize_with = "given")]
     sid: Option<String>,
+    #[serde(flatten)]
+    others: Others,
 }
 
 /// `aud` is a string or a list of strings.
@@ -90,7 +93,7 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// The fields a token's head may have. Everything else - `jwk`, `jku`, `x5u`, `crit` and what is yet to be invented - would
+/// The fields a token's head may have; `x5t` and its like name the key a second time, and nobody asks them. Everything else - `jwk`, `jku`, `x5u`, `crit` and what is yet to be invented - would
 /// ask for something this server does not do, so it is refused rather than ignored.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,10 +103,17 @@ struct HeadFields {
     typ: Option<String>,
     #[serde(default)]
     kid: Option<String>,
+    #[expect(dead_code)]
+    #[serde(default)]
+    x5t: Option<String>,
+    #[expect(dead_code)]
+    #[serde(default, rename = "x5t#S256")]
+    x5t_s256: Option<String>,
 }
 
 impl Audience {
-    const ALL: [Self; 3] = [Self::Player, Self::Service, Self::Admin];
+    /// Every audience.
+    pub const ALL: [Self; 3] = [Self::Player, Self::Service, Self::Admin];
 
     /// Its name in `aud`.
     pub const fn name(self) -> &'static str {
@@ -113,17 +123,33 @@ impl Audience {
             Self::Admin => "tiltyard:admin",
         }
     }
+
+    /// What its tokens' bearers are called.
+    pub const fn role(self) -> &'static str {
+        match self {
+            Self::Player => "player",
+            Self::Service => "service",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl Grantee {
+    /// Scopes that let nobody of its role do anything.
+    pub fn idle_scopes(&self) -> impl Iterator<Item = Scope> {
+        self.scopes.iter().copied().filter(|scope| !scope.helps(self.audience))
+    }
 }
 
 impl TokenKey {
-    /// Signs a token; also says when it expires.
+    /// Signs a token, unlike any other; also says when it expires.
     pub fn mint(&self, grantee: &Grantee, ttl: Duration) -> (String, SystemTime) {
         let ttl = ttl.min(Duration::from_secs(limits::TOKEN_SECONDS - 1));
         let (seconds, expires_at) = expiry(ttl);
         let scopes: Vec<&str> = grantee.scopes.iter().map(|scope| scope.name()).collect();
         let mut claims = serde_json::json!({
             "iss": ISSUER, "aud": grantee.audience.name(), "sub": grantee.subject, "exp": seconds,
-            "scope": scopes.join(" "), "guest": grantee.guest,
+            "scope": scopes.join(" "), "guest": grantee.guest, "jti": Uuid::new_v4(),
         });
         if let Some(sid) = grantee.sid {
             claims["sid"] = serde_json::json!(sid);
@@ -133,7 +159,7 @@ impl TokenKey {
 
     /// Who the token's bearer is, if the token is good and of this key.
     pub fn verify(&self, token: &str) -> Option<Principal> {
-        Head::is_own(token).then(|| Verified::of(token, self.held()))?.map(|verified| verified.principal)
+        Head::is_own(token).then(|| Verified::of(token, self.held()).ok())?.map(|verified| verified.principal)
     }
 
     /// Signs any claims.
@@ -144,92 +170,127 @@ impl TokenKey {
 
     /// The claims of a token of this key for one of these audiences, if its length, head, signature and times are good.
     pub(super) fn check<T: DeserializeOwned>(&self, token: &str, audiences: &[&str]) -> Option<T> {
-        Head::is_own(token).then(|| self.held().check(token, audiences))?
+        Head::is_own(token).then(|| self.held().check(token, audiences).ok())?
     }
 
     /// What tokens of this key are held to.
     pub(super) fn held(&self) -> Held<'_> {
-        Held { key: &self.checking, algorithm: Algorithm::HS256, issuers: std::slice::from_ref(&self.issuer) }
+        Held {
+            key: &self.checking,
+            algorithm: Algorithm::HS256,
+            issuers: std::slice::from_ref(&self.issuer),
+            dialect: None,
+        }
     }
 }
 
 impl Held<'_> {
     /// The claims of a token for one of these audiences, if its signature, issuer and times are good. Its head has been
     /// read: see [`Head::of`].
-    fn check<T: DeserializeOwned>(&self, token: &str, audiences: &[&str]) -> Option<T> {
+    fn check<T: DeserializeOwned>(&self, token: &str, audiences: &[&str]) -> Result<T, Flaw> {
         let mut validation = Validation::new(self.algorithm);
         validation.leeway = limits::TOKEN_LEEWAY_SECONDS;
         validation.validate_nbf = true;
         validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
         validation.set_issuer(self.issuers);
         validation.set_audience(audiences);
-        jsonwebtoken::decode(token, self.key, &validation).ok().map(|data| data.claims)
+        Ok(jsonwebtoken::decode(token, self.key, &validation)?.claims)
+    }
+
+    /// The one role these names of audiences stand for. Two roles in one token are refused: which one is meant cannot be known.
+    fn role(&self, names: &[String]) -> Option<Audience> {
+        let means = |name: &str, role: Audience| {
+            name == role.name() || self.dialect.is_some_and(|dialect| dialect.means(name, role))
+        };
+        let mut roles = Audience::ALL.into_iter().filter(|&role| names.iter().any(|name| means(name, role)));
+        let role = roles.next()?;
+        roles.next().is_none().then_some(role)
+    }
+
+    /// The player whom a token names.
+    fn player(&self, claims: &Claims) -> Option<Uuid> {
+        let Some(dialect) = self.dialect else { return parse_uuid(&claims.sub) };
+        let subject = match dialect.player_claim.as_str() {
+            Dialect::PLAYER_CLAIM => &claims.sub,
+            path => claims.others.find(path)?.as_str()?,
+        };
+        dialect::player(&claims.iss, subject)
+    }
+
+    /// The scopes that a token names: in the order of their list, each once, however often it does.
+    fn scopes(&self, claims: &Claims) -> Result<Vec<Scope>, Flaw> {
+        let mut named = Vec::new();
+        let own = [Dialect::SCOPE_CLAIMS[0].to_owned()];
+        for path in self.dialect.map_or(&own[..], |dialect| &dialect.scope_claims) {
+            let not_words = || Flaw::Claim(format!("`{path}` is neither a text nor a list of texts"));
+            named.extend(claims.others.words(path).ok_or_else(not_words)?);
+        }
+        Ok(Scope::ALL.into_iter().filter(|scope| named.contains(&scope.name())).collect())
     }
 }
 
 impl Verified {
     /// What a bearer token says, if it is good.
-    pub(super) fn of(token: &str, held: Held<'_>) -> Option<Self> {
-        let claims: Claims = held.check(token, &Audience::ALL.map(Audience::name))?;
+    pub(super) fn of(token: &str, held: Held<'_>) -> Result<Self, Flaw> {
+        let others = held.dialect.map_or(&[][..], |dialect| &dialect.audiences);
+        let mut audiences = Audience::ALL.map(Audience::name).to_vec();
+        audiences.extend(others.iter().map(|meant| meant.name.as_str()));
+        let claims: Claims = held.check(token, &audiences)?;
         let latest = SystemTime::now() + Duration::from_secs(limits::TOKEN_SECONDS);
         if claims.exp > since_epoch(latest).as_secs_f64() {
-            return None;
+            return Err(Flaw::Claim("`exp` is too far away".to_owned()));
         }
-        let role = match claims.aud.role()? {
-            Audience::Player => Role::Player(parse_uuid(&claims.sub)?),
-            Audience::Service => Role::Service(name(claims.sub)?),
-            Audience::Admin => Role::Admin(name(claims.sub)?),
+        let bad = |name: &str| Flaw::Claim(format!("`{name}` is missing, or no name"));
+        let names = match &claims.aud {
+            OneOrMany::One(name) => std::slice::from_ref(name),
+            OneOrMany::Many(names) => names,
         };
-        let sid = match claims.sid {
-            Some(sid) => Some(parse_uuid(&sid)?),
+        let role = match held.role(names).ok_or(Flaw::Audience)? {
+            Audience::Player => {
+                let claim = held.dialect.map_or(Dialect::PLAYER_CLAIM, |dialect| &dialect.player_claim);
+                Role::Player(held.player(&claims).ok_or_else(|| bad(claim))?)
+            }
+            Audience::Service => Role::Service(name(&claims.sub).ok_or_else(|| bad("sub"))?),
+            Audience::Admin => Role::Admin(name(&claims.sub).ok_or_else(|| bad("sub"))?),
+        };
+        let sid = match &claims.sid {
+            Some(sid) => Some(parse_uuid(sid).ok_or_else(|| bad("sid"))?),
             None => None,
         };
-        // In the order of the list, each once, however often the token names it.
-        let named: Vec<&str> = claims.scope.split(' ').collect();
-        let scopes = Scope::ALL.into_iter().filter(|scope| named.contains(&scope.name())).collect();
+        let scopes = held.scopes(&claims)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         // Checked to be between now and ten years on.
-        let until = claims.exp as u64 + limits::TOKEN_LEEWAY_SECONDS;
-        Some(Self { principal: Principal { role, scopes, guest: claims.guest, sid }, until })
+        let (until, expires_at) = (claims.exp as u64 + limits::TOKEN_LEEWAY_SECONDS, (claims.exp * 1_000.0) as u64);
+        Ok(Self { principal: Principal { role, scopes, guest: claims.guest, sid, expires_at }, until })
     }
 }
 
 impl Head {
     /// A token's head, if the token is not too long and its head asks for nothing but a key and its algorithm.
-    pub(super) fn of(token: &str) -> Option<Self> {
+    pub(super) fn of(token: &str) -> Result<Self, Flaw> {
         if token.len() > limits::TOKEN_BYTES {
-            return None;
+            return Err(Flaw::Malformed);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?;
-        let HeadFields { alg, typ, kid } = serde_json::from_slice(&bytes).ok()?;
+        let bytes = token.split('.').next().and_then(|head| URL_SAFE_NO_PAD.decode(head).ok());
+        let fields = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let HeadFields { alg, typ, kid, .. } = fields.ok_or(Flaw::Malformed)?;
         let is_typ = |typ: &str| typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("at+jwt");
+        if !typ.as_deref().is_none_or(is_typ) {
+            return Err(Flaw::Malformed);
+        }
         let algorithm = match alg.as_str() {
             "HS256" => Algorithm::HS256,
             "EdDSA" => Algorithm::EdDSA,
             "ES256" => Algorithm::ES256,
             "RS256" => Algorithm::RS256,
-            _ => return None,
+            _ => return Err(Flaw::Algorithm),
         };
-        let fits = typ.as_deref().is_none_or(is_typ) && kid.as_deref().is_none_or(is_kid);
-        fits.then_some(Self { algorithm, kid })
+        if kid.as_deref().is_none_or(is_kid) { Ok(Self { algorithm, kid }) } else { Err(Flaw::KeyUnknown) }
     }
 
     /// Whether a token's head is one the node's own secret may have signed, which has no id.
     fn is_own(token: &str) -> bool {
-        Self::of(token).is_some_and(|head| head.algorithm == Algorithm::HS256 && head.kid.is_none())
-    }
-}
-
-impl OneOrMany {
-    /// The one role it names. Two roles in one token are refused: which one is meant cannot be known.
-    fn role(&self) -> Option<Audience> {
-        let names = match self {
-            Self::One(name) => std::slice::from_ref(name),
-            Self::Many(names) => names,
-        };
-        let mut roles = Audience::ALL.into_iter().filter(|role| names.iter().any(|name| name == role.name()));
-        let role = roles.next()?;
-        roles.next().is_none().then_some(role)
+        Self::of(token).is_ok_and(|head| head.algorithm == Algorithm::HS256 && head.kid.is_none())
     }
 }
 
@@ -245,8 +306,8 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
 }
 
 /// A service's or an administrator's name.
-fn name(sub: String) -> Option<String> {
-    ((1..=128).contains(&sub.len()) && sub.bytes().all(|b| b.is_ascii_graphic())).then_some(sub)
+fn name(sub: &str) -> Option<String> {
+    ((1..=128).contains(&sub.len()) && sub.bytes().all(|b| b.is_ascii_graphic())).then(|| sub.to_owned())
 }
 
 /// `ttl` from now, in whole seconds.
@@ -318,13 +379,17 @@ mod tests {
             sid: None,
         };
         let (token, expires_at) = key().mint(&grantee, Duration::from_mins(1));
-        let principal = Principal { role: Role::Player(player), scopes, guest: true, sid: None };
+        let ends = |time| u64::try_from(since_epoch(time).as_millis()).unwrap();
+        let role = Role::Player(player);
+        let principal = Principal { role, scopes, guest: true, sid: None, expires_at: ends(expires_at) };
         assert_eq!(key().verify(&token), Some(principal.clone()));
         let sid = Some(Uuid::now_v7());
-        let (token, _) = key().mint(&Grantee { sid, ..grantee }, Duration::from_mins(1));
-        assert_eq!(key().verify(&token), Some(Principal { sid, ..principal }));
+        let (token, expires_at) = key().mint(&Grantee { sid, ..grantee.clone() }, Duration::from_mins(1));
+        assert_eq!(key().verify(&token), Some(Principal { sid, expires_at: ends(expires_at), ..principal }));
         assert!((now()..=now() + 60).contains(&since_epoch(expires_at).as_secs()));
         assert_eq!(TokenKey::from_secret(&[7; 32]).verify(&token), None, "another node's key");
+        let mints = || key().mint(&grantee, Duration::from_mins(1)).0;
+        assert_ne!(mints(), mints(), "in the same second, too");
     }
 
     #[test]
@@ -336,6 +401,7 @@ mod tests {
             with("nbf", json!(now() - 1)),
             with("aud", json!(["tiltyard:player", "other"])),
             with("scope", json!("play unheard:of")),
+            with("scope", json!(["play", "unheard:of"])),
             without("scope"),
             with("sid", json!(Uuid::now_v7())),
         ] {
@@ -372,7 +438,8 @@ mod tests {
             with("sub", json!(7)),
             with("sub", json!("00000000000000000000000000000000")),
             without("sub"),
-            with("scope", json!(["play"])),
+            with("scope", json!(["play", 7])),
+            with("scope", json!(7)),
             with("sid", json!("00000000000000000000000000000000")),
             with("sid", json!("")),
             with("sid", json!(7)),

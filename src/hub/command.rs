@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::fight::{FightInfo, Viewer};
 use crate::records::{Exceeded, Expected, Share, Update};
 use crate::replays::Recording;
+use crate::shard::connection::ConnKey;
 use crate::socket::frame;
 use crate::socket::ledger::Pass;
 
@@ -42,6 +43,8 @@ pub enum Command {
     Attach(Box<Attachment>),
     /// Close with 4401 every connection whose credentials were of this auth session.
     Revoke(Uuid),
+    /// New credentials of a connection have been checked.
+    Renew(ConnKey, Result<Renewal, Reason>),
     /// Stop: flush, close every socket with 1012 and end the loop.
     Drain,
 }
@@ -137,6 +140,15 @@ pub enum Control {
     Terminate { force: bool },
 }
 
+/// What new credentials of a connection say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renewal {
+    /// The auth session they are of.
+    pub sid: Option<Uuid>,
+    /// Unix milliseconds at which they end.
+    pub expires_at: u64,
+}
+
 /// A socket on its way to its shard: authenticated, upgraded, taken from the runtime.
 #[derive(Debug)]
 pub struct Attachment {
@@ -147,6 +159,8 @@ pub struct Attachment {
     pub player: Uuid,
     /// The auth session the credentials were of.
     pub sid: Option<Uuid>,
+    /// Unix milliseconds at which they end.
+    pub expires_at: u64,
     pub encoding: Encoding,
     /// The session the credentials were checked against; it is on this shard.
     pub session: Uuid,

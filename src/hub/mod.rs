@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 pub use command::{
-    ActionApplied, Attachment, Command, Control, Effect, Mode, NewFight, Refusal, Reply, RestAction, Seats,
+    ActionApplied, Attachment, Command, Control, Effect, Mode, NewFight, Refusal, Renewal, Reply, RestAction, Seats,
 };
 pub use fight::{EnemyInfo, FightInfo, Known, ParticipantInfo, Shown, Viewer};
 pub use world::{Named, Numbered, World};
@@ -21,6 +21,7 @@ pub use world::{Named, Numbered, World};
 use crate::limits;
 use crate::records::{Expected, Share};
 use crate::replays::Recording;
+use crate::shard::connection::ConnKey;
 use crate::shard::{ShardHandle, Stats};
 
 /// The way to every shard of this node. Cheap to clone.
@@ -153,6 +154,11 @@ impl Hub {
                 tokio::spawn(async move { shard.send_waiting(Command::Revoke(sid)).await });
             }
         }
+    }
+
+    /// Tells a shard what became of a connection's new credentials, waiting for room in its inbox.
+    pub async fn renew(&self, shard: usize, connection: ConnKey, checked: Result<Renewal, Reason>) {
+        self.shards[shard].send_waiting(Command::Renew(connection, checked)).await;
     }
 
     /// Asks every shard to stop.

@@ -13,6 +13,7 @@ use tiltyard_combat::Flag;
 use tiltyard_combat::replay::Loss;
 
 use super::edge::EdgeFigures;
+use crate::auth::flaw::Flaw;
 use crate::auth::keyring::TokenFigures;
 use crate::clock;
 use crate::records::Records;
@@ -80,7 +81,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 37] = [
+const SHARD_FIGURES: [(&str, &str, Read); 40] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -146,6 +147,13 @@ const SHARD_FIGURES: [(&str, &str, Read); 37] = [
         |stats| stats.messages_over,
     ),
     ("tiltyard_closed_flood_total", "Connections closed because they sent too much.", |stats| stats.closed_flood),
+    ("tiltyard_closed_expired_total", "Connections closed because their tokens had expired.", |stats| {
+        stats.closed_expired
+    }),
+    ("tiltyard_tokens_renewed_total", "Times a connection was given a new token or ticket.", |stats| stats.renewed),
+    ("tiltyard_renewals_refused_total", "New tokens and tickets of connections that were refused.", |stats| {
+        stats.renewals_refused
+    }),
     ("tiltyard_closed_unjoined_total", "Connections closed because they were in no session.", |stats| {
         stats.closed_unjoined
     }),
@@ -357,13 +365,17 @@ fn tokens(recorder: &PrometheusRecorder) -> TokenFigures {
     let refreshes = |outcome| {
         recorder.register_counter(&Key::from_parts(REFRESHES, vec![Label::new("outcome", outcome)]), &METADATA)
     };
+    const REFUSED: &str = "tiltyard_tokens_refused_total";
+    describe_counter(recorder, REFUSED, "Bearer tokens that were not good, by what is wrong with them.");
+    let refused =
+        |reason| recorder.register_counter(&Key::from_parts(REFUSED, vec![Label::new("reason", reason)]), &METADATA);
     let hits = "Good tokens that were remembered and not checked again.";
     TokenFigures {
         keys: gauge(recorder, "tiltyard_token_keys", "Keys of the JWKS in use, besides the node's own secret."),
         changed: refreshes("changed"),
         unchanged: refreshes("unchanged"),
         failed: refreshes("failed"),
-        refused: counter(recorder, "tiltyard_tokens_refused_total", "Bearer tokens that were not good."),
+        refused: Flaw::NAMES.map(refused),
         hits: counter(recorder, "tiltyard_token_cache_hits_total", hits),
         misses: counter(recorder, "tiltyard_token_cache_misses_total", "Tokens that had to be checked."),
     }

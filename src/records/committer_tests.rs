@@ -21,6 +21,7 @@ use crate::limits;
 use crate::rules::Library;
 use crate::shard::{self, ShardConfig};
 use crate::socket::budget::Allowance;
+use crate::socket::renewal::renewals;
 use crate::store::{
     Answer, Batch, BucketRow, CombatFilter, Count, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow, Page, Past,
     SessionRow, SqliteStore, Status, Store, StoreError,
@@ -120,6 +121,7 @@ impl World {
             sync: false,
             accept_loss: false,
             allowance: Allowance::UNLIMITED,
+            renewals: renewals().0,
             book,
             library,
         };

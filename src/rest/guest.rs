@@ -1,5 +1,6 @@
-//! `POST /guest`: a player without an account, for trying the arena out. It needs no token, so it is no page of another origin that may
-//! ask for it: nothing that a page can send elsewhere without asking first (a form, a `no-cors` fetch) says that it is JSON.
+//! `POST /guest`: a player without an account, for trying the arena out; and a guest's next token. It needs no token, so it is no page of
+//! another origin that may ask for it: nothing that a page can send elsewhere without asking first (a form, a `no-cors` fetch) says that
+//! it is JSON.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
-use super::extract::{is_of_type, read};
+use super::extract::{bearer, is_of_type, read};
 use super::rate::Anybody;
 use super::shapes::Timestamp;
 use crate::auth::{Audience, Grantee, Scope};
@@ -40,9 +41,11 @@ pub async fn create(
         let message = "Ask for a guest with `Content-Type: application/json`, with a body or without.";
         return Err(ApiError::new(Reason::UnsupportedMediaType).message(message));
     }
+    // A guest whose token is still good goes on being who it is.
+    let known = bearer(request.headers()).and_then(|token| app.authenticate(token)).filter(|caller| caller.guest);
+    let player_id = known.and_then(|caller| caller.player()).unwrap_or_else(Uuid::now_v7);
     // There is nothing to say yet, which is said as an object.
     read(request).await?;
-    let player_id = Uuid::now_v7();
     let grantee = Grantee {
         audience: Audience::Player,
         subject: player_id.to_string(),

@@ -279,6 +279,7 @@ mod tests {
     use crate::rules::Library;
     use crate::shard::{self, ShardConfig};
     use crate::socket::budget::Allowance;
+    use crate::socket::renewal::renewals;
     use std::collections::HashSet;
     use std::net::Ipv4Addr;
     use std::sync::Arc;
@@ -297,6 +298,7 @@ mod tests {
             sync: false,
             accept_loss: false,
             allowance: Allowance::UNLIMITED,
+            renewals: renewals().0,
             book: Arc::default(),
             library,
         };

@@ -60,6 +60,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::analytics::witness::Counting;
+use crate::auth::flaw::Flaw;
 use crate::auth::{KeyRing, Principal, Tickets};
 use crate::hub::Hub;
 use crate::ops::Metrics;
@@ -110,7 +111,11 @@ impl AppState {
     /// Who a bearer token's bearer is: the token is good, and so is the login it belongs to, if it belongs to one.
     pub fn authenticate(&self, token: &str) -> Option<Arc<Principal>> {
         let principal = self.key.verify(token)?;
-        principal.sid.is_none_or(|sid| self.records.admits(sid, principal.owner())).then_some(principal)
+        if principal.sid.is_none_or(|sid| self.records.admits(sid, principal.owner())) {
+            return Some(principal);
+        }
+        self.key.refuse(token, &Flaw::Login);
+        None
     }
 
     /// Where the request's sender reaches this server, by HTTP.

@@ -216,7 +216,13 @@ mod tests {
     const PLAYER: Uuid = Uuid::from_u128(1);
 
     fn parse(body: Value) -> Result<NewFight, ApiError> {
-        let caller = Principal { role: Role::Player(PLAYER), scopes: vec![Scope::Play], guest: false, sid: None };
+        let caller = Principal {
+            role: Role::Player(PLAYER),
+            scopes: vec![Scope::Play],
+            guest: false,
+            sid: None,
+            expires_at: u64::MAX,
+        };
         new_fight(Fields::of(body).unwrap(), &caller, &Library::built_in())
     }
 
@@ -267,7 +273,13 @@ mod tests {
     fn a_player_may_bound_actions_closer_than_the_ruleset_and_no_less() {
         let of = |role, rules: Value| {
             let body = json!({"mode": "pvp", "participants": [PLAYER], "settings": { "rules": rules }});
-            let caller = Principal { role, scopes: vec![Scope::Play, Scope::SessionsWrite], guest: false, sid: None };
+            let caller = Principal {
+                role,
+                scopes: vec![Scope::Play, Scope::SessionsWrite],
+                guest: false,
+                sid: None,
+                expires_at: u64::MAX,
+            };
             new_fight(Fields::of(body).unwrap(), &caller, &Library::built_in()).ok()
         };
         let most = Rules::default().actions_per_second;

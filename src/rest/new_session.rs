@@ -146,7 +146,7 @@ mod tests {
 
     fn read(role: Role, body: Value) -> Result<NewSession, ApiError> {
         let scopes = vec![Scope::Play, Scope::SessionsWrite];
-        let caller = Principal { role, scopes, guest: false, sid: None };
+        let caller = Principal { role, scopes, guest: false, sid: None, expires_at: u64::MAX };
         new_session(Fields::of(body).unwrap(), &caller, Uuid::now_v7(), 1_000, &Library::built_in())
     }
 

@@ -58,10 +58,9 @@ pub async fn create(
     }
     // The player's own auth session ends its sockets; that of a service that asks on its behalf does not.
     let sid = caller.player().and(caller.sid);
-    Ok((
-        StatusCode::CREATED,
-        Json(mint(&app, &headers, Admission { session, player, sid }, Sponsor::of(&caller, address))),
-    ))
+    // Whoever's token it is, the socket ends with it.
+    let admission = Admission { session, player, sid, expires_at: caller.ends_at() };
+    Ok((StatusCode::CREATED, Json(mint(&app, &headers, admission, Sponsor::of(&caller, address)))))
 }
 
 /// Mints a ticket without asking whether it may be. That never fails: where there are too many, one of whoever has too many goes.

@@ -9,6 +9,7 @@ use tiltyard_protocol::{CloseCode, Reason};
 use uuid::Uuid;
 
 use super::connection::{BySid, Connection, State};
+use super::lease::Lease;
 use super::play::refusal;
 use super::session::{Session, SessionKey};
 use super::worker::Worker;
@@ -109,6 +110,7 @@ impl Worker {
             }
             Command::Attach(attachment) => self.attach(*attachment),
             Command::Revoke(sid) => self.revoke(sid),
+            Command::Renew(conn, checked) => self.renewed(conn, checked),
             Command::Drain => self.begin_drain(),
         }
     }
@@ -144,6 +146,11 @@ impl Worker {
                     if !self.by_sid.of(sid).is_empty() {
                         self.revoked.insert(sid);
                     }
+                    continue;
+                }
+                // No step of any session: what it says is sent when the turn is in the log.
+                Command::Renew(conn, checked) => {
+                    self.renewed(conn, checked);
                     continue;
                 }
                 Command::Drain => return true,
@@ -324,6 +331,7 @@ impl Worker {
                 outbox: Outbox::default(),
                 player: attachment.player,
                 sid: attachment.sid,
+                lease: Lease::new(attachment.expires_at.saturating_sub(self.clock.wall), self.clock.now),
                 encoding: attachment.encoding,
                 only: attachment.only.then_some(attachment.session),
                 joins: smallvec::SmallVec::new(),
@@ -343,7 +351,8 @@ impl Worker {
         if let Some(sid) = attachment.sid {
             self.by_sid.add(sid, key);
         }
-        self.wake(key, self.clock.now + limits::UNJOINED_MS);
+        let due = self.connections[key].lease.due();
+        self.wake(key, due.min(self.clock.now + limits::UNJOINED_MS));
         if self.draining {
             self.close(key, CloseCode::Restart);
         } else if !attachment.leftover.is_empty() {

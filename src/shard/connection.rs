@@ -10,6 +10,7 @@ use tiltyard_protocol::Encoding;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
+use super::lease::Lease;
 use super::session::SessionKey;
 use crate::socket::budget::Budget;
 use crate::socket::ledger::Pass;
@@ -32,6 +33,8 @@ pub struct Connection {
     pub player: Uuid,
     /// The auth session the credentials were of.
     pub sid: Option<Uuid>,
+    /// How long they are good for.
+    pub lease: Lease,
     pub encoding: Encoding,
     /// The session a ticket admits to; `None` where the credentials admit to any the player sits in.
     pub only: Option<Uuid>,

@@ -48,11 +48,17 @@ pub(super) fn readers(players: std::ops::Range<Slot>) -> impl Iterator<Item = Pr
 }
 
 pub(super) fn caller(player: Uuid) -> Principal {
-    Principal { role: Role::Player(player), scopes: Vec::new(), guest: false, sid: None }
+    Principal { role: Role::Player(player), scopes: Vec::new(), guest: false, sid: None, expires_at: u64::MAX }
 }
 
 pub(super) fn service() -> Principal {
-    Principal { role: Role::Service("backend".to_owned()), scopes: Vec::new(), guest: false, sid: None }
+    Principal {
+        role: Role::Service("backend".to_owned()),
+        scopes: Vec::new(),
+        guest: false,
+        sid: None,
+        expires_at: u64::MAX,
+    }
 }
 
 /// The whole log, page by page, with every cursor.

@@ -3,7 +3,7 @@
 //! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
 //! way in from other threads, [`commands`] what comes that way, [`play`] turns messages into inputs and steps, [`joins`] takes members in
 //! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case),
-//! [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`wheel`] wakes what is due.
+//! [`lease`] ends with a connection's token, [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`wheel`] wakes what is due.
 
 mod admission;
 mod commands;
@@ -19,6 +19,7 @@ mod fog_tests;
 mod inbox;
 mod joins;
 mod json;
+mod lease;
 mod play;
 mod publish;
 #[cfg(test)]
@@ -54,6 +55,7 @@ use crate::log::recovery::{self, Found, RecoveryError};
 use crate::records::FightBook;
 use crate::rules::Library;
 use crate::socket::budget::Allowance;
+use crate::socket::renewal::Renewals;
 
 /// How many shards, and where their logs are.
 #[derive(Debug, Clone)]
@@ -70,6 +72,8 @@ pub struct ShardConfig {
     pub book: Arc<FightBook>,
     /// How fast a connection may send.
     pub allowance: Allowance,
+    /// Where connections' new credentials go to be checked.
+    pub renewals: Renewals,
     /// The rulesets of sessions in the log.
     pub library: Arc<Library>,
 }
@@ -104,7 +108,8 @@ pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<(
     for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
         let found = if number == 0 { recovered.found } else { Found::default() };
         let folder = Arc::clone(&recovered.folder);
-        let place = worker::Place { number, shards, folder, allowance: config.allowance, found };
+        let (allowance, renewals) = (config.allowance, config.renewals.clone());
+        let place = worker::Place { number, shards, folder, allowance, renewals, found };
         let (handle, mut worker) = worker::Worker::new(place, journal, records, Arc::clone(&config.book))?;
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {

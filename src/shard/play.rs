@@ -247,6 +247,7 @@ impl Worker {
             Ok(ClientMessage::Join(request)) => self.ask_to_join(conn, request.session),
             Ok(ClientMessage::Leave(leave)) => self.leave(conn, leave.s),
             Ok(ClientMessage::Ready(ready)) => self.ready(conn, ready.s),
+            Ok(ClientMessage::Renew(renew)) => self.renew(conn, renew),
             Ok(ClientMessage::Ping(ping)) => {
                 self.tell(conn, &ServerMessage::Pong(Pong { n: ping.n, time: self.clock.wall }));
             }
@@ -254,7 +255,7 @@ impl Worker {
         }
     }
 
-    fn misunderstood(&mut self, conn: ConnKey, reason: Reason, detail: &str) {
+    pub(super) fn misunderstood(&mut self, conn: ConnKey, reason: Reason, detail: &str) {
         self.stats.bad_messages += 1;
         let message = format!("{} ({detail})", reason.message());
         self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message, retry_ms: None }));

@@ -278,6 +278,11 @@ impl Worker {
             self.close(key, CloseCode::Idle);
             return;
         }
+        if connection.lease.has_ended(now) {
+            self.stats.closed_expired += 1;
+            self.close(key, CloseCode::TokenExpired);
+            return;
+        }
         let alone_until = connection.is_alone().then_some(connection.unjoined_since + limits::UNJOINED_MS);
         if alone_until.is_some_and(|until| until <= now) {
             self.stats.closed_unjoined += 1;
@@ -287,6 +292,7 @@ impl Worker {
         if let Some(sid) = connection.sid {
             self.book.login_used(sid);
         }
+        let due = self.ask_for_token(key);
         let next = if silent >= limits::PING_AFTER_MS {
             let mut ping = Vec::new();
             frame::ping(&mut ping);
@@ -295,7 +301,7 @@ impl Worker {
         } else {
             limits::PING_AFTER_MS - silent
         };
-        self.wake(key, alone_until.unwrap_or(u64::MAX).min(now + next));
+        self.wake(key, alone_until.unwrap_or(u64::MAX).min(due).min(now + next));
     }
 
     /// Queues bytes that must arrive. A client that lets even these pile up is closed.

@@ -135,6 +135,12 @@ stats! {
     closed_flood,
     /// Connections closed because they were in no session.
     closed_unjoined,
+    /// Connections closed because their tokens had expired.
+    closed_expired,
+    /// Times a connection was given new credentials.
+    renewed,
+    /// New credentials that were refused.
+    renewals_refused,
     /// Bytes appended to the log.
     log_bytes,
     /// Tries to append that failed.

@@ -31,6 +31,7 @@ use crate::records::{FightBook, News};
 use crate::replays::{ChunkWriter, Folder, Recording};
 use crate::socket::budget::Allowance;
 use crate::socket::outbox::Pool;
+use crate::socket::renewal::Renewals;
 
 /// What the poll calls the waker; no connection has this number.
 const WAKER: Token = Token(usize::MAX);
@@ -46,6 +47,8 @@ pub struct Worker {
     pub(super) shards: usize,
     /// How fast a connection may send.
     pub(super) allowance: Allowance,
+    /// Where connections' new credentials go to be checked.
+    pub(super) renewals: Renewals,
     pub(super) poll: Poll,
     pub(super) inbox: Inbox,
     pub(super) journal: Journal,
@@ -110,6 +113,8 @@ pub struct Place {
     pub folder: Arc<Folder>,
     /// How fast a connection may send.
     pub allowance: Allowance,
+    /// Where connections' new credentials go to be checked.
+    pub renewals: Renewals,
     /// What the start found in the log, for one shard to tell.
     pub found: Found,
 }
@@ -187,7 +192,7 @@ fn millis(duration: Duration) -> u64 {
 impl Worker {
     /// The shard at `place`, going on with `records`.
     pub fn new(
-        Place { number, shards, folder, allowance, found }: Place,
+        Place { number, shards, folder, allowance, renewals, found }: Place,
         journal: Journal,
         records: Vec<SessionRecord>,
         book: Arc<FightBook>,
@@ -199,6 +204,7 @@ impl Worker {
             number,
             shards,
             allowance,
+            renewals,
             poll,
             inbox,
             journal,

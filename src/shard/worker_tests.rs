@@ -25,7 +25,10 @@ use crate::replays::Recording;
 use crate::rules::Library;
 use crate::shard::ShardHandle;
 use crate::socket::budget::Allowance;
+use crate::socket::renewal::{Asked, renewals};
 
+#[path = "lease_tests.rs"]
+mod leases;
 #[path = "pause_tests.rs"]
 mod pauses;
 
@@ -37,6 +40,8 @@ struct Shard {
     clock_skips: Arc<AtomicU64>,
     chunks_fail: Arc<AtomicBool>,
     book: Arc<FightBook>,
+    /// Credentials that connections have handed in.
+    handed_in: flume::Receiver<Asked>,
     thread: JoinHandle<()>,
     data: TempDir,
 }
@@ -67,11 +72,13 @@ impl Shard {
         records.iter_mut().for_each(change);
         let log_fails = journal.failing.clone();
         let book = Arc::new(book);
+        let (renewals, handed_in) = renewals();
         let place = Place {
             number: 0,
             shards: 1,
             folder: recovered.folder,
             allowance: Allowance::UNLIMITED,
+            renewals,
             found: recovered.found,
         };
         let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book)).unwrap();
@@ -80,7 +87,7 @@ impl Shard {
         let clock_skips = worker.clock_skips.clone();
         let chunks_fail = worker.chunks.failing.clone();
         let thread = std::thread::spawn(move || worker.run());
-        Self { handle, log_fails, step_panics, clock_skips, chunks_fail, book, thread, data }
+        Self { handle, log_fails, step_panics, clock_skips, chunks_fail, book, handed_in, thread, data }
     }
 
     fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> oneshot::Receiver<Result<T, Refusal>> {
@@ -183,6 +190,7 @@ fn attachment(sid: Option<Uuid>) -> (Attachment, TcpStream) {
         leftover: Vec::new(),
         player: Uuid::from_u128(1),
         sid,
+        expires_at: u64::MAX,
         encoding: Encoding::Json,
         session: Uuid::nil(),
         only: false,
@@ -447,7 +455,10 @@ fn text(message: &str) -> Vec<u8> {
 impl Shard {
     /// Attaches player 1's connection and joins `session` with it.
     fn join(&self, session: Uuid) -> TcpStream {
-        let mut client = self.attach(None);
+        self.join_on(session, self.attach(None))
+    }
+
+    fn join_on(&self, session: Uuid, mut client: TcpStream) -> TcpStream {
         client.write_all(&text(&format!(r#"{{"t":"join","d":{{"session":"{session}"}}}}"#))).unwrap();
         read_until(&mut client, r#""t":"snapshot""#);
         client
@@ -644,6 +655,7 @@ fn at_rest(connections: u64) -> (ShardHandle, Worker, Vec<TcpStream>, TempDir) {
         shards: 1,
         folder: recovered.folder,
         allowance: Allowance::UNLIMITED,
+        renewals: renewals().0,
         found: recovered.found,
     };
     let (handle, worker) = Worker::new(place, journal, records, Arc::default()).unwrap();

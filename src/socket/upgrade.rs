@@ -25,6 +25,7 @@ use super::ledger::{Pass, Turned};
 use super::patience::HttpStream;
 use crate::auth::ticket::Presented;
 use crate::auth::{Admission, Operation};
+use crate::clock;
 use crate::hub::{Attachment, Viewer};
 use crate::records::Kept;
 use crate::rest::error::ApiError;
@@ -59,7 +60,9 @@ pub async fn upgrade(
     let Query(parameters) = parameters.map_err(|_| Reason::BadRequest)?;
     let credentials = authenticate(&app, &request, &parameters)?;
     let admission = credentials.admission();
-    if !admission.sid.is_none_or(|sid| app.records.admits(sid, admission.player)) {
+    // REST takes a token a few seconds longer than it says; a socket would be closed at once.
+    let has_ended = admission.expires_at <= clock::now_ms();
+    if has_ended || !admission.sid.is_none_or(|sid| app.records.admits(sid, admission.player)) {
         return Err(Reason::Unauthorized.into());
     }
     check_seat(&app, admission).await?;
@@ -140,7 +143,7 @@ fn authenticate(app: &AppState, request: &Request, parameters: &Parameters) -> R
         let player = caller.player().ok_or(Reason::Forbidden)?;
         let session: Option<Uuid> = parameters.session.as_deref().and_then(parse_uuid);
         let session = session.ok_or_else(|| ApiError::field("session", "must be a uuid"))?;
-        return Ok(Credentials::Token(Admission { session, player, sid: caller.sid }));
+        return Ok(Credentials::Token(Admission { session, player, sid: caller.sid, expires_at: caller.ends_at() }));
     }
     let ticket = parameters.ticket.as_deref().and_then(|ticket| app.tickets.read(ticket));
     match ticket {
@@ -215,7 +218,7 @@ struct Attach {
 impl Attach {
     /// Waits for the 101 to be sent and hands the socket over. Whatever fails, the socket is dropped and with it closed.
     async fn run(self, upgraded: OnUpgrade, app: &AppState) {
-        let Admission { session, player, sid } = self.admission;
+        let Admission { session, player, sid, .. } = self.admission;
         let attachment = match upgraded.await {
             Ok(upgraded) => self.attachment(upgraded),
             Err(error) => return tracing::debug!(%session, %error, "gone before the upgrade"),
@@ -244,6 +247,7 @@ impl Attach {
             leftover: [&parts.read_buf[..], &held].concat(),
             player: self.admission.player,
             sid: self.admission.sid,
+            expires_at: self.admission.expires_at,
             encoding: self.encoding,
             session: self.admission.session,
             only: self.only,

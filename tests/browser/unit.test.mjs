@@ -13,6 +13,7 @@ import { digest } from "../../web/arena/digest.js";
 import { Game } from "../../web/arena/game.js";
 import { closeAdvice } from "../../web/arena/protocol.js";
 import { apply, viewOf } from "../../web/arena/view.js";
+import { Memory, playerOf, readyToTry } from "../../web/docs/memory.js";
 import { callsign, clockFace, refusal } from "../../web/arena/words.js";
 
 const { cases } = JSON.parse(await readFile(new URL("vectors.json", import.meta.url), "utf8"));
@@ -54,7 +55,7 @@ describe("view and digest", () => {
   });
 
   test("close codes ask to come back or not, as the protocol's table says", () => {
-    const back = [1000, 1001, 1002, 1003, 1006, 1007, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4404, 4408, 4409, 4410, 4413, 4429];
+    const back = [1000, 1001, 1002, 1003, 1006, 1007, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4404, 4408, 4409, 4410, 4413, 4419, 4429];
     const asked = back.filter((code) => closeAdvice(code).reconnect);
     assert.deepEqual(asked, [1001, 1006, 1011, 1012, 1013, 4408, 4413, 4429]);
     assert.equal(closeAdvice(4409).words, "You opened this fight in another tab.");
@@ -101,7 +102,7 @@ describe("session clock", () => {
 });
 
 /** A world for a connection: sockets that the test opens and closes, timers that it fires. */
-function world({ ticket } = {}) {
+function world({ ticket, token } = {}) {
   const timers = new Map();
   let serial = 0;
   const seen = { sockets: [], states: [], messages: [], tickets: 0, now: 0 };
@@ -127,6 +128,7 @@ function world({ ticket } = {}) {
       await ticket?.();
       return { url: `ws://host/ws?ticket=${seen.tickets}` };
     },
+    token,
     seq: () => seen.seq,
     onMessage: (message) => seen.messages.push(message),
     onState: (state) => seen.states.push(state),
@@ -150,6 +152,43 @@ function world({ ticket } = {}) {
 }
 
 describe("connection", () => {
+  test("hands in a new token when it is asked for one, where there is one", async () => {
+    const tokens = ["next", null];
+    const { connection, socket, hear, join, turn } = world({ token: async () => tokens.shift() });
+    connection.open("ws://host/ws?ticket=first");
+    join();
+    hear("expiring", { left_ms: 60000 });
+    await turn();
+    assert.deepEqual(socket().sent.at(-1), { t: "renew", d: { token: "next" } });
+    hear("renewed", { left_ms: 900000 });
+    const { length } = socket().sent;
+    hear("expiring", { left_ms: 60000 });
+    await turn();
+    const failing = world({ token: async () => { throw new Error("no answer"); } });
+    failing.connection.open("ws://host/ws?ticket=first");
+    failing.join();
+    failing.hear("expiring", { left_ms: 60000 });
+    await turn();
+    assert.deepEqual([socket().sent.length, failing.socket().sent.length], [length, 2]);
+    assert.deepEqual([connection.state.name, failing.connection.state.name], ["live", "live"]);
+  });
+
+  test("a token that comes when the connection has gone is not said on the next", async () => {
+    let give;
+    const { connection, seen, socket, hear, join, fire, turn } = world({ token: () => new Promise((resolve) => (give = resolve)) });
+    connection.open("ws://host/ws?ticket=first");
+    join();
+    hear("expiring", { left_ms: 1000 });
+    socket().onclose({ code: 1006 });
+    fire();
+    await turn();
+    join();
+    give("late");
+    await turn();
+    assert.equal(seen.sockets.length, 2);
+    assert.ok(!socket().sent.some(({ t }) => t === "renew"));
+  });
+
   test("joins with the ticket it was given and measures the round trip", () => {
     const { connection, seen, socket, hear, join, fire } = world();
     connection.open("ws://host/ws?ticket=first");
@@ -305,6 +344,22 @@ const GUEST = { token: "t1", player_id: "p1", expires_at: "" };
 const SEAT = { session_id: SESSION, slot: 0, seats: 2, ticket: "x", url: "ws://host/ws?ticket=x", expires_at: "" };
 
 describe("arena", () => {
+  test("a guest's token is kept when it is renewed, and one that was brought along is not renewed", async () => {
+    const { arena, asked, dialed, store } = arenaWith({
+      answers: { guest: [GUEST, { ...GUEST, token: "t2" }, { ...GUEST, player_id: "other" }], seat: [SEAT, SEAT] },
+    });
+    await arena.enter("duel");
+    assert.equal(await dialed[0].options.token(), "t2");
+    assert.deepEqual(asked.at(-1), ["guest", "t1"]);
+    assert.equal(store.player.token, "t2");
+    assert.equal(await dialed[0].options.token(), null, "of another guest");
+    assert.equal(store.player.token, "t2");
+    arena.leave();
+    await arena.useToken("brought");
+    await arena.enter("duel");
+    assert.equal(await dialed[1].options.token(), null);
+  });
+
   test("a guest takes a seat and connects, once however often it is asked", async () => {
     const { arena, asked, dialed, store } = arenaWith({ answers: { guest: [GUEST], seat: [SEAT] } });
     await Promise.all([arena.enter("duel"), arena.enter("duel"), arena.enter("nonsense")]);
@@ -378,5 +433,70 @@ describe("arena", () => {
     assert.equal(arena.stage, "gate");
     assert.equal(arena.problem.kind, "twin");
     assert.equal(store.player, null);
+  });
+});
+
+describe("what the API's page carries from an answer to the next request", () => {
+  const [A, B, X] = ["01980c5e-7f3a-7c41-9d2e-5b8a1c6f0e11", "01980c5f-02c9-7e55-a1f3-3d7b6e9c8a44", SESSION];
+  const session = { parameters: [{ $ref: "#/components/parameters/SessionId" }] };
+  const match = [{ $ref: "#/components/parameters/IfMatch" }];
+  const spec = {
+    paths: {
+      "/sessions": { post: { requestBody: { content: { json: { examples: { one: { value: { player_id: A } } } } } } } },
+      "/sessions/{session_id}": { ...session, put: { parameters: match } },
+      "/sessions/{session_id}/refresh": { ...session, post: {} },
+      "/combat/sessions": { post: { requestBody: { content: { json: { example: { participants: [A, B] } } } } } },
+      "/combat/sessions/{session_id}/ready": { ...session, post: {} },
+    },
+    components: {
+      parameters: {
+        IfMatch: { name: "If-Match", in: "header", example: '"7"' },
+        PlayerId: { name: "player_id", in: "path" },
+      },
+    },
+  };
+
+  test("examples have the caller and players of their own, and no headers that would not fit", () => {
+    let n = 0;
+    const ready = readyToTry(spec, "me", () => `new${(n += 1)}`);
+    assert.deepEqual(ready.paths["/combat/sessions"].post.requestBody.content.json.example.participants, ["me", "new1"]);
+    assert.equal(ready.paths["/sessions"].post.requestBody.content.json.examples.one.value.player_id, "me");
+    assert.deepEqual(ready.components.parameters.IfMatch, { name: "If-Match", in: "header" });
+    assert.equal(ready.components.parameters.PlayerId.example, "new1");
+    assert.equal(spec.components.parameters.IfMatch.example, '"7"', "the document is left as it is");
+    const other = readyToTry(spec, null).paths["/combat/sessions"].post.requestBody.content.json.example.participants;
+    assert.ok(new Set([A, B, ...other]).size === 4, "nobody is asked for twice");
+  });
+
+  test("a session goes where its kind is asked for, with its newest ETag", () => {
+    const memory = new Memory(spec);
+    const paths = (fills) => fills.map(({ path, name, value, body }) => [path, name ?? "body", value ?? body]);
+    const ok = { status: 201, url: "http://host/sessions", headers: { etag: '"1"' } };
+    const custom = memory.learn("/sessions", "post", { ...ok, body: { session_id: A, type: "custom" } });
+    assert.deepEqual(paths(custom), [
+      ["/sessions/{session_id}", "session_id", A],
+      ["/sessions/{session_id}", "If-Match", '"1"'],
+    ]);
+    const auth = { session_id: B, type: "auth", tokens: { refresh_token: "r" } };
+    const login = memory.learn("/sessions", "post", { ...ok, headers: {}, body: auth });
+    assert.deepEqual(paths(login), [
+      ["/sessions/{session_id}/refresh", "body", JSON.stringify({ refresh_token: "r" }, null, 2)],
+      ["/sessions/{session_id}", "session_id", B],
+      ["/sessions/{session_id}", "If-Match", ""],
+      ["/sessions/{session_id}/refresh", "session_id", B],
+    ]);
+    const fight = memory.learn("/arena/seats", "post", { ...ok, status: 200, headers: {}, body: { session_id: X, ticket: "t" } });
+    assert.ok(paths(fight).some(([path, , value]) => path === "/combat/sessions/{session_id}/ready" && value === X));
+    assert.equal(memory.ticket, "t");
+    assert.deepEqual(memory.learn("/sessions", "post", { ...ok, status: 409, body: { session_id: A } }), []);
+    const read = { status: 200, url: `http://host/sessions/${X}/state`, headers: { etag: '"5"' }, body: {} };
+    assert.deepEqual(memory.learn("/sessions/{session_id}/state", "get", read).find(({ name }) => name === "If-Match").value, '"5"');
+  });
+
+  test("the player of a token is read where there is one", () => {
+    const token = (sub) => `x.${btoa(JSON.stringify({ sub }))}.x`;
+    assert.equal(playerOf(token(A)), A);
+    assert.equal(playerOf(token("admin")), null);
+    assert.equal(playerOf("nonsense"), null);
   });
 });

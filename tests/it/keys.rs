@@ -150,3 +150,52 @@ async fn a_server_starts_without_its_issuer_but_not_without_its_file() {
     let error = start(&["--jwks", &served.url]);
     assert!(error.contains("--token-issuers"), "{error}");
 }
+
+#[tokio::test]
+async fn a_usual_provider_s_player_fights_when_the_options_say_how_it_writes_its_tokens() {
+    let rsa = Signer::rsa("rsa");
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("jwks.json");
+    std::fs::write(&path, jwks(&[&rsa])).unwrap();
+    let keys = ["--jwks", path.to_str().unwrap(), "--token-issuers", ISSUER];
+    let speech =
+        ["--token-audiences", "game", "--token-scope-claims", "realm_access.roles", "--token-player-claim", "player"];
+    let node = Node::start_with(&[&keys[..], &speech[..]].concat());
+    let fight = node.fight(2, plain_rules()).await;
+    let mut token = json!({"iss": ISSUER, "aud": ["account", "game"], "sub": "f:1:bob", "player": fight.players[0],
+        "exp": claims()["exp"], "scope": "openid", "realm_access": {"roles": ["offline_access", "play"]}});
+    let url = format!("{}/ws?session={}", node.url.replacen("http", "ws", 1), fight.id);
+    Client::connect_with_token(&url, Encoding::Json, &rsa.sign(&token)).await.expect("its token is good");
+    for (name, value, reason) in [
+        ("player", json!(null), "claim"),
+        ("aud", json!("account"), "audience"),
+        ("iss", json!("https://login.example/"), "issuer"),
+        ("exp", json!(7), "expired"),
+    ] {
+        token[name] = value;
+        let (code, body, _) = ask(&reqwest::Client::new(), &url_of_none(&node), &rsa.sign(&token)).await;
+        assert!(code == 401 && body.contains(r#""reason":"unauthorized""#), "{body}");
+        let counted = format!(r#"tiltyard_tokens_refused_total{{reason="{reason}"}} 1"#);
+        assert!(node.metrics().await.contains(&counted), "{counted}");
+    }
+}
+
+#[test]
+fn a_scope_that_does_nothing_is_warned_of_when_a_token_is_made() {
+    let data = TempDir::new().unwrap();
+    let make = |grant: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tiltyard"));
+        let output = command.args(["token", "--data"]).arg(data.path()).args(grant).output().unwrap();
+        assert!(output.status.success() && output.stdout.starts_with(b"ey"), "the token is made all the same");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let player = Uuid::nil().to_string();
+    let said = make(&["--player", &player, "--scope", "play", "--scope", "ops:read"]);
+    assert!(said.contains("ops:read does nothing for player tokens") && said.contains("play, play:arena"), "{said}");
+    assert!(make(&["--admin", "--scope", "play"]).contains("may do everything without any"));
+    for usual in
+        [&["--player", &player][..], &["--service", "a"], &["--admin"], &["--service", "a", "--scope", "ops:read"]]
+    {
+        assert!(!make(usual).contains("warning"), "{usual:?}");
+    }
+}

@@ -37,5 +37,6 @@ mod slow_clients;
 mod stories;
 mod support;
 mod tickets;
+mod token_ends;
 mod transport;
 mod wire;

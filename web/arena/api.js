@@ -25,9 +25,9 @@ export class Api {
     this.#fetch = fetch;
   }
 
-  /** A new guest: `{token, player_id, expires_at}`. */
-  guest() {
-    return this.#ask("POST", "guest", undefined, {});
+  /** A new guest, or the next token of the one whose token that is: `{token, player_id, expires_at}`. */
+  guest(token) {
+    return this.#ask("POST", "guest", token, {});
   }
 
   /** By which rules it can be played: `{rulesets: [{name, title, kinds}]}`. */

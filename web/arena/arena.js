@@ -145,11 +145,26 @@ export class Arena extends EventTarget {
     }
   }
 
+  /** The next token of a guest. One that was brought along has another only where it came from. */
+  async #nextToken() {
+    const known = this.#store.player;
+    if (!known?.guest) {
+      return null;
+    }
+    const { token, player_id } = await this.#api.guest(known.token);
+    if (player_id !== known.player_id || this.#store.player?.player_id !== player_id) {
+      return null;
+    }
+    this.#store.player = { token, player_id, guest: true };
+    return token;
+  }
+
   #connect({ session_id: session, kind, seats }, url) {
     const game = this.#game;
     const connection = this.#dial({
       session,
       ticket: () => this.#api.ticket(this.#store.player.token, session),
+      token: () => this.#nextToken(),
       seq: () => game.q,
       onMessage: (message, at) => {
         game.rttMs = connection.rttMs;
@@ -173,7 +188,7 @@ export class Arena extends EventTarget {
     if (nothingToShow) {
       this.#connection = null;
       this.#store.fight = null;
-      if (state.code === 4401) {
+      if (state.code === 4401 || state.code === 4419) {
         this.#store.player = null;
       }
       this.#become("gate", { kind: "refused", words: `${state.words} Pick a game to start another.` });

@@ -49,6 +49,7 @@ const BROWSER = {
 export class Connection {
   #session;
   #ticket;
+  #token;
   #seq;
   #onMessage;
   #onState;
@@ -69,13 +70,15 @@ export class Connection {
    * @param {object} options
    * @param {string} options.session id of the session to join
    * @param {() => Promise<{url: string}>} options.ticket mints a ticket
+   * @param {() => Promise<string | null>} options.token gets a new token for the player, where there is one to get
    * @param {() => number | undefined} options.seq the last sequence applied
    * @param {(message: object, at: number) => void} options.onMessage takes every message of the server, and when it came
    * @param {(state: object) => void} options.onState hears of every change of state
    */
-  constructor({ session, ticket, seq, onMessage, onState, env = BROWSER }) {
+  constructor({ session, ticket, token, seq, onMessage, onState, env = BROWSER }) {
     this.#session = session;
     this.#ticket = ticket;
+    this.#token = token;
     this.#seq = seq;
     this.#onMessage = onMessage;
     this.#onState = onState;
@@ -157,8 +160,19 @@ export class Connection {
       return;
     } else if (message.t === "pong") {
       this.#pong(message.d.n, at);
+    } else if (message.t === "expiring") {
+      this.#renew();
     }
     this.#onMessage(message, at);
+  }
+
+  /** Hands in a new token on the connection that asked for it. Without one the connection ends when its token does. */
+  async #renew() {
+    const socket = this.#socket;
+    const token = await this.#token().catch(() => null);
+    if (token && socket === this.#socket) {
+      this.send(say.renew(token));
+    }
   }
 
   #ping() {

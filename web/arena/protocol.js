@@ -11,6 +11,8 @@ export const say = {
   /** `action` has `id` and `kind`, and of `to`, `part`, `a`, `x`, `y`, `c`, `z` what the kind needs. */
   action: (s, action) => ({ t: "action", d: { s, ...present(action) } }),
   ping: (n) => ({ t: "ping", d: { n } }),
+  /** A new token for the one that the connection lives by. */
+  renew: (token) => ({ t: "renew", d: { token } }),
 };
 
 /** Fields that have nothing to say are left out. */
@@ -40,6 +42,7 @@ const CLOSED_BECAUSE = {
   4409: "You opened this fight in another tab.",
   4410: "This fight has ended.",
   4413: "This page read too slowly.",
+  4419: "Your token has expired.",
   4429: "This page sent too many messages.",
 };
 

@@ -1,17 +1,88 @@
-// Shows the server's own document, and sends what is tried out to this server with the token that was given.
+// Shows the server's own document, and sends what is tried out to this server with the token that was given. What an answer gives
+// is carried to the operations that come after it.
+
+import { Memory, playerOf, readyToTry } from "./memory.js";
 
 const { SwaggerUIBundle } = window;
 const root = new URL("../", import.meta.url);
 const token = document.querySelector("#token");
 const told = document.querySelector("#told");
 
+/** The document as the server has it, the player that the token speaks for, and what answers have given. */
+let whole = null;
+let me = null;
+let memory = null;
+
 /** Of the document's servers only this one can be reached from here. */
-const ownServer = () => ({
+const servers = [{ url: new URL("api/v1/session", root).href, description: "This server" }];
+
+const shown = () => readyToTry({ ...whole, servers }, me);
+
+/** Carries what an answer gave into the forms of the operations that come next. */
+function carry({ specActions, oas3Actions }, fills) {
+  for (const { path, method, ...fill } of fills) {
+    if (fill.body) {
+      oas3Actions.setRequestBodyValue({ value: fill.body, pathMethod: [path, method] });
+    } else {
+      specActions.changeParam([path, method], fill.name, fill.in, fill.value, false);
+    }
+  }
+}
+
+function bodyOf(response) {
+  try {
+    return JSON.parse(response.text);
+  } catch {
+    return null;
+  }
+}
+
+/** The one operation that is no request: a socket is opened with the ticket of before, and closed again. */
+function openSocket({ specActions }, path, method) {
+  const { ticket } = memory;
+  memory.ticket = null;
+  if (!ticket) {
+    const message = "A socket is opened with a ticket: ask for one with createTicket or takeArenaSeat first.";
+    specActions.setResponse(path, method, { error: true, err: { name: "", message } });
+    return;
+  }
+  const url = new URL(`ws?ticket=${ticket}`, root);
+  url.protocol = url.protocol.replace("http", "ws");
+  const started = performance.now();
+  const socket = new WebSocket(url, "tiltyard.v1.json");
+  specActions.setRequest(path, method, { url: url.href, method: "GET", headers: {} });
+  socket.onopen = () => {
+    const headers = { "sec-websocket-protocol": socket.protocol };
+    const duration = performance.now() - started;
+    specActions.setResponse(path, method, { url: url.href, status: 101, statusText: "Switching Protocols", headers, text: "", duration });
+    socket.close(1000);
+  };
+  socket.onerror = () => {
+    const message = "The socket was refused.";
+    specActions.setResponse(path, method, { error: true, err: { name: "", message } });
+  };
+}
+
+const tried = () => ({
   statePlugins: {
     spec: {
       wrapActions: {
-        updateJsonSpec: (update) => (spec) =>
-          update({ ...spec, servers: [{ url: new URL("api/v1/session", root).href, description: "This server" }] }),
+        updateJsonSpec: (update) => (spec) => {
+          whole ??= spec;
+          memory ??= new Memory(spec);
+          return update(shown());
+        },
+        executeRequest: (execute, system) => (request) =>
+          request.operation.get("operationId") === "openSocket"
+            ? openSocket(system, request.pathName, request.method)
+            : execute(request),
+        setResponse: (set, system) => (path, method, response) => {
+          const { status, url, headers } = response;
+          if (!response.error && path !== "/ws") {
+            carry(system, memory.learn(path, method, { status, url, headers, body: bodyOf(response) }));
+          }
+          return set(path, method, response);
+        },
       },
     },
   },
@@ -20,7 +91,7 @@ const ownServer = () => ({
 const ui = SwaggerUIBundle({
   url: new URL("openapi.yaml", root).href,
   domNode: document.querySelector("#operations"),
-  plugins: [ownServer],
+  plugins: [tried],
   layout: "BaseLayout",
   deepLinking: true,
   defaultModelsExpandDepth: 0,
@@ -34,8 +105,13 @@ function tell(words, bad = false) {
   told.classList.toggle("bad", bad);
 }
 
-/** Both schemes are the same header. */
+/** Both schemes are the same header. The examples' first player is the one whose token it is. */
 function use(credential) {
+  const player = playerOf(credential);
+  if (player !== me && whole) {
+    me = player;
+    ui.specActions.updateJsonSpec(whole);
+  }
   ui.preauthorizeApiKey("BearerAuth", credential);
   ui.preauthorizeApiKey("ServiceAuth", credential);
 }

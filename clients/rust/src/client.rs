@@ -1,7 +1,7 @@
 //! A player's connection.
 
 use futures_util::{SinkExt, StreamExt};
-use tiltyard_protocol::client::{Join, Leave, Ping, Ready};
+use tiltyard_protocol::client::{Join, Leave, Ping, Ready, Renew};
 use tiltyard_protocol::server::{Ack, Event, Joined, Outcome, Pong, Refused};
 use tiltyard_protocol::{Act, ClientMessage, Encoding, RulesView, ServerMessage, View};
 use tokio::net::TcpStream;
@@ -44,6 +44,11 @@ pub enum Update {
     /// The session is left.
     Left,
     Pong(Pong),
+    /// The token this connection lives by ends in so many milliseconds: hand in a new one with [`Client::renew`], or a ticket with
+    /// [`Client::renew_by_ticket`].
+    Expiring(u64),
+    /// The new one was taken; it is good for so many milliseconds.
+    Renewed(u64),
 }
 
 impl Client {
@@ -109,6 +114,16 @@ impl Client {
         self.send(&ClientMessage::Ping(Ping { n })).await
     }
 
+    /// Hands in a new token of the same player; [`Update::Renewed`] follows, or an error that says why not.
+    pub async fn renew(&mut self, token: &str) -> Result<(), Error> {
+        self.send(&ClientMessage::Renew(Renew::token(token.to_owned()))).await
+    }
+
+    /// The same with a new ticket to the session that this connection's own ticket was for.
+    pub async fn renew_by_ticket(&mut self, ticket: &str) -> Result<(), Error> {
+        self.send(&ClientMessage::Renew(Renew::ticket(ticket.to_owned()))).await
+    }
+
     /// Sends bytes as they are, in the frame type of the encoding.
     pub async fn send_raw(&mut self, bytes: impl Into<Vec<u8>>) -> Result<(), Error> {
         let bytes = bytes.into();
@@ -172,6 +187,8 @@ impl Client {
                 return Err(Error::Notice { reason: notice.reason, message: notice.message });
             }
             ServerMessage::Pong(pong) => Update::Pong(pong),
+            ServerMessage::Expiring(expiring) => Update::Expiring(expiring.left_ms),
+            ServerMessage::Renewed(renewed) => Update::Renewed(renewed.left_ms),
         })
     }
 

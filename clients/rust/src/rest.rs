@@ -39,6 +39,17 @@ pub struct Ticket {
     pub url: String,
 }
 
+#[derive(Deserialize)]
+struct Login {
+    tokens: Tokens,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    access_token: String,
+    refresh_token: String,
+}
+
 /// Any answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -64,6 +75,18 @@ impl Rest {
     /// A token for a guest, where the node gives them.
     pub async fn guest(&self) -> Result<Guest, Error> {
         self.post("/guest", None, &json!({})).await
+    }
+
+    /// The next token of a guest whose token is still good.
+    pub async fn guest_again(&self, token: &str) -> Result<Guest, Error> {
+        self.post("/guest", Some(token), &json!({})).await
+    }
+
+    /// New tokens of an auth session for its refresh token, which is spent: `(access_token, refresh_token)`.
+    pub async fn refresh(&self, session: Uuid, refresh_token: &str) -> Result<(String, String), Error> {
+        let body = json!({ "refresh_token": refresh_token });
+        let login: Login = self.post(&format!("/sessions/{session}/refresh"), None, &body).await?;
+        Ok((login.tokens.access_token, login.tokens.refresh_token))
     }
 
     /// A seat in the next arena fight of `kind`, `duel` or `brawl`.

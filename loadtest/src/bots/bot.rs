@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use tiltyard_client::{Client, Error, Update};
+use tiltyard_client::{Client, Error, Rest, Update};
 use tiltyard_protocol::server::{Event, Outcome, Refused};
 use tiltyard_protocol::{Encoding, View};
 use tokio::time::{Instant, sleep_until};
@@ -31,11 +31,23 @@ pub struct Played {
     pub events: BTreeMap<&'static str, u64>,
 }
 
+/// Where a bot gets what its connection goes on by.
+#[derive(Debug, Clone)]
+pub enum Wallet {
+    /// Its own token, a guest's.
+    Guest { rest: Rest, token: String },
+    /// A ticket, with the token of the service that takes one for it.
+    Service { rest: Rest, token: String, player: Uuid },
+}
+
 /// A bot that has joined a fight.
 #[derive(Debug)]
 pub struct Bot {
     client: Client,
     session: Uuid,
+    wallet: Wallet,
+    /// The server wants a new token.
+    expiring: bool,
     mind: Mind,
     rng: Rng,
     /// What it was told last of the session's time, and when.
@@ -50,12 +62,14 @@ pub struct Bot {
 
 impl Bot {
     /// Opens a socket at `url`, which has a ticket in it, and joins.
-    pub async fn join(url: &str, session: Uuid, encoding: Encoding, seed: u64) -> Result<Self> {
+    pub async fn join(url: &str, session: Uuid, wallet: Wallet, encoding: Encoding, seed: u64) -> Result<Self> {
         let mut client = Client::connect(url, encoding).await.context("open a socket")?;
         client.join(session).await?;
         let mut bot = Self {
             client,
             session,
+            wallet,
+            expiring: false,
             mind: Mind::new(seed),
             rng: Rng::new(seed ^ 0x5EED),
             time: (0, Instant::now()),
@@ -78,6 +92,9 @@ impl Bot {
                 update = self.next() => {
                     if let Some(outcome) = self.hear(update?)? {
                         break outcome;
+                    }
+                    if std::mem::take(&mut self.expiring) {
+                        self.renew().await?;
                     }
                 }
                 () = sleep_until(think_at) => {
@@ -120,9 +137,25 @@ impl Bot {
             }
             Update::Refused(refused) => self.was_refused(&refused),
             Update::Left => bail!("the server says that the bot left"),
-            Update::Joined(_) | Update::Snapshot | Update::Pong(_) => {}
+            Update::Expiring(_) => self.expiring = true,
+            Update::Joined(_) | Update::Snapshot | Update::Pong(_) | Update::Renewed(_) => {}
         }
         Ok(None)
+    }
+
+    /// Gets what the server asks for, and hands it in.
+    async fn renew(&mut self) -> Result<()> {
+        match &mut self.wallet {
+            Wallet::Guest { rest, token } => {
+                *token = rest.guest_again(token).await.context("a guest's next token")?.token;
+                self.client.renew(token).await?;
+            }
+            Wallet::Service { rest, token, player } => {
+                let ticket = rest.ticket(token, self.session, *player).await.context("a player's next ticket")?;
+                self.client.renew_by_ticket(&ticket.ticket).await?;
+            }
+        }
+        Ok(())
     }
 
     fn count(&mut self, events: &[Event]) {

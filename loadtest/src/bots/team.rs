@@ -10,7 +10,7 @@ use tiltyard_protocol::Encoding;
 use tiltyard_protocol::server::Outcome;
 use uuid::Uuid;
 
-use super::bot::{Bot, Played};
+use super::bot::{Bot, Played, Wallet};
 
 /// A kind of fight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,8 @@ impl Team {
         let mut bots = Vec::new();
         for (place, &player) in players.iter().enumerate() {
             let ticket = rest.ticket(token, session, player).await?;
-            bots.push(Bot::join(&ticket.url, session, encoding(place), seed + place as u64).await?);
+            let wallet = Wallet::Service { rest: rest.clone(), token: token.to_owned(), player };
+            bots.push(Bot::join(&ticket.url, session, wallet, encoding(place), seed + place as u64).await?);
         }
         Ok(Self { session, bots })
     }
@@ -118,7 +119,8 @@ pub async fn fill(rest: &Rest, wish: &Value, count: usize, seed: u64) -> Result<
         let answer = rest.call(Method::POST, "/arena/seats", Some(&guest.token), Some(wish)).await?;
         ensure!(answer.status.is_success(), "no seat: {} {}", answer.status, answer.body);
         let seat: Seat = serde_json::from_value(answer.body).context("the seat")?;
-        let bot = Bot::join(&seat.url, seat.session_id, encoding(place), seed + place as u64).await?;
+        let wallet = Wallet::Guest { rest: rest.clone(), token: guest.token };
+        let bot = Bot::join(&seat.url, seat.session_id, wallet, encoding(place), seed + place as u64).await?;
         match teams.iter_mut().find(|team| team.session == seat.session_id) {
             Some(team) => team.bots.push(bot),
             None => teams.push(Team { session: seat.session_id, bots: vec![bot] }),

@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn caller(role: Role) -> Principal {
-        Principal { role, scopes: vec![], guest: false, sid: None }
+        Principal { role, scopes: vec![], guest: false, sid: None, expires_at: u64::MAX }
     }
 
     fn by(limits: &RateLimits<FakeRelativeClock>, caller: &Principal) -> Charge {
