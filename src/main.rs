@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use tiltyard::auth::TokenKey;
-use tiltyard::cli::{Cli, Command, Flags, ReplayArgs, RulesCommand, TokenArgs};
+use tiltyard::check;
+use tiltyard::cli::{CheckArgs, Cli, Command, Flags, ReplayArgs, RulesCommand, TokenArgs};
 use tiltyard::config::Config;
-use tiltyard::ops::{logging, signals::Signals};
+use tiltyard::ops::{files, logging, signals::Signals};
 use tiltyard::replays::report::{Question, report};
 use tiltyard::rules::command as rulesets;
 use tiltyard::server::Server;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Command::Serve(flags) => serve(&flags),
         Command::Token(args) => token(&args),
         Command::Replay(args) => replay(&args),
+        Command::Check(args) => check(&args),
         Command::Rules(command) => rules(&command),
     };
     match done {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
 fn serve(flags: &Flags) -> anyhow::Result<()> {
     let config = Config::load(flags, std::env::vars().collect())?;
     logging::init(&config.log, config.log_format).context("--log")?;
+    files::keep_to_owner();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
@@ -58,6 +61,15 @@ fn token(args: &TokenArgs) -> anyhow::Result<()> {
     let (token, _) = key.mint(&grantee, ttl);
     anyhow::ensure!(key.verify(&token).is_some(), "a name is 1 to 128 visible ASCII characters");
     writeln!(std::io::stdout(), "{token}")?;
+    Ok(())
+}
+
+fn check(args: &CheckArgs) -> anyhow::Result<()> {
+    let config = Config::load(&args.flags(), std::env::vars().collect())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut out = std::io::stdout().lock();
+    let sound = runtime.block_on(check::check(&config.data, config.database.as_deref(), &mut out))?;
+    anyhow::ensure!(sound, "not everything is whole");
     Ok(())
 }
 

@@ -107,6 +107,9 @@ const SHARD_FIGURES: [(&str, &str, Read); 37] = [
     ("tiltyard_joins_refused_total", "Joins refused: their player asked for too many, or too many waited.", |stats| {
         stats.joins_refused
     }),
+    ("tiltyard_joins_rolled_back_total", "Joins of clients that had a later sequence than there is.", |stats| {
+        stats.rolled_back
+    }),
     (
         "tiltyard_single_bytes_total",
         "Bytes of messages made for one connection alone: answers, welcomes, snapshots.",
@@ -134,6 +137,9 @@ const SHARD_FIGURES: [(&str, &str, Read); 37] = [
     ("tiltyard_log_torn_bytes_total", "Bytes that the start has cut off a torn log.", |stats| stats.log_torn_bytes),
     ("tiltyard_log_lost_turns_total", "Turns of a damaged log that the start has left out.", |stats| {
         stats.log_lost_turns
+    }),
+    ("tiltyard_fight_times_clamped_total", "Fights with times from after the clock, at the start.", |stats| {
+        stats.times_clamped
     }),
     ("tiltyard_replay_bytes_total", "Bytes appended to files of replays.", |stats| stats.replay_bytes),
     ("tiltyard_replay_failures_total", "Turns whose parts of replays could not be written.", |stats| {

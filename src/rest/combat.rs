@@ -154,6 +154,9 @@ struct CombatSessionListResponse {
     has_more: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+    /// Fights of this page that the store has only in damaged rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged_count: Option<u32>,
 }
 
 /// Lists fights, newest first. A player lists those it takes part in.
@@ -173,11 +176,17 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
     };
     query.finish()?;
     if asked_mode == Some(None) {
-        let empty = CombatSessionListResponse { sessions: vec![], total_count: 0, has_more: false, next_cursor: None };
+        let empty = CombatSessionListResponse {
+            sessions: vec![],
+            total_count: 0,
+            has_more: false,
+            next_cursor: None,
+            damaged_count: None,
+        };
         return Ok(Json(empty).into_response());
     }
     let page = app.records.store().list_combat(&filter).await.map_err(Refusal::from)?;
-    let next_cursor = page.sessions.last().filter(|_| page.more).map(|row| cursor::write(row.id));
+    let next_cursor = page.last.filter(|_| page.more).map(cursor::write);
     // A shard knows more than the store: who is hurt, how much time is left.
     let ended = |row: &&SessionRow| matches!(row.fight, Some((_, FightStatus::Completed | FightStatus::Terminated)));
     let ids: Vec<Uuid> = page.sessions.iter().filter(|row| !ended(row)).map(|row| row.id).collect();
@@ -193,6 +202,8 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
             sessions.push(CombatSession::of(&fight));
         }
     }
-    let answer = CombatSessionListResponse { sessions, total_count: page.total, has_more: page.more, next_cursor };
+    let damaged_count = Some(page.damaged).filter(|damaged| *damaged > 0);
+    let (total_count, has_more) = (page.total, page.more);
+    let answer = CombatSessionListResponse { sessions, total_count, has_more, next_cursor, damaged_count };
     Ok(Json(answer).into_response())
 }

@@ -204,6 +204,7 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::NotJoined
         | Reason::SessionFull
         | Reason::AlreadySeated
+        | Reason::RolledBack
         | Reason::SessionEnded
         | Reason::WrongPhase
         | Reason::InvalidTransition
@@ -245,6 +246,6 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::StoreUnavailable
         | Reason::Timeout
         | Reason::Draining => StatusCode::SERVICE_UNAVAILABLE,
-        Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Reason::Internal | Reason::Damaged => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -73,6 +73,7 @@ impl Shard {
             folder: recovered.folder,
             allowance: Allowance::UNLIMITED,
             found: recovered.found,
+            ended: Arc::default(),
         };
         let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book)).unwrap();
         worker.chunks.most.1 = most;
@@ -645,6 +646,7 @@ fn at_rest(connections: u64) -> (ShardHandle, Worker, Vec<TcpStream>, TempDir) {
         folder: recovered.folder,
         allowance: Allowance::UNLIMITED,
         found: recovered.found,
+        ended: Arc::default(),
     };
     let (handle, worker) = Worker::new(place, journal, records, Arc::default()).unwrap();
     let attach = |_| {
