@@ -28,8 +28,8 @@ pub struct HealthResponse {
 
 /// How the server is: degraded while the store is away, 503 while it stops, and while a shard cannot write its log.
 pub async fn health(State(app): State<App>) -> Response {
-    let stats = app.hub.stats();
-    let (code, status) = if app.draining.is_cancelled() || stats.stalled > 0 {
+    let figures = app.hub.stats();
+    let (code, status) = if app.draining.is_cancelled() || figures.stalled > 0 {
         (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
     } else if app.records.book().store_is_away() {
         // Fights go on, and so do reads of what lives; nothing else can be kept.
@@ -43,7 +43,7 @@ pub async fn health(State(app): State<App>) -> Response {
         domain: "session",
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: app.started.elapsed().as_secs(),
-        active_connections: stats.connections,
+        active_connections: figures.connections,
     };
     let mut response = (code, Json(answer)).into_response();
     if code == StatusCode::SERVICE_UNAVAILABLE {

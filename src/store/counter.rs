@@ -37,8 +37,8 @@ impl Counter {
     pub fn open(path: &Path, store: [u8; 16]) -> io::Result<(Self, Counted)> {
         let file = private::open(path)?;
         let counter = Self { file, store };
-        let counted = counter.read()?;
-        Ok((counter, counted))
+        let told = counter.read()?;
+        Ok((counter, told))
     }
 
     /// What the file at `path` says, which is left as it is.
@@ -93,8 +93,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.commits");
         let open = |store| Counter::open(&path, [store; 16]).unwrap();
-        let (counter, counted) = open(1);
-        assert_eq!(counted, Counted::Nothing);
+        let (counter, told) = open(1);
+        assert_eq!(told, Counted::Nothing);
         counter.write(77).unwrap();
         assert_eq!((open(1).1, open(2).1), (Counted::Commits(77), Counted::Other));
         let whole = fs::read(&path).unwrap();

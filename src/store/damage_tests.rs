@@ -29,7 +29,7 @@ fn seed() -> u64 {
     seed
 }
 
-/// SplitMix64.
+/// The generator of that name: `SplitMix64`.
 fn draw(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut z = *state;
@@ -39,7 +39,7 @@ fn draw(state: &mut u64) -> u64 {
 }
 
 fn id(n: u8) -> Uuid {
-    Uuid::from_u128(0x019f_0000_0000_7000_8000_0000_0000_0000 | (u128::from(n) << 64) | u128::from(n) * 77)
+    Uuid::from_u128(0x019f_0000_0000_7000_8000_0000_0000_0000 | (u128::from(n) << 64) | (u128::from(n) * 77))
 }
 
 fn player(n: u8) -> Uuid {
@@ -67,7 +67,7 @@ fn session(n: u8) -> SessionRow {
         version: i64::from(n) + 1,
         node: "a".to_owned(),
         fight: (kind == Kind::Combat).then_some((Mode::Pvp, fight)),
-        metadata: (n % 3 == 0).then(|| format!(r#"{{"n":{n}}}"#)),
+        metadata: n.is_multiple_of(3).then(|| format!(r#"{{"n":{n}}}"#)),
         settings: None,
         body: format!(r#"{{"n":{n},"text":"{}"}}"#, "what it says ".repeat(usize::from(n) * 3)),
         end_reason: status.is_end().then(|| "over".to_owned()),
@@ -108,7 +108,7 @@ fn batch(commit: u8) -> Batch {
                 fingerprint: hash(n + 100),
                 created_at: 1_790_000_000_000,
                 session: id(n),
-                answer: (n % 2 == 0).then(|| KeyAnswer { status: 201, body: format!(r#"{{"n":{n}}}"#) }),
+                answer: n.is_multiple_of(2).then(|| KeyAnswer { status: 201, body: format!(r#"{{"n":{n}}}"#) }),
             })
             .collect(),
         buckets: numbers
@@ -258,7 +258,8 @@ async fn flip_in(folder: &Path, file: &str, should: Answers) -> BTreeMap<Told, u
                     if flip >= FLIPS {
                         return told;
                     }
-                    let bit = draw(&mut (seed ^ ((flip as u64) << 32))) as usize % (whole.len() * 8);
+                    let drawn = draw(&mut (seed ^ ((flip as u64) << 32)));
+                    let bit = usize::try_from(drawn % (whole.len() as u64 * 8)).unwrap();
                     let mut bad = (*whole).clone();
                     bad[bit / 8] ^= 1 << (bit % 8);
                     fs::write(copy.path().join(&file), bad).unwrap();

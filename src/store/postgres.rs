@@ -304,7 +304,7 @@ impl Store for PostgresStore {
 
     fn replay(&self, session: Uuid) -> Answer<'_, Option<KeptReplay>> {
         let query = sqlx::query(REPLAY).bind(session);
-        Box::pin(async move { Ok(self.all(query, |row| replay(row)).await?.pop()) })
+        Box::pin(async move { Ok(self.all(query, replay).await?.pop()) })
     }
 
     fn key(&self, hash: [u8; 16]) -> Answer<'_, Option<KeyRow>> {

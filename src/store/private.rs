@@ -24,10 +24,11 @@ pub fn close_to_others(path: &Path) -> io::Result<bool> {
         Err(error) => return Err(error),
     };
     let mode = permissions.mode() & 0o7777;
-    if mode & 0o077 == 0 {
+    let closed = mode & !0o077;
+    if mode == closed {
         return Ok(false);
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(mode & !0o077))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(closed))?;
     Ok(true)
 }
 

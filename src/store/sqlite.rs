@@ -15,6 +15,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
@@ -132,8 +133,8 @@ pub struct SqliteStore {
     writer: Arc<Mutex<Writer>>,
     readers: SqlitePool,
     figures: Arc<Figures>,
-    /// Copies the write-ahead log into the file, so that no commit has to.
-    checkpoints: tokio::task::JoinHandle<()>,
+    /// Ends what copies the write-ahead log into the file.
+    stop: CancellationToken,
     /// Held as long as the store is open: no other server writes to the file.
     _lock: File,
 }
@@ -201,20 +202,23 @@ impl SqliteStore {
         let checkpointer = options.connect().await.map_err(failed)?;
         let writer = Arc::new(Mutex::new(Writer { connection, unsettled: false, counter, uncounted: false }));
         let upkeep = upkeep(checkpointer, Arc::clone(&writer), Arc::clone(&figures), log);
-        Ok(Self {
-            node: node.to_owned(),
-            checkpoints: watch::once("upkeep of the store", upkeep),
-            writer,
-            readers,
-            figures,
-            _lock: lock,
-        })
+        let stop = CancellationToken::new();
+        let until = stop.clone();
+        let upkeep = async move {
+            until.run_until_cancelled(upkeep).await;
+        };
+        watch::until(stop.clone(), "upkeep of the store", upkeep);
+        Ok(Self { node: node.to_owned(), stop, writer, readers, figures, _lock: lock })
     }
 
     /// Closes the file, and waits until that is done.
     #[cfg(test)]
     async fn close(self) {
-        self.checkpoints.abort();
+        self.stop.cancel();
+        // It has the writer as long as it runs.
+        while Arc::strong_count(&self.writer) > 1 {
+            tokio::task::yield_now().await;
+        }
         self.readers.close().await;
         let empty = options(Path::new(":memory:"), false).connect().await.unwrap();
         let writer = std::mem::replace(&mut self.writer.lock().await.connection, empty);
@@ -311,7 +315,7 @@ type Prepared<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        self.checkpoints.abort();
+        self.stop.cancel();
     }
 }
 
@@ -366,13 +370,12 @@ impl Store for SqliteStore {
         let query = query.bind(session).bind(before).bind(number(limit));
         Box::pin(async move {
             let rows = self.rows(limits::STORE_MS, query).await?;
-            let entries = match rows.first() {
-                Some(row) => row.try_get("entries").map_err(unreadable)?,
-                None => {
-                    let query = sqlx::query(AssertSqlSafe(format!("SELECT {ENTRIES}"))).bind(session);
-                    let rows = self.rows(limits::STORE_MS, query).await?;
-                    rows.first().map_or(Ok(None), |row| row.try_get(0).map_err(unreadable))?
-                }
+            let entries = if let Some(row) = rows.first() {
+                row.try_get("entries").map_err(unreadable)?
+            } else {
+                let query = sqlx::query(AssertSqlSafe(format!("SELECT {ENTRIES}"))).bind(session);
+                let rows = self.rows(limits::STORE_MS, query).await?;
+                rows.first().map_or(Ok(None), |row| row.try_get(0).map_err(unreadable))?
             };
             let logs: Vec<LogRow> = rows.iter().map(|row| self.told(log(row))).collect::<Result<_, _>>()?;
             self.told(without_gaps(session, entries, before, limit, &logs))?;
@@ -722,17 +725,17 @@ async fn counted(path: &Path, connection: &mut SqliteConnection, figures: &Figur
         .map_err(failed)?
         .ok_or_else(|| OpenError::Damaged { path: shown(), what: "what it says of itself".to_owned() })?;
     let beside = path.with_extension("commits");
-    let (counter, counted) = Counter::open(&beside, id).map_err(|error| failed(sqlx::Error::Io(error)))?;
+    let (counter, told) = Counter::open(&beside, id).map_err(|error| failed(sqlx::Error::Io(error)))?;
     let file = beside.display();
-    match counted {
+    match told {
         Counted::Nothing if has > 0 => {
             tracing::warn!(%file, commits = has, "nothing says how many commits the store should have");
         }
-        Counted::Commits(told) if told > has => {
-            let lost = told - has;
+        Counted::Commits(acknowledged) if acknowledged > has => {
+            let lost = acknowledged - has;
             tracing::error!(
                 commits = has,
-                acknowledged = told,
+                acknowledged,
                 "the store has lost its last {lost} commits, or is one from before them"
             );
             figures.lost_commits.store(lost, Ordering::Relaxed);
