@@ -35,6 +35,9 @@ pub enum Command {
     Token(TokenArgs),
     /// Fight a replay again, and tell what happened and whether it is still the same fight. Exits with 1 where it is another.
     Replay(ReplayArgs),
+    /// Read everything in a data folder that no server is using, and tell what is damaged; nothing is changed. Exits with 1 where
+    /// something is.
+    Check(CheckArgs),
     /// Check rulesets, or show one.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -55,6 +58,20 @@ pub struct ReplayArgs {
     /// Tell it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// The flags of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Data folder [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The store's URL
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// What to do with rulesets.
@@ -129,7 +146,7 @@ pub struct Flags {
     /// fdatasync the log once per turn: acknowledged actions survive power loss
     #[arg(long)]
     pub sync: bool,
-    /// For one start: leave out what cannot be read of a damaged log, tell what is lost, and keep the damaged files aside
+    /// For one start: leave out what cannot be read of a damaged log or store, tell what is lost, and keep the damaged files aside
     #[arg(long)]
     pub accept_loss: bool,
     /// Filter of the log; `TILTYARD_LOG` stands below it [default: info]
@@ -250,6 +267,14 @@ impl Flags {
             .set_override_option("sync", self.sync.then_some(true))?
             .set_override_option("log", self.log.clone())?
             .set_override_option("log_format", format)
+    }
+}
+
+impl CheckArgs {
+    /// The flags that say where everything is.
+    pub fn flags(&self) -> Flags {
+        let (data, database, config) = (self.data.clone(), self.database.clone(), self.config.clone());
+        Flags { data, database, config, ..Flags::default() }
     }
 }
 

@@ -2,12 +2,16 @@
 //! whatever size, ends no presence and no login early or late, and nothing ends before it began. It is noticed, counted and told; the
 //! time here follows it with the next start.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use uuid::{ContextV7, Timestamp, Uuid, Version};
 
 /// Milliseconds by which the system's clock may run apart between two looks at it before that counts as a step.
 const STEP_MS: u64 = 1_000;
+
+static IDS: LazyLock<Mutex<ContextV7>> = LazyLock::new(|| Mutex::new(ContextV7::new()));
 
 static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock::new(SystemTime::now(), Instant::now()));
 
@@ -33,6 +37,22 @@ pub fn at(instant: Instant) -> SystemTime {
 /// The wall's time now, in Unix milliseconds.
 pub fn now_ms() -> u64 {
     unix_ms(now())
+}
+
+/// A new session's id: of version 7, by this clock, each above the one before. The order of ids is the order of
+/// [`time_of`] them, which is when the session was created: lists go by the one and show the other.
+pub fn new_id() -> Uuid {
+    // Nothing panics while it is held.
+    let ids = IDS.lock().unwrap_or_else(PoisonError::into_inner);
+    let since = now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Uuid::new_v7(Timestamp::from_unix(&*ids, since.as_secs(), since.subsec_nanos()))
+}
+
+/// When an id of this kind was drawn, in Unix milliseconds.
+pub fn time_of(id: Uuid) -> Option<u64> {
+    let drawn = (id.get_version() == Some(Version::SortRand)).then(|| id.get_timestamp()).flatten();
+    let (seconds, nanos) = drawn?.to_unix();
+    Some(seconds * 1_000 + u64::from(nanos) / 1_000_000)
 }
 
 /// In Unix milliseconds; 0 before 1970.
@@ -106,6 +126,16 @@ mod tests {
             steps += 2;
             assert_eq!(clock.steps.load(Ordering::Relaxed), steps);
         }
+    }
+
+    #[test]
+    fn ids_rise_with_the_time_that_they_tell() {
+        let before = super::now_ms();
+        let ids: Vec<_> = (0..5_000).map(|_| super::new_id()).collect();
+        assert!(ids.is_sorted());
+        let times: Vec<u64> = ids.iter().map(|id| super::time_of(*id).unwrap()).collect();
+        assert!(times.is_sorted() && times[0] >= before && *times.last().unwrap() <= super::now_ms() + 1);
+        assert_eq!(super::time_of(uuid::Uuid::new_v4()), None);
     }
 
     #[test]

@@ -642,6 +642,24 @@ pub const CHECKPOINT_MS: u64 = 1_000;
 /// was every second, at 256 MiB commits fell behind.
 pub const WAL_PAGES: i64 = 16_384;
 
+/// Bytes of that log that stay on the disk after it has started over. Over: cut off by the next commit.
+pub const WAL_KEPT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Pages of the embedded store that hold nothing from which on, where they are a quarter of all, some are given back.
+pub const FREE_PAGES: u64 = 1_024;
+
+/// Pages given back at once, once a second: commits wait behind it.
+pub const FREED_PAGES: u32 = 256;
+
+/// Rows of the embedded store compared with their sums at once; replays, of up to 8 MiB each, come one by one.
+pub const CHECK_ROWS: i64 = 256;
+
+/// Damaged things that a check names. Over: they are counted.
+pub const DAMAGE_NAMED: usize = 100;
+
+/// Milliseconds a start waits for the check of the embedded store before it serves. Over: the check goes on beside.
+pub const STORE_CHECK_MS: u64 = 3_000;
+
 const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_ASK_BYTES && OUTBOX_ASK_BYTES < OUTBOX_BYTES);
 const _: () = assert!(LAG_MS < STUCK_MS && STUCK_MS <= PING_AFTER_MS);
 const _: () = assert!(FIGHTS_PER_SERVICE < SESSIONS_PER_SHARD);

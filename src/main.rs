@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use tiltyard::auth::{Audience, Scope, TokenKey};
-use tiltyard::cli::{Cli, Command, Flags, ReplayArgs, RulesCommand, TokenArgs};
+use tiltyard::check;
+use tiltyard::cli::{CheckArgs, Cli, Command, Flags, ReplayArgs, RulesCommand, TokenArgs};
 use tiltyard::config::Config;
-use tiltyard::ops::{logging, signals::Signals};
+use tiltyard::ops::{files, logging, signals::Signals};
 use tiltyard::replays::report::{Question, report};
 use tiltyard::rules::command as rulesets;
 use tiltyard::server::Server;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Serve(flags) => serve(&flags),
         Command::Token(args) => token(&args),
         Command::Replay(args) => replay(&args),
+        Command::Check(args) => check(&args),
         Command::Rules(command) => rules(&command),
     };
     match done {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
 fn serve(flags: &Flags) -> anyhow::Result<()> {
     let config = Config::load(flags, std::env::vars().collect())?;
     logging::init(&config.log, config.log_format).context("--log")?;
+    files::keep_to_owner();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
@@ -85,6 +88,15 @@ fn idle(scope: Scope, audience: Audience) -> String {
             helping.join(", ")
         ),
     }
+}
+
+fn check(args: &CheckArgs) -> anyhow::Result<()> {
+    let config = Config::load(&args.flags(), std::env::vars().collect())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut out = std::io::stdout().lock();
+    let sound = runtime.block_on(check::check(&config.data, config.database.as_deref(), &mut out))?;
+    anyhow::ensure!(sound, "not everything is whole");
+    Ok(())
 }
 
 fn rules(command: &RulesCommand) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,7 +35,7 @@ use crate::socket::accept;
 use crate::socket::budget::Allowance;
 use crate::socket::ledger::Ledger;
 use crate::socket::renewal::{self, Renewals};
-use crate::store::{self, OpenError, StoreError};
+use crate::store::{self, OpenError, StoreError, private};
 
 /// Milliseconds for requests in flight before the shards stop too. They usually need less than one.
 const REQUESTS_FIRST_MS: u64 = 500;
@@ -103,12 +104,15 @@ impl Server {
         let mut library = Library::open(config.rules.as_deref())?;
         library.archive(&config.data.join("rules"))?;
         let library = Arc::new(library);
-        let store = store::open(config.database.as_deref(), &config.data, &config.node, config.sync).await?;
+        private::close_folder(&config.data);
+        let database = config.database.as_deref();
+        let store = store::open(database, &config.data, &config.node, config.sync, config.accept_loss).await?;
         let counting = Arc::new(Counting::restored(&*store, &config.node, metrics.commits.clone()).await?);
         let started = Instant::now();
         let (records, committer) = Records::open(store, &config.node).await?;
         let live: usize = records.figures().iter().map(|figures| figures.live).sum();
         tracing::info!(sessions = live, elapsed_ms = started.elapsed().as_millis(), "store read");
+        check_store(&records, &config).await?;
         records.book().tell(Arc::clone(&counting) as Arc<dyn Witness>);
         let (renewals, handed_in) = renewal::renewals();
         let (hub, shards) = start_shards(&config, &records, &library, renewals).await?;
@@ -203,6 +207,38 @@ impl Server {
     }
 }
 
+/// Has the store checked: before it is served where that is quick, else beside. Damaged rows are told and left out. What would make
+/// lists and look-ups miss rows is a reason not to start, unless the operator takes the loss.
+async fn check_store(records: &Records, config: &Config) -> Result<(), ServerError> {
+    let checked = records.clone();
+    let check = tokio::spawn(async move {
+        let found =
+            checked.store().check().await.inspect_err(|error| tracing::error!(%error, "the store was not checked"))?;
+        for damage in found.structure.iter().chain(&found.counts).chain(&found.named) {
+            tracing::error!("the store is damaged: {damage}");
+        }
+        tracing::info!(rows = found.rows, damaged = found.count(), "store checked");
+        Ok::<_, StoreError>(found)
+    });
+    let Ok(found) = tokio::time::timeout(Duration::from_millis(limits::STORE_CHECK_MS), check).await else {
+        tracing::info!("the store is large: it is checked while it is served");
+        return Ok(());
+    };
+    let found = found??;
+    if !found.structure.is_empty() && !config.accept_loss {
+        let path = config
+            .database
+            .as_deref()
+            .map_or_else(|| config.data.join("tiltyard.db").display().to_string(), store::shown);
+        return Err(OpenError::Damaged { path, what: found.to_string() }.into());
+    }
+    if !found.structure.is_empty() || !found.counts.is_empty() {
+        records.store().mend().await?;
+        tracing::warn!("the store's counts and indexes have been made anew from what can be read");
+    }
+    Ok(())
+}
+
 /// Recovery reads files and may take its time: off the runtime's threads.
 async fn start_shards(
     config: &Config,
@@ -221,7 +257,9 @@ async fn start_shards(
         book,
         library,
     };
-    let (handles, threads) = tokio::task::spawn_blocking(move || shard::start(&settings)).await??;
+    let (runtime, records) = (Handle::current(), records.clone());
+    let start = move || shard::start_without(&settings, |live| runtime.block_on(records.ended_of(live)));
+    let (handles, threads) = tokio::task::spawn_blocking(start).await??;
     Ok((Hub::new(handles), threads))
 }
 

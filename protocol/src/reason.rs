@@ -57,6 +57,7 @@ reasons! {
     WrongType = "wrong_type": "Sessions of this type do not do that.",
     AlreadyActive = "already_active": "The player has a live session of this type; it can be replaced.",
     QuotaExceeded = "quota_exceeded": "The caller has all that one may have of that.",
+    RolledBack = "rolled_back": "The session has been set back: the server has it at an earlier sequence than the client, and what came after that is lost.",
     AlreadySeated = "already_seated": "The player already has a seat in this session.",
     // What the fight says.
     SessionEnded = "session_ended": "The session has ended.",
@@ -100,6 +101,7 @@ reasons! {
     LogUnavailable = "log_unavailable": "The log cannot be written at the moment, so nothing can be acknowledged; try again.",
     StoreUnavailable = "store_unavailable": "The store cannot be reached at the moment, so nothing can be kept; try again.",
     StorageFull = "storage_full": "The store has no room for more.",
+    Damaged = "damaged": "What the store has of this is damaged; the server's log says what.",
     Timeout = "timeout": "The server did not answer in time.",
     Draining = "draining": "The server is shutting down; connect again.",
     Internal = "internal": "Something went wrong inside the server; its log says what.",

@@ -36,7 +36,7 @@ use sums::{Sums, Window};
 #[derive(Debug)]
 pub struct Analytics {
     series: [Mutex<Rings>; Series::ALL.len()],
-    /// Since when there are figures: the start, or the earliest bucket that was restored.
+    /// Since when there are figures: the first start, or what is known of it.
     since_ms: AtomicI64,
 }
 
@@ -68,7 +68,7 @@ impl Analytics {
     }
 
     /// The answer to `query`, with what `others`, rows of other nodes, add to this node's own figures. Rows this query
-    /// has no use for are passed over; [`Query::rows`] says which ones to fetch.
+    /// has no use for are passed over; [`Query::rows`] says which ones to fetch, and [`Analytics::beginning`] which besides.
     pub fn report(&self, query: Query, totals: &Totals, others: &[BucketRow], now_ms: i64) -> SessionAnalytics {
         let window = Window::at(query.timeframe, now_ms);
         let mut sums = Sums::new(query, window);
@@ -82,10 +82,14 @@ impl Analytics {
             }
         }
         let mut since_ms = self.since_ms.load(Ordering::Relaxed);
-        for (width, series, number, bucket) in others.iter().filter_map(BucketRow::read) {
+        for row in others {
+            if row.is_beginning() {
+                since_ms = since_ms.min(row.start_s.saturating_mul(1_000));
+                continue;
+            }
+            let Some((width, series, number, bucket)) = row.read() else { continue };
             if let Some(index) = window.index(width, number).filter(|_| query.is_about(series)) {
                 sums.add(series, index, &bucket);
-                since_ms = since_ms.min(start_ms(width, number));
             }
         }
         sums.report(totals, since_ms, now_ms)
@@ -128,8 +132,18 @@ impl Analytics {
     pub fn restore(&self, rows: &[BucketRow]) {
         for (width, series, number, bucket) in rows.iter().filter_map(BucketRow::read) {
             self.lock(series).0[width as usize].merge(number, &bucket);
-            self.since_ms.fetch_min(start_ms(width, number), Ordering::Relaxed);
         }
+    }
+
+    /// There have been figures since then.
+    pub fn began(&self, since_ms: i64) {
+        self.since_ms.fetch_min(since_ms, Ordering::Relaxed);
+    }
+
+    /// A row that says since when there are figures: of the second in which they began, and with nothing in it.
+    pub fn beginning(&self) -> BucketRow {
+        let second = Width::Second.number_at(self.since_ms.load(Ordering::Relaxed));
+        BucketRow::of(Width::Second, Series::None, second, &bucket::Bucket::default())
     }
 
     /// Bytes all of it takes.

@@ -82,6 +82,11 @@ impl BucketRow {
         Self { width_s: width.seconds(), start_s, series: series.number(), data }
     }
 
+    /// Whether it says since when a node has figures, and nothing else.
+    pub const fn is_beginning(&self) -> bool {
+        self.width_s == Width::Second.seconds()
+    }
+
     /// Whose bucket it is, its number and the bucket. What this version cannot read is left out, with a warning.
     pub(super) fn read(&self) -> Option<(Width, Series, i64, Bucket)> {
         let read = self.parse();

@@ -1,5 +1,6 @@
 //! What the committer and the shards tell of, counted; and figures on their way into the store.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use metrics::Histogram;
@@ -17,16 +18,31 @@ pub struct Counting {
     pub node: String,
     /// Times of the store's transactions, for the metrics.
     commits: Histogram,
+    /// The store does not say since when there are figures.
+    unmarked: AtomicBool,
 }
 
 impl Counting {
     /// Goes on from what the store has of this node.
     pub async fn restored(store: &dyn Store, node: &str, commits: Histogram) -> Result<Self, StoreError> {
-        let counting = Self { analytics: Analytics::new(now().cast_signed()), node: node.to_owned(), commits };
+        let now = now().cast_signed();
+        let (analytics, unmarked) = (Analytics::new(now), AtomicBool::new(true));
+        let counting = Self { analytics, node: node.to_owned(), commits, unmarked };
+        let mut began = now;
         for (width, since) in counting.past_buckets() {
             let rows: Vec<BucketRow> = store.buckets(width, since, true).await?.iter().filter_map(counted).collect();
+            // Of a stretch in which there began to be figures a finer one says when; only one before all of those says more.
+            let first =
+                rows.iter().map(|row| (row.start_s * 1_000, (row.start_s + i64::from(row.width_s)) * 1_000)).min();
+            began = first.filter(|(_, end)| *end <= began || width == 60).map_or(began, |(start, _)| start.min(began));
             counting.analytics.restore(&rows);
         }
+        let marks = store.buckets(Width::Second.seconds().cast_signed(), 0, true).await?;
+        if let Some(first) = marks.iter().map(|row| row.start).min() {
+            began = first * 1_000;
+            counting.unmarked.store(false, Ordering::Relaxed);
+        }
+        counting.analytics.began(began);
         Ok(counting)
     }
 }
@@ -92,12 +108,18 @@ impl Witness for Counting {
             series: row.series.into(),
             data: row.data,
         };
-        // Seconds are for rates: they are over before anybody could read them again.
-        self.analytics.dirty().into_iter().filter(|row| row.width_s > Width::Second.seconds()).map(row).collect()
+        // Seconds are for rates: they are over before anybody could read them again. One says since when there are figures.
+        let kept = self.analytics.dirty().into_iter().filter(|row| row.width_s > Width::Second.seconds());
+        let mark = self.unmarked.swap(false, Ordering::Relaxed).then(|| self.analytics.beginning());
+        kept.chain(mark).map(row).collect()
     }
 
     fn not_kept(&self, buckets: &[store::BucketRow]) {
         let rows: Vec<BucketRow> = buckets.iter().filter_map(counted).collect();
+        let (marks, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(BucketRow::is_beginning);
+        if !marks.is_empty() {
+            self.unmarked.store(true, Ordering::Relaxed);
+        }
         self.analytics.not_written(&rows);
     }
 
@@ -105,5 +127,46 @@ impl Witness for Counting {
         let now = now().cast_signed();
         [Width::Minute, Width::Quarter, Width::Hour, Width::Day]
             .map(|width| (width.seconds().cast_signed(), width.oldest(now)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use metrics::Histogram;
+
+    use super::Counting;
+    use crate::analytics::{Metric, Query, Series, Timeframe, Totals};
+    use crate::records::{Witness, now};
+    use crate::store::{Batch, SqliteStore, Store};
+
+    #[tokio::test]
+    async fn a_restart_changes_no_rate() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("s.db"), "a", false, false).await.unwrap();
+        let start = async || Counting::restored(&store, "a", Histogram::noop()).await.unwrap();
+        let rate = |counting: &Counting, timeframe, now| {
+            let query = Query { timeframe, metric: Metric::Performance, session_type: None };
+            let report = counting.analytics.report(query, &Totals::default(), &[], now);
+            report.performance_metrics.unwrap().throughput_per_second
+        };
+        let mut counting = start().await;
+        for _ in 0..1_000 {
+            counting.analytics.request(Series::None, 200, Duration::ZERO, now().cast_signed());
+        }
+        // Ten seconds after the start.
+        let at = now().cast_signed() + 10_000;
+        for timeframe in Timeframe::ALL {
+            assert!((rate(&counting, timeframe, at) - 100.0).abs() < 20.0, "{timeframe:?}");
+        }
+        for restart in 0..3 {
+            store.commit(&Batch { buckets: counting.buckets(), ..Batch::default() }).await.unwrap();
+            counting = start().await;
+            for timeframe in Timeframe::ALL {
+                let rate = rate(&counting, timeframe, at);
+                assert!((rate - 100.0).abs() < 20.0, "{timeframe:?}, restart {restart}: {rate}");
+            }
+        }
     }
 }

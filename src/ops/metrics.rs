@@ -81,7 +81,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 40] = [
+const SHARD_FIGURES: [(&str, &str, Read); 42] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -107,6 +107,9 @@ const SHARD_FIGURES: [(&str, &str, Read); 40] = [
     ("tiltyard_joins_waiting", "Joins that wait for their turn.", |stats| stats.joins_waiting),
     ("tiltyard_joins_refused_total", "Joins refused: their player asked for too many, or too many waited.", |stats| {
         stats.joins_refused
+    }),
+    ("tiltyard_joins_rolled_back_total", "Joins of clients that had a later sequence than there is.", |stats| {
+        stats.rolled_back
     }),
     (
         "tiltyard_single_bytes_total",
@@ -135,6 +138,9 @@ const SHARD_FIGURES: [(&str, &str, Read); 40] = [
     ("tiltyard_log_torn_bytes_total", "Bytes that the start has cut off a torn log.", |stats| stats.log_torn_bytes),
     ("tiltyard_log_lost_turns_total", "Turns of a damaged log that the start has left out.", |stats| {
         stats.log_lost_turns
+    }),
+    ("tiltyard_fight_times_clamped_total", "Fights with times from after the clock, at the start.", |stats| {
+        stats.times_clamped
     }),
     ("tiltyard_replay_bytes_total", "Bytes appended to files of replays.", |stats| stats.replay_bytes),
     ("tiltyard_replay_failures_total", "Turns whose parts of replays could not be written.", |stats| {

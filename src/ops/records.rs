@@ -7,6 +7,7 @@ use metrics_exporter_prometheus::PrometheusRecorder;
 
 use super::metrics::{REPLAYS_LOST, REPLAYS_LOST_TEXT, float};
 use crate::records::{Quota, Records, TypeFigures};
+use crate::store::Figures;
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), metrics::Level::INFO, None);
 
@@ -15,6 +16,9 @@ type OfType = fn(&TypeFigures) -> u64;
 
 /// Reads a figure of all types.
 type OfAll = fn(&Records) -> u64;
+
+/// Reads a figure of the store.
+type OfStore = fn(&Figures) -> u64;
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters, here and below.
 const BY_TYPE: [(&str, &str, OfType); 4] = [
@@ -26,7 +30,7 @@ const BY_TYPE: [(&str, &str, OfType); 4] = [
     ("tiltyard_changes_refused_total", "Changes of sessions that were refused, by type.", |figures| figures.refused),
 ];
 
-const OF_ALL: [(&str, &str, OfAll); 10] = [
+const OF_ALL: [(&str, &str, OfAll); 12] = [
     ("tiltyard_fights_unsettled", "Fights that the store does not know as they are.", |records| {
         records.book().waiting() as u64
     }),
@@ -44,6 +48,14 @@ const OF_ALL: [(&str, &str, OfAll); 10] = [
     ("tiltyard_store_sessions_deleted_total", "Sessions deleted because their retention was over.", |r| {
         load(&r.counters().swept)
     }),
+    (
+        "tiltyard_fights_rolled_back_total",
+        "Fights of which the log, at the start, was from before what the store has of them.",
+        |r| load(&r.counters().rolled_back),
+    ),
+    ("tiltyard_times_clamped_total", "Sessions with times from after the clock, at the start.", |r| {
+        load(&r.counters().clamped)
+    }),
     ("tiltyard_sessions_expired_total", "Sessions ended because their time was over.", |r| load(&r.counters().expired)),
     ("tiltyard_ended_cache_hits_total", "Reads of ended sessions answered from memory.", |r| {
         r.cache_hits_and_misses().0
@@ -51,6 +63,26 @@ const OF_ALL: [(&str, &str, OfAll); 10] = [
     ("tiltyard_ended_cache_misses_total", "Reads of ended sessions that the store was asked for.", |r| {
         r.cache_hits_and_misses().1
     }),
+];
+
+/// What a store has noticed of itself; of one that notices nothing there are none.
+const OF_STORE: [(&str, &str, OfStore); 6] = [
+    (
+        "tiltyard_store_damaged_rows_total",
+        "Damaged rows of the store that were met, as often as they were.",
+        |figures| load(&figures.damaged),
+    ),
+    ("tiltyard_store_damage", "Damaged things that the check at the start has found in the store.", |figures| {
+        load(&figures.found)
+    }),
+    (
+        "tiltyard_store_lost_commits",
+        "Commits that had been acknowledged and were not in the store at the start.",
+        |figures| load(&figures.lost_commits),
+    ),
+    ("tiltyard_store_bytes", "Bytes of the store's file.", |figures| load(&figures.bytes)),
+    ("tiltyard_store_free_bytes", "Bytes of the store's file that hold nothing.", |figures| load(&figures.free_bytes)),
+    ("tiltyard_store_log_bytes", "Bytes of the store's write-ahead log.", |figures| load(&figures.log_bytes)),
 ];
 
 const QUOTAS: &str = "tiltyard_quota_refused_total";
@@ -81,6 +113,11 @@ pub fn record(recorder: &PrometheusRecorder, records: &Records) {
     }
     for (name, text, read) in OF_ALL {
         set(recorder, name, text, &Key::from_static_name(name), read(records));
+    }
+    if let Some(figures) = records.store().figures() {
+        for (name, text, read) in OF_STORE {
+            set(recorder, name, text, &Key::from_static_name(name), read(figures));
+        }
     }
 }
 

@@ -68,6 +68,10 @@ pub enum Change {
     Touch {
         id: Uuid,
     },
+    /// The store is told of it as it is, all of it.
+    Keep {
+        id: Uuid,
+    },
     /// Keeps what is known of an idempotency key.
     Key(Box<KeyRow>),
     /// Forgets an idempotency key: its request had no effect.

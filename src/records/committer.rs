@@ -36,6 +36,8 @@ pub struct Committer {
     deadlines: BinaryHeap<Reverse<(u64, Uuid)>>,
     /// Nothing is committed before this, and how changes are refused until then. Set while the last commit failed.
     paused: Option<(Instant, Refusal)>,
+    /// Sessions that the store has with other times, until it is told.
+    set_back: Vec<Uuid>,
 }
 
 /// An answer that waits for the commit.
@@ -49,14 +51,13 @@ struct Answered {
 }
 
 impl Committer {
-    pub(super) fn new(shared: Arc<Shared>, queues: Vec<mpsc::Receiver<Ask>>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, queues: Vec<mpsc::Receiver<Ask>>, set_back: Vec<Uuid>, now: u64) -> Self {
         let mut deadlines = BinaryHeap::new();
-        let now = now();
         for place in 0..3 {
             let arena = shared.read(place);
             deadlines.extend(arena.all().filter_map(|record| next_look(record, now)).map(Reverse));
         }
-        Self { shared, queues, deadlines, paused: None }
+        Self { shared, queues, deadlines, paused: None, set_back }
     }
 
     /// Runs until `stop`, then commits what is left.
@@ -71,6 +72,7 @@ impl Committer {
             };
             // What is due is decided by the clock and not by what woke this: under load there is always another change.
             let mut own = if chores.looks() { self.due() } else { VecDeque::new() };
+            own.extend(std::mem::take(&mut self.set_back).into_iter().map(|id| Change::Keep { id }));
             let mut buckets = if stopping || chores.keeps() { witness.buckets() } else { Vec::new() };
             loop {
                 let some: Vec<Change> = own.drain(..own.len().min(limits::CHANGES_PER_COMMIT)).collect();

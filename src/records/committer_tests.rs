@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::keys::Keys;
-use super::{Body, Change, Exceeded, Expected, Kept, Member, NewRecord, Quota, Records, Room, Update, Witness};
+use super::{
+    Body, Change, Exceeded, Expected, Kept, Login, Member, NewRecord, Quota, Record, Records, Room, Update, Witness,
+};
 use crate::analytics::witness::Counting;
 use crate::hub::{Control, Hub, Mode, NewFight, Viewer};
 use crate::limits;
@@ -57,6 +59,10 @@ impl Store for Wired {
 
     fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>> {
         self.store.session(id)
+    }
+
+    fn ended<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>> {
+        self.store.ended(ids)
     }
 
     fn list<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Page> {
@@ -107,7 +113,7 @@ struct World {
 
 impl World {
     async fn start(folder: TempDir) -> Self {
-        let store = Arc::new(SqliteStore::open(&folder.path().join("store.db"), "a", false).await.unwrap());
+        let store = Arc::new(SqliteStore::open(&folder.path().join("store.db"), "a", false, false).await.unwrap());
         let wire = Arc::new(AtomicU8::new(GOOD));
         let wired = Box::new(Wired { store: Arc::clone(&store), wire: Arc::clone(&wire) });
         let counting = Arc::new(Counting::restored(&*wired, "a", metrics::Histogram::noop()).await.unwrap());
@@ -232,6 +238,58 @@ async fn a_change_of_unknown_outcome_is_taken_back() {
     assert_eq!(world.rename(id).await, Ok(2));
     let events: Vec<_> = world.store.logs(id, 9, 9).await.unwrap().into_iter().map(|log| log.event).collect();
     assert_eq!(events, ["updated", "created"], "each entry once");
+    world.stop().await;
+}
+
+/// Rows of a clock that was a day ahead, as a process that ended before it was set back has left them.
+#[tokio::test]
+async fn a_clock_that_was_set_back_before_a_start_leaves_nothing_stuck() {
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    let (folder, then, player) = (TempDir::new().unwrap(), super::now() + DAY, Uuid::from_u128(7));
+    let login = Login { idle_ms: DAY, absolute_at: then + 60_000, scope: "play".into(), generation: 1, seen_at: then };
+    let presence = Body::Player(super::Presence { heartbeat_ms: 1_000, reconnect_ms: 60_000 });
+    let room = Body::Custom(Box::new(Room {
+        ttl_ms: 60_000,
+        max_members: 9,
+        members: smallvec::smallvec![],
+        state: "{}".into(),
+    }));
+    let records =
+        [presence, Body::Auth(Box::new(login)), room].map(|body| Record::new(Uuid::now_v7(), player, body, then));
+    let batch = Batch {
+        sessions: records.iter().map(|record| record.row("a")).collect(),
+        players: records.iter().flat_map(Record::player_rows).collect(),
+        ..Batch::default()
+    };
+    let store = SqliteStore::open(&folder.path().join("store.db"), "a", false, false).await.unwrap();
+    store.commit(&batch).await.unwrap();
+    drop(store);
+
+    let world = World::start(folder).await;
+    assert_eq!(world.records.counters().clamped.load(Ordering::Relaxed), 3);
+    let latest = super::now() + 120_000;
+    for record in &records {
+        let live = world.records.live(record.id).unwrap();
+        assert!(live.created_at < latest && live.updated_at < latest, "{live:?}");
+        assert!(live.expires_at().unwrap() < latest, "it ends when it would have: {live:?}");
+    }
+    let presence = world.records.live(records[0].id).unwrap();
+    let before = presence.expires_at();
+    presence.see(super::now() + 5_000);
+    assert!(presence.expires_at() > before, "a sign of life counts");
+    // The store is told, too.
+    let rewritten = async || {
+        while world.store.session(records[1].id).await.unwrap().unwrap().created_at >= latest.cast_signed() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), rewritten()).await.expect("it is not told");
+    let end = Change::End { id: records[0].id, expected: Expected::default(), reason: "x".into() };
+    let ended = world.records.change(Kind::Player, end).await.unwrap().record.unwrap();
+    assert!(ended.ended_at.unwrap() >= ended.created_at && ended.updated_at >= ended.created_at);
+    let filter = Filter { limit: 9, ..Filter::default() };
+    assert_eq!(world.store.list(&filter).await.unwrap().sessions.len(), 3);
+    assert!(world.store.check().await.unwrap().is_sound(), "with sums of what they are now");
     world.stop().await;
 }
 

@@ -282,14 +282,23 @@ pub fn lost(mut fight: FightInfo, now: std::time::SystemTime) -> FightInfo {
     fight.status = SessionStatus::Terminated;
     fight.phase = tiltyard_combat::PhaseName::Finished;
     fight.end_reason = Some(tiltyard_combat::EndReason::Failed);
-    fight.ended_at = Some(now);
-    fight.updated_at = now;
+    fight.ended_at = Some(now.max(fight.created_at));
+    fight.updated_at = now.max(fight.updated_at);
     fight.version += 1;
     for seat in &mut fight.participants {
         if seat.status == ParticipantStatus::Active {
             seat.status = ParticipantStatus::Disconnected;
         }
     }
+    fight
+}
+
+/// A fight that was ended by hand and still showed its result, and whose log is from before that.
+pub fn closed(mut fight: FightInfo) -> FightInfo {
+    let terminated = fight.end_reason == Some(tiltyard_combat::EndReason::Terminated);
+    fight.status = if terminated { SessionStatus::Terminated } else { SessionStatus::Completed };
+    fight.phase = tiltyard_combat::PhaseName::Finished;
+    fight.remaining_ms = 0;
     fight
 }
 

@@ -1,5 +1,6 @@
 //! Fights that the store believes alive and no shard has: their log was lost, so they end.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tiltyard_protocol::Reason;
@@ -28,7 +29,16 @@ async fn try_once(records: &Records, hub: &Hub) -> Result<(), String> {
         let mut rows = Pages::new(Kind::Combat, status);
         while let Some(row) = rows.next(records.store()).await.map_err(said)? {
             match hub.read(row.id).await {
-                Ok(_) => continue,
+                Ok(fight) => {
+                    if let Ok(stored) = fights::of(&row)
+                        && stored.seq > fight.seq
+                    {
+                        let (log_seq, store_seq) = (fight.seq, stored.seq);
+                        tracing::warn!(session = %row.id, log_seq, store_seq, "the store has a fight further on than the log: the log is from before; the fight goes on from there");
+                        records.counters().rolled_back.fetch_add(1, Ordering::Relaxed);
+                    }
+                    continue;
+                }
                 Err(refusal) if refusal.reason == Reason::NoSession => {}
                 Err(refusal) => return Err(refusal.reason.to_string()),
             }

@@ -26,6 +26,7 @@ mod stage_tests;
 mod stored;
 pub mod witness;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -81,6 +82,10 @@ pub struct Counters {
     pub refused: [AtomicU64; 4],
     pub expired: AtomicU64,
     pub swept: AtomicU64,
+    /// Fights of which the log was from before what the store has of them.
+    pub rolled_back: AtomicU64,
+    /// Sessions with times from after the clock, at the start.
+    pub clamped: AtomicU64,
 }
 
 /// Figures of one type.
@@ -98,18 +103,34 @@ pub struct TypeFigures {
 impl Records {
     /// Reads what lives on this node out of the store. The committer has to be run.
     pub async fn open(store: Box<dyn Store>, node: &str) -> Result<(Self, Committer), StoreError> {
+        Self::open_at(store, node, now()).await
+    }
+
+    /// The same, at a time in Unix milliseconds.
+    pub(super) async fn open_at(store: Box<dyn Store>, node: &str, now: u64) -> Result<(Self, Committer), StoreError> {
         let wake = Arc::new(Notify::new());
         let mut arenas: [Arena; 3] = Default::default();
-        let now = now();
+        let (mut set_back, mut most_ahead) = (Vec::new(), 0);
         for kind in Kind::ALL {
             let Some(place) = place(kind) else { continue };
             for status in [Status::Active, Status::Paused] {
                 let mut rows = Pages::new(kind, status);
                 while let Some(row) = rows.next(&*store).await? {
-                    arenas[place].put(Arc::new(Record::of(row, now)?));
+                    let mut record = Record::of(row, now)?;
+                    let ahead = record.set_back(now);
+                    if ahead > 0 {
+                        set_back.push(record.id);
+                        most_ahead = most_ahead.max(ahead);
+                    }
+                    arenas[place].put(Arc::new(record));
                 }
             }
         }
+        if let Some(first) = set_back.first() {
+            let (sessions, ahead_ms) = (set_back.len(), most_ahead);
+            tracing::warn!(sessions, %first, ahead_ms, "the store has times from after the clock, which was set back; they are now");
+        }
+        let counters = Counters { clamped: AtomicU64::new(set_back.len() as u64), ..Counters::default() };
         let (senders, receivers): (Vec<_>, Vec<_>) =
             Kind::ALL.map(|_| mpsc::channel(limits::CHANGES_DEPTH)).into_iter().unzip();
         let shared = Arc::new(Shared {
@@ -120,10 +141,10 @@ impl Records {
             store,
             ended: EndedCache::default(),
             node: node.into(),
-            counters: Counters::default(),
+            counters,
             doubt: Mutex::default(),
         });
-        let committer = Committer::new(Arc::clone(&shared), receivers);
+        let committer = Committer::new(Arc::clone(&shared), receivers, set_back, now);
         Ok((Self(shared), committer))
     }
 
@@ -145,6 +166,28 @@ impl Records {
     /// A live session that is no fight.
     pub fn live(&self, id: Uuid) -> Option<Arc<Record>> {
         [Kind::Custom, Kind::Player, Kind::Auth].into_iter().find_map(|kind| self.0.live_of(kind, id))
+    }
+
+    /// Which of these fights, live in the log at a sequence, have ended for the store: then the log is from before, put back without its
+    /// store, or its end got lost with the power. They stay ended.
+    pub async fn ended_of(&self, live: &[(Uuid, u64)]) -> Result<HashSet<Uuid>, StoreError> {
+        let mut ended = HashSet::new();
+        for some in live.chunks(limits::LOAD_ROWS) {
+            let ids: Vec<Uuid> = some.iter().map(|&(id, _)| id).collect();
+            for row in self.0.store.ended(&ids).await? {
+                let log_seq = some.iter().find(|(id, _)| *id == row.id).map(|(_, seq)| seq);
+                let fight = fights::of(&row).ok();
+                let store_seq = fight.as_ref().map(|fight| fight.seq);
+                let (status, reason) = (row.status.name(), row.end_reason.as_deref());
+                tracing::warn!(session = %row.id, log_seq, store_seq, status, reason, "the log has a fight live that has ended for the store: the log is from before; the end stands");
+                self.0.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
+                ended.insert(row.id);
+                if let Some(fight) = fight.filter(|fight| !fight.has_ended()) {
+                    self.0.book.put(fights::closed(fight), News::Ended);
+                }
+            }
+        }
+        Ok(ended)
     }
 
     /// A session that is not resident, here or in a shard.
@@ -262,6 +305,7 @@ impl From<StoreError> for Refusal {
                 tracing::error!(%error, "the store is full");
                 Reason::StorageFull.into()
             }
+            StoreError::Damaged(_) => Reason::Damaged.into(),
             StoreError::Unreadable(_) => {
                 tracing::error!(%error, "the store holds something unreadable");
                 Reason::Internal.into()

@@ -174,6 +174,31 @@ impl Record {
         })
     }
 
+    /// Where it has times from after `now`, because the clock was set back since: all of them are now, and what ends at a time of its
+    /// own ends that much sooner, so that it lives as long as it would have. By how many milliseconds the latest was ahead.
+    pub fn set_back(&mut self, now: u64) -> u64 {
+        let mut latest = self.created_at.max(self.updated_at).max(self.seen_at());
+        match &mut self.body {
+            Body::Auth(login) => {
+                latest = latest.max(login.seen_at);
+                let ahead = latest.saturating_sub(now);
+                login.seen_at = login.seen_at.min(now);
+                login.absolute_at = login.absolute_at.saturating_sub(ahead);
+            }
+            Body::Custom(room) => {
+                for member in &mut room.members {
+                    latest = latest.max(member.joined_at);
+                    member.joined_at = member.joined_at.min(now);
+                }
+            }
+            Body::Player(_) => {}
+        }
+        self.created_at = self.created_at.min(now);
+        self.updated_at = self.updated_at.min(now);
+        *self.seen_at.get_mut() = self.seen_at().min(now);
+        latest.saturating_sub(now)
+    }
+
     /// Members of a custom session; its owner is one as long as it does not leave.
     pub fn members(&self) -> &[Member] {
         match &self.body {
@@ -292,6 +317,33 @@ mod tests {
             assert_eq!(back.row("a"), row);
             assert_eq!(back.body, record.body);
             assert_eq!(back.expires_at(), record.expires_at());
+        }
+    }
+
+    #[test]
+    fn times_from_after_the_clock_are_now_and_a_login_lives_no_longer_for_them() {
+        const HOUR: u64 = 3_600_000;
+        for (ahead, now) in [(0, HOUR), (1, HOUR), (HOUR, 2 * HOUR), (24 * HOUR, 25 * HOUR)] {
+            let [player, auth, custom] = bodies().map(|mut body| {
+                if let Body::Auth(login) = &mut body {
+                    (login.seen_at, login.absolute_at) = (now + ahead, now + ahead + 80);
+                }
+                if let Body::Custom(room) = &mut body {
+                    room.members[0].joined_at = now + ahead;
+                }
+                let row = Record::new(Uuid::nil(), Uuid::nil(), body, now + ahead).row("a");
+                let mut record = Record::of(row, now).unwrap();
+                assert_eq!(record.set_back(now), ahead);
+                assert_eq!(record.set_back(now), 0, "once");
+                assert!(record.created_at <= now && record.updated_at <= now && record.seen_at() <= now);
+                record
+            });
+            assert_eq!([&player, &auth, &custom].map(|r| r.expires_at().unwrap() - now), [120, 50, 60]);
+            auth.see(now + 50);
+            assert_eq!(auth.expires_at(), Some(now + 80), "its absolute end came nearer with it");
+            player.see(now + 10);
+            assert_eq!(player.expires_at(), Some(now + 130), "a heartbeat counts");
+            assert_eq!(custom.members()[0].joined_at, now);
         }
     }
 

@@ -12,6 +12,7 @@ use super::arena::Arena;
 use super::change::{Change, Changed, Expected, NewRecord, Update};
 use super::holdings::{Exceeded, Quota};
 use super::record::{Body, Login, Member, Record, Room};
+use crate::clock;
 use crate::hub::Refusal;
 use crate::json::Json;
 use crate::limits;
@@ -84,6 +85,7 @@ impl<'a> Stage<'a> {
             Change::Revoke { player } => Ok(self.revoke(player)),
             Change::Expire { id } => self.expire(id),
             Change::Touch { id } => self.touch(id),
+            Change::Keep { id } => self.keep(id),
             Change::Key(row) => {
                 self.batch.keys.retain(|other| other.hash != row.hash);
                 self.batch.keys.push(*row);
@@ -117,6 +119,8 @@ impl<'a> Stage<'a> {
 
     fn create(&mut self, new: NewRecord) -> Done {
         let mut record = Record::new(new.id, new.player, new.body, self.now);
+        // Lists go by ids and show this.
+        record.created_at = clock::time_of(new.id).map_or(self.now, |drawn| drawn.min(self.now));
         let kind = record.kind();
         let place = place(kind).expect("a record is of a type that has an arena");
         if self.arenas[place].count() + self.created_of_kind[place] >= limits::RECORDS_PER_TYPE {
@@ -284,6 +288,12 @@ impl<'a> Stage<'a> {
         Ok(changed(self.put(record)))
     }
 
+    fn keep(&mut self, id: Uuid) -> Done {
+        let record = self.live(id)?.copy();
+        self.moved.insert(id);
+        Ok(changed(self.put(record)))
+    }
+
     /// The session as this batch would have it, while it lives.
     fn live(&self, id: Uuid) -> Result<Arc<Record>, Refusal> {
         let record = match self.records.get(&id) {
@@ -338,7 +348,7 @@ impl<'a> Stage<'a> {
         let data = json!({ "reason": reason });
         self.log(&mut record, status.name(), Some(&data));
         record.status = status;
-        record.ended_at = Some(self.now);
+        record.ended_at = Some(self.now.max(record.created_at));
         record.end_reason = Some(reason.into());
         self.moved.insert(record.id);
         self.put_new_version(record)

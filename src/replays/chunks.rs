@@ -327,6 +327,22 @@ impl ChunkWriter {
     }
 }
 
+/// Whole parts of a file, and where it is damaged, with the whole parts behind that; a torn end is no damage.
+pub fn inspect(bytes: &[u8]) -> (u64, Option<(usize, u64)>) {
+    let (mut rest, mut parts) = (bytes, 0);
+    loop {
+        let before = rest;
+        match frame::next(&mut rest, SALT) {
+            Ok(None) => return (parts, None),
+            Ok(Some(_)) => parts += 1,
+            Err(_damage) => {
+                let behind = frame::behind(before, SALT).frames;
+                return (parts, (behind > 0).then_some((bytes.len() - before.len(), behind)));
+            }
+        }
+    }
+}
+
 /// The part of `session` at `offset` of a file, and where the one before it is.
 pub fn read(file: &ChunkFile, session: Uuid, offset: u64) -> io::Result<(Vec<u8>, Option<Place>)> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", file.path.display()));

@@ -7,7 +7,7 @@ use super::App;
 use super::error::ApiError;
 use super::extract::{Caller, Parameters};
 use crate::analytics::witness::counted;
-use crate::analytics::{Live, Metric, Query, SessionAnalytics, SessionType, Timeframe, Totals};
+use crate::analytics::{Live, Metric, Query, SessionAnalytics, SessionType, Timeframe, Totals, Width};
 use crate::auth::Operation;
 use crate::hub::Refusal;
 use crate::records::now;
@@ -33,9 +33,14 @@ pub async fn read(
     let now = now().cast_signed();
     let (width, start) = asked.rows(now);
     let store = app.records.store();
-    let asked_store = tokio::try_join!(store.counts(), store.buckets(width.cast_signed(), start, false));
-    let (counts, rows) = asked_store.map_err(Refusal::from)?;
-    let others: Vec<_> = rows.iter().filter_map(counted).collect();
+    // The second question is since when others have counted.
+    let asked_store = tokio::try_join!(
+        store.counts(),
+        store.buckets(width.cast_signed(), start, false),
+        store.buckets(Width::Second.seconds().cast_signed(), 0, false)
+    );
+    let (counts, rows, marks) = asked_store.map_err(Refusal::from)?;
+    let others: Vec<_> = rows.iter().chain(&marks).filter_map(counted).collect();
     Ok(Json(app.counting.analytics.report(asked, &totals(&counts), &others, now)))
 }
 

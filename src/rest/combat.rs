@@ -177,6 +177,9 @@ struct CombatSessionListResponse {
     has_more: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+    /// Fights of this page that the store has only in damaged rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged_count: Option<u32>,
 }
 
 /// Lists fights, newest first. A player lists those it takes part in.
@@ -196,15 +199,23 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
     };
     query.finish()?;
     if asked_mode == Some(None) {
-        let empty = CombatSessionListResponse { sessions: vec![], total_count: 0, has_more: false, next_cursor: None };
+        let empty = CombatSessionListResponse {
+            sessions: vec![],
+            total_count: 0,
+            has_more: false,
+            next_cursor: None,
+            damaged_count: None,
+        };
         return Ok(Json(empty).into_response());
     }
     let page = app.records.store().list_combat(&filter).await.map_err(Refusal::from)?;
-    let next_cursor = page.sessions.last().filter(|_| page.more).map(|row| cursor::write(row.id));
+    let next_cursor = page.last.filter(|_| page.more).map(cursor::write);
     let fights = page.sessions.iter().map(fights::of).collect::<Result<Vec<_>, _>>().map_err(Refusal::from)?;
     let fights = app.as_they_are(caller.viewer(), fights.into_iter().map(Arc::new)).await;
     let shown = fights.iter().filter(|fight| fight.own_status() == filter.status);
     let sessions = shown.map(|fight| CombatSession::of(fight)).collect();
-    let answer = CombatSessionListResponse { sessions, total_count: page.total, has_more: page.more, next_cursor };
+    let damaged_count = Some(page.damaged).filter(|damaged| *damaged > 0);
+    let (total_count, has_more) = (page.total, page.more);
+    let answer = CombatSessionListResponse { sessions, total_count, has_more, next_cursor, damaged_count };
     Ok(Json(answer).into_response())
 }

@@ -226,6 +226,7 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::NotJoined
         | Reason::SessionFull
         | Reason::AlreadySeated
+        | Reason::RolledBack
         | Reason::SessionEnded
         | Reason::WrongPhase
         | Reason::InvalidTransition
@@ -267,6 +268,6 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::StoreUnavailable
         | Reason::Timeout
         | Reason::Draining => StatusCode::SERVICE_UNAVAILABLE,
-        Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Reason::Internal | Reason::Damaged => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

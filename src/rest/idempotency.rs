@@ -7,13 +7,13 @@ use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tiltyard_protocol::Reason;
-use uuid::Uuid;
 
 use super::AppState;
 use super::conditions::etag;
 use super::error::ApiError;
 use super::fields::Fields;
 use crate::auth::Principal;
+use crate::clock;
 use crate::limits;
 use crate::records::keys::Begun;
 use crate::store::KeyAnswer;
@@ -51,7 +51,7 @@ impl Key {
         let owner = caller.owner().to_string();
         let of = [owner.as_str(), operation, key.to_str().unwrap_or_default()];
         let begun =
-            Box::pin(app.idempotency.begin(&app.records, of, fingerprint, Uuid::now_v7(), caller.player())).await?;
+            Box::pin(app.idempotency.begin(&app.records, of, fingerprint, clock::new_id(), caller.player())).await?;
         Ok(Some(Self(begun)))
     }
 }

@@ -11,6 +11,7 @@ use tiltyard_protocol::Reason;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use crate::clock;
 use crate::hub::{FightInfo, Hub, Mode, NewFight, ParticipantInfo, Refusal, Viewer};
 use crate::limits;
 use crate::records::{FightBook, Holdings, holdings};
@@ -257,7 +258,7 @@ fn fight(wish: &Wish, player: Uuid) -> Option<NewFight> {
     }
     let settings = json!({ "arena": kind.name(), "ruleset": ruleset.name, "difficulty": difficulty.name() });
     Some(NewFight {
-        id: Uuid::now_v7(),
+        id: clock::new_id(),
         mode,
         creator: holdings::arena(),
         participants: vec![player],

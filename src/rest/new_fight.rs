@@ -10,6 +10,7 @@ use super::error::ApiError;
 use super::fields::Fields;
 use super::id::parse_uuid;
 use crate::auth::Principal;
+use crate::clock;
 use crate::hub::{Mode, NewFight};
 use crate::json::Members;
 use crate::limits;
@@ -101,7 +102,7 @@ impl Asked {
             return (None, lacks);
         };
         let (creator, settings, metadata) = (Uuid::nil(), String::new(), String::new());
-        let id = Uuid::now_v7();
+        let id = clock::new_id();
         let fight = NewFight { id, mode, creator, participants, seats, ruleset, rules, teams, settings, metadata };
         (Some(fight), lacks)
     }

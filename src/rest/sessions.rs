@@ -24,6 +24,7 @@ use super::shapes::{Session, SessionLogEntry, SessionStats};
 use super::{AppState, combat, cursor, logins, settings};
 use crate::analytics::Series;
 use crate::auth::Operation;
+use crate::clock;
 use crate::hub::Control;
 use crate::limits;
 use crate::records::{self, Change, Kept, Owned, Update, fights, now};
@@ -40,7 +41,7 @@ pub async fn create(
     caller.may(Operation::CreateSession)?;
     let fingerprint = body.fingerprint();
     Key::check(&headers, &mut body);
-    let asked = new_session(body, &caller, Uuid::now_v7(), now(), &app.library)?;
+    let asked = new_session(body, &caller, clock::new_id(), now(), &app.library)?;
     let key = Key::begin(&app, &caller, "createSession", &headers, fingerprint).await?;
     let found = match (asked, key) {
         (NewSession::Fight(asked), key) => {
@@ -104,6 +105,9 @@ struct SessionListResponse<'a> {
     has_more: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+    /// Sessions of this page that the store has only in damaged rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged_count: Option<u32>,
 }
 
 /// Lists sessions, newest first. A player lists its own.
@@ -125,7 +129,7 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
     }
     let page = app.records.store().list(&filter).await.map_err(crate::hub::Refusal::from)?;
     let mut found = Vec::with_capacity(page.sessions.len());
-    let last = page.sessions.last().map(|row| row.id);
+    let damaged_count = Some(page.damaged).filter(|damaged| *damaged > 0);
     let combat = page.sessions.iter().filter(|row| row.kind == Kind::Combat);
     let combat = combat.map(fights::of).collect::<Result<Vec<_>, _>>().map_err(crate::hub::Refusal::from)?;
     let combat = app.as_they_are(caller.viewer(), combat.into_iter().map(Arc::new)).await;
@@ -155,7 +159,8 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
         sessions: sessions.collect(),
         total_count: page.total,
         has_more: page.more,
-        next_cursor: last.filter(|_| page.more).map(cursor::write),
+        next_cursor: page.last.filter(|_| page.more).map(cursor::write),
+        damaged_count,
     };
     Ok(Json(answer).into_response())
 }

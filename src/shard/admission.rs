@@ -15,6 +15,8 @@ use crate::limits;
 pub struct Asked {
     pub conn: ConnKey,
     pub session: Uuid,
+    /// The newest sequence that the client says it has, 0 for none.
+    pub seq: u64,
 }
 
 /// The joins of a shard.
@@ -116,7 +118,7 @@ mod tests {
     fn taken(asked: &[(u128, u128)]) -> Vec<u128> {
         let (mut admission, mut conns) = (Admission::default(), SlotMap::<ConnKey, ()>::with_key());
         for &(who, session) in asked {
-            let asked = Asked { conn: conns.insert(()), session: Uuid::from_u128(session) };
+            let asked = Asked { conn: conns.insert(()), session: Uuid::from_u128(session), seq: 0 };
             assert!(admission.push(player(who), asked));
         }
         assert_eq!(admission.waiting(), asked.len());
@@ -160,7 +162,7 @@ mod tests {
         let (now, spent) = (Instant::now(), Duration::from_micros(500));
         assert_eq!(admission.due(now), None, "nobody waits");
         let mut conns = SlotMap::<ConnKey, ()>::with_key();
-        admission.push(player(1), Asked { conn: conns.insert(()), session: Uuid::nil() });
+        admission.push(player(1), Asked { conn: conns.insert(()), session: Uuid::nil(), seq: 0 });
         assert_eq!(admission.due(now), Some(Duration::ZERO));
         admission.rest(spent, now);
         assert_eq!(admission.due(now), Some(spent * (limits::JOINS_SHARE - 1)));
@@ -169,7 +171,7 @@ mod tests {
     #[test]
     fn what_waits_is_bounded() {
         let mut admission = Admission::default();
-        let asked = Asked { conn: SlotMap::<ConnKey, ()>::with_key().insert(()), session: Uuid::nil() };
+        let asked = Asked { conn: SlotMap::<ConnKey, ()>::with_key().insert(()), session: Uuid::nil(), seq: 0 };
         for number in 0..limits::JOINS_WAITING {
             assert!(admission.push(player(number as u128), asked));
         }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tiltyard_combat::{Audience, Input, Slot};
-use tiltyard_protocol::server::{Left, Resume};
+use tiltyard_protocol::server::{ErrorNotice, Left, Resume};
 use tiltyard_protocol::{CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::limits;
 
 impl Worker {
     /// A connection asks for a session. What cannot be is refused at once; a join waits for its turn, and the connection with it.
-    pub(super) fn ask_to_join(&mut self, conn: ConnKey, session: Uuid) {
+    pub(super) fn ask_to_join(&mut self, conn: ConnKey, session: Uuid, seq: u64) {
         let (key, _) = match self.seat_of(conn, session) {
             Ok(seat) => seat,
             Err(reason) => return self.error(conn, reason),
@@ -35,7 +35,7 @@ impl Worker {
             self.stats.joins_refused += 1;
             return self.error(conn, Reason::TooManyRequests);
         }
-        if !self.admission.push(player, Asked { conn, session }) {
+        if !self.admission.push(player, Asked { conn, session, seq }) {
             self.stats.joins_refused += 1;
             return self.close(conn, CloseCode::TryLater);
         }
@@ -57,12 +57,12 @@ impl Worker {
         self.stats.joins_waiting = self.admission.waiting() as u64;
     }
 
-    fn take_join(&mut self, Asked { conn, session }: Asked) {
+    fn take_join(&mut self, Asked { conn, session, seq }: Asked) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         connection.joining = false;
         if connection.state == State::Open {
             match self.seat_of(conn, session) {
-                Ok((key, slot)) => self.join(conn, key, slot),
+                Ok((key, slot)) => self.join(conn, key, slot, seq),
                 Err(reason) => self.error(conn, reason),
             }
         }
@@ -88,7 +88,7 @@ impl Worker {
         }
     }
 
-    fn join(&mut self, conn: ConnKey, key: SessionKey, slot: Slot) {
+    fn join(&mut self, conn: ConnKey, key: SessionKey, slot: Slot, seq: u64) {
         let handle = self.sessions[key].handle();
         if self.connections[conn].join(handle).is_none() {
             let connect = Input::Connect { slot };
@@ -108,7 +108,7 @@ impl Worker {
             self.connections[conn].joins.push(Join { handle, session: key, slot, again_at: 0 });
         }
         self.stats.joins += 1;
-        self.welcome(conn, key, slot);
+        self.welcome(conn, key, slot, seq);
     }
 
     /// The newest connection of a player wins: the one that had the slot is let go.
@@ -126,14 +126,23 @@ impl Worker {
         }
     }
 
-    fn welcome(&mut self, conn: ConnKey, key: SessionKey, slot: Slot) {
+    fn welcome(&mut self, conn: ConnKey, key: SessionKey, slot: Slot, seq: u64) {
         let Some(&Connection { encoding, .. }) = self.connections.get(conn) else { return };
-        let (session, rulebooks) = (&self.sessions[key], &mut self.rulebooks);
+        let session = &self.sessions[key];
         let participant = &session.fight.participants()[usize::from(slot)];
         let (last_id, team) = (participant.last_action_id(), participant.team());
         let seat = Seat { session: session.id, s: session.handle(), slot, resume: Resume::Snapshot, last_id };
         let snapshot = publish::snapshot_of(session, self.clock.now, Audience::Own(slot));
         let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session));
+        let at = session.fight.seq();
+        if seq > at {
+            // Nothing is shown before it is in the log: a log from before was put back, or its end got lost with the power.
+            self.stats.rolled_back += 1;
+            let reason = Reason::RolledBack;
+            let message = format!("{} It is at {at}, and the client has {seq}.", reason.message());
+            self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message, retry_ms: None }));
+        }
+        let (session, rulebooks) = (&self.sessions[key], &mut self.rulebooks);
         let mut publisher = std::mem::take(&mut self.publisher);
         let joined = publisher.single(encoding, |out| rulebooks.joined(encoding, &session.fight, team, seat, out));
         self.queue_single(conn, joined);

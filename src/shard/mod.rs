@@ -35,6 +35,7 @@ pub mod wheel;
 mod wire;
 mod worker;
 
+use std::collections::HashSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use thiserror::Error;
+use uuid::Uuid;
 
 pub use fog::{Fog, NOBODY};
 pub use inbox::ShardHandle;
@@ -51,11 +53,13 @@ pub use shown::{view_digest, view_of};
 pub use stats::Stats;
 pub use wire::event_of;
 
+use crate::log::SessionRecord;
 use crate::log::recovery::{self, Found, RecoveryError};
 use crate::records::FightBook;
 use crate::rules::Library;
 use crate::socket::budget::Allowance;
 use crate::socket::renewal::Renewals;
+use crate::store::StoreError;
 
 /// How many shards, and where their logs are.
 #[derive(Debug, Clone)]
@@ -83,12 +87,22 @@ pub struct ShardConfig {
 pub enum StartError {
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("cannot start a shard: {0}")]
     Io(#[from] io::Error),
 }
 
 /// Recovers the log and starts one thread per shard.
 pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<()>>), StartError> {
+    start_without(config, |_live| Ok(HashSet::new()))
+}
+
+/// The same, without those fights that `ended` names, of all that are live in the log, each with its sequence.
+pub fn start_without(
+    config: &ShardConfig,
+    ended: impl FnOnce(&[(Uuid, u64)]) -> Result<HashSet<Uuid>, StoreError>,
+) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<()>>), StartError> {
     let started = std::time::Instant::now();
     let (data, shards) = (&config.data, config.shards.max(1));
     let recovered = recovery::recover(data, shards, config.sync, config.accept_loss, &config.library)?;
@@ -102,6 +116,13 @@ pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<(
         elapsed_ms = started.elapsed().as_millis(),
         "log recovered"
     );
+    let records = recovered.shards.iter().flat_map(|(_, records)| records);
+    let lives = |record: &&SessionRecord| {
+        let life = record.fight.lifecycle();
+        life.end().is_none() && !life.is_ended()
+    };
+    let live: Vec<(Uuid, u64)> = records.filter(lives).map(|record| (record.id, record.fight.seq())).collect();
+    let ended = Arc::new(if live.is_empty() { HashSet::new() } else { ended(&live)? });
     let lock = Arc::new(recovered.lock);
     let (mut handles, mut threads) = (Vec::new(), Vec::new());
     let shards = recovered.shards.len();
@@ -109,7 +130,7 @@ pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<(
         let found = if number == 0 { recovered.found } else { Found::default() };
         let folder = Arc::clone(&recovered.folder);
         let (allowance, renewals) = (config.allowance, config.renewals.clone());
-        let place = worker::Place { number, shards, folder, allowance, renewals, found };
+        let place = worker::Place { number, shards, folder, allowance, renewals, found, ended: Arc::clone(&ended) };
         let (handle, mut worker) = worker::Worker::new(place, journal, records, Arc::clone(&config.book))?;
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {

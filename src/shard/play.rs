@@ -244,7 +244,7 @@ impl Worker {
         }
         match encoding.decode_client(payload) {
             Ok(ClientMessage::Action(act)) => self.act(conn, &act),
-            Ok(ClientMessage::Join(request)) => self.ask_to_join(conn, request.session),
+            Ok(ClientMessage::Join(request)) => self.ask_to_join(conn, request.session, request.seq.unwrap_or(0)),
             Ok(ClientMessage::Leave(leave)) => self.leave(conn, leave.s),
             Ok(ClientMessage::Ready(ready)) => self.ready(conn, ready.s),
             Ok(ClientMessage::Renew(renew)) => self.renew(conn, renew),

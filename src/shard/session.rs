@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::connection::ConnKey;
 use super::fog::Fog;
+use crate::clock;
 use crate::hub::{Mode, NewFight};
 use crate::limits;
 use crate::log::{Description, SessionRecord};
@@ -127,7 +128,8 @@ impl Session {
                 creator: asked.creator,
                 settings: asked.settings.into(),
                 metadata: asked.metadata.into(),
-                created_at: wall,
+                // Lists go by ids and show this.
+                created_at: clock::time_of(asked.id).map_or(wall, |drawn| drawn.min(wall)),
                 started_at: None,
                 ended_at: None,
                 updated_at: wall,
@@ -268,7 +270,8 @@ impl Session {
         }
         if matches!(input, Input::Complete | Input::Terminate { .. }) && answer.is_ok() {
             // Its result is still shown for a while, but for whoever ended it this is the end.
-            self.facts.ended_at.get_or_insert(wall);
+            let ended_at = wall.max(self.facts.created_at);
+            self.facts.ended_at.get_or_insert(ended_at);
         }
         answer
     }
@@ -329,6 +332,15 @@ impl Session {
         self.facts.recorder.note_away(since, self.fight.host_now());
     }
 
+    /// Where it has times from after `wall`, because the clock was set back while the node was away: they are now. Whether it had.
+    pub fn set_back(&mut self, wall: u64) -> bool {
+        let facts = &mut *self.facts;
+        let maybe = [&mut facts.started_at, &mut facts.ended_at, &mut facts.paused_since];
+        let times = [&mut facts.created_at, &mut facts.updated_at].into_iter().chain(maybe.into_iter().flatten());
+        let late = times.filter(|time| **time > wall).map(|time| *time = wall).count();
+        late > 0
+    }
+
     /// Everything that its replay is made of.
     pub fn recording(&self) -> Recording {
         let Facts { created_at, seed, founders, recorder, .. } = &*self.facts;
@@ -382,10 +394,10 @@ impl Session {
         if step.phase_changed() {
             let life = self.fight.lifecycle();
             if life.status() != SessionStatus::Initializing && !life.is_ended() {
-                facts.started_at.get_or_insert(wall);
+                facts.started_at.get_or_insert(wall.max(facts.created_at));
             }
             if life.is_ended() {
-                facts.ended_at.get_or_insert(wall);
+                facts.ended_at.get_or_insert(wall.max(facts.created_at));
             }
         }
     }

@@ -121,6 +121,8 @@ stats! {
     joins_waiting,
     /// Joins refused because their player asked for too many, or too many waited.
     joins_refused,
+    /// Joins of clients that had a later sequence than there is.
+    rolled_back,
     /// Bytes of messages made for one connection alone: answers, welcomes, snapshots.
     single_bytes,
     /// Times a connection was not heard any more: its outbox was full, or it waited to join.
@@ -153,6 +155,8 @@ stats! {
     log_torn_bytes,
     /// Turns of a damaged log that the start has left out.
     log_lost_turns,
+    /// Fights with times from after the clock, at the start.
+    times_clamped,
     /// Bytes appended to files of replays.
     replay_bytes,
     /// Turns whose parts of replays could not be written.

@@ -117,6 +117,8 @@ pub struct Place {
     pub renewals: Renewals,
     /// What the start found in the log, for one shard to tell.
     pub found: Found,
+    /// Sessions of the log that are not gone on with: they have ended.
+    pub ended: Arc<HashSet<Uuid>>,
 }
 
 /// What the wheel wakes.
@@ -192,7 +194,7 @@ fn millis(duration: Duration) -> u64 {
 impl Worker {
     /// The shard at `place`, going on with `records`.
     pub fn new(
-        Place { number, shards, folder, allowance, renewals, found }: Place,
+        Place { number, shards, folder, allowance, renewals, found, ended }: Place,
         journal: Journal,
         records: Vec<SessionRecord>,
         book: Arc<FightBook>,
@@ -248,6 +250,11 @@ impl Worker {
         };
         worker.wheel.insert(limits::TIDY_MS, Timer::Tidy);
         for record in records {
+            if ended.contains(&record.id) {
+                worker.journal.push(&Entry::Forget { no: worker.next_no });
+                worker.next_no += 1;
+                continue;
+            }
             worker.take_over(Session::from_record(record, &folder));
         }
         Ok((handle, worker))
@@ -258,6 +265,10 @@ impl Worker {
         session.no = self.next_no;
         self.next_no += 1;
         session.go_on(self.clock.now);
+        if session.set_back(self.clock.wall) {
+            tracing::warn!(session = %session.id, "a fight has times from after the clock, which was set back; they are now");
+            self.stats.times_clamped += 1;
+        }
         session.hold_again(self.book.holdings());
         let participants = session.fight.participants().iter();
         let connected: Vec<u8> =

@@ -80,6 +80,7 @@ impl Shard {
             allowance: Allowance::UNLIMITED,
             renewals,
             found: recovered.found,
+            ended: Arc::default(),
         };
         let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book)).unwrap();
         worker.chunks.most.1 = most;
@@ -657,6 +658,7 @@ fn at_rest(connections: u64) -> (ShardHandle, Worker, Vec<TcpStream>, TempDir) {
         allowance: Allowance::UNLIMITED,
         renewals: renewals().0,
         found: recovered.found,
+        ended: Arc::default(),
     };
     let (handle, worker) = Worker::new(place, journal, records, Arc::default()).unwrap();
     let attach = |_| {

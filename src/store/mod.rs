@@ -1,16 +1,23 @@
 //! The store: what outlives the process besides the log. Sessions of every type with their activity log, replays of fights,
 //! idempotency keys and analytics, in SQLite by default and PostgreSQL by setting, behind one contract.
 //!
-//! In reading order: [`row`] what is kept, [`Store`] the contract, [`sqlite`] and [`postgres`] the two that keep it.
+//! In reading order: [`row`] what is kept, [`Store`] the contract, [`sqlite`] and [`postgres`] the two that keep it. What the disk
+//! does to the embedded one is told by `sum` (rows), `soundness` (all of it), [`wal`] and `counter` (commits that are gone).
 
+mod counter;
 pub mod postgres;
+pub mod private;
 pub mod row;
+pub mod soundness;
 mod sql;
 pub mod sqlite;
+mod sum;
+pub mod wal;
 
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -20,7 +27,8 @@ pub use row::{
     Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow, Page,
     Past, PlayerRow, ReplayRow, RulesetRow, SessionRow, Status,
 };
-pub use sqlite::SqliteStore;
+pub use soundness::Soundness;
+pub use sqlite::{SqliteStore, inspect};
 
 /// What a store's calls return.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -38,6 +46,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// One session.
     fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>>;
+
+    /// Those of these sessions that have ended.
+    fn ended<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>>;
 
     /// A page of sessions, newest first.
     fn list<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Page>;
@@ -62,6 +73,46 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Deletes what is past its time, at most `limit` sessions and as many keys. Returns how many sessions went.
     fn sweep(&self, past: Past, limit: usize) -> Answer<'_, u64>;
+
+    /// Reads everything and tells what is damaged. Takes as long as that takes, the one call that does.
+    fn check(&self) -> Answer<'_, Soundness> {
+        Box::pin(async { Ok(Soundness::default()) })
+    }
+
+    /// Makes anew what follows from rows: how many there are, and where they are found.
+    fn mend(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// What it has noticed of itself, for the metrics.
+    fn figures(&self) -> Option<&Figures> {
+        None
+    }
+}
+
+/// What a store has noticed of itself.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Damaged rows that were met, as often as they were.
+    pub damaged: AtomicU64,
+    /// Commits that had been acknowledged and were not there at the start.
+    pub lost_commits: AtomicU64,
+    /// What a check has found damaged: rows, and everything else.
+    pub found: AtomicU64,
+    /// Bytes of the file, those of them that hold nothing, and those of its write-ahead log.
+    pub bytes: AtomicU64,
+    pub free_bytes: AtomicU64,
+    pub log_bytes: AtomicU64,
+}
+
+impl Figures {
+    /// Says what is damaged, and counts it.
+    pub(crate) fn notice(&self, error: &StoreError) {
+        if let StoreError::Damaged(_) = error {
+            tracing::error!("{error}");
+            self.damaged.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Why a store did not do what it was asked.
@@ -73,6 +124,9 @@ pub enum StoreError {
     /// There is no room for more.
     #[error("the store's disk is full: {0}")]
     Full(String),
+    /// The disk has changed what it holds.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
     /// It answered with something that cannot be.
     #[error("the store holds what this version cannot read: {0}")]
     Unreadable(String),
@@ -87,19 +141,34 @@ pub enum OpenError {
     Migrate { url: String, error: sqlx::migrate::MigrateError },
     #[error("the database {0}: another server of this node's name writes to it")]
     Taken(String),
+    #[error(
+        "the database {path}: its write-ahead log is damaged: {damage}. Restore it from a backup, or start once with --accept-loss, which goes on from what is before the damage and keeps a copy of the damaged log"
+    )]
+    Log { path: String, damage: wal::WalDamage },
+    #[error(
+        "the database {path} is damaged: {what}. Restore it from a backup, or start once with --accept-loss, which goes on with what can be read"
+    )]
+    Damaged { path: String, what: String },
     #[error("the database {0}: must be postgres://… or sqlite://…")]
     Scheme(String),
 }
 
 /// Opens the store that `url` names, or the one in the data folder, brought up to this version's tables.
-pub async fn open(url: Option<&str>, data: &Path, node: &str, sync: bool) -> Result<Box<dyn Store>, OpenError> {
+pub async fn open(
+    url: Option<&str>,
+    data: &Path,
+    node: &str,
+    sync: bool,
+    accept_loss: bool,
+) -> Result<Box<dyn Store>, OpenError> {
+    let embedded = async |path: &Path| SqliteStore::open(path, node, sync, accept_loss).await;
     match url {
-        None => Ok(Box::new(SqliteStore::open(&data.join("tiltyard.db"), node, sync).await?)),
+        None => Ok(Box::new(embedded(&data.join("tiltyard.db")).await?)),
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
             Ok(Box::new(PostgresStore::open(url, node).await?))
         }
         Some(url) => match url.strip_prefix("sqlite://") {
-            Some(path) => Ok(Box::new(SqliteStore::open(Path::new(path), node, sync).await?)),
+            Some(path) => Ok(Box::new(embedded(Path::new(path)).await?)),
             None => Err(OpenError::Scheme(shown(url))),
         },
     }

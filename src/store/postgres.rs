@@ -33,7 +33,7 @@ kept AS (
     SELECT * FROM UNNEST($3::uuid[], $4::smallint[], $5::smallint[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[],
         $10::bigint[], $11::bigint[], $12::text[], $13::smallint[], $14::smallint[], $15::text[], $16::text[], $17::text[],
         $18::text[], $19::bigint[])
-    ON CONFLICT (id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at,
+    ON CONFLICT (id) DO UPDATE SET status = excluded.status, created_at = excluded.created_at, updated_at = excluded.updated_at,
         ended_at = excluded.ended_at, expires_at = excluded.expires_at, version = excluded.version,
         node = excluded.node, fight_status = excluded.fight_status, metadata = excluded.metadata,
         settings = excluded.settings, body = excluded.body, end_reason = excluded.end_reason, logs = excluded.logs
@@ -94,6 +94,9 @@ buckets AS (DELETE FROM analytics_buckets WHERE (width = $3 AND start < $4) OR (
     OR (width = $7 AND start < $8) OR (width = $9 AND start < $10))
 SELECT count(*) FROM swept
 ";
+
+const REPLAY: &str =
+    "SELECT p.data, r.text FROM replays p JOIN rulesets r ON r.hash = p.ruleset WHERE p.session_id = $1";
 
 /// Every migration, in order.
 fn migrations() -> Vec<Migration> {
@@ -244,7 +247,8 @@ impl PostgresStore {
         player: Option<Uuid>,
     ) -> Result<Page, StoreError> {
         let page = sqlx::query(AssertSqlSafe(sql.page)).bind(number(limit + 1)).bind(before).bind(player);
-        let rows = self.all(page, |row| Ok((session(row)?, row.try_get::<i64, _>(17).map_err(unreadable)?))).await?;
+        let rows =
+            self.all(page, |row| Ok((session(row)?, row.try_get::<i64, _>("total").map_err(unreadable)?))).await?;
         let total = match rows.first() {
             Some((_, total)) => *total,
             None if before.is_none() => 0,
@@ -254,7 +258,9 @@ impl PostgresStore {
             }
         };
         let more = rows.len() > limit;
-        Ok(Page { sessions: rows.into_iter().take(limit).map(|(session, _)| session).collect(), total, more })
+        let sessions: Vec<SessionRow> = rows.into_iter().take(limit).map(|(session, _)| session).collect();
+        let last = sessions.last().map(|session| session.id);
+        Ok(Page { sessions, total, more, last, damaged: 0 })
     }
 }
 
@@ -264,7 +270,7 @@ impl Store for PostgresStore {
     }
 
     fn of_node(&self, kind: Kind, status: Status, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
-        let query = sqlx::query(AssertSqlSafe(sql::of_node(kind, status)));
+        let query = sqlx::query(AssertSqlSafe(sql::of_node(sql::COLUMNS, kind, status)));
         Box::pin(self.all_within(
             limits::LOAD_MS,
             query.bind(self.node.clone()).bind(after).bind(number(limit)),
@@ -273,30 +279,36 @@ impl Store for PostgresStore {
     }
 
     fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>> {
-        let query = sqlx::query(AssertSqlSafe(sql::session())).bind(id);
+        let query = sqlx::query(AssertSqlSafe(sql::session(sql::COLUMNS))).bind(id);
         Box::pin(async move { Ok(self.all(query, session).await?.pop()) })
     }
 
+    fn ended<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>> {
+        let query = sqlx::query(AssertSqlSafe(sql::ended(sql::COLUMNS, "= ANY($1)"))).bind(ids.to_vec());
+        Box::pin(self.all_within(limits::LOAD_MS, query, session))
+    }
+
     fn list<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Page> {
-        Box::pin(bounded(self.page(sql::list(filter), filter.limit, filter.before, filter.player)))
+        Box::pin(bounded(self.page(sql::list(sql::COLUMNS, filter), filter.limit, filter.before, filter.player)))
     }
 
     fn list_combat<'a>(&'a self, filter: &'a CombatFilter) -> Answer<'a, Page> {
-        Box::pin(bounded(self.page(sql::list_combat(filter), filter.limit, filter.before, filter.player)))
+        Box::pin(bounded(self.page(sql::list_combat(sql::COLUMNS, filter), filter.limit, filter.before, filter.player)))
     }
 
     fn logs(&self, session: Uuid, before: i64, limit: usize) -> Answer<'_, Vec<LogRow>> {
-        let query = sqlx::query(sql::LOGS).bind(session).bind(before).bind(number(limit));
+        let query =
+            sqlx::query(AssertSqlSafe(sql::logs(sql::LOG_COLUMNS))).bind(session).bind(before).bind(number(limit));
         Box::pin(self.all(query, |row| sql::log_row!(row)))
     }
 
     fn replay(&self, session: Uuid) -> Answer<'_, Option<KeptReplay>> {
-        let query = sqlx::query(sql::REPLAY).bind(session);
-        Box::pin(async move { Ok(self.all(query, |row| sql::replay_row!(row)).await?.pop()) })
+        let query = sqlx::query(REPLAY).bind(session);
+        Box::pin(async move { Ok(self.all(query, replay).await?.pop()) })
     }
 
     fn key(&self, hash: [u8; 16]) -> Answer<'_, Option<KeyRow>> {
-        let query = sqlx::query(sql::KEY).bind(hash.to_vec());
+        let query = sqlx::query(AssertSqlSafe(sql::key(sql::KEY_COLUMNS))).bind(hash.to_vec());
         Box::pin(async move { Ok(self.all(query, |row| sql::key_row!(row)).await?.pop()) })
     }
 
@@ -305,7 +317,11 @@ impl Store for PostgresStore {
     }
 
     fn buckets(&self, width: i32, since: i64, own: bool) -> Answer<'_, Vec<BucketRow>> {
-        let query = sqlx::query(sql::BUCKETS).bind(width).bind(since).bind(self.node.clone()).bind(own);
+        let query = sqlx::query(AssertSqlSafe(sql::buckets(sql::BUCKET_COLUMNS)))
+            .bind(width)
+            .bind(since)
+            .bind(self.node.clone())
+            .bind(own);
         Box::pin(self.all(query, |row| sql::bucket_row!(row)))
     }
 
@@ -321,7 +337,11 @@ impl Store for PostgresStore {
 }
 
 fn session(row: &PgRow) -> Result<SessionRow, StoreError> {
-    sql::session_row!(row)
+    sql::session_row!(row, |_numbers, _row: &SessionRow| Ok::<(), StoreError>(()))
+}
+
+fn replay(row: &PgRow) -> Result<KeptReplay, StoreError> {
+    Ok(KeptReplay { data: row.try_get(0).map_err(unreadable)?, text: row.try_get(1).map_err(unreadable)? })
 }
 
 /// [`COMMIT`] with a batch's columns.

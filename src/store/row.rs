@@ -220,6 +220,10 @@ pub struct Page {
     /// Sessions of the filter on all pages.
     pub total: i64,
     pub more: bool,
+    /// Behind which the next page begins.
+    pub last: Option<Uuid>,
+    /// Sessions of this page that are left out, because their rows are damaged.
+    pub damaged: u32,
 }
 
 impl Kind {

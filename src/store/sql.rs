@@ -13,44 +13,57 @@ use crate::limits;
 pub(super) const COLUMNS: &str = "s.id, s.kind, s.status, s.player_id, s.created_at, s.updated_at, s.ended_at, \
      s.expires_at, s.version, s.node, s.mode, s.fight_status, s.metadata, s.settings, s.body, s.end_reason, s.logs";
 
-pub(super) const LOGS: &str = "SELECT session_id, no, at, event, message, data FROM session_logs \
-     WHERE session_id = $1 AND no < $2 ORDER BY no DESC LIMIT $3";
+/// The tables of what has a key of its own: `columns`, of which the store that sums rows up has one more.
+pub(super) fn logs(columns: &str) -> String {
+    format!("SELECT {columns} FROM session_logs WHERE session_id = $1 AND no < $2 ORDER BY no DESC LIMIT $3")
+}
 
-pub(super) const REPLAY: &str =
-    "SELECT p.data, r.text FROM replays p JOIN rulesets r ON r.hash = p.ruleset WHERE p.session_id = $1";
+pub(super) fn key(columns: &str) -> String {
+    format!("SELECT {columns} FROM idempotency_keys WHERE hash = $1")
+}
 
-pub(super) const KEY: &str =
-    "SELECT hash, fingerprint, created_at, session_id, status, answer FROM idempotency_keys WHERE hash = $1";
+pub(super) fn buckets(columns: &str) -> String {
+    format!("SELECT {columns} FROM analytics_buckets WHERE width = $1 AND start >= $2 AND (node = $3) = $4")
+}
 
-pub(super) const BUCKETS: &str = "SELECT node, width, start, series, data FROM analytics_buckets \
-     WHERE width = $1 AND start >= $2 AND (node = $3) = $4";
+pub(super) const LOG_COLUMNS: &str = "session_id, no, at, event, message, data";
+
+pub(super) const KEY_COLUMNS: &str = "hash, fingerprint, created_at, session_id, status, answer";
+
+pub(super) const BUCKET_COLUMNS: &str = "node, width, start, series, data";
 
 pub(super) const COUNTS: &str =
     "SELECT kind, status, CAST(sum(n) AS BIGINT) FROM session_counts GROUP BY kind, status ORDER BY kind, status";
 
 /// `$1` the node, `$2` the id before, `$3` the limit.
-pub(super) fn of_node(kind: Kind, status: Status) -> String {
+pub(super) fn of_node(columns: &str, kind: Kind, status: Status) -> String {
     format!(
-        "SELECT {COLUMNS} FROM sessions s WHERE s.kind = {} AND s.status = {} AND s.node = $1 AND s.id > $2 \
+        "SELECT {columns} FROM sessions s WHERE s.kind = {} AND s.status = {} AND s.node = $1 AND s.id > $2 \
          ORDER BY s.id LIMIT $3",
         kind as u8, status as u8
     )
 }
 
-pub(super) fn session() -> String {
-    format!("SELECT {COLUMNS} FROM sessions s WHERE s.id = $1")
+/// Those of `ids`, an expression, that have ended.
+pub(super) fn ended(columns: &str, ids: &str) -> String {
+    let ends = (Status::Completed as u8, Status::Terminated as u8);
+    format!("SELECT {columns} FROM sessions s WHERE s.id {ids} AND s.status IN {ends:?}")
 }
 
-/// A page and its total as one more column: `$1` the limit, `$2` the id before, `$3` the player, as far as there are these.
+pub(super) fn session(columns: &str) -> String {
+    format!("SELECT {columns} FROM sessions s WHERE s.id = $1")
+}
+
+/// A page and its `total` as one more column: `$1` the limit, `$2` the id before, `$3` the player, as far as there are these.
 pub(super) struct PageSql {
     pub page: String,
     /// The total alone, for a page that has no row to carry it; `$3` the player.
     pub total: String,
 }
 
-pub(super) fn list(filter: &Filter) -> PageSql {
+pub(super) fn list(columns: &str, filter: &Filter) -> PageSql {
     if filter.player.is_none() && (filter.kind.is_some() || filter.status.is_some()) {
-        return merged(filter);
+        return merged(columns, filter);
     }
     let mut terms = String::new();
     if let Some(kind) = filter.kind {
@@ -59,37 +72,40 @@ pub(super) fn list(filter: &Filter) -> PageSql {
     if let Some(status) = filter.status {
         let _ = write!(terms, " AND status = {}", status as u8);
     }
-    page(&terms, filter.player.is_some(), filter.before.is_some())
+    page(columns, &terms, filter.player.is_some(), filter.before.is_some())
 }
 
-pub(super) fn list_combat(filter: &CombatFilter) -> PageSql {
+pub(super) fn list_combat(columns: &str, filter: &CombatFilter) -> PageSql {
     let mut terms = format!(" AND fight_status >= 0 AND fight_status = {}", filter.status as u8);
     if let Some(mode) = filter.mode {
         let _ = write!(terms, " AND mode = {}", mode_number(mode));
     }
-    page(&terms, filter.player.is_some(), filter.before.is_some())
+    page(columns, &terms, filter.player.is_some(), filter.before.is_some())
 }
 
-fn page(terms: &str, of_player: bool, before: bool) -> PageSql {
+fn page(columns: &str, terms: &str, of_player: bool, before: bool) -> PageSql {
     let on = |table: &str| terms.replace("AND ", &format!("AND {table}."));
     let total = total(&on("c"), of_player);
     let page = if of_player {
         let before = if before { " AND p.session_id < $2" } else { "" };
         format!(
-            "SELECT {COLUMNS}, ({total}) FROM session_players p JOIN sessions s ON s.id = p.session_id \
+            "SELECT {columns}, ({total}) AS total FROM session_players p JOIN sessions s ON s.id = p.session_id \
              WHERE p.player_id = $3{}{before} ORDER BY p.session_id DESC LIMIT $1",
             on("p")
         )
     } else {
         let before = if before { " AND s.id < $2" } else { "" };
-        format!("SELECT {COLUMNS}, ({total}) FROM sessions s WHERE true{}{before} ORDER BY s.id DESC LIMIT $1", on("s"))
+        format!(
+            "SELECT {columns}, ({total}) AS total FROM sessions s WHERE true{}{before} ORDER BY s.id DESC LIMIT $1",
+            on("s")
+        )
     };
     PageSql { page, total }
 }
 
 /// One index, by type and status, is enough for every filter of these: the newest of each pair that is asked for, and of those
 /// the newest. An index for each filter would have to be written with every change.
-fn merged(filter: &Filter) -> PageSql {
+fn merged(columns: &str, filter: &Filter) -> PageSql {
     let kinds = filter.kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
     let statuses = filter.status.map_or_else(|| Status::ALL.to_vec(), |status| vec![status]);
     let before = if filter.before.is_some() { " AND id < $2" } else { "" };
@@ -112,7 +128,7 @@ fn merged(filter: &Filter) -> PageSql {
     }
     let total = total(&terms, false);
     let page = format!(
-        "SELECT {COLUMNS}, ({total}) FROM sessions s WHERE s.id IN (SELECT id FROM ({}) AS n ORDER BY id DESC LIMIT $1) \
+        "SELECT {columns}, ({total}) AS total FROM sessions s WHERE s.id IN (SELECT id FROM ({}) AS n ORDER BY id DESC LIMIT $1) \
          ORDER BY s.id DESC",
         newest.join(" UNION ALL ")
     );
@@ -143,25 +159,26 @@ pub(super) async fn within<T>(ms: u64, work: impl Future<Output = Result<T, Stor
 
 #[expect(clippy::needless_pass_by_value)] // Used as the argument of `map_err`.
 pub(super) fn unreadable(error: sqlx::Error) -> StoreError {
-    StoreError::Unreadable(error.to_string())
+    StoreError::Damaged(error.to_string())
 }
 
-/// A row of [`COLUMNS`] as a [`super::SessionRow`].
+/// A row of [`COLUMNS`] as a [`super::SessionRow`], once `check` has found it sound, by its type, status, mode and status as a
+/// fight as they are numbered, and everything else.
 macro_rules! session_row {
-    ($row:expr) => {{
+    ($row:expr, $check:expr) => {{
         let row = $row;
         let number = |index: usize| -> Result<i16, StoreError> { row.try_get(index).map_err(unreadable) };
-        let unknown = || StoreError::Unreadable("a number that stands for nothing".to_owned());
-        let fight = match (number(10)?, number(11)?) {
-            (-1, -1) => None,
-            (mode, status) => {
-                Some((row::mode_of(mode).ok_or_else(unknown)?, FightStatus::of(status).ok_or_else(unknown)?))
-            }
+        let numbers @ [kind, status, mode, fight_status] = [number(1)?, number(2)?, number(10)?, number(11)?];
+        let fight = match (mode, fight_status) {
+            (-1, -1) => Some(None),
+            (mode, status) => row::mode_of(mode).zip(FightStatus::of(status)).map(Some),
         };
-        Ok(SessionRow {
+        let known = Kind::of(kind).zip(Status::of(status)).zip(fight);
+        let ((kind, status), fight) = known.unwrap_or(((Kind::Custom, Status::Active), None));
+        let session = SessionRow {
             id: row.try_get(0).map_err(unreadable)?,
-            kind: Kind::of(number(1)?).ok_or_else(unknown)?,
-            status: Status::of(number(2)?).ok_or_else(unknown)?,
+            kind,
+            status,
             player: row.try_get(3).map_err(unreadable)?,
             created_at: row.try_get(4).map_err(unreadable)?,
             updated_at: row.try_get(5).map_err(unreadable)?,
@@ -175,11 +192,14 @@ macro_rules! session_row {
             body: row.try_get(14).map_err(unreadable)?,
             end_reason: row.try_get(15).map_err(unreadable)?,
             logs: row.try_get(16).map_err(unreadable)?,
-        })
+        };
+        $check(numbers, &session)?;
+        let unknown = || StoreError::Unreadable(format!("session {}: a number that stands for nothing", session.id));
+        known.ok_or_else(unknown).map(|_known| session)
     }};
 }
 
-/// A row of [`LOGS`].
+/// A row of [`LOG_COLUMNS`].
 macro_rules! log_row {
     ($row:expr) => {{
         let row = $row;
@@ -194,21 +214,13 @@ macro_rules! log_row {
     }};
 }
 
-/// A row of [`REPLAY`].
-macro_rules! replay_row {
-    ($row:expr) => {{
-        let row = $row;
-        Ok(KeptReplay { data: row.try_get(0).map_err(unreadable)?, text: row.try_get(1).map_err(unreadable)? })
-    }};
-}
-
-/// A row of [`KEY`].
+/// A row of [`KEY_COLUMNS`].
 macro_rules! key_row {
     ($row:expr) => {{
         let row = $row;
         let half = |index: usize| -> Result<[u8; 16], StoreError> {
             let bytes: Vec<u8> = row.try_get(index).map_err(unreadable)?;
-            bytes.try_into().map_err(|_| StoreError::Unreadable("a hash of another length".to_owned()))
+            bytes.try_into().map_err(|_| StoreError::Damaged("a hash of another length".to_owned()))
         };
         let status: Option<i16> = row.try_get(4).map_err(unreadable)?;
         let body: Option<String> = row.try_get(5).map_err(unreadable)?;
@@ -224,7 +236,7 @@ macro_rules! key_row {
     }};
 }
 
-/// A row of [`BUCKETS`].
+/// A row of [`BUCKET_COLUMNS`].
 macro_rules! bucket_row {
     ($row:expr) => {{
         let row = $row;
@@ -252,4 +264,4 @@ macro_rules! count_row {
     }};
 }
 
-pub(super) use {bucket_row, count_row, key_row, log_row, replay_row, session_row};
+pub(super) use {bucket_row, count_row, key_row, log_row, session_row};

@@ -1,25 +1,31 @@
 //! The embedded store: one file, one connection that writes, a few that read.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
+use super::counter::{Counted, Counter};
 use super::row::{self, fight_numbers};
 use super::sql::{self, PageSql, bounded, number, unreadable, within};
 use super::{
-    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow,
-    OpenError, Page, Past, SessionRow, Status, Store, StoreError,
+    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Figures, Filter, KeptReplay, KeyAnswer, KeyRow, Kind,
+    LogRow, OpenError, Page, Past, ReplayRow, RulesetRow, SessionRow, Soundness, Status, Store, StoreError, private,
+    soundness, sum, wal,
 };
 use crate::limits;
 use crate::ops::watch;
@@ -34,38 +40,46 @@ DELETE FROM idempotency_keys WHERE hash IN (SELECT unhex(value) FROM json_each($
 INSERT INTO sessions
     SELECT unhex(value ->> 0), value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6,
         value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14,
-        value ->> 15, value ->> 16
+        value ->> 15, value ->> 16, value ->> 17
     FROM json_each($3) WHERE true
-    ON CONFLICT (id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at,
+    ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, player_id = excluded.player_id, created_at = excluded.created_at,
+        mode = excluded.mode, sum = excluded.sum, status = excluded.status, updated_at = excluded.updated_at,
         ended_at = excluded.ended_at, expires_at = excluded.expires_at, version = excluded.version,
         node = excluded.node, fight_status = excluded.fight_status, metadata = excluded.metadata,
         settings = excluded.settings, body = excluded.body, end_reason = excluded.end_reason, logs = excluded.logs;
-UPDATE sessions SET updated_at = n.value ->> 5, expires_at = n.value ->> 7, version = n.value ->> 8,
-        metadata = n.value ->> 12, settings = n.value ->> 13, body = n.value ->> 14, logs = n.value ->> 16
+UPDATE sessions SET created_at = n.value ->> 4, updated_at = n.value ->> 5, expires_at = n.value ->> 7, version = n.value ->> 8,
+        metadata = n.value ->> 12, settings = n.value ->> 13, body = n.value ->> 14, logs = n.value ->> 16,
+        sum = n.value ->> 17
     FROM json_each($10) AS n WHERE sessions.id = unhex(n.value ->> 0);
 INSERT INTO session_players
-    SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5
+    SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
     FROM json_each($4) WHERE true
-    ON CONFLICT (session_id, player_id) DO UPDATE SET status = excluded.status, fight_status = excluded.fight_status;
+    ON CONFLICT (session_id, player_id) DO UPDATE SET kind = excluded.kind, status = excluded.status,
+        mode = excluded.mode, fight_status = excluded.fight_status, sum = excluded.sum;
 DELETE FROM session_players WHERE (session_id, player_id)
     IN (SELECT unhex(value ->> 0), unhex(value ->> 1) FROM json_each($5));
 INSERT INTO session_logs
-    SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+    SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
     FROM json_each($6) WHERE true
     ON CONFLICT (session_id, no) DO UPDATE SET at = excluded.at, event = excluded.event, message = excluded.message,
-        data = excluded.data;
+        data = excluded.data, sum = excluded.sum;
 DELETE FROM session_logs WHERE (session_id, no) IN (SELECT unhex(value ->> 0), value ->> 1 FROM json_each($7));
 INSERT INTO idempotency_keys
-    SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5
+    SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6
     FROM json_each($8) WHERE true
     ON CONFLICT (hash) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = excluded.created_at,
-        session_id = excluded.session_id, status = excluded.status, answer = excluded.answer;
+        session_id = excluded.session_id, status = excluded.status, answer = excluded.answer,
+        sum = excluded.sum;
 INSERT INTO analytics_buckets
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4) FROM json_each($9) WHERE true
-    ON CONFLICT (width, start, series, node) DO UPDATE SET data = excluded.data;
-INSERT INTO replays SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2) FROM json_each($11) WHERE true
-    ON CONFLICT (session_id) DO UPDATE SET ruleset = excluded.ruleset, data = excluded.data;
-INSERT INTO rulesets SELECT unhex(value ->> 0), value ->> 1 FROM json_each($12) WHERE true ON CONFLICT (hash) DO NOTHING;
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5
+    FROM json_each($9) WHERE true
+    ON CONFLICT (width, start, series, node) DO UPDATE SET data = excluded.data, sum = excluded.sum;
+INSERT INTO replays SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value ->> 3
+    FROM json_each($11) WHERE true
+    ON CONFLICT (session_id) DO UPDATE SET ruleset = excluded.ruleset, data = excluded.data, sum = excluded.sum;
+INSERT INTO rulesets SELECT unhex(value ->> 0), value ->> 1, value ->> 2 FROM json_each($12) WHERE true
+    ON CONFLICT (hash) DO NOTHING;
+UPDATE store_self SET commits = commits + 1, again = again + 1 RETURNING commits;
 COMMIT;
 ";
 
@@ -88,14 +102,28 @@ SELECT count(*) FROM swept;
 COMMIT;
 ";
 
-/// Every migration, in order.
+/// The columns of a session, and what they sum up to.
+const COLUMNS: &str = "s.id, s.kind, s.status, s.player_id, s.created_at, s.updated_at, s.ended_at, s.expires_at, s.version, \
+     s.node, s.mode, s.fight_status, s.metadata, s.settings, s.body, s.end_reason, s.logs, s.sum";
+
+/// How many entries the log of the session `$1` has had.
+const ENTRIES: &str = "(SELECT s.logs FROM sessions s WHERE s.id = $1) AS entries";
+
+const REPLAY: &str = "SELECT p.session_id, p.ruleset, p.data, p.sum, r.text, r.sum AS text_sum FROM replays p \
+     LEFT JOIN rulesets r ON r.hash = p.ruleset WHERE p.session_id = $1";
+
+/// Every migration, in order: number, name, text.
+pub(super) const MIGRATIONS: [(i64, &str, &str); 3] = [
+    (1, "sessions", include_str!("migrations/sqlite/0001_sessions.sql")),
+    (2, "replays", include_str!("migrations/sqlite/0002_replays.sql")),
+    (3, "sums", include_str!("migrations/sqlite/0003_sums.sql")),
+];
+
 fn migrations() -> Vec<Migration> {
-    [
-        (1, "sessions", include_str!("migrations/sqlite/0001_sessions.sql")),
-        (2, "replays", include_str!("migrations/sqlite/0002_replays.sql")),
-    ]
-    .map(|(number, name, text)| Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false))
-    .into()
+    let migration = |(number, name, text): (i64, &'static str, &'static str)| {
+        Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    MIGRATIONS.map(migration).into()
 }
 
 /// Sessions in a file.
@@ -104,8 +132,9 @@ pub struct SqliteStore {
     node: String,
     writer: Arc<Mutex<Writer>>,
     readers: SqlitePool,
-    /// Copies the write-ahead log into the file, so that no commit has to.
-    checkpoints: tokio::task::JoinHandle<()>,
+    figures: Arc<Figures>,
+    /// Ends what copies the write-ahead log into the file.
+    stop: CancellationToken,
     /// Held as long as the store is open: no other server writes to the file.
     _lock: File,
 }
@@ -115,26 +144,41 @@ struct Writer {
     connection: SqliteConnection,
     /// A call was given up or failed: a transaction may be open.
     unsettled: bool,
+    /// Counts what was acknowledged.
+    counter: Counter,
+    /// It could not be written, which has been said.
+    uncounted: bool,
 }
 
 impl SqliteStore {
-    /// Opens the file at `path`, made where there is none. With `sync` a commit waits for the disk.
-    pub async fn open(path: &Path, node: &str, sync: bool) -> Result<Self, OpenError> {
+    /// Opens the file at `path`, made where there is none. With `sync` a commit waits for the disk. With `accept_loss` a damaged
+    /// write-ahead log is read as far as it goes; otherwise it is an error, and nothing has been changed.
+    pub async fn open(path: &Path, node: &str, sync: bool, accept_loss: bool) -> Result<Self, OpenError> {
         let failed = |error| OpenError::Connect { url: path.display().to_string(), error };
-        let lock = File::create(path.with_extension("lock")).map_err(|error| failed(sqlx::Error::Io(error)))?;
+        let io = |error| failed(sqlx::Error::Io(error));
+        let lock = private::open(&path.with_extension("lock")).map_err(io)?;
         lock.try_lock().map_err(|_taken| OpenError::Taken(path.display().to_string()))?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(if sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
-            .busy_timeout(Duration::from_millis(limits::STORE_MS))
-            .foreign_keys(false)
-            .statement_cache_capacity(limits::STORE_STATEMENTS)
-            .disable_statement_logging();
+        let log = beside(path, "-wal");
+        for file in [path.to_owned(), log.clone(), beside(path, "-shm")] {
+            private::close_to_others(&file).map_err(io)?;
+        }
+        // Its log and everything else beside it gets the file's mode.
+        private::open(path).map_err(io)?;
+        if let Some(damage) = wal::look(&log).map_err(io)? {
+            if !accept_loss {
+                return Err(OpenError::Log { path: path.display().to_string(), damage });
+            }
+            let kept = beside(path, "-wal.damaged");
+            std::fs::copy(&log, &kept).map_err(io)?;
+            tracing::warn!(kept = %kept.display(), "accepted as lost: the store's write-ahead log is damaged: {damage}");
+        }
+        let options = options(path, sync);
         let mut connection = options
             .clone()
+            // Of a file that is new; one of before stays as it is.
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .pragma("wal_autocheckpoint", "0")
+            .pragma("journal_size_limit", limits::WAL_KEPT_BYTES.to_string())
             .pragma("cache_size", "-32768")
             .connect()
             .await
@@ -143,6 +187,12 @@ impl SqliteStore {
             .run(&mut connection)
             .await
             .map_err(|error| OpenError::Migrate { url: path.display().to_string(), error })?;
+        let damaged = |what| OpenError::Damaged { path: path.display().to_string(), what };
+        soundness::carry_over(&mut connection).await.map_err(|error| damaged(error.to_string()))?;
+        // What was in the log is in the file, and nothing of it is left to be read again.
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.map_err(failed)?;
+        let figures = Arc::new(Figures::default());
+        let counter = counted(path, &mut connection, &figures).await?;
         let readers = PoolOptions::new()
             .max_connections(limits::SQLITE_READERS)
             .acquire_timeout(Duration::from_millis(limits::STORE_MS))
@@ -150,14 +200,29 @@ impl SqliteStore {
             .await
             .map_err(failed)?;
         let checkpointer = options.connect().await.map_err(failed)?;
-        let writer = Arc::new(Mutex::new(Writer { connection, unsettled: false }));
-        Ok(Self {
-            node: node.to_owned(),
-            checkpoints: watch::once("copying of the write-ahead log", checkpoint(checkpointer, Arc::clone(&writer))),
-            writer,
-            readers,
-            _lock: lock,
-        })
+        let writer = Arc::new(Mutex::new(Writer { connection, unsettled: false, counter, uncounted: false }));
+        let upkeep = upkeep(checkpointer, Arc::clone(&writer), Arc::clone(&figures), log);
+        let stop = CancellationToken::new();
+        let until = stop.clone();
+        let upkeep = async move {
+            until.run_until_cancelled(upkeep).await;
+        };
+        watch::until(stop.clone(), "upkeep of the store", upkeep);
+        Ok(Self { node: node.to_owned(), stop, writer, readers, figures, _lock: lock })
+    }
+
+    /// Closes the file, and waits until that is done.
+    #[cfg(test)]
+    async fn close(self) {
+        self.stop.cancel();
+        // It has the writer as long as it runs.
+        while Arc::strong_count(&self.writer) > 1 {
+            tokio::task::yield_now().await;
+        }
+        self.readers.close().await;
+        let empty = options(Path::new(":memory:"), false).connect().await.unwrap();
+        let writer = std::mem::replace(&mut self.writer.lock().await.connection, empty);
+        sqlx::Connection::close(writer).await.unwrap();
     }
 
     /// Runs a transaction's text on the connection that writes.
@@ -177,6 +242,9 @@ impl SqliteStore {
             let rows =
                 bind(sqlx::query(sql)).fetch_all(&mut writer.connection).await.map_err(|error| failure(&error))?;
             writer.unsettled = false;
+            if sql == COMMIT {
+                writer.count(&rows);
+            }
             Ok(rows)
         };
         bounded(work).await
@@ -190,20 +258,47 @@ impl SqliteStore {
         player: Option<Uuid>,
     ) -> Result<Page, StoreError> {
         let page = AssertSqlSafe(sql.page);
-        let rows = sqlx::query(page).bind(number(limit + 1)).bind(before).bind(player).fetch_all(&self.readers);
-        let rows = bounded(async { rows.await.map_err(|error| failure(&error)) }).await?;
+        let query = sqlx::query(page).bind(number(limit + 1)).bind(before).bind(player);
+        let rows = self.rows(limits::STORE_MS, query).await?;
         let total = match rows.first() {
-            Some(row) => row.try_get(17).map_err(unreadable)?,
+            Some(row) => row.try_get("total").map_err(unreadable)?,
             None if before.is_none() => 0,
             None => {
                 let total = sqlx::query(AssertSqlSafe(sql.total)).bind(0).bind(before).bind(player);
-                let row =
-                    bounded(async { total.fetch_one(&self.readers).await.map_err(|error| failure(&error)) }).await?;
-                row.try_get(0).map_err(unreadable)?
+                let rows = self.rows(limits::STORE_MS, total).await?;
+                rows.first().map_or(Ok(0), |row| row.try_get(0).map_err(unreadable))?
             }
         };
-        let sessions = rows.iter().take(limit).map(session).collect::<Result<_, _>>()?;
-        Ok(Page { sessions, total, more: rows.len() > limit })
+        let shown = &rows[..rows.len().min(limit)];
+        let sessions = self.sound(shown, session)?;
+        let damaged = u32::try_from(shown.len() - sessions.len()).unwrap_or(u32::MAX);
+        let last = shown.iter().rev().find_map(|row| row.try_get(0).ok());
+        Ok(Page { sessions, total, more: rows.len() > limit, last, damaged })
+    }
+
+    /// The rows that are sound; of the others it is said which they are.
+    fn sound<T>(
+        &self,
+        rows: &[SqliteRow],
+        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut sound = Vec::with_capacity(rows.len());
+        for row in rows {
+            match self.told(read(row)) {
+                Ok(row) => sound.push(row),
+                Err(StoreError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sound)
+    }
+
+    fn told<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
+        read.inspect_err(|error| self.figures.notice(error))
+    }
+
+    async fn rows(&self, ms: u64, query: Prepared<'static>) -> Result<Vec<SqliteRow>, StoreError> {
+        self.told(within(ms, async { query.fetch_all(&self.readers).await.map_err(|error| failure(&error)) }).await)
     }
 
     async fn all<T>(
@@ -211,8 +306,8 @@ impl SqliteStore {
         query: Prepared<'static>,
         read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let rows = bounded(async { query.fetch_all(&self.readers).await.map_err(|error| failure(&error)) }).await?;
-        rows.iter().map(read).collect()
+        let rows = self.rows(limits::STORE_MS, query).await?;
+        rows.iter().map(|row| self.told(read(row))).collect()
     }
 }
 
@@ -220,7 +315,7 @@ type Prepared<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        self.checkpoints.abort();
+        self.stop.cancel();
     }
 }
 
@@ -233,40 +328,69 @@ impl Store for SqliteStore {
     }
 
     fn of_node(&self, kind: Kind, status: Status, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
-        let query = sqlx::query(AssertSqlSafe(sql::of_node(kind, status)));
-        let query = query.bind(self.node.clone()).bind(after).bind(number(limit));
         Box::pin(async move {
-            let rows = within(limits::LOAD_MS, async { query.fetch_all(&self.readers).await.map_err(|e| failure(&e)) });
-            rows.await?.iter().map(session).collect()
+            let mut after = after;
+            loop {
+                let query = sqlx::query(AssertSqlSafe(sql::of_node(COLUMNS, kind, status)));
+                let query = query.bind(self.node.clone()).bind(after).bind(number(limit));
+                let rows = self.rows(limits::LOAD_MS, query).await?;
+                let sound = self.sound(&rows, session)?;
+                // An empty answer is the end, and a page of damaged rows is none.
+                let last = rows.last().and_then(|row| row.try_get(0).ok());
+                match last {
+                    Some(last) if sound.is_empty() => after = last,
+                    _ => return Ok(sound),
+                }
+            }
         })
     }
 
     fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>> {
-        let query = sqlx::query(AssertSqlSafe(sql::session())).bind(id);
+        let query = sqlx::query(AssertSqlSafe(sql::session(COLUMNS))).bind(id);
         Box::pin(async move { Ok(self.all(query, session).await?.pop()) })
     }
 
+    fn ended<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>> {
+        let sql = sql::ended(COLUMNS, "IN (SELECT unhex(value) FROM json_each($1))");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(json(ids.iter().map(|id| id.simple())));
+        Box::pin(async move { self.sound(&self.rows(limits::LOAD_MS, query).await?, session) })
+    }
+
     fn list<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Page> {
-        Box::pin(self.page(sql::list(filter), filter.limit, filter.before, filter.player))
+        Box::pin(self.page(sql::list(COLUMNS, filter), filter.limit, filter.before, filter.player))
     }
 
     fn list_combat<'a>(&'a self, filter: &'a CombatFilter) -> Answer<'a, Page> {
-        Box::pin(self.page(sql::list_combat(filter), filter.limit, filter.before, filter.player))
+        Box::pin(self.page(sql::list_combat(COLUMNS, filter), filter.limit, filter.before, filter.player))
     }
 
     fn logs(&self, session: Uuid, before: i64, limit: usize) -> Answer<'_, Vec<LogRow>> {
-        let query = sqlx::query(sql::LOGS).bind(session).bind(before).bind(number(limit));
-        Box::pin(self.all(query, |row| sql::log_row!(row)))
+        let columns = with_sum(sql::LOG_COLUMNS);
+        let query = sqlx::query(AssertSqlSafe(sql::logs(&format!("{columns}, {ENTRIES}"))));
+        let query = query.bind(session).bind(before).bind(number(limit));
+        Box::pin(async move {
+            let rows = self.rows(limits::STORE_MS, query).await?;
+            let entries = if let Some(row) = rows.first() {
+                row.try_get("entries").map_err(unreadable)?
+            } else {
+                let query = sqlx::query(AssertSqlSafe(format!("SELECT {ENTRIES}"))).bind(session);
+                let rows = self.rows(limits::STORE_MS, query).await?;
+                rows.first().map_or(Ok(None), |row| row.try_get(0).map_err(unreadable))?
+            };
+            let logs: Vec<LogRow> = rows.iter().map(|row| self.told(log(row))).collect::<Result<_, _>>()?;
+            self.told(without_gaps(session, entries, before, limit, &logs))?;
+            Ok(logs)
+        })
     }
 
     fn replay(&self, session: Uuid) -> Answer<'_, Option<KeptReplay>> {
-        let query = sqlx::query(sql::REPLAY).bind(session);
-        Box::pin(async move { Ok(self.all(query, |row| sql::replay_row!(row)).await?.pop()) })
+        let query = sqlx::query(REPLAY).bind(session);
+        Box::pin(async move { Ok(self.all(query, replay).await?.pop()) })
     }
 
     fn key(&self, hash: [u8; 16]) -> Answer<'_, Option<KeyRow>> {
-        let query = sqlx::query(sql::KEY).bind(hash.to_vec());
-        Box::pin(async move { Ok(self.all(query, |row| sql::key_row!(row)).await?.pop()) })
+        let query = sqlx::query(AssertSqlSafe(sql::key(&with_sum(sql::KEY_COLUMNS)))).bind(hash.to_vec());
+        Box::pin(async move { Ok(self.all(query, key).await?.pop()) })
     }
 
     fn counts(&self) -> Answer<'_, Vec<Count>> {
@@ -274,8 +398,10 @@ impl Store for SqliteStore {
     }
 
     fn buckets(&self, width: i32, since: i64, own: bool) -> Answer<'_, Vec<BucketRow>> {
-        let query = sqlx::query(sql::BUCKETS).bind(width).bind(since).bind(self.node.clone()).bind(own);
-        Box::pin(self.all(query, |row| sql::bucket_row!(row)))
+        let query = sqlx::query(AssertSqlSafe(sql::buckets(&with_sum(sql::BUCKET_COLUMNS))));
+        let query = query.bind(width).bind(since).bind(self.node.clone()).bind(own);
+        // Figures that are damaged are missing, and nothing else is for that.
+        Box::pin(async move { self.sound(&self.rows(limits::STORE_MS, query).await?, bucket) })
     }
 
     fn sweep(&self, past: Past, limit: usize) -> Answer<'_, u64> {
@@ -290,10 +416,131 @@ impl Store for SqliteStore {
             Ok(swept.unsigned_abs())
         })
     }
+
+    fn check(&self) -> Answer<'_, Soundness> {
+        Box::pin(async {
+            let found = soundness::check(&self.readers).await?;
+            self.figures.found.store(found.count(), Ordering::Relaxed);
+            Ok(found)
+        })
+    }
+
+    fn mend(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            let mut writer = self.writer.lock().await;
+            soundness::mend(&mut writer.connection).await.map_err(|error| failure(&error))
+        })
+    }
+
+    fn figures(&self) -> Option<&Figures> {
+        Some(&self.figures)
+    }
+}
+
+fn with_sum(columns: &str) -> String {
+    format!("{columns}, sum")
+}
+
+/// Whether a row has the sum that it was written with.
+fn compare(row: &SqliteRow, sum: i64) -> Result<(), StoreError> {
+    let kept: i64 = row.try_get("sum").map_err(unreadable)?;
+    if kept == sum { Ok(()) } else { Err(StoreError::Damaged("its sum is another".to_owned())) }
+}
+
+/// Says which row it is about.
+fn naming<T>(row: &SqliteRow, table: &str, read: Result<T, StoreError>) -> Result<T, StoreError> {
+    read.map_err(|error| match error {
+        StoreError::Damaged(why) => StoreError::Damaged(format!("{table} {}: {why}", soundness::name(row))),
+        error => error,
+    })
 }
 
 fn session(row: &SqliteRow) -> Result<SessionRow, StoreError> {
-    sql::session_row!(row)
+    let check = |numbers, session: &SessionRow| compare(row, sum::session(numbers, session));
+    naming(row, "session", read_session(row, check))
+}
+
+fn log(row: &SqliteRow) -> Result<LogRow, StoreError> {
+    let sound = |log: LogRow| compare(row, sum::log(&log)).map(|()| log);
+    naming(row, "log entry", read_log(row).and_then(sound))
+}
+
+/// Whether a page of a session's log has every entry that it should, of so many as there have been: one whose key is damaged is not
+/// found any more. There may be more than that: what a commit of unknown outcome has left.
+fn without_gaps(
+    session: Uuid,
+    entries: Option<i64>,
+    before: i64,
+    limit: usize,
+    logs: &[LogRow],
+) -> Result<(), StoreError> {
+    let newest = entries.unwrap_or_default().min(before.saturating_sub(1));
+    let kept = entries.unwrap_or_default() - limits::SESSION_LOGS + 1;
+    let oldest = if logs.len() < limit { kept.max(1) } else { logs.last().map_or(1, |log| log.no) };
+    let is = logs.iter().map(|log| log.no).filter(|no| *no <= newest);
+    if (oldest..=newest).rev().eq(is) {
+        return Ok(());
+    }
+    Err(StoreError::Damaged(format!("session {session}: entries of its log from {oldest} to {newest} are missing")))
+}
+
+fn key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
+    let sound = |key: KeyRow| compare(row, sum::key(&key)).map(|()| key);
+    naming(row, "idempotency key", read_key(row).and_then(sound))
+}
+
+fn bucket(row: &SqliteRow) -> Result<BucketRow, StoreError> {
+    let sound = |bucket: BucketRow| compare(row, sum::bucket(&bucket)).map(|()| bucket);
+    naming(row, "figures", read_bucket(row).and_then(sound))
+}
+
+/// A session whose row `check` has found sound.
+pub(super) fn read_session(
+    row: &SqliteRow,
+    mut check: impl FnMut([i16; 4], &SessionRow) -> Result<(), StoreError>,
+) -> Result<SessionRow, StoreError> {
+    sql::session_row!(row, check)
+}
+
+pub(super) fn read_log(row: &SqliteRow) -> Result<LogRow, StoreError> {
+    sql::log_row!(row)
+}
+
+pub(super) fn read_key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
+    sql::key_row!(row)
+}
+
+pub(super) fn read_bucket(row: &SqliteRow) -> Result<BucketRow, StoreError> {
+    sql::bucket_row!(row)
+}
+
+fn replay(row: &SqliteRow) -> Result<KeptReplay, StoreError> {
+    let read = || {
+        let replay = replay_of(row)?;
+        compare(row, sum::replay(&replay))?;
+        let text: Option<String> = row.try_get("text").map_err(unreadable)?;
+        let text = text.ok_or_else(|| StoreError::Damaged("its ruleset is not there".to_owned()))?;
+        let ruleset = RulesetRow { hash: replay.ruleset, text };
+        let kept: Option<i64> = row.try_get("text_sum").map_err(unreadable)?;
+        if kept != Some(sum::ruleset(&ruleset)) {
+            return Err(StoreError::Damaged("the sum of its ruleset is another".to_owned()));
+        }
+        Ok(KeptReplay { data: replay.data, text: ruleset.text })
+    };
+    naming(row, "replay", read())
+}
+
+pub(super) fn replay_of(row: &SqliteRow) -> Result<ReplayRow, StoreError> {
+    Ok(ReplayRow {
+        session: row.try_get("session_id").map_err(unreadable)?,
+        ruleset: hash_of(row, "ruleset")?,
+        data: row.try_get("data").map_err(unreadable)?,
+    })
+}
+
+pub(super) fn hash_of(row: &SqliteRow, column: &str) -> Result<[u8; 32], StoreError> {
+    let bytes: Vec<u8> = row.try_get(column).map_err(unreadable)?;
+    bytes.try_into().map_err(|_| StoreError::Damaged("a hash of another length".to_owned()))
 }
 
 /// What [`COMMIT`] binds, in its order.
@@ -304,19 +551,19 @@ fn texts(batch: &Batch) -> [String; 12] {
         json(batch.sessions.iter().map(SessionText::of)),
         json(batch.players.iter().map(|p| {
             let (mode, fight_status) = fight_numbers(p.fight);
-            (p.session.simple(), p.player.simple(), p.kind as u8, p.status as u8, mode, fight_status)
+            (p.session.simple(), p.player.simple(), p.kind as u8, p.status as u8, mode, fight_status, sum::player(p))
         })),
         json(batch.left.iter().map(|(session, player)| (session.simple(), player.simple()))),
-        json(batch.logs.iter().map(|l| (l.session.simple(), l.no, l.at, &l.event, &l.message, &l.data))),
+        json(batch.logs.iter().map(|l| (l.session.simple(), l.no, l.at, &l.event, &l.message, &l.data, sum::log(l)))),
         json(batch.trims.iter().map(|(session, no)| (session.simple(), no))),
         json(batch.keys.iter().map(|k| {
             let (status, body) = k.answer.as_ref().map(|answer| (answer.status, &answer.body)).unzip();
-            (hash(&k.hash), hash(&k.fingerprint), k.created_at, k.session.simple(), status, body)
+            (hash(&k.hash), hash(&k.fingerprint), k.created_at, k.session.simple(), status, body, sum::key(k))
         })),
-        json(batch.buckets.iter().map(|b| (&b.node, b.width, b.start, b.series, hex(&b.data)))),
+        json(batch.buckets.iter().map(|b| (&b.node, b.width, b.start, b.series, hex(&b.data), sum::bucket(b)))),
         json(batch.contents.iter().map(SessionText::of)),
-        json(batch.replays.iter().map(|r| (r.session.simple(), hex(&r.ruleset), hex(&r.data)))),
-        json(batch.rulesets.iter().map(|r| (hex(&r.hash), &r.text))),
+        json(batch.replays.iter().map(|r| (r.session.simple(), hex(&r.ruleset), hex(&r.data), sum::replay(r)))),
+        json(batch.rulesets.iter().map(|r| (hex(&r.hash), &r.text, sum::ruleset(r)))),
     ]
 }
 
@@ -339,6 +586,7 @@ struct SessionText<'a>(
     Option<&'a str>,
     &'a str,
     Option<&'a str>,
+    i64,
     i64,
 );
 
@@ -363,6 +611,7 @@ impl<'a> SessionText<'a> {
             &s.body,
             s.end_reason.as_deref(),
             s.logs,
+            sum::session(s.numbers(), s),
         )
     }
 }
@@ -377,14 +626,15 @@ fn hash(hash: &[u8; 16]) -> Simple {
     Uuid::from_bytes(*hash).simple()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// Copies the write-ahead log into the file, beside the commits. Where that leaves it long, because commits went on meanwhile, it
-/// copies again what came since, and the little that is left after that between two commits: then the log starts over.
-async fn checkpoint(mut connection: SqliteConnection, writer: Arc<Mutex<Writer>>) {
+/// copies again what came since, and the little that is left after that between two commits: then the log starts over, and the
+/// first commit into it cuts off what lies beyond [`limits::WAL_KEPT_BYTES`]. Also gives room back that nothing is in.
+async fn upkeep(mut connection: SqliteConnection, writer: Arc<Mutex<Writer>>, figures: Arc<Figures>, log: PathBuf) {
     let mut ticks = tokio::time::interval(Duration::from_millis(limits::CHECKPOINT_MS));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -400,6 +650,16 @@ async fn checkpoint(mut connection: SqliteConnection, writer: Arc<Mutex<Writer>>
         if let Err(error) = copied {
             tracing::warn!(%error, "the store's log could not be copied into its file");
         }
+        let shrunk = match room(&mut connection, &figures).await {
+            Ok(true) => shrink(&writer).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = shrunk {
+            tracing::warn!(%error, "the store could not give back room that nothing is in");
+        }
+        let length = std::fs::metadata(&log).map_or(0, |log| log.len());
+        figures.log_bytes.store(length, Ordering::Relaxed);
     }
 }
 
@@ -416,11 +676,148 @@ async fn start_over(writer: &Mutex<Writer>) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// SQLite's codes for a file that cannot grow.
-fn failure(error: &sqlx::Error) -> StoreError {
-    const FULL: &str = "13";
-    match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
-        Some(code) if code == FULL => StoreError::Full(error.to_string()),
+/// Notes how large the file is and how much of it holds nothing; whether that is worth giving back.
+async fn room(connection: &mut SqliteConnection, figures: &Figures) -> Result<bool, sqlx::Error> {
+    let mut number = async |sql: &'static str| -> Result<u64, sqlx::Error> {
+        Ok(sqlx::query(sql).fetch_one(&mut *connection).await?.try_get::<i64, _>(0)?.unsigned_abs())
+    };
+    let (size, pages, free) =
+        (number("PRAGMA page_size").await?, number("PRAGMA page_count").await?, number("PRAGMA freelist_count").await?);
+    figures.bytes.store(pages * size, Ordering::Relaxed);
+    figures.free_bytes.store(free * size, Ordering::Relaxed);
+    // A file from before it could gives nothing back: its room is used again.
+    Ok(free > limits::FREE_PAGES && free > pages / 4 && number("PRAGMA auto_vacuum").await? == 2)
+}
+
+async fn shrink(writer: &Mutex<Writer>) -> Result<(), sqlx::Error> {
+    let mut writer = writer.lock().await;
+    if !writer.unsettled {
+        give_back(&mut writer.connection).await?;
+    }
+    Ok(())
+}
+
+async fn give_back(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let vacuum = format!("PRAGMA incremental_vacuum({})", limits::FREED_PAGES);
+    sqlx::query(AssertSqlSafe(vacuum)).fetch_all(connection).await.map(|_rows| ())
+}
+
+impl Writer {
+    /// The commit whose number is in `rows` was kept.
+    fn count(&mut self, rows: &[SqliteRow]) {
+        let commits = rows.last().and_then(|row| row.try_get::<i64, _>(0).ok());
+        let counted = commits.map_or(Ok(()), |commits| self.counter.write(commits.unsigned_abs()));
+        if let Err(error) = &counted
+            && !self.uncounted
+        {
+            tracing::warn!(%error, "commits are not counted beside the store; lost ones would not be noticed");
+        }
+        self.uncounted = counted.is_err();
+    }
+}
+
+/// Compares how many commits there were with how many were acknowledged, and counts on.
+async fn counted(path: &Path, connection: &mut SqliteConnection, figures: &Figures) -> Result<Counter, OpenError> {
+    let shown = || path.display().to_string();
+    let failed = |error| OpenError::Connect { url: shown(), error };
+    let (id, has) = identity(connection)
+        .await
+        .map_err(failed)?
+        .ok_or_else(|| OpenError::Damaged { path: shown(), what: "what it says of itself".to_owned() })?;
+    let beside = path.with_extension("commits");
+    let (counter, told) = Counter::open(&beside, id).map_err(|error| failed(sqlx::Error::Io(error)))?;
+    let file = beside.display();
+    match told {
+        Counted::Nothing if has > 0 => {
+            tracing::warn!(%file, commits = has, "nothing says how many commits the store should have");
+        }
+        Counted::Commits(acknowledged) if acknowledged > has => {
+            let lost = acknowledged - has;
+            tracing::error!(
+                commits = has,
+                acknowledged,
+                "the store has lost its last {lost} commits, or is one from before them"
+            );
+            figures.lost_commits.store(lost, Ordering::Relaxed);
+        }
+        Counted::Nothing | Counted::Commits(_) => {}
+        Counted::Other => tracing::warn!(%file, "it counts the commits of another store"),
+        Counted::Damaged => {
+            figures.damaged.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(%file, "the count of the store's commits is damaged: it is not known whether some are lost");
+        }
+    }
+    counter.write(has).map_err(|error| failed(sqlx::Error::Io(error)))?;
+    Ok(counter)
+}
+
+/// Which store this is, and how many commits it has had; `None` where that cannot be.
+async fn identity(connection: &mut SqliteConnection) -> Result<Option<([u8; 16], u64)>, sqlx::Error> {
+    let row = sqlx::query("SELECT id, commits, again FROM store_self").fetch_one(connection).await?;
+    let (commits, again): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+    let id = <[u8; 16]>::try_from(row.try_get::<Vec<u8>, _>(0)?).ok();
+    Ok(id.zip(u64::try_from(commits).ok()).filter(|_| commits == again))
+}
+
+/// Reads all of the store at `path`, of which no server is running, and tells what is damaged. Nothing of it is changed.
+pub async fn inspect(path: &Path) -> Result<Soundness, StoreError> {
+    let io = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+    let log = wal::look(&beside(path, "-wal")).map_err(io)?;
+    let failed = |error: sqlx::Error| failure(&error);
+    let options = options(path, false).create_if_missing(false).read_only(true);
+    let reader = PoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
+    let mut found = soundness::check(&reader).await?;
+    found.structure.extend(log.map(|damage| format!("its write-ahead log is damaged: {damage}")));
+    let mut connection = reader.acquire().await.map_err(failed)?;
+    match identity(&mut connection).await.map_err(failed)? {
+        None => found.structure.push("what it says of itself".to_owned()),
+        Some((id, has)) => match Counter::look(&path.with_extension("commits"), id).map_err(io)? {
+            Counted::Commits(told) if told > has => {
+                found.structure.push(format!("the last {} commits that were acknowledged are not there", told - has));
+            }
+            Counted::Damaged => found.structure.push("the count of its commits is damaged".to_owned()),
+            Counted::Commits(_) | Counted::Nothing | Counted::Other => {}
+        },
+    }
+    drop(connection);
+    reader.close().await;
+    Ok(found)
+}
+
+/// How the file is opened.
+fn options(path: &Path, sync: bool) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(if sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
+        .busy_timeout(Duration::from_millis(limits::STORE_MS))
+        .foreign_keys(false)
+        .statement_cache_capacity(limits::STORE_STATEMENTS)
+        .disable_statement_logging()
+}
+
+/// The file beside `path` that SQLite calls so.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// SQLite's codes for a file that cannot grow, and for one that is damaged.
+pub(super) fn failure(error: &sqlx::Error) -> StoreError {
+    const FULL: u32 = 13;
+    const CORRUPT: u32 = 11;
+    const NO_DATABASE: u32 = 26;
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    // The rest of the number says more about it.
+    match code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xFF) {
+        Some(FULL) => StoreError::Full(error.to_string()),
+        Some(CORRUPT | NO_DATABASE) => StoreError::Damaged(error.to_string()),
         _ => StoreError::Unavailable(error.to_string()),
     }
 }
+
+#[cfg(test)]
+#[path = "damage_tests.rs"]
+mod damage_tests;

@@ -31,6 +31,7 @@ mod recovery;
 mod repeats;
 mod replays;
 mod rest_alone;
+mod restored;
 #[path = "../signer/mod.rs"]
 mod signer;
 mod slow_clients;

@@ -6,10 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
-use tiltyard_client::Order;
+use tiltyard_client::{Client, Order};
+use tiltyard_protocol::server::Ack;
 use tiltyard_protocol::{Encoding, Reason};
 
-use crate::support::{Fight, Node, answer, attack, plain_rules, result};
+use crate::support::{Fight, Node, answer, attack, plain_rules, result, soon};
 
 /// Connects every player of a fight again.
 async fn reconnect(node: &Node, fight: &mut Fight) {
@@ -162,6 +163,78 @@ async fn damage_is_told_and_a_torn_end_is_cut_off() {
     node.crash_and_restart();
     reconnect(&node, &mut fight).await;
     assert_eq!(fight.clients[0].view().participants[1].hp, 90);
+}
+
+/// What clients were told, and what the server must still say for it.
+struct Told {
+    /// By slot: the newest sequence, and the answers to its actions.
+    by_slot: Vec<(u64, Vec<Ack>)>,
+    health: Vec<u32>,
+}
+
+impl Told {
+    /// Every player acts some times, and all see it.
+    async fn of(fight: &mut Fight, actions: usize) -> Self {
+        let (mut acks, players) = (vec![Vec::new(); fight.clients.len()], fight.clients.len());
+        for (slot, client) in fight.clients.iter_mut().enumerate() {
+            for _ in 0..actions {
+                acks[slot].push(attack(client, u8::try_from((slot + 1) % players).unwrap()).await.unwrap());
+            }
+        }
+        fight.settle().await;
+        let by_slot = fight.clients.iter().map(tiltyard_client::Client::seq).zip(acks).collect();
+        Self { by_slot, health: fight.clients[0].view().participants.iter().map(|p| p.hp).collect() }
+    }
+
+    /// Connects everybody again; what is not as it was told is an error.
+    async fn is_kept(&self, node: &Node, fight: &mut Fight) -> Result<(), String> {
+        fight.clients.clear();
+        for (slot, (seq, acks)) in self.by_slot.iter().enumerate() {
+            let ticket = node.rest().ticket(&node.service(), fight.id, fight.players[slot]).await.unwrap();
+            let mut client = Client::connect(&ticket.url, Encoding::Json).await.unwrap();
+            client.join_again(fight.id, *seq).await.unwrap();
+            while client.seq() == 0 {
+                soon(client.next()).await.map_err(|error| error.to_string())?;
+            }
+            for ack in acks {
+                client
+                    .act_as(ack.id, Order::attack(u8::try_from((slot + 1) % self.health.len()).unwrap()))
+                    .await
+                    .unwrap();
+                let again = answer(&mut client, ack.id).await.map_err(|refused| format!("{refused:?}"))?;
+                if again != *ack {
+                    return Err(format!("slot {slot} was told {ack:?}, and is told {again:?}"));
+                }
+            }
+            fight.clients.push(client);
+        }
+        fight.settle().await;
+        let health: Vec<u32> = fight.clients[0].view().participants.iter().map(|p| p.hp).collect();
+        if health == self.health { Ok(()) } else { Err(format!("health {health:?} and not {:?}", self.health)) }
+    }
+}
+
+#[tokio::test]
+async fn rounds_of_kill_9_lose_nothing_and_the_checker_finds_what_is_cut_off_the_log() {
+    let mut node = Node::start();
+    let mut rules = plain_rules();
+    rules["health"] = json!(1_000_000);
+    let mut fight = node.fight(3, rules).await;
+    fight.begin().await;
+    for round in 0..4 {
+        let told = Told::of(&mut fight, 4).await;
+        node.crash_and_restart();
+        assert_eq!(told.is_kept(&node, &mut fight).await, Ok(()), "round {round}");
+    }
+    // The same with a log that has lost its end, which the server cannot tell from one that was torn, and its clients can.
+    let told = Told::of(&mut fight, 4).await;
+    node.kill();
+    let journal = journals(&node).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let length = fs::metadata(&journal).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&journal).unwrap().set_len(length - 40).unwrap();
+    node.start_again();
+    let found = told.is_kept(&node, &mut fight).await.unwrap_err();
+    println!("found: {found}");
 }
 
 #[tokio::test]

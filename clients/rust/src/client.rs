@@ -82,6 +82,12 @@ impl Client {
         self.send(&ClientMessage::Join(Join { session, seq })).await
     }
 
+    /// The same after another connection had the session up to sequence `seq`. Where the server has it at an earlier one, a notice
+    /// `rolled_back` comes first: what was shown after that is lost.
+    pub async fn join_again(&mut self, session: Uuid, seq: u64) -> Result<(), Error> {
+        self.send(&ClientMessage::Join(Join { session, seq: Some(seq) })).await
+    }
+
     /// Says that the player is ready to start.
     pub async fn ready(&mut self) -> Result<(), Error> {
         let s = self.handle()?;
