@@ -96,7 +96,7 @@ pub async fn act(
         Ok(result) => (StatusCode::OK, serde_json::to_string(&result)),
         Err(error) if error.is_final() => (error.code(), serde_json::to_string(&error.body())),
         // Whether it takes effect yet is not known: the key says so.
-        Err(error) if error.reason() == Reason::Timeout => return Err(error),
+        Err(error) if error.is_unknown() => return Err(error),
         Err(error) => {
             begun.abandon(&app.records).await;
             return Err(error);

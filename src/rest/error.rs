@@ -33,6 +33,7 @@ struct Parts {
     message: String,
     details: Map<String, Value>,
     headers: HeaderMap,
+    is_unknown: bool,
 }
 
 impl ApiError {
@@ -54,6 +55,7 @@ impl ApiError {
             message: reason.message().to_owned(),
             details: Map::new(),
             headers,
+            is_unknown: false,
         }))
     }
 
@@ -111,6 +113,11 @@ impl ApiError {
         self.0.status.is_client_error()
     }
 
+    /// Whether nobody knows if the request takes effect yet.
+    pub fn is_unknown(&self) -> bool {
+        self.0.is_unknown
+    }
+
     /// The body it is answered with.
     pub fn body(&self) -> Value {
         let Parts { status, reason, message, details, .. } = &*self.0;
@@ -155,10 +162,15 @@ impl From<Refusal> for ApiError {
             }
             None => error,
         };
-        details.into_iter().fold(error, |error, (name, value)| match value {
+        let mut error = details.into_iter().fold(error, |error, (name, value)| match value {
             Some(value) => error.with(name, value),
             None => error,
-        })
+        });
+        if refusal.is_unknown {
+            error = error.with("outcome", json!("unknown"));
+            error.0.is_unknown = true;
+        }
+        error
     }
 }
 

@@ -33,6 +33,7 @@ use super::extract::BASES;
 use super::packed::Final;
 use super::rate;
 use crate::analytics::Series;
+use crate::hub::Refusal;
 use crate::limits;
 use crate::records::now;
 
@@ -87,7 +88,7 @@ impl Front {
         let mut response = match tokio::time::timeout(Duration::from_millis(limits::REQUEST_MS), passed).await {
             Ok(Ok(response)) => response,
             Ok(Err(panic)) => panicked(&*panic),
-            Err(_elapsed) => ApiError::new(Reason::Timeout).into_response(),
+            Err(_elapsed) => ApiError::from(Refusal::from(Reason::Timeout)).into_response(),
         };
         let elapsed = started.elapsed();
         let status = response.status().as_u16();
