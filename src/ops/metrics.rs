@@ -80,7 +80,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 37] = [
+const SHARD_FIGURES: [(&str, &str, Read); 41] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -135,6 +135,18 @@ const SHARD_FIGURES: [(&str, &str, Read); 37] = [
     ("tiltyard_log_lost_turns_total", "Turns of a damaged log that the start has left out.", |stats| {
         stats.log_lost_turns
     }),
+    ("tiltyard_log_lost_journals_total", "Journals of which the start could read nothing.", |stats| {
+        stats.log_lost_journals
+    }),
+    ("tiltyard_log_checkpoint_failures_total", "Checkpoints that could not be written.", |stats| {
+        stats.checkpoint_failures
+    }),
+    (
+        "tiltyard_log_checkpoints_overdue",
+        "Shards whose last checkpoint could not be written, so that their part of the log grows on.",
+        |stats| stats.checkpoint_overdue,
+    ),
+    ("tiltyard_log_reserve", "Whether room on the disk is kept for the log.", |stats| stats.log_reserve),
     ("tiltyard_replay_bytes_total", "Bytes appended to files of replays.", |stats| stats.replay_bytes),
     ("tiltyard_replay_failures_total", "Turns whose parts of replays could not be written.", |stats| {
         stats.replay_failures

@@ -26,7 +26,7 @@ const BY_TYPE: [(&str, &str, OfType); 4] = [
     ("tiltyard_changes_refused_total", "Changes of sessions that were refused, by type.", |figures| figures.refused),
 ];
 
-const OF_ALL: [(&str, &str, OfAll); 10] = [
+const OF_ALL: [(&str, &str, OfAll); 11] = [
     ("tiltyard_fights_unsettled", "Fights that the store does not know as they are.", |records| {
         records.book().waiting() as u64
     }),
@@ -43,6 +43,9 @@ const OF_ALL: [(&str, &str, OfAll); 10] = [
     ("tiltyard_store_sessions_written_total", "Sessions written by transactions.", |r| load(&r.counters().rows)),
     ("tiltyard_store_sessions_deleted_total", "Sessions deleted because their retention was over.", |r| {
         load(&r.counters().swept)
+    }),
+    ("tiltyard_fights_lost_total", "Fights ended because the log has nothing of them.", |r| {
+        load(&r.counters().fights_lost)
     }),
     ("tiltyard_sessions_expired_total", "Sessions ended because their time was over.", |r| load(&r.counters().expired)),
     ("tiltyard_ended_cache_hits_total", "Reads of ended sessions answered from memory.", |r| {

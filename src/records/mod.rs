@@ -81,6 +81,8 @@ pub struct Counters {
     pub refused: [AtomicU64; 4],
     pub expired: AtomicU64,
     pub swept: AtomicU64,
+    /// Fights that were ended because no shard has them any more.
+    pub fights_lost: AtomicU64,
 }
 
 /// Figures of one type.

@@ -147,6 +147,14 @@ stats! {
     log_torn_bytes,
     /// Turns of a damaged log that the start has left out.
     log_lost_turns,
+    /// Journals of which the start could read nothing.
+    log_lost_journals,
+    /// Checkpoints that could not be written.
+    checkpoint_failures,
+    /// Shards whose last checkpoint could not be written, so that their segment grows on.
+    checkpoint_overdue,
+    /// Whether room is kept for the log.
+    log_reserve,
     /// Bytes appended to files of replays.
     replay_bytes,
     /// Turns whose parts of replays could not be written.
