@@ -1,6 +1,9 @@
 //! Frames: what of a file is whole. `length u32 | checksum u32 | check u32 | payload`, little-endian; `checksum` is the payload's,
 //! `check` that of the length and the checksum, under the file's salt.
 //!
+//! Behind the last frame is an empty one, which the next frame takes the place of: without it the file has been cut off, be it exactly
+//! between two frames.
+//!
 //! So a length that was changed on the disk is known for what it is, and frames can be found again behind damage: that tells the
 //! end that a loss of power tears off, behind which there is nothing, from damage in the middle of what was acknowledged.
 
@@ -42,6 +45,13 @@ pub fn seal(frame: &mut [u8], salt: u32) {
     head[4..8].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
     let check = check(&head[..8], salt);
     head[8..].copy_from_slice(&check.to_le_bytes());
+}
+
+/// The empty frame that a file ends with.
+pub fn end(salt: u32) -> [u8; HEADER] {
+    let mut end = [0; HEADER];
+    seal(&mut end, salt);
+    end
 }
 
 /// Takes the first frame off `bytes` and returns its payload; `None` at the end. `bytes` is left as it is where there is damage.

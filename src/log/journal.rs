@@ -169,12 +169,16 @@ impl Journal {
     fn write(&mut self, wall_ms: u64) -> io::Result<u64> {
         self.batch[frame::HEADER..BATCH_START].copy_from_slice(&wall_ms.to_le_bytes());
         frame::seal(&mut self.batch, self.salt);
-        // Written at an offset: what a failed try left behind is overwritten by the next.
-        self.file.write_all_at(&self.batch, self.end)?;
+        let length = self.batch.len();
+        self.batch.extend_from_slice(&frame::end(self.salt));
+        // Written at an offset: what a failed try left behind is overwritten by the next, and so is the end.
+        let written = self.file.write_all_at(&self.batch, self.end);
+        self.batch.truncate(length);
+        written?;
         if self.sync {
             self.file.sync_data()?;
         }
-        let bytes = self.batch.len() as u64;
+        let bytes = length as u64;
         self.end += bytes;
         self.batch.truncate(BATCH_START);
         Ok(bytes)

@@ -11,7 +11,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::entry::{self, Entry};
-use super::frame::{self, Damage};
+use super::frame::{self, Damage, HEADER};
 use super::generation::Generations;
 use super::segment::{self, HEADING, Heading, MAGIC, MAGIC_NAME, NoSegment};
 use super::{Journal, SessionRecord};
@@ -383,14 +383,25 @@ impl Replay<'_> {
                 }
             }
         };
-        let (mut sessions, mut complete) = (Sessions::new(), false);
+        let (mut sessions, mut complete, mut ended) = (Sessions::new(), false, false);
         let mut found = Found::default();
         loop {
             let offset = bytes.len() - rest.len();
             let before = rest;
             let payload = frame::next(&mut rest, salt);
+            let has_ended = std::mem::replace(&mut ended, matches!(payload, Ok(Some([]))));
+            if ended {
+                continue;
+            }
             match payload.and_then(|payload| payload.map(entry::entries).transpose()) {
-                Ok(None) if complete || cut_short => break,
+                Ok(None) if complete || cut_short => {
+                    if !has_ended {
+                        // Of the turn that was being written nothing is there, or of more.
+                        tracing::warn!(path = %path.display(), offset, "the end of a log is cut off");
+                        found.torn_bytes += HEADER as u64;
+                    }
+                    break;
+                }
                 Ok(Some((wall, entries))) => {
                     let mut left_out = false;
                     for entry in entries {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// First bytes of every segment, with the version of its form.
-pub const MAGIC: &[u8; 12] = b"tiltyard\x04\0\0\0";
+pub const MAGIC: &[u8; 12] = b"tiltyard\x05\0\0\0";
 
 /// How much of [`MAGIC`] is the name; the form's number follows.
 pub const MAGIC_NAME: usize = 8;
