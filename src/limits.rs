@@ -315,6 +315,20 @@ pub const LATE_MS: u64 = 1_000;
 /// Milliseconds between two tries to write a log that refused.
 pub const LOG_RETRY_MS: u64 = 50;
 
+/// Milliseconds for which the answers of a turn wait for a log that refuses. Over: `log_unavailable` (503), with `outcome` `unknown`: the
+/// turn is in the log as soon as it can be.
+pub const LOG_ANSWER_MS: u64 = 1_000;
+
+/// Milliseconds after which a checkpoint that could not be written is tried again. The segment grows on until one can.
+pub const CHECKPOINT_RETRY_MS: u64 = 10_000;
+
+/// Bytes of the disk that are kept for the log, for half a million turns of an action. Over, when a turn finds no room: they are given
+/// up, and taken again when there is room.
+pub const LOG_RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How many times as much has to be free for them to be taken. Below: the log has no reserve.
+pub const LOG_RESERVE_OF: u64 = 16;
+
 /// Connections one node accepts, sockets and REST together, as far as the limit of open files allows them; at half a KiB each they
 /// need 125 MiB. Over: a connection that waits for its client, of the address with the most that are not sockets, is closed for the
 /// new one; where there is none, the new one.
@@ -555,6 +569,10 @@ pub const CHANGES_DEPTH: usize = 4_096;
 
 /// Changes of one type in one commit, so that a flood of one type leaves room for the others.
 pub const CHANGES_PER_COMMIT: usize = 256;
+
+/// Sessions and idempotency keys of which nobody knows what the store has after commits that failed, besides those of one more commit: so
+/// many are taken back in the next one that succeeds. Over: changes are refused (`store_unavailable`) without being tried until then.
+pub const DOUBTFUL: usize = 2_048;
 
 /// Milliseconds after a failed commit in which changes are refused at once.
 pub const STORE_PAUSE_MS: u64 = 250;

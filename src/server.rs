@@ -21,9 +21,10 @@ use crate::clock;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits;
+use crate::log::recovery::{self, RecoveryError};
 use crate::ops::{Metrics, memory, watch};
 use crate::records::keys::Keys;
-use crate::records::lost::end_lost_fights;
+use crate::records::lost::{end_lost_fights, live_fights};
 use crate::records::{Records, Witness};
 use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
@@ -68,6 +69,8 @@ pub enum ServerError {
     Jwks { from: Source, error: SourceError },
     #[error(transparent)]
     Shards(#[from] StartError),
+    #[error("{error}. At stake are {fights} fights that live as far as the store knows")]
+    Log { error: RecoveryError, fights: usize },
     #[error("the thread that read the log was lost: {0}")]
     Lost(#[from] tokio::task::JoinError),
     #[error(transparent)]
@@ -257,10 +260,26 @@ async fn start_shards(
         book,
         library,
     };
-    let (runtime, records) = (Handle::current(), records.clone());
-    let start = move || shard::start_without(&settings, |live| runtime.block_on(records.ended_of(live)));
-    let (handles, threads) = tokio::task::spawn_blocking(start).await??;
-    Ok((Hub::new(handles), threads))
+    // A data folder that has had a log, and a store that has fights of it: not a first start.
+    if let Some(gone) = recovery::gone(&config.data).filter(|_| !config.accept_loss)
+        && live_fights(records, |_| true).await? > 0
+    {
+        return Err(at_stake(gone, records).await);
+    }
+    let (runtime, book) = (Handle::current(), records.clone());
+    let start = move || shard::start_without(&settings, |live| runtime.block_on(book.ended_of(live)));
+    match tokio::task::spawn_blocking(start).await? {
+        Ok((handles, threads)) => Ok((Hub::new(handles), threads)),
+        Err(StartError::Recovery(error)) if error.is_loss() => Err(at_stake(error, records).await),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn at_stake(error: RecoveryError, records: &Records) -> ServerError {
+    match live_fights(records, |session| error.concerns(session)).await {
+        Ok(fights) => ServerError::Log { error, fights },
+        Err(_unknown) => StartError::from(error).into(),
+    }
 }
 
 async fn upkeep(app: App) {

@@ -73,11 +73,20 @@ pub struct Refusal {
     pub session: Option<Uuid>,
     /// What the caller has all of.
     pub quota: Option<Exceeded>,
+    /// Nobody knows whether it takes effect yet.
+    pub is_unknown: bool,
 }
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, retry_ms: None, version: None, session: None, quota: None }
+        Self {
+            reason,
+            retry_ms: None,
+            version: None,
+            session: None,
+            quota: None,
+            is_unknown: reason == Reason::Timeout,
+        }
     }
 }
 

@@ -90,6 +90,11 @@ pub fn entries(payload: &[u8]) -> Result<(u64, Vec<Entry<'static>>), Damage> {
     Ok((u64::from_le_bytes(*wall), entries))
 }
 
+/// Whether a payload is a turn's: a checkpoint's have no wall time.
+pub fn is_turn(payload: &[u8]) -> bool {
+    payload.first_chunk::<8>().is_some_and(|wall| *wall != [0; 8])
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Entry, entries, push};

@@ -1,6 +1,9 @@
 //! Frames: what of a file is whole. `length u32 | checksum u32 | check u32 | payload`, little-endian; `checksum` is the payload's,
 //! `check` that of the length and the checksum, under the file's salt.
 //!
+//! Behind the last frame is an empty one, which the next frame takes the place of: without it the file has been cut off, be it exactly
+//! between two frames.
+//!
 //! So a length that was changed on the disk is known for what it is, and frames can be found again behind damage: that tells the
 //! end that a loss of power tears off, behind which there is nothing, from damage in the middle of what was acknowledged.
 
@@ -22,6 +25,9 @@ pub enum Damage {
     Entry,
 }
 
+/// The polynomial of the checksum, as it is shifted to the right.
+const POLYNOMIAL: u32 = 0xEDB8_8320;
+
 /// Whole frames behind damage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Behind {
@@ -39,6 +45,13 @@ pub fn seal(frame: &mut [u8], salt: u32) {
     head[4..8].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
     let check = check(&head[..8], salt);
     head[8..].copy_from_slice(&check.to_le_bytes());
+}
+
+/// The empty frame that a file ends with.
+pub fn end(salt: u32) -> [u8; HEADER] {
+    let mut end = [0; HEADER];
+    seal(&mut end, salt);
+    end
 }
 
 /// Takes the first frame off `bytes` and returns its payload; `None` at the end. `bytes` is left as it is where there is damage.
@@ -63,19 +76,39 @@ pub fn skip(bytes: &[u8], salt: u32) -> usize {
     (1..bytes.len()).find(|&at| matches!(next(&mut &bytes[at..], salt), Ok(Some(_)))).unwrap_or(bytes.len())
 }
 
-/// The whole frames in `bytes`, which begin with damage: wherever one begins.
-pub fn behind(bytes: &[u8], salt: u32) -> Behind {
+/// The whole frames in `bytes`, which begin with damage: wherever one begins. Those whose payload `counts`.
+pub fn behind(bytes: &[u8], salt: u32, counts: impl Fn(&[u8]) -> bool) -> Behind {
     let (mut found, mut rest) = (Behind::default(), &bytes[skip(bytes, salt)..]);
     while !rest.is_empty() {
         let before = rest.len();
-        if let Ok(Some(_)) = next(&mut rest, salt) {
-            found.frames += 1;
-            found.bytes += (before - rest.len()) as u64;
+        if let Ok(Some(payload)) = next(&mut rest, salt) {
+            if counts(payload) {
+                found.frames += 1;
+                found.bytes += (before - rest.len()) as u64;
+            }
         } else {
             rest = &rest[skip(rest, salt)..];
         }
     }
     found
+}
+
+/// The salt that the frame at the beginning of `bytes` was sealed under, if it is whole: for a file that no longer says it.
+pub fn salt_of(bytes: &[u8]) -> Option<u32> {
+    let (head, rest) = bytes.split_at_checked(HEADER)?;
+    let payload = rest.get(..word(head, 0) as usize).filter(|payload| !payload.is_empty())?;
+    if crc32fast::hash(payload) != word(head, 4) {
+        return None;
+    }
+    // The steps of the check, backwards.
+    let mut state = !word(head, 8);
+    for &byte in head[..8].iter().rev() {
+        for _ in 0..8 {
+            state = if state >> 31 == 1 { ((state ^ POLYNOMIAL) << 1) | 1 } else { state << 1 };
+        }
+        state ^= u32::from(byte);
+    }
+    Some(!state)
 }
 
 fn check(length_and_checksum: &[u8], salt: u32) -> u32 {
@@ -90,7 +123,7 @@ fn word(head: &[u8], at: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Behind, Damage, HEADER, behind, next, seal};
+    use super::{Behind, Damage, HEADER, behind, next, salt_of, seal};
 
     const SALT: u32 = 77;
 
@@ -120,8 +153,9 @@ mod tests {
             let mut bad = both.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             assert!(next(&mut bad.as_slice(), SALT).is_err(), "bit {bit}");
-            assert_eq!(behind(&bad, SALT), follows, "bit {bit}");
-            assert_eq!(behind(&bad[..one.len() + two.len() - 1], SALT), Behind::default(), "bit {bit}, torn behind");
+            assert_eq!(behind(&bad, SALT, |_| true), follows, "bit {bit}");
+            let torn = &bad[..one.len() + two.len() - 1];
+            assert_eq!(behind(torn, SALT, |_| true), Behind::default(), "bit {bit}, torn behind");
         }
         for cut in 1..one.len() {
             assert_eq!(next(&mut &one[..cut], SALT), Err(Damage::Torn), "cut at {cut}");
@@ -131,6 +165,18 @@ mod tests {
     #[test]
     fn zeros_are_no_frames() {
         assert_eq!(next(&mut &[0; 64][..], SALT), Err(Damage::Head));
-        assert_eq!(behind(&[0; 64], SALT), Behind::default());
+        assert_eq!(behind(&[0; 64], SALT, |_| true), Behind::default());
+        assert_eq!(salt_of(&[0; 64]), None);
+    }
+
+    #[test]
+    fn a_whole_frame_tells_its_salt() {
+        for salt in [0, 1, SALT, 0x8000_0000, u32::MAX] {
+            let mut frame = frame(b"what is to be read");
+            seal(&mut frame, salt);
+            assert_eq!(salt_of(&frame), Some(salt));
+            frame[HEADER] ^= 1;
+            assert_eq!(salt_of(&frame), None);
+        }
     }
 }

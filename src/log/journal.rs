@@ -1,15 +1,18 @@
 //! Writing the log of one shard: one append per turn.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use uuid::Uuid;
 
+use super::disk;
 use super::entry::{self, Entry};
 use super::frame;
+use super::reserve::Reserve;
 use super::segment::{self, HEADING, Heading};
 use crate::limits;
 
@@ -30,6 +33,12 @@ pub struct Journal {
     checkpoint_end: u64,
     /// Whether every append waits for the disk.
     sync: bool,
+    /// A segment after this one that was made, may have stayed, and must not be taken for the newest.
+    undone: Option<PathBuf>,
+    /// Room for when the disk has none.
+    reserve: Arc<Reserve>,
+    /// Bytes behind the checkpoint after which it is long.
+    pub(crate) most: u64,
     /// The frame of the turn in progress, behind room for its header and wall time.
     batch: Vec<u8>,
     /// Makes every append fail.
@@ -41,16 +50,19 @@ pub struct Journal {
 const BATCH_START: usize = frame::HEADER + 8;
 
 /// Which segment: of which shard, of how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Place {
     pub shard: usize,
     pub shards: usize,
     pub segment: u64,
+    /// The log's.
+    pub reserve: Arc<Reserve>,
 }
 
 impl Journal {
     /// Starts a segment in `folder` with `checkpoint`, the entries of every session there is. It has its name when the
-    /// checkpoint is complete, and where `durable`, on the disk; after an error there is nothing of it.
+    /// checkpoint is complete, and where `durable`, on the disk; otherwise its name says that it may not be. After an error there
+    /// is nothing of it.
     pub fn create<'a>(
         folder: &Path,
         place: Place,
@@ -59,21 +71,22 @@ impl Journal {
         checkpoint: impl Iterator<Item = Entry<'a>>,
     ) -> io::Result<Self> {
         let path = segment::path(folder, place.shard, place.segment);
-        let unfinished = path.with_extension("new");
+        let unfinished = segment::unfinished(&path);
         let begun = Self::begin(folder, &unfinished, place, checkpoint).and_then(|mut journal| {
             if durable {
-                journal.file.sync_data()?;
-            }
-            fs::rename(&unfinished, &path)?;
-            if durable {
-                File::open(folder)?.sync_data()?;
+                disk::sync(&journal.file, &unfinished)?;
+                disk::rename(&unfinished, &path)?;
+                disk::sync_folder(folder)?;
+            } else {
+                disk::rename(&unfinished, &segment::begun(&path))?;
             }
             journal.sync = sync;
             Ok(journal)
         });
         begun.inspect_err(|_| {
             // What there is of it takes the room that the old segment needs to grow on.
-            let _ = fs::remove_file(&unfinished);
+            let _ = disk::remove(&unfinished);
+            let _ = disk::remove(&path);
         })
     }
 
@@ -83,7 +96,7 @@ impl Journal {
         place: Place,
         checkpoint: impl Iterator<Item = Entry<'a>>,
     ) -> io::Result<Self> {
-        let Place { shard, shards, segment } = place;
+        let Place { shard, shards, segment, reserve } = place;
         let file = OpenOptions::new().create(true).truncate(true).write(true).open(file)?;
         #[allow(clippy::cast_possible_truncation)] // Any bits do.
         let salt = Uuid::new_v4().as_u128() as u32;
@@ -100,6 +113,9 @@ impl Journal {
             end: HEADING as u64,
             checkpoint_end: 0,
             sync: false,
+            undone: None,
+            reserve,
+            most: limits::SEGMENT_BYTES,
             batch: vec![0; BATCH_START],
             #[cfg(test)]
             failing: std::sync::Arc::default(),
@@ -107,11 +123,12 @@ impl Journal {
         for entry in checkpoint {
             journal.push(&entry);
             if journal.batch.len() > limits::CHECKPOINT_FRAME_BYTES {
-                journal.append(0)?;
+                journal.write(0)?;
             }
         }
         journal.push(&Entry::CheckpointEnd);
-        journal.append(0)?;
+        // Without the reserve, which turns need.
+        journal.write(0)?;
         journal.checkpoint_end = journal.end;
         Ok(journal)
     }
@@ -134,18 +151,34 @@ impl Journal {
     /// Writes the turn's entries as one frame and returns its bytes. After an error nothing of the turn is in the log; the same
     /// call may be tried again, and nothing that the turn produced may be shown before one succeeds.
     pub fn append(&mut self, wall_ms: u64) -> io::Result<u64> {
-        self.batch[frame::HEADER..BATCH_START].copy_from_slice(&wall_ms.to_le_bytes());
-        frame::seal(&mut self.batch, self.salt);
         #[cfg(test)]
         if self.failing.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        // Written at an offset: what a failed try left behind is overwritten by the next.
-        self.file.write_all_at(&self.batch, self.end)?;
+        if let Some(newer) = &self.undone {
+            disk::remove(newer)?;
+            disk::sync_folder(&self.folder)?;
+            self.undone = None;
+        }
+        match self.write(wall_ms) {
+            Err(error) if self.reserve.helps(&error) => self.write(wall_ms),
+            written => written,
+        }
+    }
+
+    fn write(&mut self, wall_ms: u64) -> io::Result<u64> {
+        self.batch[frame::HEADER..BATCH_START].copy_from_slice(&wall_ms.to_le_bytes());
+        frame::seal(&mut self.batch, self.salt);
+        let length = self.batch.len();
+        self.batch.extend_from_slice(&frame::end(self.salt));
+        // Written at an offset: what a failed try left behind is overwritten by the next, and so is the end.
+        let written = self.file.write_all_at(&self.batch, self.end);
+        self.batch.truncate(length);
+        written?;
         if self.sync {
             self.file.sync_data()?;
         }
-        let bytes = self.batch.len() as u64;
+        let bytes = length as u64;
         self.end += bytes;
         self.batch.truncate(BATCH_START);
         Ok(bytes)
@@ -153,12 +186,12 @@ impl Journal {
 
     /// Whether the segment has grown so long that a checkpoint is worth writing.
     pub fn is_long(&self) -> bool {
-        self.end > self.checkpoint_end + limits::SEGMENT_BYTES
+        self.end > self.checkpoint_end + self.most
     }
 
-    /// Lets the segment grow by another [`limits::SEGMENT_BYTES`] before it is long again.
-    pub fn postpone(&mut self) {
-        self.checkpoint_end = self.end;
+    /// Room for when the disk has none.
+    pub fn reserve(&self) -> &Reserve {
+        &self.reserve
     }
 
     /// Goes on in a new segment that begins with `checkpoint`. The old one is removed as soon as the new one is on the disk, which
@@ -170,21 +203,44 @@ impl Journal {
         others: impl FnOnce() -> io::Result<()> + Send + 'static,
         checkpoint: impl Iterator<Item = Entry<'a>>,
     ) -> io::Result<()> {
-        debug_assert!(!self.has_batch(), "a segment ends between turns");
-        let place = Place { shard: self.shard, shards: self.shards, segment: self.segment + 1 };
         if self.sync {
             others()?;
-            *self = Self::create(&self.folder, place, true, true, checkpoint)?;
+            self.go_on(checkpoint)?;
             tell(self.shard, retire(&self.folder, self.shard, self.segment));
             return Ok(());
         }
-        *self = Self::create(&self.folder, place, false, false, checkpoint)?;
-        let (file, folder, shard, segment) = (self.file.try_clone(), self.folder.clone(), self.shard, self.segment);
+        self.go_on(checkpoint)?;
+        let (shard, segment) = (self.shard, self.segment);
+        let path = segment::path(&self.folder, shard, segment);
+        let (file, folder) = (self.file.try_clone(), self.folder.clone());
         let retiring = move || {
-            let synced = others().and_then(|()| file?.sync_data()).and_then(|()| File::open(&folder)?.sync_data());
+            let synced = others().and_then(|()| {
+                disk::sync(&file?, &path)?;
+                match disk::rename(&segment::begun(&path), &path) {
+                    // One after it was faster.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                    renamed => renamed.and_then(|()| disk::sync_folder(&folder)),
+                }
+            });
             tell(shard, synced.and_then(|()| retire(&folder, shard, segment)));
         };
         tell(shard, thread::Builder::new().name(format!("log-{shard}")).spawn(retiring).map(drop));
+        Ok(())
+    }
+
+    /// Becomes the next segment, or stays as it is.
+    fn go_on<'a>(&mut self, checkpoint: impl Iterator<Item = Entry<'a>>) -> io::Result<()> {
+        debug_assert!(!self.has_batch(), "a segment ends between turns");
+        let (shard, shards, segment, most) = (self.shard, self.shards, self.segment + 1, self.most);
+        let place = Place { shard, shards, segment, reserve: Arc::clone(&self.reserve) };
+        let new = Self::create(&self.folder, place, self.sync, self.sync, checkpoint).inspect_err(|_| {
+            let path = segment::path(&self.folder, shard, segment);
+            // Unless it is known not to be there.
+            self.undone = (!path.try_exists().is_ok_and(|there| !there)).then_some(path);
+        })?;
+        #[cfg(test)]
+        let new = Self { failing: Arc::clone(&self.failing), ..new };
+        *self = Self { most, ..new };
         Ok(())
     }
 
@@ -203,7 +259,7 @@ impl Journal {
 fn retire(folder: &Path, shard: usize, segment: u64) -> io::Result<()> {
     let segments = segment::all(folder)?.remove(&shard).unwrap_or_default();
     for (_, path) in segments.range(..segment) {
-        fs::remove_file(path)?;
+        disk::remove(path)?;
     }
     Ok(())
 }
@@ -214,3 +270,7 @@ fn tell(shard: usize, retired: io::Result<()>) {
         tracing::error!(shard, %error, "an old segment of the log was not removed; the next checkpoint tries again");
     }
 }
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

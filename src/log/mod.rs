@@ -1,21 +1,28 @@
 //! The log of inputs: what is in it has happened, what is not has not. Nothing a turn produced is shown before its
-//! batch is appended. [`entry`] is what is written, [`journal`] the writing, [`recovery`] the reading at start.
+//! batch is appended. [`entry`] is what is written, [`journal`] the writing, [`recovery`] the reading at start,
+//! [`generation`] the folders that are read and begun then.
 //!
 //! On disk, below the data folder:
 //!
 //! ```text
 //! log/lock                     held by the running node
-//! log/<generation>/            made complete under another name, then renamed; the highest counts
+//! log/reserve                  room that is given up when the disk has no other
+//! log/in-use                   the generation that turns are appended to
+//! log/<generation>/            made complete under another name, then renamed
 //! log/<generation>/<shard>-<segment>.journal
+//! log/<generation>/<shard>-<segment>.begun     the same while the disk may not have its checkpoint
 //! ```
 //!
 //! A segment begins with a checkpoint of every session of its shard, so the newest complete one of a shard is enough
 //! to recover. A new generation is written at every start, which is also when the number of shards may change.
 
+mod disk;
 pub mod entry;
 pub mod frame;
+mod generation;
 pub mod journal;
 pub mod recovery;
+mod reserve;
 pub mod segment;
 
 pub use entry::{Description, Entry, SessionRecord};

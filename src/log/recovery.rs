@@ -1,6 +1,5 @@
 //! Reading the log at start: every session is put back by stepping its inputs again.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -12,9 +11,9 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::entry::{self, Entry};
-use super::frame::{self, Behind, Damage};
-use super::journal::Place;
-use super::segment::{self, Heading, MAGIC, MAGIC_NAME, NoSegment};
+use super::frame::{self, Damage, HEADER};
+use super::generation::Generations;
+use super::segment::{self, HEADING, Heading, MAGIC, MAGIC_NAME, NoSegment};
 use super::{Journal, SessionRecord};
 use crate::hub::shard_of;
 use crate::records;
@@ -39,10 +38,13 @@ pub struct Recovered {
 pub struct Found {
     /// Inputs that were stepped again.
     pub inputs: u64,
-    /// Bytes behind the last whole frame of a segment, cut off. None of it was acknowledged, unless the disk has changed it.
+    /// Bytes that could not be read, or were behind such: behind the last whole frame of a segment none of it was acknowledged, unless
+    /// the disk has changed it.
     pub torn_bytes: u64,
-    /// Whole frames that were given up, because the operator said so.
+    /// Whole turns that were given up, because the operator said so.
     pub lost_frames: u64,
+    /// Journals of which nothing could be read, likewise: nobody knows what was in them.
+    pub lost_journals: u64,
     /// Sessions whose inputs could not be stepped again, and which are ended for that.
     pub failed: u64,
 }
@@ -59,15 +61,21 @@ pub enum RecoveryError {
     )]
     Damaged { path: PathBuf, offset: usize, damage: Damage, frames: u64 },
     #[error(
-        "{path}: damaged at byte {offset}, inside the checkpoint that a segment begins with: {damage}. Restore the file from a backup, or start once with --accept-loss, which goes on with the sessions that can be read and keeps the damaged files aside"
+        "{path}: damaged at byte {offset}, inside the checkpoint that a segment begins with: {damage}; {turns} turns behind it are whole. Restore the file from a backup, or start once with --accept-loss, which goes on with the sessions that can be read and keeps the damaged files aside"
     )]
-    Incomplete { path: PathBuf, offset: usize, damage: Damage },
+    Incomplete { path: PathBuf, offset: usize, damage: Damage, turns: u64 },
     #[error(
-        "{path}: {why}. Restore the file from a backup, or start once with --accept-loss, which goes on without it"
+        "{path}: {why}; {turns} turns in it are whole. Restore the file from a backup, or start once with --accept-loss, which goes on with what can be read and keeps the damaged files aside"
     )]
-    NoSegment { path: PathBuf, why: NoSegment },
+    NoSegment {
+        path: PathBuf,
+        why: NoSegment,
+        turns: u64,
+        /// Zeros, or less than a heading.
+        empty: bool,
+    },
     #[error(
-        "{path}: a journal of form {found}; this version reads form {}. Let the version that wrote it end its sessions, or move the folder `log` away to start without them",
+        "{path}: a journal of form {found}; this version reads form {}. Let the version that wrote it end its sessions, or move the folder `log` away and start once with --accept-loss to start without them",
         MAGIC[MAGIC_NAME]
     )]
     Version { path: PathBuf, found: u8 },
@@ -80,6 +88,18 @@ pub enum RecoveryError {
     )]
     Empty(PathBuf),
     #[error(
+        "{folder}: the log in use is not there. Restore it from a backup, or start once with --accept-loss, which goes on with an older one, or without any"
+    )]
+    Gone { folder: PathBuf },
+    #[error(
+        "{0}: does not say which generation of the log is in use. Restore it from a backup, or start once with --accept-loss, which takes the newest"
+    )]
+    InUse(PathBuf),
+    #[error("{0}: not a folder, as the log has under such a name; move it away")]
+    NoFolder(PathBuf),
+    #[error("{0}: the log has no number for the next; give it a smaller one")]
+    Number(PathBuf),
+    #[error(
         "{path}: session {session} is pinned to the ruleset with the hash {hash}, which no ruleset of this server has; they are looked for among those it was built with, in its folder of rules, and as {hash}.toml in {kept}"
     )]
     Ruleset { path: PathBuf, session: Uuid, hash: String, kept: PathBuf },
@@ -89,9 +109,57 @@ pub enum RecoveryError {
     UnknownSession { path: PathBuf, no: u32 },
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> RecoveryError {
+impl RecoveryError {
+    /// Whether it may be accepted as lost.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::Io { .. }
+            | Self::Locked(_)
+            | Self::Ruleset { .. }
+            | Self::Version { .. }
+            | Self::NoFolder(_)
+            | Self::Number(_) => false,
+            Self::Damaged { .. }
+            | Self::Incomplete { .. }
+            | Self::NoSegment { .. }
+            | Self::Missing { .. }
+            | Self::Empty(_)
+            | Self::Gone { .. }
+            | Self::InUse(_)
+            | Self::UnknownSession { .. } => true,
+        }
+    }
+
+    /// Whether it is about this session's journal, as far as that is known; otherwise about every session.
+    pub fn concerns(&self, session: Uuid) -> bool {
+        let of = match self {
+            Self::Missing { shard, shards, .. } => Some((*shard as usize, *shards as usize)),
+            Self::Damaged { path, .. } | Self::Incomplete { path, .. } | Self::NoSegment { path, .. } => {
+                let shards = path.parent().and_then(|folder| segment::all(folder).ok()).map_or(0, |all| all.len());
+                segment::shard(path).map(|shard| (shard, shards)).filter(|(shard, shards)| shard < shards)
+            }
+            _ => None,
+        };
+        of.is_none_or(|(shard, shards)| shard_of(session, shards) == shard)
+    }
+
+    /// Whether it may be that the disk never had all of it, and it has no turn that anybody could know.
+    fn is_unfinished(&self) -> bool {
+        matches!(self, Self::Incomplete { turns: 0, .. } | Self::NoSegment { empty: true, .. })
+    }
+}
+
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> RecoveryError {
     let path = path.to_owned();
     move |source| RecoveryError::Io { path, source }
+}
+
+/// Where a log should be below `data`, if a start has recovered one there before and there is nothing of it.
+pub fn gone(data: &Path) -> Option<RecoveryError> {
+    let root = data.join("log");
+    // Made together with the first generation, and never removed.
+    let used = data.join("replays").is_dir();
+    (used && !Generations::is_any(&root)).then_some(RecoveryError::Gone { folder: root })
 }
 
 /// Recovers the log below `data` and starts a new generation of it for `shards` shards. With `accept_loss` what cannot be read is
@@ -106,9 +174,7 @@ pub fn recover(
     let root = data.join("log");
     fs::create_dir_all(&root).map_err(at(&root))?;
     let lock = lock(&root)?;
-    let generations = numbered(&root)?;
-    let newest = generations.keys().next_back().copied();
-
+    let generations = Generations::look(&root, accept_loss)?;
     let folder = Folder::open(data).map_err(at(data))?;
     let mut old = Replay {
         library,
@@ -118,92 +184,19 @@ pub fn recover(
         accept_loss: false,
         found: Found::default(),
     };
-    let mut aside = None;
-    let records = match old.newest_whole(&generations) {
-        Err((_, newest)) if accept_loss => {
-            old.accept_loss = true;
-            aside = Some(newest);
-            old.generation(newest)?
-        }
-        read => read.map_err(|(error, _)| error)?,
-    };
-    // What is about to refer to the tapes' parts is on the disk before what it takes the place of is gone.
-    old.chunks.unsynced().sync().map_err(at(data))?;
-
     let mut by_shard: Vec<Vec<SessionRecord>> = (0..shards).map(|_| Vec::new()).collect();
-    for record in records {
-        by_shard[shard_of(record.id, shards)].push(record);
-    }
-    remove_unfinished(&root)?;
-    let shards = begin(&root, newest.map_or(1, |newest| newest + 1), by_shard, sync)?;
-    for folder in generations.values() {
-        if aside == Some(folder) {
-            let name = |n: u32| if n == 1 { "damaged".to_owned() } else { format!("damaged-{n}") };
-            // Whatever was kept before stays, too.
-            let free = (1..=1_000).map(|n| folder.with_extension(name(n))).find(|kept| !kept.exists());
-            let kept = free.unwrap_or_else(|| folder.with_extension("damaged"));
-            fs::rename(folder, &kept).map_err(at(folder))?;
-            tracing::warn!(folder = %kept.display(), "the damaged log is kept here; remove it when it is not needed");
-        } else {
-            fs::remove_dir_all(folder).map_err(at(folder))?;
+    let begun = old.newest(&generations, accept_loss).and_then(|(records, damaged)| {
+        // What is about to refer to the tapes' parts is on the disk before what it takes the place of is gone.
+        old.chunks.unsynced().sync().map_err(at(data))?;
+        for record in records {
+            by_shard[shard_of(record.id, shards)].push(record);
         }
-    }
-    Ok(Recovered { shards, lock, found: old.found, folder })
-}
-
-/// What a start or a checkpoint that was broken off has left: its room is needed.
-fn remove_unfinished(root: &Path) -> Result<(), RecoveryError> {
-    for entry in fs::read_dir(root).map_err(at(root))? {
-        let path = entry.map_err(at(root))?.path();
-        if path.extension().is_some_and(|extension| extension == "new") {
-            fs::remove_dir_all(&path).map_err(at(&path))?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes a generation under another name and renames it when it is complete and on the disk: only then what it takes the place
-/// of may go. After an error there is nothing of it.
-fn begin(
-    root: &Path,
-    generation: u64,
-    sessions: Vec<Vec<SessionRecord>>,
-    sync: bool,
-) -> Result<Vec<(Journal, Vec<SessionRecord>)>, RecoveryError> {
-    let (folder, unfinished) = (root.join(generation.to_string()), root.join(format!("{generation}.new")));
-    let begun = write(&unfinished, &folder, sessions, sync).and_then(|shards| {
-        fs::rename(&unfinished, &folder).map_err(at(&folder))?;
-        File::open(root).and_then(|root| root.sync_data()).map_err(at(root))?;
-        Ok(shards)
+        Ok((generations.begin(&by_shard, sync)?, damaged))
     });
-    begun.inspect_err(|_| {
-        let _ = fs::remove_dir_all(&unfinished);
-    })
-}
-
-/// The first segments of a generation, in `unfinished`, which is going to be `folder`.
-fn write(
-    unfinished: &Path,
-    folder: &Path,
-    sessions: Vec<Vec<SessionRecord>>,
-    sync: bool,
-) -> Result<Vec<(Journal, Vec<SessionRecord>)>, RecoveryError> {
-    fs::create_dir(unfinished).map_err(at(unfinished))?;
-    let mut begun = Vec::new();
-    let shards = sessions.len();
-    for (shard, records) in sessions.into_iter().enumerate() {
-        let place = Place { shard, shards, segment: 1 };
-        let mut journal =
-            Journal::create(unfinished, place, sync, true, checkpoint(&records)).map_err(at(unfinished))?;
-        journal.moved_to(folder);
-        begun.push((journal, records));
-    }
-    Ok(begun)
-}
-
-/// The entries of a checkpoint; a session's number is its place.
-fn checkpoint(records: &[SessionRecord]) -> impl Iterator<Item = Entry<'_>> {
-    (0..).zip(records).map(|(no, record)| Entry::Session { no, record: Box::new(Cow::Borrowed(record)) })
+    // A start that fails leaves things as they were.
+    let (journals, damaged) = begun.inspect_err(|_| old.chunks.unsynced().remove())?;
+    generations.retire(damaged)?;
+    Ok(Recovered { shards: journals.into_iter().zip(by_shard).collect(), lock, found: old.found, folder })
 }
 
 fn lock(root: &Path) -> Result<File, RecoveryError> {
@@ -214,18 +207,6 @@ fn lock(root: &Path) -> Result<File, RecoveryError> {
         Err(fs::TryLockError::WouldBlock) => Err(RecoveryError::Locked(path)),
         Err(fs::TryLockError::Error(source)) => Err(RecoveryError::Io { path, source }),
     }
-}
-
-/// The folders below `root` whose name is a number.
-fn numbered(root: &Path) -> Result<BTreeMap<u64, PathBuf>, RecoveryError> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(root).map_err(at(root))? {
-        let path = entry.map_err(at(root))?.path();
-        if let Some(number) = path.file_name().and_then(|name| name.to_str()?.parse().ok()) {
-            found.insert(number, path);
-        }
-    }
-    Ok(found)
 }
 
 /// Segments being stepped again.
@@ -245,130 +226,213 @@ struct Replay<'a> {
 type Sessions = BTreeMap<u32, Option<Session>>;
 
 impl Replay<'_> {
-    /// The sessions of the newest generation that is whole. Turns are appended to the newest alone, and only once those before are
-    /// gone: where there is one before, the newest has nothing else than it. On failure, why the newest cannot be read.
-    fn newest_whole<'g>(
+    /// The sessions of the log, and whether something of it was given up.
+    fn newest(
         &mut self,
-        generations: &'g BTreeMap<u64, PathBuf>,
-    ) -> Result<Vec<SessionRecord>, (RecoveryError, &'g PathBuf)> {
+        generations: &Generations,
+        accept_loss: bool,
+    ) -> Result<(Vec<SessionRecord>, bool), RecoveryError> {
+        match self.newest_whole(generations) {
+            Err(error) if accept_loss && error.is_loss() => {}
+            read => return read.map(|sessions| (sessions, false)),
+        }
+        (self.accept_loss, self.found) = (true, Found::default());
+        if let Some(gone) = generations.gone() {
+            self.left_out(gone)?;
+            self.found.lost_journals += 1;
+        }
+        for (_, folder) in generations.newest_first() {
+            if let Some(sessions) = self.generation(folder)? {
+                return Ok((sessions, true));
+            }
+        }
+        Ok((Vec::new(), true))
+    }
+
+    /// The sessions of the generation in use, or of the newest that was made from it. One that no turn was ever appended to has
+    /// nothing else than the one before, which is taken where it cannot be read.
+    fn newest_whole(&mut self, generations: &Generations) -> Result<Vec<SessionRecord>, RecoveryError> {
+        if let Some(gone) = generations.gone() {
+            return Err(gone);
+        }
         let mut why = None;
-        for folder in generations.values().rev() {
+        for (number, folder) in generations.newest_first() {
             self.found = Found::default();
             match self.generation(folder) {
                 Ok(sessions) => {
-                    if let Some((error, _)) = why {
+                    if let Some(error) = why {
                         tracing::warn!(%error, instead = %folder.display(), "the log that a start had begun is damaged; the one it was made from is whole");
                     }
-                    return Ok(sessions);
+                    return Ok(sessions.unwrap_or_default());
                 }
-                Err(error) => why = Some(why.unwrap_or((error, folder))),
+                Err(error) => {
+                    let no_turn = error.is_unfinished() && self.found.inputs == 0;
+                    if !generations.is_unused(number).unwrap_or(no_turn) {
+                        return Err(error);
+                    }
+                    why = Some(why.unwrap_or(error));
+                }
             }
         }
         why.map_or(Ok(Vec::new()), Err)
     }
 
-    fn generation(&mut self, folder: &Path) -> Result<Vec<SessionRecord>, RecoveryError> {
+    /// The sessions of a generation; `None` where nothing of it can be read, and that is accepted.
+    fn generation(&mut self, folder: &Path) -> Result<Option<Vec<SessionRecord>>, RecoveryError> {
         let segments = segment::all(folder).map_err(at(folder))?;
-        let (mut sessions, mut shards) = (Vec::new(), None);
-        for of_shard in segments.values() {
-            if let Some((heading, mut records)) = self.newest_segment(of_shard)? {
-                shards = Some(heading.shards);
-                sessions.append(&mut records);
+        let (mut sessions, mut shards, mut read, mut failed) = (Vec::new(), None, false, None);
+        for (&shard, of_shard) in &segments {
+            match self.newest_segment(shard, of_shard) {
+                Ok(Some((heading, mut records))) => {
+                    shards = shards.or(heading.map(|heading| heading.shards));
+                    read = true;
+                    sessions.append(&mut records);
+                }
+                Ok(None) => {}
+                // The others are looked at: what they have is at stake, too.
+                Err(error) => failed = Some(failed.unwrap_or(error)),
             }
         }
-        let there = |shard: u32| segments.contains_key(&(shard as usize));
-        let error = match shards {
-            None => RecoveryError::Empty(folder.to_owned()),
-            Some(shards) => match (0..shards).find(|&shard| !there(shard)) {
-                Some(shard) => RecoveryError::Missing { folder: folder.to_owned(), shard, shards },
-                None => return Ok(sessions),
-            },
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let missing = |shards| (0..shards).find(|&shard: &u32| !segments.contains_key(&(shard as usize)));
+        let error = match (shards, shards.and_then(missing)) {
+            (Some(shards), Some(shard)) => Some(RecoveryError::Missing { folder: folder.to_owned(), shard, shards }),
+            (None, _) if !read => Some(RecoveryError::Empty(folder.to_owned())),
+            _ => None,
         };
-        self.left_out(error).map(|()| sessions)
+        if let Some(error) = error {
+            self.left_out(error)?;
+            let there = segments.len() as u64;
+            self.found.lost_journals += u64::from(shards.unwrap_or(1)).saturating_sub(there);
+        }
+        Ok(read.then_some(sessions))
     }
 
-    /// The newest segment of a shard with a whole checkpoint. The one before it goes when it is on the disk, so that there is one
-    /// only where a loss of power came between: what was done since is lost with it, and nothing else.
+    /// The newest segment of a shard. Only where its name says that the disk may never have had its checkpoint, and it has no turn,
+    /// the one before is taken for it, which is there for that: nothing is lost then but what a loss of power takes.
     fn newest_segment(
         &mut self,
+        shard: usize,
         segments: &BTreeMap<u64, PathBuf>,
-    ) -> Result<Option<(Heading, Vec<SessionRecord>)>, RecoveryError> {
-        let mut why = None;
+    ) -> Result<Option<(Option<Heading>, Vec<SessionRecord>)>, RecoveryError> {
+        let oldest = segments.values().next();
         for path in segments.values().rev() {
-            match self.segment(path, false) {
-                Ok(read) => {
-                    if let Some(error) = why {
-                        tracing::warn!(%error, instead = %path.display(), "a segment's checkpoint did not get to the disk; what was done since is lost");
-                    }
-                    return Ok(Some(read));
+            let error = match self.segment(shard, path, false) {
+                Ok(read) => return Ok(Some(read)),
+                Err(error) => error,
+            };
+            if error.is_unfinished() && segment::is_begun(path) && Some(path) != oldest {
+                tracing::warn!(%error, "a segment's checkpoint did not get to the disk; what was done since is lost");
+                continue;
+            }
+            let behind = if let RecoveryError::Incomplete { turns, .. } = error { Some(turns) } else { None };
+            self.left_out(error)?;
+            if let Some(turns) = behind
+                && Some(path) != oldest
+            {
+                // An older one with all sessions is worth more than a part of the newest.
+                self.found.lost_frames += turns;
+                continue;
+            }
+            match self.segment(shard, path, true) {
+                Err(RecoveryError::NoSegment { .. }) => {
+                    self.found.torn_bytes += fs::metadata(path).map_or(0, |file| file.len());
                 }
-                Err(error @ (RecoveryError::Incomplete { .. } | RecoveryError::NoSegment { .. })) => {
-                    why = Some(why.unwrap_or(error));
-                }
-                Err(error) => {
-                    self.left_out(error)?;
-                    return self.segment(path, true).map(Some);
-                }
+                read => return read.map(Some),
             }
         }
-        let (Some(error), Some(path)) = (why, segments.values().next_back()) else { return Ok(None) };
-        let readable = !matches!(error, RecoveryError::NoSegment { .. });
-        self.left_out(error)?;
-        if readable { self.segment(path, true).map(Some) } else { Ok(None) }
+        self.found.lost_journals += 1;
+        Ok(None)
     }
 
     /// An error, unless the operator takes the loss; then it is told.
     fn left_out(&mut self, error: RecoveryError) -> Result<(), RecoveryError> {
-        let lost =
-            !matches!(error, RecoveryError::Io { .. } | RecoveryError::Ruleset { .. } | RecoveryError::Version { .. });
-        if !self.accept_loss || !lost {
+        if !self.accept_loss || !error.is_loss() {
             return Err(error);
         }
         tracing::warn!("accepted as lost: {error}");
-        if let RecoveryError::Damaged { frames, .. } = error {
-            self.found.lost_frames += frames;
-        }
         Ok(())
     }
 
-    /// What a segment has; where it is cut short, what is before any damage.
-    fn segment(&mut self, path: &Path, cut_short: bool) -> Result<(Heading, Vec<SessionRecord>), RecoveryError> {
+    /// What a segment has; where it is cut short, what can be read of it, whatever its heading says.
+    fn segment(
+        &mut self,
+        shard: usize,
+        path: &Path,
+        cut_short: bool,
+    ) -> Result<(Option<Heading>, Vec<SessionRecord>), RecoveryError> {
         let bytes = fs::read(path).map_err(at(path))?;
-        let (heading, mut rest) = Heading::read(&bytes).map_err(|why| match why {
-            NoSegment::Version(found) => RecoveryError::Version { path: path.to_owned(), found },
-            why => RecoveryError::NoSegment { path: path.to_owned(), why },
-        })?;
-        let (mut sessions, mut complete) = (Sessions::new(), false);
+        let (heading, salt, mut rest) = match Heading::read(&bytes) {
+            Ok((heading, rest)) if heading.shard as usize == shard && heading.shard < heading.shards => {
+                (Some(heading), heading.salt, rest)
+            }
+            Err(NoSegment::Version(found)) => return Err(RecoveryError::Version { path: path.to_owned(), found }),
+            read => {
+                let why = read.map_or_else(|why| why, |(heading, _)| NoSegment::Elsewhere(heading.shard));
+                match salt_without_heading(&bytes) {
+                    Some(salt) if cut_short && !matches!(why, NoSegment::Elsewhere(_)) => {
+                        (None, salt, &bytes[HEADING..])
+                    }
+                    salt => {
+                        let turns = salt.map_or(0, |salt| turns(&bytes[HEADING..], salt));
+                        let empty = bytes.len() < HEADING || bytes.iter().all(|&byte| byte == 0);
+                        return Err(RecoveryError::NoSegment { path: path.to_owned(), why, turns, empty });
+                    }
+                }
+            }
+        };
+        let (mut sessions, mut complete, mut ended) = (Sessions::new(), false, false);
         let mut found = Found::default();
         loop {
             let offset = bytes.len() - rest.len();
             let before = rest;
-            let payload = frame::next(&mut rest, heading.salt);
+            let payload = frame::next(&mut rest, salt);
+            let has_ended = std::mem::replace(&mut ended, matches!(payload, Ok(Some([]))));
+            if ended {
+                continue;
+            }
             match payload.and_then(|payload| payload.map(entry::entries).transpose()) {
-                Ok(None) if complete || cut_short => break,
+                Ok(None) if complete || cut_short => {
+                    if !has_ended {
+                        // Of the turn that was being written nothing is there, or of more.
+                        tracing::warn!(path = %path.display(), offset, "the end of a log is cut off");
+                        found.torn_bytes += HEADER as u64;
+                    }
+                    break;
+                }
                 Ok(Some((wall, entries))) => {
+                    let mut left_out = false;
                     for entry in entries {
                         complete |= matches!(entry, Entry::CheckpointEnd);
                         match self.step(path, &mut sessions, &mut found, wall, entry) {
-                            Err(RecoveryError::UnknownSession { .. }) if cut_short => {}
+                            Err(RecoveryError::UnknownSession { .. }) if cut_short => left_out = true,
                             stepped => stepped?,
                         }
                     }
+                    found.lost_frames += u64::from(left_out);
                     self.write_chunks(&mut sessions);
                 }
                 // Sessions in other frames of a checkpoint do not need this one.
                 _ if cut_short && !complete && !before.is_empty() => {
-                    rest = &before[frame::skip(before, heading.salt)..];
+                    rest = &before[frame::skip(before, salt)..];
+                    found.torn_bytes += (before.len() - rest.len()) as u64;
                 }
-                _ if cut_short => break,
+                _ if cut_short => {
+                    found.lost_frames += turns(before, salt);
+                    found.torn_bytes += before.len() as u64;
+                    break;
+                }
                 read => {
                     let damage = read.err().unwrap_or(Damage::Torn);
+                    let path = path.to_owned();
+                    let frames = turns(before, salt);
                     if !complete {
-                        return Err(RecoveryError::Incomplete { path: path.to_owned(), offset, damage });
+                        return Err(RecoveryError::Incomplete { path, offset, damage, turns: frames });
                     }
-                    let Behind { frames, .. } = frame::behind(before, heading.salt);
                     if frames > 0 || damage == Damage::Entry {
-                        return Err(RecoveryError::Damaged { path: path.to_owned(), offset, damage, frames });
+                        return Err(RecoveryError::Damaged { path, offset, damage, frames });
                     }
                     // The last turn was being written when the process died or the power went: nothing of it had been shown.
                     let bytes = before.len();
@@ -380,6 +444,7 @@ impl Replay<'_> {
         }
         self.found.inputs += found.inputs;
         self.found.torn_bytes += found.torn_bytes;
+        self.found.lost_frames += found.lost_frames;
         self.found.failed += found.failed;
         let now = records::now();
         let sessions = sessions.into_values().flatten().map(|mut session| {
@@ -455,6 +520,21 @@ impl Replay<'_> {
     }
 }
 
+/// Whole turns behind damage that `bytes` begin with.
+fn turns(bytes: &[u8], salt: u32) -> u64 {
+    frame::behind(bytes, salt, entry::is_turn).frames
+}
+
+/// The salt of a segment whose heading cannot be read: what its first frame tells, or what the heading says if there are such
+/// frames.
+fn salt_without_heading(bytes: &[u8]) -> Option<u32> {
+    let (heading, rest) = bytes.split_first_chunk::<HEADING>()?;
+    frame::salt_of(rest).or_else(|| {
+        let said = Heading::salt_said(heading);
+        (frame::skip(rest, said) < rest.len()).then_some(said)
+    })
+}
+
 #[cfg(test)]
 #[path = "recovery_tests.rs"]
-mod tests;
+pub(super) mod tests;

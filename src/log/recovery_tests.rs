@@ -2,15 +2,19 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 use tiltyard_combat::{Action, BodyPart, Difficulty, Fight, Input, Mode, Step};
 use uuid::Uuid;
 
-use super::{Found, Recovered, RecoveryError, recover};
+use super::{Found, Recovered, RecoveryError, gone, recover};
 use crate::hub::NewFight;
+use crate::log::frame::HEADER;
+use crate::log::journal::Place;
+use crate::log::reserve::Reserve;
 use crate::log::segment::{self, HEADING};
-use crate::log::{Entry, Journal};
+use crate::log::{Entry, Journal, SessionRecord};
 use crate::rules::Library;
 use crate::shard::Session;
 
@@ -33,7 +37,7 @@ impl Killed {
         let mut recovered = recover(data.path(), 1, false, false, &library).unwrap();
         let (mut journal, _) = recovered.shards.remove(0);
         let path = only(data.path());
-        let (mut ends, mut states) = (vec![length(&path)], vec![Vec::new()]);
+        let (mut ends, mut states) = (vec![length(&path) - HEADER], vec![Vec::new()]);
         let mut sessions: Vec<Session> = (0..3).map(|_| session(&library)).collect();
         for (no, session) in (0..).zip(&sessions) {
             journal.push(&Entry::Session { no, record: Box::new(Cow::Owned(session.record())) });
@@ -51,7 +55,7 @@ impl Killed {
                 }
             }
             journal.append(1_000_000 + turn).unwrap();
-            ends.push(length(&path));
+            ends.push(length(&path) - HEADER);
             states.push(state(sessions.iter().map(|session| (session.id, session.fight.clone()))));
         }
         Self { data, library, journal: path, ends, states }
@@ -67,6 +71,20 @@ impl Killed {
             assert_eq!(fs::read(&self.journal).unwrap(), bytes, "what cannot be read is not touched");
         }
         told
+    }
+
+    /// Makes the log these files, by their names in it.
+    fn lay(&self, files: &[(&str, &[u8])]) {
+        fs::remove_dir_all(self.log()).unwrap();
+        for (name, bytes) in files {
+            let path = self.log().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+    }
+
+    fn recover(&self) -> Result<Recovered, RecoveryError> {
+        recover(self.data.path(), 1, false, false, &self.library)
     }
 
     fn accept(&self) -> Recovered {
@@ -93,6 +111,18 @@ fn session(library: &Library) -> Session {
         metadata: String::new(),
     };
     Session::new(new, 7, 0, 0)
+}
+
+/// A data folder with the log of so many fights, of some KiB each.
+pub fn log_of(data: &Path, fights: usize) -> usize {
+    let library = Library::built_in();
+    let (mut journal, _) = recover(data, 1, false, false, &library).unwrap().shards.remove(0);
+    for no in 0..u32::try_from(fights).unwrap() {
+        let record = SessionRecord { metadata: "x".repeat(4_000), ..session(&library).record() };
+        journal.push(&Entry::Session { no, record: Box::new(Cow::Owned(record)) });
+    }
+    journal.append(1).unwrap();
+    fights
 }
 
 fn length(path: &Path) -> usize {
@@ -142,7 +172,7 @@ fn no_change_of_a_journal_loses_anything_in_silence() {
                 let stands = stands(&recovered);
                 let turn = turn_of(touched);
                 assert!(same(&stands, &killed.states[turn - 1]), "{what}: the turns before are there");
-                assert!(turn == TURNS || !whole_behind, "{what}: no whole turn was behind");
+                assert!(turn >= TURNS || !whole_behind, "{what}: no whole turn was behind");
                 assert!(recovered.found.torn_bytes > 0, "{what}: it is told");
             }
             Err(RecoveryError::NoSegment { .. } | RecoveryError::Version { .. }) => {
@@ -158,22 +188,29 @@ fn no_change_of_a_journal_loses_anything_in_silence() {
     };
     let starts: Vec<usize> = [HEADING].into_iter().chain(killed.ends.iter().copied()).collect();
     // Every bit of every head, and of the heading.
-    let heads = starts[..=TURNS].iter().flat_map(|&start| start..start + 12);
+    let heads = starts[..=TURNS].iter().flat_map(|&start| start..start + HEADER);
     for at in (0..HEADING).chain(heads) {
+        check(format!("cut at {at}"), &whole[..at], false);
+        let mut zeros = whole.clone();
+        zeros[at..].fill(0);
+        check(format!("zeros from {at}"), &zeros, false);
         for bit in 0..8 {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << bit;
             check(format!("bit {bit} of byte {at}"), &bytes, true);
         }
     }
+    for frame in starts.windows(2) {
+        let mut bytes = whole.clone();
+        bytes[frame[0]..frame[1]].fill(0);
+        check(format!("zeros for the frame at {}", frame[0]), &bytes, true);
+    }
     // Inside the last three turns: every byte changed, everything from it on zeroed, the file cut there.
     for at in killed.ends[TURNS - 3]..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] = !bytes[at];
         check(format!("byte {at}"), &bytes, true);
-        if !killed.ends.contains(&at) {
-            check(format!("cut at {at}"), &whole[..at], false);
-        }
+        check(format!("cut at {at}"), &whole[..at], false);
         bytes[at..].fill(0);
         check(format!("zeros from {at}"), &bytes, false);
     }
@@ -250,7 +287,7 @@ fn a_generation_that_did_not_get_to_the_disk_is_not_taken_for_the_log() {
 fn a_checkpoint_that_did_not_get_to_the_disk_leaves_the_segment_before() {
     let killed = Killed::new();
     let whole = fs::read(&killed.journal).unwrap();
-    let next = segment::path(killed.journal.parent().unwrap(), 0, 2);
+    let next = segment::begun(&segment::path(killed.journal.parent().unwrap(), 0, 2));
     fs::write(&next, &whole[..killed.ends[0] - 1]).unwrap();
     let recovered = recover(killed.data.path(), 1, false, false, &killed.library).unwrap();
     assert!(same(&stands(&recovered), &killed.states[TURNS]));
@@ -262,7 +299,7 @@ fn a_session_whose_inputs_cannot_be_stepped_again_ends_alone() {
     let whole = fs::read(&killed.journal).unwrap();
     drop(killed.with(&whole).unwrap());
     let folder = killed.log().join("2");
-    let place = crate::log::journal::Place { shard: 0, shards: 1, segment: 2 };
+    let place = Place { shard: 0, shards: 1, segment: 2, reserve: Arc::new(Reserve::of(&killed.log())) };
     let sessions: Vec<Session> = (0..2).map(|_| session(&killed.library)).collect();
     let entries =
         (0..).zip(&sessions).map(|(no, session)| Entry::Session { no, record: Box::new(Cow::Owned(session.record())) });
@@ -277,4 +314,230 @@ fn a_session_whose_inputs_cannot_be_stepped_again_ends_alone() {
     assert_eq!(recovered.found.failed, 1);
     let stands = stands(&recovered);
     assert_eq!(stands.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [sessions[1].id]);
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.insert(path.clone(), Vec::new());
+            found.append(&mut files(&path));
+        } else {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// Whatever is done to the newest of a log, an older one that is still there is not taken for it.
+#[test]
+fn an_older_log_is_never_taken_for_one_that_has_turns() {
+    let killed = Killed::new();
+    let whole = fs::read(&killed.journal).unwrap();
+    let old = &whole[..killed.ends[2]];
+    let flipped = |bit: usize| {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        bytes
+    };
+    let mut changed: Vec<Vec<u8>> = (0..killed.ends[0] * 8).map(flipped).collect();
+    let flips = changed.len();
+    changed.extend([0, 1, HEADING - 1, HEADING, killed.ends[0] - 1].map(|end| whole[..end].to_vec()));
+    changed.extend([HEADING, killed.ends[0], whole.len()].map(|end| [&vec![0; end], &whole[end..]].concat()));
+    for (case, bytes) in changed.iter().enumerate() {
+        let segments = [("1/0-1.journal", old), ("1/0-2.journal", &bytes[..]), ("in-use", &b"1\n"[..])];
+        let generations = [("1/0-1.journal", old), ("2/0-1.journal", &bytes[..]), ("in-use", &b"2\n"[..])];
+        // Of before it was said which one is in use.
+        let unsaid = &generations[..2];
+        let begun = [("1/0-1.journal", old), ("1/0-2.begun", &bytes[..]), ("in-use", &b"1\n"[..])];
+        let mut laid = vec![&segments[..], &generations[..]];
+        if case < flips {
+            laid.extend([unsaid, &begun[..]]);
+        }
+        for files_laid in laid {
+            killed.lay(files_laid);
+            let before = files(&killed.log());
+            let error = killed.recover().unwrap_err();
+            assert!(error.is_loss() && error.to_string().contains("--accept-loss"), "case {case}: {error}");
+            let mut after = files(&killed.log());
+            after.remove(&killed.log().join("lock"));
+            assert_eq!(after, before, "case {case}: nothing was changed");
+            match error {
+                RecoveryError::NoSegment { turns, .. } if case < flips => assert_eq!(turns, TURNS as u64),
+                RecoveryError::Incomplete { turns, .. } if case < flips => assert_eq!(turns, TURNS as u64),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_accepted_as_lost_beside_an_older_log_is_counted() {
+    let killed = Killed::new();
+    let whole = fs::read(&killed.journal).unwrap();
+    let old = &whole[..killed.ends[2]];
+    // A heading is not needed to read what is behind it.
+    for bit in 0..HEADING * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        for newer in ["1/0-2.journal", "2/0-1.journal"] {
+            killed.lay(&[("1/0-1.journal", old), (newer, &bytes), ("in-use", newer[..1].as_bytes())]);
+            let recovered = killed.accept();
+            assert!(same(&stands(&recovered), &killed.states[TURNS]), "bit {bit} of {newer}");
+        }
+    }
+    // Of one checkpoint or nothing, the older segment has all.
+    let mut bytes = whole.clone();
+    bytes[HEADING + 13] ^= 1;
+    killed.lay(&[("1/0-1.journal", old), ("1/0-2.journal", &bytes), ("in-use", b"1")]);
+    let recovered = killed.accept();
+    assert!(same(&stands(&recovered), &killed.states[2]));
+    assert_eq!(recovered.found.lost_frames, TURNS as u64);
+    for gone in [&[][..], &[0_u8; 400]] {
+        killed.lay(&[("1/0-1.journal", gone), ("in-use", b"1")]);
+        let recovered = killed.accept();
+        assert_eq!((stands(&recovered).len(), recovered.found.lost_journals), (0, 1));
+        assert_eq!(recovered.found.torn_bytes, gone.len() as u64);
+        assert!(killed.log().join("1.damaged").exists());
+    }
+    killed.lay(&[("1/0-1.journal", old), ("2/notes", b"x"), ("in-use", b"2")]);
+    assert!(matches!(killed.recover(), Err(RecoveryError::Empty(_))));
+    let recovered = killed.accept();
+    assert!(same(&stands(&recovered), &killed.states[2]), "an older one is better than nothing");
+    assert_eq!(recovered.found.lost_journals, 1);
+}
+
+#[test]
+fn a_log_that_is_gone_is_missed_and_a_first_start_is_none() {
+    let (data, library) = (TempDir::new().unwrap(), Library::built_in());
+    let start =
+        |accept| recover(data.path(), 2, false, accept, &library).map(|recovered| recovered.found.lost_journals);
+    assert!(gone(data.path()).is_none(), "there never was one");
+    assert_eq!(start(false).unwrap(), 0);
+    assert!(gone(data.path()).is_none());
+    let log = data.path().join("log");
+    fs::remove_dir_all(log.join("1")).unwrap();
+    let error = start(false).unwrap_err();
+    assert!(matches!(&error, RecoveryError::Gone { folder } if *folder == log.join("1")), "{error}");
+    assert_eq!(start(true).unwrap(), 1);
+    assert_eq!(start(false).unwrap(), 0, "it is said for one start");
+    for says in ["", "x", "-1", "\u{1F5D1}"] {
+        fs::write(log.join("in-use"), says).unwrap();
+        let error = start(false).unwrap_err();
+        assert!(matches!(&error, RecoveryError::InUse(_)), "{error}");
+    }
+    assert_eq!(start(true).unwrap(), 0);
+    fs::remove_dir_all(&log).unwrap();
+    assert!(matches!(gone(data.path()), Some(RecoveryError::Gone { .. })));
+}
+
+#[test]
+fn what_is_in_the_way_is_named_and_what_is_not_stays() {
+    let killed = Killed::new();
+    let log = killed.log();
+    fs::write(log.join("notes.new"), "mine").unwrap();
+    fs::write(log.join("1").join("notes.txt"), "mine").unwrap();
+    fs::create_dir(log.join("7.bak")).unwrap();
+    for (name, is_folder) in [("3", false), ("3.new", false), ("18446744073709551615", true)] {
+        let path = log.join(name);
+        if is_folder {
+            fs::create_dir(&path).unwrap()
+        } else {
+            fs::write(&path, "x").unwrap()
+        }
+        let before = files(killed.data.path());
+        for _ in 0..2 {
+            let error = killed.recover().unwrap_err();
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+            assert_eq!(files(killed.data.path()), before, "nothing was written");
+        }
+        if is_folder { fs::remove_dir(&path).unwrap() } else { fs::remove_file(&path).unwrap() }
+    }
+    fs::create_dir(log.join("2.new")).unwrap();
+    fs::write(log.join("2.new/0-1.new"), "of a start that was broken off").unwrap();
+    for _ in 0..2 {
+        assert!(same(&stands(&killed.recover().unwrap()), &killed.states[TURNS]));
+        assert_eq!(fs::read_to_string(log.join("notes.new")).unwrap(), "mine");
+        assert_eq!(fs::read_to_string(log.join("1/notes.txt")).unwrap(), "mine");
+        assert!(log.join("7.bak").exists() && !log.join("2.new").exists() && !killed.journal.exists());
+    }
+    // A journal under the name of another shard's.
+    let whole = fs::read(log.join("3/0-1.journal")).unwrap();
+    killed.lay(&[("1/0-1.journal", &whole), ("1/1-1.journal", &whole)]);
+    assert!(matches!(killed.recover(), Err(RecoveryError::NoSegment { .. })));
+}
+
+/// Reading a log writes parts of tapes; a start that fails afterwards takes them back.
+#[test]
+fn a_start_that_fails_leaves_nothing_behind() {
+    let (data, library) = (TempDir::new().unwrap(), Library::built_in());
+    let (mut journal, _) = recover(data.path(), 1, false, false, &library).unwrap().shards.remove(0);
+    let path = only(data.path());
+    let mut session = session(&library);
+    journal.push(&Entry::Session { no: 0, record: Box::new(Cow::Owned(session.record())) });
+    let mut end = 0;
+    for turn in 1..600 {
+        let action = Action::Attack { target: Some(1), part: BodyPart::Torso };
+        let input = match turn {
+            1 => Input::Ready { slot: 0 },
+            2 => Input::Ready { slot: 1 },
+            id => Input::Act { slot: 0, id, action },
+        };
+        let _ = session.handle_input(turn, turn, input, &mut Step::default());
+        journal.push(&Entry::Input { no: 0, at: turn, input });
+        journal.append(turn).unwrap();
+        end = if turn == 598 { length(&path) } else { end };
+    }
+    drop(journal);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[end - HEADER - 1] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let before = files(data.path());
+    let error = recover(data.path(), 1, false, false, &library).unwrap_err();
+    assert!(matches!(error, RecoveryError::Damaged { frames: 1, .. }), "{error}");
+    assert_eq!(files(data.path()), before);
+    // Damage aside, there is something to take back.
+    fs::write(&path, &bytes[..end]).unwrap();
+    drop(recover(data.path(), 1, false, false, &library).unwrap());
+    assert!(fs::read_dir(data.path().join("replays")).unwrap().count() > 0);
+}
+
+/// Bits flipped anywhere, one or a few of them: never a loss that is not told.
+#[test]
+fn random_flips_lose_nothing_in_silence() {
+    let killed = Killed::new();
+    let whole = fs::read(&killed.journal).unwrap();
+    let seed = Uuid::new_v4().as_u64_pair().0;
+    println!("seed {seed}");
+    let mut state = seed;
+    let mut draw = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let (mut refused, mut told) = (0, 0);
+    for round in 0..500 {
+        let mut bytes = whole.clone();
+        for _ in 0..1 + draw(3) {
+            bytes[draw(whole.len())] ^= 1 << draw(8);
+        }
+        match killed.with(&bytes) {
+            Ok(recovered) if same(&stands(&recovered), &killed.states[TURNS]) => {
+                let told = recovered.found.torn_bytes > 0;
+                assert!(bytes == whole || told, "round {round} of seed {seed}: flipped back, or in the end");
+            }
+            Ok(recovered) => {
+                told += 1;
+                assert!(recovered.found.torn_bytes > 0, "round {round} of seed {seed}");
+                let stands = stands(&recovered);
+                assert!(killed.states.iter().any(|state| same(state, &stands)), "round {round} of seed {seed}");
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(!matches!(error, RecoveryError::Io { .. }), "round {round} of seed {seed}: {error}");
+            }
+        }
+    }
+    assert!(refused > 100 && told > 0, "{refused} refused, {told} told");
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// First bytes of every segment, with the version of its form.
-pub const MAGIC: &[u8; 12] = b"tiltyard\x04\0\0\0";
+pub const MAGIC: &[u8; 12] = b"tiltyard\x05\0\0\0";
 
 /// How much of [`MAGIC`] is the name; the form's number follows.
 pub const MAGIC_NAME: usize = 8;
@@ -35,6 +35,8 @@ pub enum NoSegment {
     Version(u8),
     #[error("the heading is damaged, or cut off")]
     Damaged,
+    #[error("it says that it is the journal of shard {0}")]
+    Elsewhere(u32),
 }
 
 impl Heading {
@@ -50,25 +52,80 @@ impl Heading {
         bytes
     }
 
+    /// The salt that a heading says, damaged or not.
+    pub fn salt_said(heading: &[u8; HEADING]) -> u32 {
+        let at = MAGIC.len();
+        u32::from_le_bytes([heading[at], heading[at + 1], heading[at + 2], heading[at + 3]])
+    }
+
     /// The heading of a segment, and what follows it.
     pub fn read(bytes: &[u8]) -> Result<(Self, &[u8]), NoSegment> {
         let form = bytes.strip_prefix(&MAGIC[..MAGIC_NAME]).ok_or(NoSegment::NoJournal)?;
-        if let Some(&other) = form.first().filter(|&&form| form != MAGIC[MAGIC_NAME]) {
-            return Err(NoSegment::Version(other));
-        }
-        let Some((heading, rest)) = bytes.split_first_chunk::<HEADING>() else { return Err(NoSegment::Damaged) };
+        let other = form.first().copied().filter(|&form| form != MAGIC[MAGIC_NAME]);
+        let Some((heading, rest)) = bytes.split_first_chunk::<HEADING>() else {
+            return Err(other.map_or(NoSegment::Damaged, NoSegment::Version));
+        };
         let word = |at: usize| u32::from_le_bytes([heading[at], heading[at + 1], heading[at + 2], heading[at + 3]]);
-        if crc32fast::hash(&heading[..HEADING - 4]) != word(HEADING - 4) {
-            return Err(NoSegment::Damaged);
+        // Only the form's number is another: it was changed on the disk.
+        let ours = [&MAGIC[..], &heading[MAGIC.len()..HEADING - 4]].concat();
+        match other {
+            Some(other) if crc32fast::hash(&ours) != word(HEADING - 4) => return Err(NoSegment::Version(other)),
+            Some(_) => return Err(NoSegment::Damaged),
+            None if crc32fast::hash(&heading[..HEADING - 4]) != word(HEADING - 4) => return Err(NoSegment::Damaged),
+            None => {}
         }
         let at = MAGIC.len();
         Ok((Self { salt: word(at), shard: word(at + 4), shards: word(at + 8) }, rest))
     }
 }
 
+/// What a segment's name ends with.
+const ENDING: &str = "journal";
+
+/// The same while the disk may not have its checkpoint yet: the segment before it is still there.
+const BEGUN: &str = "begun";
+
+/// The same while it is being written.
+const UNFINISHED: &str = "new";
+
 /// The file of a segment.
 pub fn path(folder: &Path, shard: usize, segment: u64) -> PathBuf {
-    folder.join(format!("{shard}-{segment}.journal"))
+    folder.join(format!("{shard}-{segment}.{ENDING}"))
+}
+
+/// Its name as long as the disk may not have its checkpoint.
+pub fn begun(path: &Path) -> PathBuf {
+    path.with_extension(BEGUN)
+}
+
+/// Its name before it is complete.
+pub fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension(UNFINISHED)
+}
+
+/// Whether the disk may never have had all of its checkpoint.
+pub fn is_begun(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == BEGUN)
+}
+
+/// Shard and segment of a file, complete or not; `None` where the name is none that a segment is given.
+fn named(path: &Path) -> Option<(usize, u64, &str)> {
+    let name = path.file_name()?.to_str()?;
+    let (stem, ending) = name.rsplit_once('.')?;
+    let (shard, segment) = stem.split_once('-')?;
+    let (shard, segment) = (shard.parse().ok()?, segment.parse().ok()?);
+    let ours = matches!(ending, ENDING | BEGUN | UNFINISHED) && stem == format!("{shard}-{segment}");
+    ours.then_some((shard, segment, ending))
+}
+
+/// The shard that a file is of, by its name.
+pub fn shard(path: &Path) -> Option<usize> {
+    named(path).map(|(shard, ..)| shard)
+}
+
+/// Whether a file is a segment's, by its name: everything else is somebody else's.
+pub fn is_own(path: &Path) -> bool {
+    named(path).is_some()
 }
 
 /// The segments in `folder`, those of each shard by number.
@@ -76,8 +133,9 @@ pub fn all(folder: &Path) -> io::Result<BTreeMap<usize, BTreeMap<u64, PathBuf>>>
     let mut found: BTreeMap<usize, BTreeMap<u64, PathBuf>> = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".journal")?.split_once('-'));
-        if let Some((Ok(shard), Ok(segment))) = name.map(|(shard, segment)| (shard.parse(), segment.parse())) {
+        if let Some((shard, segment, ending)) = named(&path)
+            && ending != UNFINISHED
+        {
             found.entry(shard).or_default().insert(segment, path);
         }
     }
@@ -86,7 +144,9 @@ pub fn all(folder: &Path) -> io::Result<BTreeMap<usize, BTreeMap<u64, PathBuf>>>
 
 #[cfg(test)]
 mod tests {
-    use super::{HEADING, Heading, MAGIC, NoSegment};
+    use std::path::Path;
+
+    use super::{HEADING, Heading, MAGIC, NoSegment, is_own};
 
     #[test]
     fn a_heading_comes_back_and_no_flip_and_no_cut_of_it_does() {
@@ -101,8 +161,22 @@ mod tests {
         for cut in 0..HEADING {
             assert!(Heading::read(&bytes[..cut]).is_err(), "cut at {cut}");
         }
+        // Another form is another heading, and not one of ours with a bit flipped.
         let mut other = bytes;
         other[8] = MAGIC[8] + 1;
+        assert_eq!(Heading::read(&other), Err(NoSegment::Damaged));
+        other[HEADING - 1] ^= 1;
         assert_eq!(Heading::read(&other), Err(NoSegment::Version(MAGIC[8] + 1)));
+    }
+
+    #[test]
+    fn only_names_that_a_segment_is_given_are_taken_for_one() {
+        for name in ["0-1.journal", "12-345.begun", "0-1.new"] {
+            assert!(is_own(Path::new(name)), "{name}");
+        }
+        for name in ["0-1.journal.bak", "00-1.journal", "+0-1.journal", "0-1", "notes.new", "0.journal", "a-1.journal"]
+        {
+            assert!(!is_own(Path::new(name)), "{name}");
+        }
     }
 }

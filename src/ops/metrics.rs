@@ -81,7 +81,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 42] = [
+const SHARD_FIGURES: [(&str, &str, Read); 46] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -142,6 +142,18 @@ const SHARD_FIGURES: [(&str, &str, Read); 42] = [
     ("tiltyard_fight_times_clamped_total", "Fights with times from after the clock, at the start.", |stats| {
         stats.times_clamped
     }),
+    ("tiltyard_log_lost_journals_total", "Journals of which the start could read nothing.", |stats| {
+        stats.log_lost_journals
+    }),
+    ("tiltyard_log_checkpoint_failures_total", "Checkpoints that could not be written.", |stats| {
+        stats.checkpoint_failures
+    }),
+    (
+        "tiltyard_log_checkpoints_overdue",
+        "Shards whose last checkpoint could not be written, so that their part of the log grows on.",
+        |stats| stats.checkpoint_overdue,
+    ),
+    ("tiltyard_log_reserve", "Whether room on the disk is kept for the log.", |stats| stats.log_reserve),
     ("tiltyard_replay_bytes_total", "Bytes appended to files of replays.", |stats| stats.replay_bytes),
     ("tiltyard_replay_failures_total", "Turns whose parts of replays could not be written.", |stats| {
         stats.replay_failures

@@ -30,7 +30,7 @@ const BY_TYPE: [(&str, &str, OfType); 4] = [
     ("tiltyard_changes_refused_total", "Changes of sessions that were refused, by type.", |figures| figures.refused),
 ];
 
-const OF_ALL: [(&str, &str, OfAll); 12] = [
+const OF_ALL: [(&str, &str, OfAll); 13] = [
     ("tiltyard_fights_unsettled", "Fights that the store does not know as they are.", |records| {
         records.book().waiting() as u64
     }),
@@ -55,6 +55,9 @@ const OF_ALL: [(&str, &str, OfAll); 12] = [
     ),
     ("tiltyard_times_clamped_total", "Sessions with times from after the clock, at the start.", |r| {
         load(&r.counters().clamped)
+    }),
+    ("tiltyard_fights_lost_total", "Fights ended because the log has nothing of them.", |r| {
+        load(&r.counters().fights_lost)
     }),
     ("tiltyard_sessions_expired_total", "Sessions ended because their time was over.", |r| load(&r.counters().expired)),
     ("tiltyard_ended_cache_hits_total", "Reads of ended sessions answered from memory.", |r| {

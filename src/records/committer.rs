@@ -1,7 +1,7 @@
 //! The one that writes to the store: many changes in one transaction, shown and answered after it.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 use super::change::{Ask, Change, Changed};
 use super::chores::Chores;
-use super::doubt::Doubt;
 use super::ended::Kept;
 use super::fights;
 use super::keys::Running;
@@ -97,19 +96,26 @@ impl Committer {
 
     /// Commits once; `false` where there was nothing to commit, or it could not be.
     async fn round(&mut self, hub: &Hub, witness: &dyn Witness, own: Vec<Change>, buckets: Vec<BucketRow>) -> bool {
-        let asks = self.gather(own);
-        if let Some((until, refusal)) = &self.paused
-            && *until > Instant::now()
-        {
-            witness.not_kept(&buckets);
-            for (_, ask) in asks {
-                let _ = ask.reply.send(Err(refusal.clone()));
+        let mut asks = self.gather(own);
+        let mut takes_back = false;
+        if let Some((until, refusal)) = &self.paused {
+            let waits = *until > Instant::now();
+            // No more than one commit can take back is ever in doubt.
+            takes_back = self.shared.doubt().is_full();
+            if waits || takes_back {
+                for (_, ask) in asks.drain(..) {
+                    let _ = ask.reply.send(Err(refusal.clone()));
+                }
             }
-            return false;
+            if waits {
+                witness.not_kept(&buckets);
+                return false;
+            }
         }
         let fights = self.shared.book.take(limits::CHANGES_PER_COMMIT);
         let replays = self.shared.book.shelf().take();
-        if asks.is_empty() && fights.is_empty() && buckets.is_empty() && replays.replays.is_empty() {
+        let nothing = asks.is_empty() && fights.is_empty() && buckets.is_empty() && replays.replays.is_empty();
+        if nothing && !takes_back {
             return false;
         }
         let (mut staged, answers) = self.stage(asks);
@@ -126,7 +132,7 @@ impl Committer {
                 if self.paused.take().is_some() {
                     tracing::info!("the store commits again");
                 }
-                *self.shared.doubt() = Doubt::default();
+                self.shared.doubt().clear();
                 self.show(staged.records, hub, witness);
                 self.settle(&fights, &staged.batch);
                 answer(&self.shared, answers);
@@ -277,10 +283,11 @@ impl Committer {
             std::mem::take(&mut batch.contents).into_iter().partition(|row| doubt.sessions.contains_key(&row.id));
         batch.sessions.extend(doubtful);
         batch.contents = sound;
+        let staged: HashMap<Uuid, &Arc<Record>> =
+            staged.records.iter().map(|(record, _)| (record.id, record)).collect();
         let with_players: HashSet<Uuid> = batch.players.iter().map(|row| row.session).collect();
         for (&id, players) in &doubt.sessions {
-            let new_state =
-                staged.records.iter().find(|(record, _)| record.id == id).map(|(record, _)| Arc::clone(record));
+            let new_state = staged.get(&id).map(|&record| Arc::clone(record));
             let is_staged = new_state.is_some();
             let resident = || (0..3).find_map(|place| self.shared.read(place).get(id).cloned());
             let Some(record) = new_state.or_else(resident) else {

@@ -313,6 +313,23 @@ async fn a_join_and_an_end_of_unknown_outcome_are_taken_back() {
 }
 
 #[tokio::test]
+async fn what_is_in_doubt_is_bounded_and_taken_back_before_anything_new() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    world.records.0.doubt().most = 3;
+    world.wire.store(UNSURE, Ordering::SeqCst);
+    let commits = || world.records.counters().commit_failures.load(Ordering::Relaxed);
+    while commits() < 7 {
+        assert_eq!(world.create(None).await, Err(Reason::StoreUnavailable));
+    }
+    let doubtful = world.records.0.doubt().sessions.len();
+    assert_eq!(doubtful, 3, "nothing more is tried");
+    let id = world.mend().await;
+    assert_eq!(world.total().await, 1, "of all that was tried nothing is left");
+    assert!(world.records.0.doubt().is_empty() && world.records.live(id).is_some());
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_join_that_is_asked_for_again_right_after_is_a_join() {
     for wire in [AWAY, UNSURE] {
         let world = World::start(TempDir::new().unwrap()).await;

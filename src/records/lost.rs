@@ -4,30 +4,42 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tiltyard_protocol::Reason;
+use uuid::Uuid;
 
 use super::fights::{self, News};
 use super::{Pages, Records};
 use crate::clock;
-use crate::hub::Hub;
+use crate::hub::{Hub, Refusal};
 use crate::limits;
 use crate::store::{Kind, Status, StoreError};
 
 /// Ends them, trying again where the store or a shard does not answer. Beside everything else: nobody waits for it.
 pub async fn end_lost_fights(records: Records, hub: Hub) {
-    while let Err(reason) = try_once(&records, &hub).await {
-        if reason == Reason::Draining.name() {
+    while let Err(Refusal { reason, .. }) = try_once(&records, &hub).await {
+        if reason == Reason::Draining {
             return;
         }
-        tracing::warn!(reason, "fights without a log could not be looked for; trying again");
+        tracing::warn!(%reason, "fights without a log could not be looked for; trying again");
         tokio::time::sleep(Duration::from_millis(limits::LOST_FIGHTS_RETRY_MS)).await;
     }
 }
 
-async fn try_once(records: &Records, hub: &Hub) -> Result<(), String> {
-    let said = |error: StoreError| error.to_string();
+/// How many of this node's fights that the store believes alive `concern` somebody.
+pub async fn live_fights(records: &Records, concern: impl Fn(Uuid) -> bool) -> Result<usize, StoreError> {
+    let mut live = 0;
     for status in [Status::Active, Status::Paused] {
         let mut rows = Pages::new(Kind::Combat, status);
-        while let Some(row) = rows.next(records.store()).await.map_err(said)? {
+        while let Some(row) = rows.next(records.store()).await? {
+            live += usize::from(concern(row.id));
+        }
+    }
+    Ok(live)
+}
+
+async fn try_once(records: &Records, hub: &Hub) -> Result<(), Refusal> {
+    for status in [Status::Active, Status::Paused] {
+        let mut rows = Pages::new(Kind::Combat, status);
+        while let Some(row) = rows.next(records.store()).await? {
             match hub.read(row.id).await {
                 Ok(fight) => {
                     if let Ok(stored) = fights::of(&row)
@@ -40,13 +52,14 @@ async fn try_once(records: &Records, hub: &Hub) -> Result<(), String> {
                     continue;
                 }
                 Err(refusal) if refusal.reason == Reason::NoSession => {}
-                Err(refusal) => return Err(refusal.reason.to_string()),
+                Err(refusal) => return Err(refusal),
             }
             match fights::of(&row) {
                 // It may have ended and left its shard meanwhile.
-                Ok(_) if records.book().get(row.id).is_some() || !is_live(records, row.id).await.map_err(said)? => {}
+                Ok(_) if records.book().get(row.id).is_some() || !is_live(records, row.id).await? => {}
                 Ok(fight) => {
                     tracing::warn!(session = %row.id, "a fight's log is gone; it is ended");
+                    records.counters().fights_lost.fetch_add(1, Ordering::Relaxed);
                     records.book().put(fights::lost(fight, clock::now()), News::Ended);
                 }
                 Err(error) => tracing::error!(%error, "a fight's log is gone, and its row cannot be read"),
@@ -56,6 +69,6 @@ async fn try_once(records: &Records, hub: &Hub) -> Result<(), String> {
     Ok(())
 }
 
-async fn is_live(records: &Records, id: uuid::Uuid) -> Result<bool, StoreError> {
+async fn is_live(records: &Records, id: Uuid) -> Result<bool, StoreError> {
     Ok(records.store().session(id).await?.is_some_and(|row| !row.status.is_end()))
 }

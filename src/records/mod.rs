@@ -86,6 +86,8 @@ pub struct Counters {
     pub rolled_back: AtomicU64,
     /// Sessions with times from after the clock, at the start.
     pub clamped: AtomicU64,
+    /// Fights that were ended because no shard has them any more.
+    pub fights_lost: AtomicU64,
 }
 
 /// Figures of one type.

@@ -134,6 +134,15 @@ impl Unsynced {
         }
         if self.files.is_empty() { Ok(()) } else { File::open(&self.folder)?.sync_data() }
     }
+
+    /// Removes them: nothing refers to them, and nothing is going to.
+    pub fn remove(&self) {
+        for path in &self.files {
+            if let Err(error) = fs::remove_file(path) {
+                tracing::warn!(path = %path.display(), %error, "a file of replays could not be removed");
+            }
+        }
+    }
 }
 
 impl Unwritten {

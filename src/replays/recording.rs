@@ -165,3 +165,7 @@ impl Recording {
         Ok(tape)
     }
 }
+
+#[cfg(test)]
+#[path = "recording_tests.rs"]
+mod tests;

@@ -122,7 +122,7 @@ async fn act_once(
         Ok(applied) => (StatusCode::OK, HeaderMap::new(), serde_json::to_string(&CombatActionResult::of(applied))),
         Err(error) if error.is_final() => (error.code(), error.headers().clone(), serde_json::to_string(&error.body())),
         // Whether it took effect is not known: the key says so.
-        Err(error) if error.reason() == Reason::Timeout => return Err(error),
+        Err(error) if error.is_unknown() => return Err(error),
         Err(error) => {
             begun.abandon(&app.records).await;
             return Err(error);

@@ -134,8 +134,8 @@ async fn created(app: &AppState, caller: &Principal, asked: NewFight) -> Result<
     let fight = match app.hub.create_for(caller.viewer(), asked, vec![share]).await {
         Ok(fight) => fight,
         Err(refusal) => {
-            // After a timeout there may be one.
-            if let Some(player) = caller.player().filter(|_| refusal.reason != Reason::Timeout) {
+            // Otherwise there may be one.
+            if let Some(player) = caller.player().filter(|_| !refusal.is_unknown) {
                 book.daily().sessions(Kind::Combat).give_back(player, 1);
             }
             return Err(refusal.into());

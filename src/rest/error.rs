@@ -33,6 +33,7 @@ struct Parts {
     message: String,
     details: Map<String, Value>,
     headers: HeaderMap,
+    is_unknown: bool,
 }
 
 impl ApiError {
@@ -54,6 +55,7 @@ impl ApiError {
             message: reason.message().to_owned(),
             details: Map::new(),
             headers,
+            is_unknown: false,
         }))
     }
 
@@ -121,6 +123,11 @@ impl ApiError {
         &self.0.headers
     }
 
+    /// Whether nobody knows if the request takes effect yet.
+    pub fn is_unknown(&self) -> bool {
+        self.0.is_unknown
+    }
+
     /// The body it is answered with.
     pub fn body(&self) -> Value {
         let Parts { status, reason, message, details, .. } = &*self.0;
@@ -165,10 +172,15 @@ impl From<Refusal> for ApiError {
             Some(ms) => error.header(header::RETRY_AFTER, ms.div_ceil(1_000).max(1).into()),
             None => error,
         };
-        details.into_iter().fold(error, |error, (name, value)| match value {
+        let mut error = details.into_iter().fold(error, |error, (name, value)| match value {
             Some(value) => error.with(name, value),
             None => error,
-        })
+        });
+        if refusal.is_unknown {
+            error = error.with("outcome", json!("unknown"));
+            error.0.is_unknown = true;
+        }
+        error
     }
 }
 

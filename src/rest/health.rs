@@ -26,13 +26,13 @@ pub struct HealthResponse {
     active_connections: u64,
 }
 
-/// How the server is: degraded while the store is away, 503 while it stops, and while a shard cannot write its log.
+/// How the server is: degraded while the store is away or the log has no room for a checkpoint, 503 while it stops, and while a shard cannot write its log.
 pub async fn health(State(app): State<App>) -> Response {
     let shards = app.hub.stats();
     let (code, status) = if app.draining.is_cancelled() || shards.stalled > 0 {
         (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
-    } else if app.records.book().store_is_away() {
-        // Fights go on, and so do reads of what lives; nothing else can be kept.
+    } else if app.records.book().store_is_away() || stats.checkpoint_overdue > 0 {
+        // Fights go on, and so do reads of what lives; nothing else can be kept, or the log cannot be for ever.
         (StatusCode::OK, "degraded")
     } else {
         (StatusCode::OK, "healthy")

@@ -35,6 +35,7 @@ use super::extract::BASES;
 use super::packed::Final;
 use super::rate;
 use crate::analytics::Series;
+use crate::hub::Refusal;
 use crate::limits;
 use crate::records::now;
 use crate::socket::gate::Fault;
@@ -94,7 +95,7 @@ impl Front {
                 tell(&*panic);
                 self.refuse(origin.as_ref(), Reason::Internal.into()).await
             }
-            Err(_elapsed) => self.refuse(origin.as_ref(), Reason::Timeout.into()).await,
+            Err(_elapsed) => self.refuse(origin.as_ref(), Refusal::from(Reason::Timeout).into()).await,
         };
         let elapsed = started.elapsed();
         let status = response.status().as_u16();

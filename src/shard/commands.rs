@@ -50,6 +50,23 @@ impl Pending {
             Self::Recording(reply, answer) => drop(reply.send(*answer)),
         }
     }
+
+    /// Refuses it instead of what it was going to say.
+    fn refuse(self, refusal: Refusal) {
+        match self {
+            Self::Info(reply, _) => drop(reply.send(Err(refusal))),
+            Self::Infos(reply, _) => drop(reply.send(Err(refusal))),
+            Self::Applied(reply, _) => drop(reply.send(Err(refusal))),
+            Self::Slot(reply, _) => drop(reply.send(Err(refusal))),
+            Self::Seats(reply, _) => drop(reply.send(Err(refusal))),
+            Self::Recording(reply, _) => drop(reply.send(Err(refusal))),
+        }
+    }
+}
+
+/// Why nothing is done about a fight while the log cannot be written.
+fn no_log() -> Refusal {
+    Refusal { retry_ms: Some(1_000), ..Refusal::from(Reason::LogUnavailable) }
 }
 
 impl Worker {
@@ -124,19 +141,18 @@ impl Worker {
 
     /// While the log cannot be written: refuses what waits in the inbox. `true` where the shard is asked to stop.
     pub(super) fn refuse_while_stalled(&mut self) -> bool {
-        let refusal = || Refusal { retry_ms: Some(1_000), ..Refusal::from(Reason::LogUnavailable) };
         self.inbox.woken();
         while let Ok(command) = self.inbox.commands.try_recv() {
             let pending = match command {
                 Command::Create { reply, .. }
                 | Command::Read(_, _, reply)
                 | Command::Ready { reply, .. }
-                | Command::Control { reply, .. } => Pending::Info(reply, Box::new(Err(refusal()))),
-                Command::ReadMany(_, _, reply) => Pending::Infos(reply, Err(refusal())),
-                Command::Act { reply, .. } => Pending::Applied(reply, Box::new(Err(refusal()))),
-                Command::Seat { reply, .. } => Pending::Slot(reply, Err(refusal())),
-                Command::Seats { reply, .. } => Pending::Seats(reply, Err(refusal())),
-                Command::Recording(_, reply) => Pending::Recording(reply, Box::new(Err(refusal()))),
+                | Command::Control { reply, .. } => Pending::Info(reply, Box::new(Err(no_log()))),
+                Command::ReadMany(_, _, reply) => Pending::Infos(reply, Err(no_log())),
+                Command::Act { reply, .. } => Pending::Applied(reply, Box::new(Err(no_log()))),
+                Command::Seat { reply, .. } => Pending::Slot(reply, Err(no_log())),
+                Command::Seats { reply, .. } => Pending::Seats(reply, Err(no_log())),
+                Command::Recording(_, reply) => Pending::Recording(reply, Box::new(Err(no_log()))),
                 Command::Attach(attachment) => {
                     attachment.turn_away(CloseCode::TryLater);
                     continue;
@@ -158,6 +174,14 @@ impl Worker {
             pending.send();
         }
         false
+    }
+
+    /// Answers the turn that the log does not take yet. What it did is not undone: it is in the log, and seen, as soon as that is
+    /// possible.
+    pub(super) fn answer_without_log(&mut self) {
+        for pending in self.pending.drain(..) {
+            pending.refuse(Refusal { is_unknown: true, ..no_log() });
+        }
     }
 
     /// Stops without showing what is not in the log: clients see a broken connection and ask again after the restart.

@@ -157,6 +157,14 @@ stats! {
     log_lost_turns,
     /// Fights with times from after the clock, at the start.
     times_clamped,
+    /// Journals of which the start could read nothing.
+    log_lost_journals,
+    /// Checkpoints that could not be written.
+    checkpoint_failures,
+    /// Shards whose last checkpoint could not be written, so that their segment grows on.
+    checkpoint_overdue,
+    /// Whether room is kept for the log.
+    log_reserve,
     /// Bytes appended to files of replays.
     replay_bytes,
     /// Turns whose parts of replays could not be written.

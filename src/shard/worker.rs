@@ -71,6 +71,10 @@ pub struct Worker {
     pub(super) draining: bool,
     /// How many messages there had been at the last look for memory to give back.
     messages_tidied: u64,
+    /// When a checkpoint that could not be written is tried again.
+    rotate_at: u64,
+    /// Milliseconds for which a turn's answers wait for the log.
+    pub(super) answer_ms: u64,
 
     // What a turn leaves for its end, and buffers kept between turns.
     /// Connections with something to write.
@@ -222,12 +226,15 @@ impl Worker {
             stats: Stats {
                 log_torn_bytes: found.torn_bytes,
                 log_lost_turns: found.lost_frames,
+                log_lost_journals: found.lost_journals,
                 panics: found.failed,
                 ..Stats::default()
             },
             next_no: 0,
             draining: false,
             messages_tidied: 0,
+            rotate_at: 0,
+            answer_ms: limits::LOG_ANSWER_MS,
             dirty: Vec::new(),
             more: Vec::new(),
             overfull: Vec::new(),
@@ -364,7 +371,7 @@ impl Worker {
         self.answer();
         self.flush();
         self.publish_stats();
-        if self.journal.is_long() {
+        if self.journal.is_long() && self.clock.now >= self.rotate_at {
             self.rotate();
         }
     }
@@ -384,9 +391,10 @@ impl Worker {
     }
 
     /// Appends the turn to the log. As long as that fails the shard does nothing else: what the turn produced is shown
-    /// to nobody, and what clients send waits in their sockets. `false` where the shard was drained meanwhile.
+    /// to nobody, and what clients send waits in their sockets; requests are told so after a while, as nobody knows how long it takes.
+    /// `false` where the shard was drained meanwhile.
     fn commit(&mut self) -> bool {
-        let mut failed = false;
+        let (mut failed, started) = (false, Instant::now());
         while self.journal.has_batch() {
             match self.journal.append(self.clock.wall) {
                 Ok(bytes) => self.stats.log_bytes += bytes,
@@ -400,6 +408,9 @@ impl Worker {
                     // Asked before the failure or during it.
                     if self.draining || self.refuse_while_stalled() {
                         return false;
+                    }
+                    if started.elapsed() >= Duration::from_millis(self.answer_ms) {
+                        self.answer_without_log();
                     }
                     std::thread::sleep(Duration::from_millis(limits::LOG_RETRY_MS));
                 }
@@ -466,6 +477,7 @@ impl Worker {
         match self.journal.rotate(move || replays.sync(), checkpoint) {
             Ok(()) => {
                 self.chunks.synced();
+                self.stats.checkpoint_overdue = 0;
                 tracing::info!(
                     shard = self.number,
                     sessions = self.sessions.len(),
@@ -474,8 +486,10 @@ impl Worker {
                 );
             }
             Err(error) => {
-                tracing::error!(shard = self.number, %error, "no checkpoint could be written; the segment grows on");
-                self.journal.postpone();
+                tracing::error!(shard = self.number, %error, "no checkpoint could be written; the segment grows on until one can");
+                self.stats.checkpoint_failures += 1;
+                self.stats.checkpoint_overdue = 1;
+                self.rotate_at = self.clock.now + limits::CHECKPOINT_RETRY_MS;
             }
         }
     }
@@ -490,6 +504,10 @@ impl Worker {
             memory::give_back();
         }
         self.chunks.sweep();
+        if self.number == 0 {
+            // It is all shards'.
+            self.journal.reserve().take();
+        }
         self.admission.sweep(self.clock.now);
         self.wheel.insert(self.clock.now + limits::TIDY_MS, Timer::Tidy);
     }
@@ -499,6 +517,9 @@ impl Worker {
         self.stats.long_turns += u64::from(self.clock.turn.elapsed().as_micros() > limits::LONG_TURN_US);
         self.stats.connections = self.connections.len() as u64;
         self.stats.sessions = self.sessions.len() as u64;
+        if self.number == 0 {
+            self.stats.log_reserve = u64::from(self.journal.reserve().is_held());
+        }
         self.inbox.stats.store(&self.stats);
     }
 

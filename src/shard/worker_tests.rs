@@ -18,8 +18,8 @@ use uuid::Uuid;
 use super::{Place, Worker};
 use crate::hub::{Attachment, Command, Control, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction, Viewer};
 use crate::limits;
-use crate::log::SessionRecord;
 use crate::log::recovery::recover;
+use crate::log::{Entry, SessionRecord};
 use crate::records::{Expected, FightBook};
 use crate::replays::Recording;
 use crate::rules::Library;
@@ -84,6 +84,18 @@ impl Shard {
         };
         let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book)).unwrap();
         worker.chunks.most.1 = most;
+        // However slow the machine is.
+        worker.answer_ms = u64::MAX;
+        Self::run(handle, worker, book, log_fails, data)
+    }
+
+    fn run(
+        handle: ShardHandle,
+        mut worker: Worker,
+        book: Arc<FightBook>,
+        log_fails: Arc<AtomicBool>,
+        data: TempDir,
+    ) -> Self {
         let step_panics = worker.step_panics.clone();
         let clock_skips = worker.clock_skips.clone();
         let chunks_fail = worker.chunks.failing.clone();
@@ -223,6 +235,57 @@ fn while_the_log_cannot_be_written_nothing_is_shown_and_then_it_goes_on() {
     assert!(applied.damage > 0);
     assert_eq!(shard.read(id).unwrap().actions, 1, "once, and not lost");
     drop(shard.stop());
+}
+
+#[test]
+fn who_waits_for_a_turn_that_the_log_does_not_take_is_told_before_long_and_the_turn_is_not_lost() {
+    let (handle, worker, _clients, data) = at_rest(0);
+    let (book, log_fails) = (Arc::clone(&worker.book), worker.journal.failing.clone());
+    let shard = Shard::run(handle, worker, book, log_fails, data);
+    let id = shard.create().id;
+    shard.log_fails.store(true, Ordering::SeqCst);
+    let (held, since) = (shard.attack(id), std::time::Instant::now());
+    let refused = held.blocking_recv().unwrap().unwrap_err();
+    let took = since.elapsed();
+    assert_eq!((refused.reason, refused.is_unknown), (Reason::LogUnavailable, true));
+    assert!(took < Duration::from_millis(limits::SHARD_ANSWER_MS), "after {took:?}");
+    // What comes now is refused, and has no effect.
+    let refused = shard.attack(id).blocking_recv().unwrap().unwrap_err();
+    assert_eq!((refused.reason, refused.is_unknown), (Reason::LogUnavailable, false));
+    shard.log_fails.store(false, Ordering::SeqCst);
+    loop {
+        match shard.read(id) {
+            Ok(fight) => break assert_eq!(fight.actions, 1, "once, and not lost"),
+            Err(refused) => assert_eq!(refused.reason, Reason::LogUnavailable),
+        }
+    }
+    drop(shard.stop());
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_tried_again_and_told() {
+    let (handle, mut worker, _clients, data) = at_rest(0);
+    let folder = data.path().join("log/1");
+    worker.journal.most = 0;
+    // Where the next segment is to be written there is something else.
+    std::fs::create_dir_all(folder.join("0-2.new/x")).unwrap();
+    let turn = |worker: &mut Worker| {
+        worker.journal.push(&Entry::CheckpointEnd);
+        worker.turn(&mio::Events::with_capacity(1));
+        let stats = handle.stats();
+        worker.publish_stats();
+        (stats.checkpoint_failures, handle.stats().checkpoint_overdue)
+    };
+    assert_eq!(turn(&mut worker), (0, 1), "it is told with the next turn");
+    assert_eq!(turn(&mut worker), (1, 1), "not tried in every turn");
+    worker.clock_skips.store(limits::CHECKPOINT_RETRY_MS, Ordering::SeqCst);
+    assert_eq!(turn(&mut worker), (1, 1));
+    assert_eq!(turn(&mut worker), (2, 1), "but tried again");
+    std::fs::remove_dir_all(folder.join("0-2.new")).unwrap();
+    worker.clock_skips.store(2 * limits::CHECKPOINT_RETRY_MS, Ordering::SeqCst);
+    turn(&mut worker);
+    assert_eq!(turn(&mut worker), (2, 0));
+    drop(handle);
 }
 
 /// The code of the close frame that comes, and nothing before it.

@@ -106,3 +106,61 @@ async fn nobody_is_sent_to_a_server_that_cannot_write_its_log() {
     assert_eq!(get("/health").await.unwrap().status(), 200);
     answer(&mut fight.clients[0], sent).await.expect("what was sent meanwhile is answered");
 }
+
+/// On a disk of its own, with this much room in turn: a start, which may fail, and when there is room again one that may not.
+const STARTS: &str = r#"
+disk=$1 server=$2 out=$3/out pid=$3/pid && shift 3 && mount -t tmpfs -o size=8m none "$disk" || exit 1
+start() {
+    : >"$out"
+    (
+        sh -c 'echo $$ >"$0"; exec "$@"' "$pid" "$server" serve --listen 127.0.0.1:0 --shards 2 --log warn --data "$disk/data" >>"$out" 2>&1
+        echo ended >>"$out"
+    ) &
+    for _ in $(seq 400); do
+        grep -q '^listening' "$out" && return 0
+        grep -q '^ended' "$out" && return 1
+        sleep 0.05
+    done
+    return 1
+}
+stop() {
+    kill -9 "$(cat "$pid")"
+    wait
+} 2>/dev/null
+for kib in "$@"; do
+    free=$(df -k --output=avail "$disk" | tail -1) room=${kib#+}
+    head -c $(((free - room) * 1024)) /dev/zero >"$disk/ballast"
+    start && echo served
+    stop
+    rm "$disk/ballast"
+    start || { echo "not after a start with $kib KiB: $(cat "$out")"; exit 1; }
+    stop
+    [ "$kib" = "$room" ] || rm -r "$disk/data"
+done
+"#;
+
+fn starts_with(rooms: &[&str]) -> usize {
+    let (disk, notes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let output = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", STARTS, "sh"])
+        .args([disk.path(), std::path::Path::new(env!("CARGO_BIN_EXE_tiltyard")), notes.path()])
+        .args(rooms)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said.lines().filter(|line| *line == "served").count()
+}
+
+#[test]
+fn a_first_start_on_a_full_disk_leaves_nothing_that_refuses_the_next() {
+    // A plus has the data folder removed afterwards.
+    let served = starts_with(&["+0", "+4", "+8", "+12", "+16", "+32", "+64", "+128", "+256", "+1024"]);
+    assert!((1..10).contains(&served), "{served} of 10");
+}
+
+#[test]
+fn a_start_on_a_full_disk_leaves_nothing_that_refuses_the_next() {
+    let served = starts_with(&["1024", "4", "8", "12", "16", "24", "32", "64", "128", "1024"]);
+    assert!((1..10).contains(&served), "{served} of 10");
+}

@@ -237,6 +237,50 @@ async fn rounds_of_kill_9_lose_nothing_and_the_checker_finds_what_is_cut_off_the
     println!("found: {found}");
 }
 
+/// The folder of the log in use.
+fn generation(node: &Node) -> PathBuf {
+    journals(node).remove(0).parent().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_log_that_is_gone_stops_the_start_and_says_how_many_fights_are_at_stake() {
+    let mut node = Node::start();
+    let mut fights = Vec::new();
+    for _ in 0..8 {
+        let mut fight = node.fight(2, plain_rules()).await;
+        fight.begin().await;
+        fights.push(fight.id);
+    }
+    node.kill();
+    let aside = node.data.path().join("aside");
+    // One shard's journal, the log in use, all of it.
+    let journal = journals(&node).remove(0);
+    fs::rename(&journal, &aside).unwrap();
+    let said = refuse_to_start(&node);
+    assert!(said.contains("--accept-loss") && said.contains("At stake are "), "{said}");
+    let at_stake = said.split("At stake are ").nth(1).unwrap().split(' ').next().unwrap().parse::<usize>().unwrap();
+    assert!(at_stake < 8, "{said}");
+    fs::rename(&aside, &journal).unwrap();
+    for gone in [generation(&node), node.data.path().join("log")] {
+        fs::rename(&gone, &aside).unwrap();
+        let said = refuse_to_start(&node);
+        assert!(said.contains("--accept-loss") && said.contains("At stake are 8 fights"), "{said}");
+        assert!(said.contains(gone.to_str().unwrap()), "{said}");
+        let _ = fs::remove_dir_all(&gone);
+        fs::rename(&aside, &gone).unwrap();
+    }
+    fs::remove_file(&journal).unwrap();
+    node.flags_of_restart(&["--shards", "2", "--accept-loss"]);
+    node.start_again();
+    let lost = f64::from(u32::try_from(at_stake).unwrap());
+    crate::support::soon(async { while node.metric("tiltyard_fights_lost_total").await < lost {} }).await;
+    assert!((node.metric("tiltyard_fights_lost_total").await - lost).abs() < 0.5);
+    assert!((node.metric("tiltyard_log_lost_journals_total").await - 1.0).abs() < 0.5);
+    // It is said for one start: the log is whole again.
+    node.flags_of_restart(&["--shards", "2"]);
+    node.crash_and_restart();
+}
+
 #[tokio::test]
 async fn two_nodes_cannot_share_a_data_folder() {
     let node = Node::start();

@@ -1,0 +1,308 @@
+//! What a journal leaves on the disk, call by call, and on a disk that has no room.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::{Journal, Place};
+use crate::log::disk::calls::{Call, Watch};
+use crate::log::recovery::tests::log_of;
+use crate::log::recovery::{Recovered, RecoveryError, recover};
+use crate::log::reserve::Reserve;
+use crate::log::{Description, Entry};
+use crate::rules::Library;
+
+fn started(data: &Path, sync: bool) -> Result<Recovered, RecoveryError> {
+    recover(data, 1, sync, false, &Library::built_in())
+}
+
+fn journal(data: &Path, sync: bool) -> Journal {
+    started(data, sync).unwrap().shards.remove(0).0
+}
+
+/// A checkpoint of so many bytes, and more.
+fn checkpoint(bytes: usize) -> impl Iterator<Item = Entry<'static>> {
+    let text = "x".repeat(bytes.min(100_000));
+    let description = move || Description { metadata: Some(text.clone()), settings: None, own_version: false };
+    let entry = move |_| Entry::Describe { no: 0, description: std::borrow::Cow::Owned(description()) };
+    (0..bytes.div_ceil(100_000)).map(entry)
+}
+
+/// Waits until `done`.
+fn until(done: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !done() {
+        assert!(since.elapsed() < Duration::from_secs(20), "it takes too long");
+        std::thread::yield_now();
+    }
+}
+
+fn position(calls: &[(Call, String)], call: Call, path: &str) -> usize {
+    let found = calls.iter().position(|(of, at)| *of == call && at == path);
+    found.unwrap_or_else(|| panic!("{call:?} of {path} is not in {calls:?}"))
+}
+
+#[test]
+fn a_segment_is_removed_only_after_the_next_one_and_its_name_are_on_the_disk() {
+    for sync in [false, true] {
+        let data = TempDir::new().unwrap();
+        let mut journal = journal(data.path(), sync);
+        let watch = Watch::over(&data.path().join("log/1"));
+        journal.rotate(|| Ok(()), checkpoint(10)).unwrap();
+        until(|| watch.calls().iter().any(|(call, path)| (*call, &**path) == (Call::Remove, "0-1.journal")));
+        let calls = watch.calls();
+        let file = if sync { "0-2.new" } else { "0-2.journal" };
+        let order = [
+            position(&calls, Call::Sync, file),
+            position(&calls, Call::Rename, "0-2.journal"),
+            position(&calls, Call::Sync, ""),
+            position(&calls, Call::Remove, "0-1.journal"),
+        ];
+        assert!(order.is_sorted(), "sync {sync}: {calls:?}");
+        until(|| !data.path().join("log/1/0-1.journal").exists());
+        assert!(data.path().join("log/1/0-2.journal").exists());
+    }
+}
+
+#[test]
+fn a_log_is_removed_only_after_the_next_one_and_its_name_are_on_the_disk() {
+    let data = TempDir::new().unwrap();
+    drop(journal(data.path(), false));
+    let watch = Watch::over(&data.path().join("log"));
+    drop(journal(data.path(), false));
+    let calls = watch.calls();
+    let syncs_of_root: Vec<usize> = (0..calls.len()).filter(|&at| calls[at] == (Call::Sync, String::new())).collect();
+    let order = [
+        position(&calls, Call::Sync, "2.new/0-1.new"),
+        position(&calls, Call::Sync, "2.new"),
+        position(&calls, Call::Rename, "2"),
+        syncs_of_root[0],
+        position(&calls, Call::Sync, "in-use.new"),
+        position(&calls, Call::Rename, "in-use"),
+        syncs_of_root[1],
+        position(&calls, Call::Remove, "1/0-1.journal"),
+        syncs_of_root[2],
+    ];
+    assert!(order.is_sorted(), "{calls:?}");
+}
+
+/// A checkpoint that has its name, and then cannot be made sure of: what is written behind the old one is not lost for it.
+#[test]
+fn a_segment_that_was_given_up_is_not_taken_for_the_newest() {
+    let data = TempDir::new().unwrap();
+    let mut journal = journal(data.path(), true);
+    let watch = Watch::over(&data.path().join("log/1"));
+    watch.fail(Call::Sync, "");
+    watch.fail(Call::Remove, "0-2.journal");
+    journal.rotate(|| Ok(()), checkpoint(10)).unwrap_err();
+    assert!(data.path().join("log/1/0-2.journal").exists(), "it could not even be removed");
+    journal.push(&Entry::CheckpointEnd);
+    journal.append(7).unwrap_err();
+    watch.mend();
+    journal.append(7).unwrap();
+    assert!(!data.path().join("log/1/0-2.journal").exists());
+    journal.push(&Entry::CheckpointEnd);
+    journal.append(8).unwrap();
+    journal.rotate(|| Ok(()), checkpoint(10)).unwrap();
+    assert!(data.path().join("log/1/0-2.journal").exists());
+}
+
+#[test]
+fn a_start_that_cannot_be_made_sure_of_leaves_the_log_of_before() {
+    for (call, path) in [
+        (Call::Sync, "2.new/0-1.new"),
+        (Call::Rename, "2.new/0-1.journal"),
+        (Call::Sync, "2.new"),
+        (Call::Rename, "2"),
+        (Call::Sync, ""),
+        (Call::Sync, "in-use.new"),
+        (Call::Rename, "in-use"),
+    ] {
+        let data = TempDir::new().unwrap();
+        drop(journal(data.path(), false));
+        let log = data.path().join("log");
+        let before = fs::read(log.join("1/0-1.journal")).unwrap();
+        let watch = Watch::over(&log);
+        watch.fail(call, path);
+        for _ in 0..2 {
+            started(data.path(), false).unwrap_err();
+            assert_eq!(fs::read(log.join("1/0-1.journal")).unwrap(), before, "{call:?} of {path}");
+            assert!(!log.join("2").exists() && !log.join("2.new").exists(), "{call:?} of {path}");
+            assert_eq!(fs::read_to_string(log.join("in-use")).unwrap(), "1\n", "{call:?} of {path}");
+        }
+        watch.mend();
+        started(data.path(), false).unwrap();
+    }
+}
+
+/// Bytes of the disk that the tests below have to themselves.
+const DISK: u64 = 4 * 1024 * 1024;
+
+/// Runs a test of this module, which is ignored otherwise, with a small disk at the place that it is told.
+fn on_a_small_disk(test: &str) {
+    let place = TempDir::new().unwrap();
+    let script = r#"mount -t tmpfs -o size="$1" none "$SMALL_DISK" && shift && exec "$@""#;
+    let test = format!("log::journal::tests::{test}");
+    let binary = std::env::current_exe().unwrap();
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", script, "sh", &DISK.to_string()])
+        .arg(binary)
+        .args(["--exact", &test, "--ignored", "--nocapture", "--test-threads", "1"])
+        .env("SMALL_DISK", place.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_checkpoint_that_does_not_fit_is_as_if_it_had_not_been_tried() {
+    on_a_small_disk("checkpoints_without_room");
+}
+
+#[test]
+fn a_start_that_does_not_fit_is_as_if_it_had_not_been_tried() {
+    on_a_small_disk("starts_without_room");
+}
+
+/// Leaves so many bytes of the small disk free, by a file.
+fn leave(disk: &Path, free: u64) {
+    let ballast = disk.join("ballast");
+    let _ = fs::remove_file(&ballast);
+    let there = rustix::fs::statvfs(disk).unwrap();
+    let taken = (there.f_bavail * there.f_frsize).checked_sub(free).expect("the disk has that much");
+    let file = fs::File::create(&ballast).unwrap();
+    if taken > 0 {
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, taken).unwrap();
+    }
+}
+
+fn free(disk: &Path) -> u64 {
+    let there = rustix::fs::statvfs(disk).unwrap();
+    there.f_bavail * there.f_frsize
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+#[ignore = "needs a small disk: run by the test that makes one"]
+fn checkpoints_without_room() {
+    let disk = std::env::var("SMALL_DISK").unwrap();
+    let disk = Path::new(&disk);
+    for sync in [false, true] {
+        let data = disk.join(format!("data-{sync}"));
+        let mut journal = journal(&data, sync);
+        let folder = data.join("log/1");
+        let (mut failed, mut done, mut segment) = (0, 0, 1);
+        // The room ends at every page of a checkpoint of 200 KiB.
+        for room in (0..60).map(|page| page * 4_096) {
+            leave(disk, room);
+            let before = free(disk);
+            match journal.rotate(|| Ok(()), checkpoint(200_000)) {
+                Err(error) => {
+                    failed += 1;
+                    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+                    assert_eq!(names(&folder), [format!("0-{segment}.journal")], "{room} bytes free");
+                    assert_eq!(free(disk), before, "what it had taken is given back");
+                    // There is as much room for turns as before.
+                    journal.push(&Entry::Forget { no: 1 });
+                    let appended = journal.append(1);
+                    assert!(appended.is_ok() || room == 0, "{room} bytes free");
+                    if appended.is_err() {
+                        leave(disk, 4_096);
+                        journal.append(1).unwrap();
+                    }
+                }
+                Ok(()) => {
+                    (done, segment) = (done + 1, segment + 1);
+                    until(|| names(&folder) == [format!("0-{segment}.journal")]);
+                }
+            }
+        }
+        assert!(failed > 40 && done > 5, "{failed} failed, {done} did not");
+        fs::remove_dir_all(&data).unwrap();
+    }
+    // The reserve is given up for a turn, and not for a checkpoint; and comes back.
+    let data = disk.join("data");
+    drop(journal(&data, false));
+    let reserve = Arc::new(Reserve::with(&data.join("log"), 128 * 1024));
+    leave(disk, DISK - 64 * 1024);
+    reserve.take();
+    assert!(reserve.is_held());
+    let place = Place { shard: 0, shards: 1, segment: 2, reserve: Arc::clone(&reserve) };
+    let mut journal = Journal::create(&data.join("log/1"), place, false, true, checkpoint(10)).unwrap();
+    leave(disk, 0);
+    journal.rotate(|| Ok(()), checkpoint(100_000)).unwrap_err();
+    assert!(reserve.is_held());
+    let mut turns = 0;
+    while turns < 1_000 {
+        checkpoint(1_000).for_each(|entry| journal.push(&entry));
+        if journal.append(1).is_err() {
+            break;
+        }
+        turns += 1;
+    }
+    assert!(turns > 100 && !reserve.is_held(), "{turns} turns");
+    reserve.take();
+    assert!(!reserve.is_held(), "there is no room");
+    leave(disk, DISK / 2);
+    journal.append(1).unwrap();
+    leave(disk, DISK - 512 * 1024);
+    reserve.take();
+    assert!(reserve.is_held());
+}
+
+#[test]
+#[ignore = "needs a small disk: run by the test that makes one"]
+fn starts_without_room() {
+    let disk = std::env::var("SMALL_DISK").unwrap();
+    let disk = Path::new(&disk);
+    // The very first start.
+    let (mut failed, mut done) = (0, 0);
+    for room in (0..12).map(|page| page * 4_096) {
+        let data = disk.join("first");
+        leave(disk, room);
+        if started(&data, false).is_err() {
+            failed += 1;
+            for _ in 0..2 {
+                let _ = started(&data, false);
+            }
+        } else {
+            done += 1;
+        }
+        fs::remove_file(disk.join("ballast")).unwrap();
+        started(&data, false).unwrap_or_else(|error| panic!("with {room} bytes before: {error}"));
+        fs::remove_dir_all(&data).unwrap();
+    }
+    assert!(failed > 0 && done > 0, "{failed} failed, {done} did not");
+    // One that has something to write.
+    let data = disk.join("data");
+    let sessions = log_of(&data, 40);
+    let folder = data.join("log");
+    let (mut failed, mut done) = (0, 0);
+    for room in (0..20).map(|pages| 3 * pages * 4_096) {
+        leave(disk, room);
+        let before = (names(&folder), free(disk));
+        match started(&data, false) {
+            Ok(recovered) => {
+                done += 1;
+                assert_eq!(recovered.shards[0].1.len(), sessions);
+            }
+            Err(error) => {
+                failed += 1;
+                assert!(matches!(error, RecoveryError::Io { .. }), "{error}");
+                assert_eq!((names(&folder), free(disk)), before, "{room} bytes free");
+            }
+        }
+    }
+    assert!(failed > 1 && done > 1, "{failed} failed, {done} did not");
+}
