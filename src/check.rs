@@ -122,7 +122,7 @@ fn of_segment(bytes: &[u8]) -> (u64, Vec<String>, Option<Heading>) {
             }
             Err(damage) => {
                 let offset = bytes.len() - before.len();
-                let Behind { frames: behind, .. } = frame::behind(before, heading.salt);
+                let Behind { frames: behind, .. } = frame::behind(before, heading.salt, entry::is_turn);
                 if behind > 0 || !complete || damage == frame::Damage::Entry {
                     damaged.push(format!("at byte {offset}: {damage}; {behind} turns behind it are whole"));
                 }

@@ -131,7 +131,7 @@ const SHARD_FIGURES: [(&str, &str, Read); 46] = [
         stats.stalled
     }),
     (
-        "tiltyard_stood_milliseconds_total",
+        "tiltyard_stands_total",
         "Time in which a shard could do nothing, and which did not pass for its sessions.",
         |stats| stats.stood_ms,
     ),

@@ -345,7 +345,7 @@ pub fn inspect(bytes: &[u8]) -> (u64, Option<(usize, u64)>) {
             Ok(None) => return (parts, None),
             Ok(Some(_)) => parts += 1,
             Err(_damage) => {
-                let behind = frame::behind(before, SALT).frames;
+                let behind = frame::behind(before, SALT, |_part| true).frames;
                 return (parts, (behind > 0).then_some((bytes.len() - before.len(), behind)));
             }
         }

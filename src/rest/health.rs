@@ -31,7 +31,7 @@ pub async fn health(State(app): State<App>) -> Response {
     let shards = app.hub.stats();
     let (code, status) = if app.draining.is_cancelled() || shards.stalled > 0 {
         (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
-    } else if app.records.book().store_is_away() || stats.checkpoint_overdue > 0 {
+    } else if app.records.book().store_is_away() || shards.checkpoint_overdue > 0 {
         // Fights go on, and so do reads of what lives; nothing else can be kept, or the log cannot be for ever.
         (StatusCode::OK, "degraded")
     } else {

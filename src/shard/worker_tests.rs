@@ -86,7 +86,7 @@ impl Shard {
         worker.chunks.most.1 = most;
         // However slow the machine is.
         worker.answer_ms = u64::MAX;
-        Self::run(handle, worker, book, log_fails, data)
+        Self::run(handle, worker, book, log_fails, handed_in, data)
     }
 
     fn run(
@@ -94,6 +94,7 @@ impl Shard {
         mut worker: Worker,
         book: Arc<FightBook>,
         log_fails: Arc<AtomicBool>,
+        handed_in: flume::Receiver<Asked>,
         data: TempDir,
     ) -> Self {
         let step_panics = worker.step_panics.clone();

@@ -120,7 +120,7 @@ async fn nobody_forfeits_or_is_idle_while_the_process_stands_still() {
     fight.clients.push(client);
     attack(&mut fight.clients[1], 0).await.unwrap();
     attack(&mut fight.clients[0], 1).await.unwrap();
-    assert!(node.metric("tiltyard_stood_milliseconds_total").await > 0.0);
+    assert!(node.metric("tiltyard_stands_total").await > 0.0);
 }
 
 fn journals(node: &Node) -> Vec<PathBuf> {
