@@ -130,11 +130,9 @@ const SHARD_FIGURES: [(&str, &str, Read); 46] = [
     ("tiltyard_log_stalled", "Shards that cannot write their log, and do nothing until they can.", |stats| {
         stats.stalled
     }),
-    (
-        "tiltyard_stands_total",
-        "Time in which a shard could do nothing, and which did not pass for its sessions.",
-        |stats| stats.stood_ms,
-    ),
+    ("tiltyard_stands_total", "Times that a shard could do nothing, which did not pass for its sessions.", |stats| {
+        stats.stands
+    }),
     ("tiltyard_log_torn_bytes_total", "Bytes that the start has cut off a torn log.", |stats| stats.log_torn_bytes),
     ("tiltyard_log_lost_turns_total", "Turns of a damaged log that the start has left out.", |stats| {
         stats.log_lost_turns

@@ -149,8 +149,8 @@ stats! {
     log_failures,
     /// Shards that cannot write their log, and do nothing until they can.
     stalled,
-    /// Milliseconds for which the shard could do nothing, which did not pass for its sessions.
-    stood_ms,
+    /// Times that the shard could do nothing for a while, which did not pass for its sessions.
+    stands,
     /// Bytes that the start has cut off a torn log.
     log_torn_bytes,
     /// Turns of a damaged log that the start has left out.

@@ -327,7 +327,7 @@ impl Worker {
         self.clock.read();
         if self.clock.stood > stood {
             let ms = self.clock.stood - stood;
-            self.stats.stood_ms += ms;
+            self.stats.stands += 1;
             tracing::warn!(
                 shard = self.number,
                 ms,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-use crate::auth::{Denial, Operation};
+use crate::auth::Operation;
 use crate::clock;
 use crate::hub::Renewal;
 use crate::limits;
