@@ -126,8 +126,8 @@ impl KeyRing {
         let ring = &self.0;
         ring.figures.refused[flaw.number()].increment(1);
         let Some(silent) = ring.told.may_tell(flaw, Instant::now()) else { return };
-        let why = self.why(token, flaw);
-        tracing::info!(reason = flaw.name(), ?why, silent, "a token was refused");
+        let cause = self.why(token, flaw);
+        tracing::info!(reason = flaw.name(), why = ?cause, silent, "a token was refused");
     }
 
     /// What an operator has to know of it; what the token itself says may be anything.
@@ -147,9 +147,9 @@ impl KeyRing {
             }
             Flaw::Issuer => format!("iss {}; taken are {issuers:?} for keys of the JWKS", part(1)["iss"]),
             Flaw::Audience => {
-                let taken: Vec<&str> = audiences.iter().map(|meant| meant.name.as_str()).collect();
+                let names: Vec<&str> = audiences.iter().map(|meant| meant.name.as_str()).collect();
                 format!(
-                    "aud {}; taken is one of tiltyard:player, -service and -admin, and of {taken:?}",
+                    "aud {}; taken is one of tiltyard:player, -service and -admin, and of {names:?}",
                     part(1)["aud"]
                 )
             }

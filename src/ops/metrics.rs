@@ -377,11 +377,11 @@ pub(super) fn gauge(recorder: &PrometheusRecorder, name: &'static str, text: &'s
 
 fn tokens(recorder: &PrometheusRecorder) -> TokenFigures {
     const REFRESHES: &str = "tiltyard_token_key_refreshes_total";
+    const REFUSED: &str = "tiltyard_tokens_refused_total";
     describe_counter(recorder, REFRESHES, "Times the JWKS was read, by what came of it.");
     let refreshes = |outcome| {
         recorder.register_counter(&Key::from_parts(REFRESHES, vec![Label::new("outcome", outcome)]), &METADATA)
     };
-    const REFUSED: &str = "tiltyard_tokens_refused_total";
     describe_counter(recorder, REFUSED, "Bearer tokens that were not good, by what is wrong with them.");
     let refused =
         |reason| recorder.register_counter(&Key::from_parts(REFUSED, vec![Label::new("reason", reason)]), &METADATA);

@@ -9,7 +9,7 @@ use tiltyard_combat::ParticipantStatus;
 use tiltyard_protocol::{CloseCode, Reason};
 use uuid::Uuid;
 
-use super::{Shard, attachment, last_code, read_until, text};
+use super::{Shard, attachment, joined, last_code, read_until, text};
 use crate::clock;
 use crate::hub::{Command, Renewal};
 use crate::socket::renewal::{Asked, Credential};
@@ -22,13 +22,13 @@ impl Shard {
     /// Player 1's connection in `session`, whose token has [`LEFT`] left.
     fn join_for_a_while(&self, session: Uuid) -> TcpStream {
         let (mut attachment, client) = attachment(None);
-        attachment.expires_at = self.from_now();
+        attachment.expires_at = self.token_end();
         self.handle.send(Command::Attach(Box::new(attachment))).unwrap();
-        self.join_on(session, client)
+        joined(session, client)
     }
 
     /// The end of a token of now.
-    fn from_now(&self) -> u64 {
+    fn token_end(&self) -> u64 {
         clock::now_ms() + self.clock_skips.load(Ordering::SeqCst) + u64::try_from(LEFT.as_millis()).unwrap()
     }
 
@@ -78,7 +78,7 @@ fn a_new_token_counts_with_its_end_and_its_auth_session() {
         assert_eq!((asked.player, asked.only), (Uuid::from_u128(1), None));
         assert!(matches!(&asked.credential, Credential::Token(text) if text == token));
         assert!(!format!("{asked:?}").contains(token), "nobody logs it");
-        shard.answer(&asked, Ok(Renewal { sid: Some(sid), expires_at: shard.from_now() }));
+        shard.answer(&asked, Ok(Renewal { sid: Some(sid), expires_at: shard.token_end() }));
         read_until(&mut client, r#"{"t":"renewed","d":{"left_ms":"#);
     }
     assert_eq!((shard.handle.stats().renewed, shard.handle.stats().closed_expired), (2, 0));
@@ -123,7 +123,7 @@ fn a_token_that_was_checked_while_the_log_cannot_be_written_is_not_lost() {
     while shard.handle.stats().log_failures < 1 {
         std::thread::yield_now();
     }
-    shard.answer(&asked, Ok(Renewal { sid: None, expires_at: shard.from_now() }));
+    shard.answer(&asked, Ok(Renewal { sid: None, expires_at: shard.token_end() }));
     let failures = shard.handle.stats().log_failures;
     while shard.handle.stats().log_failures < failures + 3 {
         std::thread::yield_now();

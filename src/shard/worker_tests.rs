@@ -517,16 +517,17 @@ fn text(message: &str) -> Vec<u8> {
     [&[0x81, 0x80 | length, 0, 0, 0, 0], message.as_bytes()].concat()
 }
 
+/// The connection, when it has joined.
+fn joined(session: Uuid, mut client: TcpStream) -> TcpStream {
+    client.write_all(&text(&format!(r#"{{"t":"join","d":{{"session":"{session}"}}}}"#))).unwrap();
+    read_until(&mut client, r#""t":"snapshot""#);
+    client
+}
+
 impl Shard {
     /// Attaches player 1's connection and joins `session` with it.
     fn join(&self, session: Uuid) -> TcpStream {
-        self.join_on(session, self.attach(None))
-    }
-
-    fn join_on(&self, session: Uuid, mut client: TcpStream) -> TcpStream {
-        client.write_all(&text(&format!(r#"{{"t":"join","d":{{"session":"{session}"}}}}"#))).unwrap();
-        read_until(&mut client, r#""t":"snapshot""#);
-        client
+        joined(session, self.attach(None))
     }
 
     /// Does with the replays of fights that have ended what a commit does.

@@ -41,26 +41,25 @@ function bodyOf(response) {
 function openSocket({ specActions }, path, method) {
   const { ticket } = memory;
   memory.ticket = null;
+  const url = new URL(ticket ? `ws?ticket=${ticket}` : "ws", root);
+  url.protocol = url.protocol.replace("http", "ws");
+  const request = { url: url.href, method: "GET", headers: {} };
+  specActions.setRequest(path, method, request);
+  specActions.setMutatedRequest(path, method, request);
+  const fail = (message) => specActions.setResponse(path, method, { error: true, err: { name: "", message } });
   if (!ticket) {
-    const message = "A socket is opened with a ticket: ask for one with createTicket or takeArenaSeat first.";
-    specActions.setResponse(path, method, { error: true, err: { name: "", message } });
+    fail("A socket is opened with a ticket: ask for one with createTicket or takeArenaSeat first.");
     return;
   }
-  const url = new URL(`ws?ticket=${ticket}`, root);
-  url.protocol = url.protocol.replace("http", "ws");
   const started = performance.now();
   const socket = new WebSocket(url, "tiltyard.v1.json");
-  specActions.setRequest(path, method, { url: url.href, method: "GET", headers: {} });
   socket.onopen = () => {
     const headers = { "sec-websocket-protocol": socket.protocol };
     const duration = performance.now() - started;
     specActions.setResponse(path, method, { url: url.href, status: 101, statusText: "Switching Protocols", headers, text: "", duration });
     socket.close(1000);
   };
-  socket.onerror = () => {
-    const message = "The socket was refused.";
-    specActions.setResponse(path, method, { error: true, err: { name: "", message } });
-  };
+  socket.onerror = () => fail("The socket was refused.");
 }
 
 const tried = () => ({
