@@ -95,6 +95,8 @@ const ui = SwaggerUIBundle({
   deepLinking: true,
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
+  // Of a long answer, such as this very document, it takes longer than the request.
+  syntaxHighlight: false,
   tryItOutEnabled: true,
   validatorUrl: null,
 });
