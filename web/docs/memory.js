@@ -49,7 +49,8 @@ export function readyToTry(spec, me, fresh = () => crypto.randomUUID()) {
       }
     }
   }
-  for (const parameter of Object.values(ready.components?.parameters ?? {})) {
+  const shared = Object.values(ready.paths).flatMap(({ parameters }) => parameters ?? []);
+  for (const parameter of [...shared, ...Object.values(ready.components?.parameters ?? {})]) {
     if (LEFT_EMPTY.has(parameter.name)) {
       delete parameter.example;
     }
