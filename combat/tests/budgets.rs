@@ -176,10 +176,13 @@ fn of_what_is_over_a_budget_while_nobody_acts_that_is_said() {
         matches!(fight.turned_away(10, act(id + 1)), Some(Err(Refusal::RateLimited { .. })))
     });
     assert!(limited);
+    step.clear();
     fight.handle(10, Input::Pause, &mut step).unwrap();
     assert_eq!(fight.turned_away(10, act(2_000)), Some(Err(Refusal::Paused)));
+    step.clear();
     fight.handle(10, Input::Resume, &mut step).unwrap();
     assert!(matches!(fight.turned_away(10, act(2_000)), Some(Err(Refusal::RateLimited { .. }))));
+    step.clear();
     fight.handle(10, Input::Terminate { force: true }, &mut step).unwrap();
     assert_eq!(fight.turned_away(10, act(2_000)), Some(Err(Refusal::Ended)));
 }
