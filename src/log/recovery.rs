@@ -222,6 +222,9 @@ struct Replay<'a> {
     found: Found,
 }
 
+/// A segment's heading, if it can be read, and its sessions.
+type Read = (Option<Heading>, Vec<SessionRecord>);
+
 /// Sessions of a segment by their number; `None` where one could not be stepped again.
 type Sessions = BTreeMap<u32, Option<Session>>;
 
@@ -316,7 +319,7 @@ impl Replay<'_> {
         &mut self,
         shard: usize,
         segments: &BTreeMap<u64, PathBuf>,
-    ) -> Result<Option<(Option<Heading>, Vec<SessionRecord>)>, RecoveryError> {
+    ) -> Result<Option<Read>, RecoveryError> {
         let oldest = segments.values().next();
         for path in segments.values().rev() {
             let error = match self.segment(shard, path, false) {
@@ -357,12 +360,7 @@ impl Replay<'_> {
     }
 
     /// What a segment has; where it is cut short, what can be read of it, whatever its heading says.
-    fn segment(
-        &mut self,
-        shard: usize,
-        path: &Path,
-        cut_short: bool,
-    ) -> Result<(Option<Heading>, Vec<SessionRecord>), RecoveryError> {
+    fn segment(&mut self, shard: usize, path: &Path, cut_short: bool) -> Result<Read, RecoveryError> {
         let bytes = fs::read(path).map_err(at(path))?;
         let (heading, salt, mut rest) = match Heading::read(&bytes) {
             Ok((heading, rest)) if heading.shard as usize == shard && heading.shard < heading.shards => {

@@ -383,7 +383,7 @@ fn what_is_accepted_as_lost_beside_an_older_log_is_counted() {
         let mut bytes = whole.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
         for newer in ["1/0-2.journal", "2/0-1.journal"] {
-            killed.lay(&[("1/0-1.journal", old), (newer, &bytes), ("in-use", newer[..1].as_bytes())]);
+            killed.lay(&[("1/0-1.journal", old), (newer, &bytes), ("in-use", &newer.as_bytes()[..1])]);
             let recovered = killed.accept();
             assert!(same(&stands(&recovered), &killed.states[TURNS]), "bit {bit} of {newer}");
         }
@@ -443,9 +443,9 @@ fn what_is_in_the_way_is_named_and_what_is_not_stays() {
     for (name, is_folder) in [("3", false), ("3.new", false), ("18446744073709551615", true)] {
         let path = log.join(name);
         if is_folder {
-            fs::create_dir(&path).unwrap()
+            fs::create_dir(&path).unwrap();
         } else {
-            fs::write(&path, "x").unwrap()
+            fs::write(&path, "x").unwrap();
         }
         let before = files(killed.data.path());
         for _ in 0..2 {
@@ -519,7 +519,7 @@ fn random_flips_lose_nothing_in_silence() {
     let (mut refused, mut told) = (0, 0);
     for round in 0..500 {
         let mut bytes = whole.clone();
-        for _ in 0..1 + draw(3) {
+        for _ in 0..=draw(3) {
             bytes[draw(whole.len())] ^= 1 << draw(8);
         }
         match killed.with(&bytes) {

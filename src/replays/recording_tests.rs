@@ -140,7 +140,7 @@ fn random_flips_in_a_file_of_replays_go_unnoticed_never() {
     };
     for round in 0..500 {
         let mut bytes = kept.whole.clone();
-        for _ in 0..1 + draw(3) {
+        for _ in 0..=draw(3) {
             bytes[draw(kept.whole.len())] ^= 1 << draw(8);
         }
         let [unharmed, ..] = kept.check(&format!("round {round} of seed {seed}"), &bytes);
