@@ -242,7 +242,7 @@ fn while_the_log_cannot_be_written_nothing_is_shown_and_then_it_goes_on() {
 fn who_waits_for_a_turn_that_the_log_does_not_take_is_told_before_long_and_the_turn_is_not_lost() {
     let (handle, worker, _clients, data) = at_rest(0);
     let (book, log_fails) = (Arc::clone(&worker.book), worker.journal.failing.clone());
-    let shard = Shard::run(handle, worker, book, log_fails, data);
+    let shard = Shard::run(handle, worker, book, log_fails, renewals().1, data);
     let id = shard.create().id;
     shard.log_fails.store(true, Ordering::SeqCst);
     let (held, since) = (shard.attack(id), std::time::Instant::now());

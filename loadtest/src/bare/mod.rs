@@ -198,8 +198,8 @@ impl Bare {
                     }
                 }
             }
-            // There is nobody to be ready for and nothing to leave.
-            ClientMessage::Ready(_) | ClientMessage::Leave(_) | ClientMessage::Ping(_) => {}
+            // There is nobody to be ready for, nothing to leave, and no token that could end.
+            ClientMessage::Ready(_) | ClientMessage::Leave(_) | ClientMessage::Ping(_) | ClientMessage::Renew(_) => {}
         }
         Ok(())
     }
