@@ -76,10 +76,13 @@ impl Encoding {
         match self {
             Self::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
             Self::MsgPack => {
-                let mut rest = bytes;
-                let mut deserializer = rmp_serde::Deserializer::new(&mut rest).with_human_readable();
+                let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
                 let message = T::deserialize(&mut deserializer).map_err(|error| error.to_string())?;
-                if rest.is_empty() { Ok(message) } else { Err(format!("{} bytes behind the message", rest.len())) }
+                // Where nothing is left there is no next marker; of anything that is left, that much can be read.
+                match <()>::deserialize(&mut deserializer) {
+                    Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(message),
+                    _ => Err("bytes behind the message".to_owned()),
+                }
             }
         }
     }

@@ -115,4 +115,12 @@ fn nothing_comes_behind_a_message() {
             assert_eq!(encoding.decode_client(&bytes).unwrap_err().reason, Reason::BadMessage, "{encoding:?}");
         }
     }
+    // Whatever it would be the beginning of.
+    let mut bytes = Vec::new();
+    Encoding::MsgPack.encode(&ClientMessage::Ping(Ping { n: 1 }), &mut bytes);
+    for marker in 0..=u8::MAX {
+        bytes.push(marker);
+        assert_eq!(Encoding::MsgPack.decode_client(&bytes).unwrap_err().reason, Reason::BadMessage, "{marker:#x}");
+        bytes.pop();
+    }
 }

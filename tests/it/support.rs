@@ -94,6 +94,11 @@ impl Node {
         self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
     }
 
+    /// What else the next processes are started with.
+    pub fn flag_of_restart(&mut self, flag: &str) {
+        self.flags.push(flag.to_owned());
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();

@@ -87,6 +87,7 @@ async fn a_fight_whose_log_is_gone_says_so_in_every_view(mut case: Case) {
     let before = case.read(&fight).await;
     case.node.kill();
     std::fs::remove_dir_all(case.node.data.path().join("log")).unwrap();
+    case.node.flag_of_restart("--accept-loss");
     case.node.start_again();
     let ended = soon(async {
         loop {
