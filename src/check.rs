@@ -113,8 +113,12 @@ fn of_segment(bytes: &[u8]) -> (u64, Vec<String>, Option<Heading>) {
     let (mut frames, mut complete, mut damaged) = (0, false, Vec::new());
     loop {
         let before = rest;
-        let read = frame::next(&mut rest, heading.salt).and_then(|payload| payload.map(entry::entries).transpose());
-        match read {
+        let payload = frame::next(&mut rest, heading.salt);
+        // The mark of an end, which the next turn is written over.
+        if matches!(payload, Ok(Some([]))) {
+            continue;
+        }
+        match payload.and_then(|payload| payload.map(entry::entries).transpose()) {
             Ok(None) => break,
             Ok(Some((_wall, entries))) => {
                 frames += 1;
