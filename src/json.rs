@@ -11,6 +11,9 @@ use crate::limits;
 /// The members of an object, in the order of their names.
 pub type Members = BTreeMap<String, Json>;
 
+/// Below it a double has every whole number.
+const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Json {
@@ -53,14 +56,16 @@ impl Json {
         if let Self::Bool(truth) = self { Some(*truth) } else { None }
     }
 
-    /// A whole number that is written as one, and not negative.
+    /// A whole number that is not negative, however it is written: languages that have doubles only write 60 as 60.0 or 6e1.
     pub fn as_u64(&self) -> Option<u64> {
-        if let Self::Number(digits) = self { digits.parse().ok() } else { None }
+        let Self::Number(digits) = self else { return None };
+        digits.parse().ok().or_else(|| u64::try_from(whole(digits)?).ok())
     }
 
-    /// A whole number that is written as one.
+    /// A whole number, as above.
     pub fn as_i64(&self) -> Option<i64> {
-        if let Self::Number(digits) = self { digits.parse().ok() } else { None }
+        let Self::Number(digits) = self else { return None };
+        digits.parse().ok().or_else(|| whole(digits))
     }
 
     pub fn as_list(&self) -> Option<&[Self]> {
@@ -167,6 +172,13 @@ impl Json {
             }
         }
     }
+}
+
+/// The number that `digits` are, if it is whole and a double has it to the last digit.
+#[allow(clippy::cast_possible_truncation)]
+fn whole(digits: &str) -> Option<i64> {
+    let number: f64 = digits.parse().ok()?;
+    (number.fract() == 0.0 && number.abs() < LARGEST_WHOLE).then_some(number as i64)
 }
 
 fn quote(text: &str, out: &mut String) {

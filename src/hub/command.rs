@@ -35,8 +35,8 @@ pub enum Command {
     Act { session: Uuid, player: Uuid, action: RestAction, viewer: Viewer, reply: Reply<ActionApplied> },
     /// Say for `player` that it is ready, as if it had come over a socket.
     Ready { session: Uuid, player: Uuid, viewer: Viewer, reply: Reply<FightInfo> },
-    /// Take a free seat, with its shares of what its player may have.
-    Seat { session: Uuid, player: Uuid, shares: Vec<Share>, reply: Reply<u8> },
+    /// Take a free seat, with its shares of what its player may have, if the session is at the expected version.
+    Seat { session: Uuid, expected: Expected, player: Uuid, shares: Vec<Share>, reply: Reply<u8> },
     /// Change what is changed by hand, if the session is at the expected version.
     Control { session: Uuid, expected: Expected, control: Control, viewer: Viewer, reply: Reply<FightInfo> },
     /// A socket after its upgrade.

@@ -110,8 +110,14 @@ impl Hub {
     }
 
     /// Takes a free seat, which has these shares, and returns its slot.
-    pub async fn seat(&self, session: Uuid, player: Uuid, shares: Vec<Share>) -> Result<u8, Refusal> {
-        self.ask(session, |reply| Command::Seat { session, player, shares, reply }).await
+    pub async fn seat(
+        &self,
+        session: Uuid,
+        expected: Expected,
+        player: Uuid,
+        shares: Vec<Share>,
+    ) -> Result<u8, Refusal> {
+        self.ask(session, |reply| Command::Seat { session, expected, player, shares, reply }).await
     }
 
     /// Changes what is changed by hand, if the session is at the expected version, and tells all of it.

@@ -38,10 +38,12 @@ pub enum Change {
     },
     Join {
         id: Uuid,
+        expected: Expected,
         player: Uuid,
     },
     Leave {
         id: Uuid,
+        expected: Expected,
         player: Uuid,
     },
     /// Merges into the state of a custom session, as RFC 7396 says.
@@ -114,19 +116,29 @@ pub struct Update {
 }
 
 /// The version a caller believes the session to have.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
     /// Versions of `If-Match`; `None` where there is none, or a `*`.
     pub tags: Option<Vec<u64>>,
     /// `version` of the body.
     pub version: Option<u64>,
+    /// Versions of `If-None-Match` that it must not have; `None` where it must have none at all: a `*`.
+    pub unlike: Option<Vec<u64>>,
+}
+
+impl Default for Expected {
+    /// Any.
+    fn default() -> Self {
+        Self { tags: None, version: None, unlike: Some(Vec::new()) }
+    }
 }
 
 impl Expected {
     /// Whether `current` is as expected.
     pub fn check(&self, current: u64) -> Result<(), Refusal> {
         let refused = |reason| Err(Refusal { version: Some(current), ..Refusal::from(reason) });
-        if self.tags.as_ref().is_some_and(|tags| !tags.contains(&current)) {
+        let is_unlike = self.unlike.as_ref().is_some_and(|unlike| !unlike.contains(&current));
+        if !is_unlike || self.tags.as_ref().is_some_and(|tags| !tags.contains(&current)) {
             return refused(Reason::PreconditionFailed);
         }
         if self.version.is_some_and(|version| version != current) {
@@ -151,7 +163,7 @@ mod tests {
     #[test]
     fn versions_are_compared() {
         let reason = |tags: Option<&[u64]>, version| {
-            let expected = Expected { tags: tags.map(<[u64]>::to_vec), version };
+            let expected = Expected { tags: tags.map(<[u64]>::to_vec), version, ..Expected::default() };
             expected.check(3).err().map(|refusal| (refusal.reason, refusal.version))
         };
         assert_eq!(reason(None, None), None);

@@ -78,8 +78,8 @@ impl<'a> Stage<'a> {
             Change::Create(new) => self.create(*new),
             Change::Update { id, expected, update } => self.update(id, &expected, update),
             Change::End { id, expected, reason } => self.end_by_hand(id, &expected, &reason),
-            Change::Join { id, player } => self.join(id, player),
-            Change::Leave { id, player } => self.leave(id, player),
+            Change::Join { id, expected, player } => self.join(id, &expected, player),
+            Change::Leave { id, expected, player } => self.leave(id, &expected, player),
             Change::Patch { id, expected, patch } => self.patch(id, &expected, patch),
             Change::Refresh { id, generation } => self.refresh(id, generation),
             Change::Revoke { player } => Ok(self.revoke(player)),
@@ -194,8 +194,9 @@ impl<'a> Stage<'a> {
         Ok(changed(self.finish_record(current.copy(), Status::Terminated, reason)))
     }
 
-    fn join(&mut self, id: Uuid, player: Uuid) -> Done {
+    fn join(&mut self, id: Uuid, expected: &Expected, player: Uuid) -> Done {
         let current = self.open_room(id)?;
+        expected.check(current.version)?;
         if current.members().iter().any(|member| member.player == player) {
             return Ok(changed(current));
         }
@@ -210,9 +211,11 @@ impl<'a> Stage<'a> {
         Ok(changed(self.put_new_version(record)))
     }
 
-    fn leave(&mut self, id: Uuid, player: Uuid) -> Done {
+    fn leave(&mut self, id: Uuid, expected: &Expected, player: Uuid) -> Done {
         // Nobody is held by a pause.
-        let mut record = self.live(id)?.copy();
+        let current = self.live(id)?;
+        expected.check(current.version)?;
+        let mut record = current.copy();
         let room = room(&mut record)?;
         let before = room.members.len();
         room.members.retain(|member| member.player != player);

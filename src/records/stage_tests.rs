@@ -75,7 +75,7 @@ fn room(owner: u128, max_members: u32) -> Body {
 
 fn update(id: Uuid, status: Option<Status>, version: Option<u64>) -> Change {
     let update = Update { status, ..Update::default() };
-    Change::Update { id, expected: Expected { tags: None, version }, update }
+    Change::Update { id, expected: Expected { version, ..Expected::default() }, update }
 }
 
 fn end(id: Uuid) -> Change {
@@ -114,7 +114,7 @@ fn of_many_that_expect_a_version_one_gets_it() {
     let mut world = World::default();
     let id = world.create(1, room(1, 2)).id;
     let tagged = |_| {
-        let expected = Expected { tags: Some(vec![1]), version: None };
+        let expected = Expected { tags: Some(vec![1]), ..Expected::default() };
         let update = Update { metadata: Some("{}".into()), ..Update::default() };
         Change::Update { id, expected, update }
     };
@@ -155,19 +155,19 @@ fn members_come_and_go() {
     let mut world = World::default();
     let id = world.create(1, room(1, 2)).id;
     let (bob, cy) = (Uuid::from_u128(2), Uuid::from_u128(3));
-    assert_eq!(world.one(Change::Join { id, player: bob }).unwrap().version, 2);
-    assert_eq!(world.one(Change::Join { id, player: bob }).unwrap().version, 2, "is one already");
-    assert_eq!(world.one(Change::Join { id, player: cy }).unwrap_err(), Reason::SessionFull);
-    let (answers, staged) = world.batch(vec![Change::Leave { id, player: bob }, Change::Join { id, player: bob }]);
+    assert_eq!(world.one(Change::Join { id, expected: Expected::default(), player: bob }).unwrap().version, 2);
+    assert_eq!(world.one(Change::Join { id, expected: Expected::default(), player: bob }).unwrap().version, 2, "is one already");
+    assert_eq!(world.one(Change::Join { id, expected: Expected::default(), player: cy }).unwrap_err(), Reason::SessionFull);
+    let (answers, staged) = world.batch(vec![Change::Leave { id, expected: Expected::default(), player: bob }, Change::Join { id, expected: Expected::default(), player: bob }]);
     assert!(answers.iter().all(Result::is_ok));
     assert!(staged.batch.left.is_empty(), "who came back has not left");
-    let (_, staged) = world.batch(vec![Change::Leave { id, player: bob }]);
+    let (_, staged) = world.batch(vec![Change::Leave { id, expected: Expected::default(), player: bob }]);
     assert_eq!(staged.batch.left, [(id, bob)]);
-    assert_eq!(world.one(Change::Leave { id, player: bob }).unwrap_err(), Reason::NotAParticipant);
+    assert_eq!(world.one(Change::Leave { id, expected: Expected::default(), player: bob }).unwrap_err(), Reason::NotAParticipant);
     world.one(update(id, Some(Status::Paused), None)).unwrap();
-    assert_eq!(world.one(Change::Join { id, player: cy }).unwrap_err(), Reason::Paused);
+    assert_eq!(world.one(Change::Join { id, expected: Expected::default(), player: cy }).unwrap_err(), Reason::Paused);
     let presence = world.create(1, player()).id;
-    assert_eq!(world.one(Change::Join { id: presence, player: cy }).unwrap_err(), Reason::WrongType);
+    assert_eq!(world.one(Change::Join { id: presence, expected: Expected::default(), player: cy }).unwrap_err(), Reason::WrongType);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! A strong tag names bytes, and an answer that is packed on its way has others: its tag is the version with the coding's name
 //! behind it. Both name the version where they are sent back.
 
-use axum::http::header::{self, HeaderMap};
+use axum::http::header::{self, HeaderMap, HeaderName};
 
 use crate::records::Expected;
 
@@ -27,22 +27,35 @@ pub fn etag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
-/// The versions a caller believes a session to have, by `If-Match` and by `version` of the body. A tag that is none of ours
-/// names no version, and a weak one matches nothing: RFC 9110, 13.1.1.
+/// The versions a caller believes a session to have, by `If-Match` and by `version` of the body, and not to have, by
+/// `If-None-Match`. A tag that is none of ours names no version. A weak one matches nothing in `If-Match` and is as good as a strong
+/// one in `If-None-Match`: RFC 9110, 13.1.1 and 13.1.2.
 pub fn expected(headers: &HeaderMap, version: Option<u64>) -> Expected {
-    if !headers.contains_key(header::IF_MATCH) {
-        return Expected { tags: None, version };
+    let unlike = listed(headers, &header::IF_NONE_MATCH, |tag| tag.strip_prefix("W/").unwrap_or(tag));
+    let tags = listed(headers, &header::IF_MATCH, |tag| tag);
+    Expected {
+        tags: tags.unwrap_or_default(),
+        version,
+        // Of all that there is, `*` is none.
+        unlike: unlike.map_or(Some(Vec::new()), |unlike| unlike),
     }
-    let all = headers.get_all(header::IF_MATCH).iter();
+}
+
+/// The versions that a header's tags name; the inner `None` for a `*`.
+fn listed(headers: &HeaderMap, name: &HeaderName, strong: impl Fn(&str) -> &str) -> Option<Option<Vec<u64>>> {
+    if !headers.contains_key(name) {
+        return None;
+    }
+    let all = headers.get_all(name).iter();
     let tags: Vec<&str> = all.flat_map(|value| value.to_str().unwrap_or_default().split(',')).map(str::trim).collect();
     if tags.contains(&"*") {
-        return Expected { tags: None, version };
+        return Some(None);
     }
     let number = |tag: &&str| {
-        let digits = plain(tag.strip_prefix('"')?.strip_suffix('"')?);
+        let digits = plain(strong(tag).strip_prefix('"')?.strip_suffix('"')?);
         digits.parse().ok().filter(|number: &u64| number.to_string() == digits)
     };
-    Expected { tags: Some(tags.iter().filter_map(number).collect()), version }
+    Some(Some(tags.iter().filter_map(number).collect()))
 }
 
 #[cfg(test)]
@@ -82,5 +95,18 @@ mod tests {
         ] {
             assert_eq!(tags(&[odd]), Some(vec![]), "{odd}");
         }
+    }
+    #[test]
+    fn tags_of_what_it_must_not_be_are_read() {
+        let unlike = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(value))]);
+            expected(&headers, None)
+        };
+        assert_eq!(expected(&HeaderMap::new(), None).unlike, Some(vec![]));
+        assert!(unlike("*").check(7).is_err());
+        for tags in ["\"7\"", "W/\"7\"", "\"1\", \"7-gzip\""] {
+            assert!(unlike(tags).check(7).is_err() && unlike(tags).check(8).is_ok(), "{tags}");
+        }
+        assert!(unlike("\"x\"").check(7).is_ok());
     }
 }

@@ -109,12 +109,13 @@ impl ApiError {
     }
 
     /// Whether it is an answer for good: the request was understood, and had no effect. Refused for want of time or room it may
-    /// be asked again.
+    /// be asked again: so where it says when.
     pub fn is_final(&self) -> bool {
-        let for_now = matches!(
-            self.0.reason,
-            Reason::RateLimited | Reason::TooManyRequests | Reason::TooManyConnections | Reason::Timeout
-        );
+        let for_now = self.0.details.contains_key("retry_ms")
+            || matches!(
+                self.0.reason,
+                Reason::RateLimited | Reason::TooManyRequests | Reason::TooManyConnections | Reason::Timeout
+            );
         self.0.status.is_client_error() && !for_now
     }
 

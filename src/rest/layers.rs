@@ -34,6 +34,7 @@ use super::error::ApiError;
 use super::extract::BASES;
 use super::packed::Final;
 use super::rate;
+use super::replays;
 use crate::analytics::Series;
 use crate::hub::Refusal;
 use crate::limits;
@@ -203,6 +204,7 @@ fn cors(allowed: &[String]) -> Option<CorsLayer> {
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
+            header::CONTENT_ENCODING,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
             IDEMPOTENCY_KEY,
@@ -211,6 +213,7 @@ fn cors(allowed: &[String]) -> Option<CorsLayer> {
         .expose_headers(
             [header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID, IDEMPOTENT_REPLAYED]
                 .into_iter()
+                .chain([replays::COMPLETE, replays::CUT])
                 .chain(rate::HEADERS)
                 .collect::<Vec<_>>(),
         )

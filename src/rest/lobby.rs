@@ -210,7 +210,7 @@ async fn new_seat(
 ) -> Result<(Uuid, u8), Refusal> {
     if let Some(session) = waiting {
         let shares = holdings.take_seat(comer.player, comer.address)?;
-        match hub.seat(session, comer.player, shares).await {
+        match hub.seat(session, Expected::default(), comer.player, shares).await {
             Ok(slot) => return Ok((session, slot)),
             // It is full, or has begun or ended since it was read.
             Err(refusal) if takes_nobody(refusal.reason) => {}

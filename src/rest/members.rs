@@ -1,11 +1,13 @@
 //! Who takes part: joining and leaving a session.
 
 use axum::extract::{RawPathParams, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::App;
+use super::conditions::expected;
 use super::error::{ApiError, FieldError};
 use super::extract::{Body, Caller, NamedId};
 use super::find::Found;
@@ -20,6 +22,7 @@ pub async fn join(
     State(app): State<App>,
     Caller(caller): Caller,
     id: NamedId,
+    headers: HeaderMap,
     body: Option<Body>,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::JoinSession)?;
@@ -44,10 +47,11 @@ pub async fn join(
     if found.status().is_end() || !found.resident {
         return Err(Reason::SessionEnded.into());
     }
+    let expected = expected(&headers, None);
     let joined = match found.kind() {
-        Kind::Custom => changed(app.records.change(Kind::Custom, Change::Join { id, player }).await?)?,
+        Kind::Custom => changed(app.records.change(Kind::Custom, Change::Join { id, expected, player }).await?)?,
         Kind::Combat => {
-            app.hub.seat(id, player, Vec::new()).await?;
+            app.hub.seat(id, expected, player, Vec::new()).await?;
             Found::from(app.hub.read_for(caller.viewer(), id).await?)
         }
         Kind::Player | Kind::Auth => return Err(Reason::WrongType.into()),
@@ -61,6 +65,7 @@ pub async fn leave(
     State(app): State<App>,
     Caller(caller): Caller,
     params: RawPathParams,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::LeaveSession)?;
     let mut faults = Vec::new();
@@ -88,6 +93,6 @@ pub async fn leave(
         let stays = "The owner is a member as long as the session lives; it can end the session instead.";
         return Err(ApiError::new(Reason::InvalidTransition).message(stays));
     }
-    let left = changed(app.records.change(Kind::Custom, Change::Leave { id, player }).await?)?;
+    let left = changed(app.records.change(Kind::Custom, Change::Leave { id, expected: expected(&headers, None), player }).await?)?;
     Ok(sessions::answer(&app, &left))
 }

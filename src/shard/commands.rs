@@ -117,8 +117,8 @@ impl Worker {
                 let answer = self.ready_over_rest(session, player, viewer);
                 self.pending.push(Pending::Info(reply, Box::new(answer)));
             }
-            Command::Seat { session, player, shares, reply } => {
-                let answer = self.seat(session, player, shares);
+            Command::Seat { session, expected, player, shares, reply } => {
+                let answer = self.seat(session, &expected, player, shares);
                 self.pending.push(Pending::Slot(reply, answer));
             }
             Command::Control { session, expected, control, viewer, reply } => {
@@ -260,8 +260,9 @@ impl Worker {
         self.find_info(id, viewer)
     }
 
-    fn seat(&mut self, id: Uuid, player: Uuid, shares: Vec<Share>) -> Result<u8, Refusal> {
+    fn seat(&mut self, id: Uuid, expected: &Expected, player: Uuid, shares: Vec<Share>) -> Result<u8, Refusal> {
         let key = self.find(id)?;
+        expected.check(self.sessions[key].facts.version)?;
         let input = Input::Seat { player: player.as_u128() };
         let answer = match self.turned_away(key, input) {
             Some(answer) => answer.map(|()| 0),
