@@ -24,18 +24,23 @@ describe("the page of the API", () => {
     await server?.stop();
   });
 
+  /** A click that does not wait until the page stands still, which takes most of a second where much is open. */
+  const click = (button) => button.dispatchEvent("click");
+
   /** Opens an operation, sends what is prefilled, and returns the answer's status and body. */
   async function tryOut(page, id, fill = async () => {}) {
     const block = page.locator(`[id$="-${id}"].opblock`);
     if (!(await block.evaluate(({ classList }) => classList.contains("is-open")))) {
-      await block.locator(".opblock-summary-control").click();
+      await click(block.locator(".opblock-summary-control"));
     }
+    const execute = block.getByRole("button", { name: "Execute" });
+    await execute.waitFor();
     await fill(block);
     const clear = block.getByRole("button", { name: "Clear" });
     if (await clear.count()) {
-      await clear.click();
+      await click(clear);
     }
-    await block.getByRole("button", { name: "Execute" }).click();
+    await click(execute);
     const status = block.locator(".live-responses-table tbody .response-col_status").first();
     await status.waitFor();
     const text = await block.locator(".live-responses-table").textContent();
@@ -89,6 +94,80 @@ describe("the page of the API", () => {
 
     await useToken(page, await server.token("--admin"));
     assert.equal((await tryOut(page, "getMetrics")).status, 200);
+    await noComplaints([page]);
+    await page.context().close();
+  });
+
+  test("every operation succeeds as it is prefilled, one after the other", { timeout: TEST_MS }, async () => {
+    const page = await visitor(browser, `${server.url}/docs/`);
+    await page.locator("#operations .opblock").first().waitFor();
+    const tried = new Set();
+    const succeeds = async (id, fill) => {
+      tried.add(id);
+      const { block, status, text } = await tryOut(page, id, fill);
+      // The more is open the longer takes every step.
+      await click(block.locator(".opblock-summary-control"));
+      assert.ok((status >= 200 && status < 300) || (id === "openSocket" && status === 101), `${id}: ${status} ${text}`);
+    };
+    const all = async (...ids) => {
+      for (const id of ids) {
+        await succeeds(id);
+      }
+    };
+    const example = (name) => (block) => block.locator(".opblock-section-request-body .examples-select-element").selectOption(name);
+
+    await all("getHealth", "getLiveness", "getReadiness", "listRulesets", "getOpenapiJson", "getOpenapiYaml", "createGuest");
+    await page.getByRole("button", { name: "Play as a guest" }).click();
+    await page.getByText("Requests carry the token of guest").waitFor();
+    await all("takeArenaSeat", "openSocket");
+
+    await useToken(page, await server.token("--admin"));
+    await succeeds("createSession");
+    await all("listSessions", "getSession", "joinSession", "leaveSession", "getSessionState", "patchSessionState", "patchSessionState");
+    await all("listSessionLogs", "updateSession", "getSession", "terminateSession");
+    await succeeds("createSession", example("player"));
+    await all("heartbeatSession", "updateSession");
+    await succeeds("createSession", example("auth"));
+    await all("refreshTokens", "refreshTokens", "revokeTokens");
+    await all("createCombatSession", "createCombatSession", "listCombatSessions", "getCombatSession", "getCombatSessionState");
+    await all("readyForCombat", "executeCombatAction", "createTicket", "openSocket", "getSession");
+    await all("updateSession", "terminateSession", "getSessionAnalytics", "getMetrics");
+    // It is put together and kept when the fight has ended, a moment later.
+    tried.add("getCombatReplay");
+    const until = Date.now() + 30_000;
+    let replay = await tryOut(page, "getCombatReplay");
+    while (replay.status === 404 && Date.now() < until) {
+      replay = await tryOut(page, "getCombatReplay");
+    }
+    assert.equal(replay.status, 200, replay.text);
+
+    const document = await (await fetch(`${server.url}/openapi.json`)).json();
+    const ids = Object.values(document.paths).flatMap((item) =>
+      Object.values(item).flatMap(({ operationId }) => operationId ?? []),
+    );
+    assert.deepEqual([...tried].sort(), ids.sort(), "every operation of the document");
+    await page.screenshot({ path: join(shots, "docs-4-all.png"), fullPage: true });
+    assert.deepEqual(page.complaints.filter((words) => !words.includes("404")), []);
+    assert.deepEqual(await page.evaluate(() => window.violations), []);
+    await page.context().close();
+  });
+
+  test("a player tries it as itself", { timeout: TEST_MS }, async () => {
+    const page = await visitor(browser, `${server.url}/docs/`);
+    await page.locator("#operations .opblock").first().waitFor();
+    const player = "0192f5a8-6c1e-4d40-9b1f-0000abcd1234";
+    // What is open already becomes about the player as well.
+    await page.locator('[id$="-createCombatSession"].opblock .opblock-summary-control').click();
+    await page.locator('[id$="-createCombatSession"].opblock textarea').waitFor();
+    await useToken(page, await server.token("--player", player));
+    const made = await tryOut(page, "createCombatSession");
+    assert.equal(made.status, 201, made.text);
+    assert.ok(made.text.includes(player), made.text);
+    for (const id of ["createTicket", "openSocket", "readyForCombat", "executeCombatAction", "getCombatSessionState"]) {
+      const { status, text } = await tryOut(page, id);
+      assert.ok(status < 300, `${id}: ${status} ${text}`);
+    }
+    await page.screenshot({ path: join(shots, "docs-5-player.png"), fullPage: true });
     await noComplaints([page]);
     await page.context().close();
   });

@@ -1,7 +1,7 @@
 // Shows the server's own document, and sends what is tried out to this server with the token that was given. What an answer gives
 // is carried to the operations that come after it.
 
-import { Memory, playerOf, readyToTry } from "./memory.js";
+import { Memory, operationsOf, playerOf, readyToTry } from "./memory.js";
 
 const { SwaggerUIBundle } = window;
 const root = new URL("../", import.meta.url);
@@ -22,6 +22,8 @@ const shown = () => readyToTry({ ...whole, servers }, me);
 function carry({ specActions, oas3Actions }, fills) {
   for (const { path, method, ...fill } of fills) {
     if (fill.body) {
+      // Or the example takes its place when the operation is opened.
+      oas3Actions.setRetainRequestBodyValueFlag({ value: true, pathMethod: [path, method] });
       oas3Actions.setRequestBodyValue({ value: fill.body, pathMethod: [path, method] });
     } else {
       specActions.changeParam([path, method], fill.name, fill.in, fill.value, false);
@@ -111,7 +113,16 @@ function use(credential) {
   const player = playerOf(credential);
   if (player !== me && whole) {
     me = player;
-    ui.specActions.updateJsonSpec(whole);
+    const { oas3Selectors, oas3Actions, specActions } = ui.getSystem();
+    const shownBodies = [...operationsOf(whole)]
+      .filter(({ operation }) => operation.requestBody)
+      .map(({ path, method }) => [path, method])
+      .filter((of) => oas3Selectors.requestBodyValue(...of) && !oas3Selectors.hasUserEditedBody(...of));
+    specActions.updateJsonSpec(whole);
+    // An example that is open already becomes the new one; what somebody wrote stays.
+    for (const pathMethod of shownBodies) {
+      oas3Actions.setRequestBodyValue({ value: undefined, pathMethod });
+    }
   }
   ui.preauthorizeApiKey("BearerAuth", credential);
   ui.preauthorizeApiKey("ServiceAuth", credential);
@@ -125,7 +136,8 @@ document.querySelector("#credentials").addEventListener("submit", (event) => {
 
 document.querySelector("#guest").addEventListener("click", async () => {
   try {
-    const answer = await fetch(new URL("guest", root), { method: "POST", headers: { "content-type": "application/json" } });
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(new URL("guest", root), { method: "POST", headers, body: "{}" });
     const body = await answer.json();
     if (!answer.ok) {
       return tell(body.details?.reason === "forbidden" ? "This server admits no guests." : body.message, true);

@@ -17,7 +17,8 @@ const KIND_OF = [
 
 const METHODS = ["get", "put", "post", "delete", "patch"];
 
-function* operationsOf(spec) {
+/** Every operation of a document, with where it is. */
+export function* operationsOf(spec) {
   for (const [path, item] of Object.entries(spec.paths)) {
     for (const method of METHODS) {
       if (item[method]) {
@@ -75,6 +76,8 @@ export class Memory {
   #operations = [];
   #sessions = new Map();
   #tags = new Map();
+  /** What was filled in last, by operation and parameter. */
+  #filled = new Map();
   /** The ticket that was told last and has not been used. */
   ticket = null;
 
@@ -95,7 +98,8 @@ export class Memory {
 
   /**
    * Takes an answer to a request of `method` and `path`. Returns what it fills in: `{path, method, name, in, value}` for parameters
-   * and `{path, method, body}` for bodies.
+   * and `{path, method, body}` for bodies. What is there already is not among them: every value that is put into the page takes a
+   * look at all of it, and what somebody wrote in its place stays.
    */
   learn(path, method, { status, url, headers, body }) {
     if (!(status >= 200 && status < 300)) {
@@ -111,7 +115,8 @@ export class Memory {
       this.#sessions.delete(kind);
       this.#sessions.set(kind, id);
     }
-    if (headers?.etag) {
+    // A fight changes by itself: its tag is an old one before it can be sent.
+    if (headers?.etag && kind !== "combat") {
       this.#tags.set(id, headers.etag);
     } else if (method !== "get") {
       this.#tags.delete(id);
@@ -131,7 +136,12 @@ export class Memory {
         }
       }
     }
-    return fills;
+    return fills.filter(({ path: of, method: by, name = "", value, body: text = value }) => {
+      const place = `${by} ${of} ${name}`;
+      const news = this.#filled.get(place) !== text;
+      this.#filled.set(place, text);
+      return news;
+    });
   }
 
   /** The newest session of one of these kinds. */
