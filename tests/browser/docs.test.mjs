@@ -167,7 +167,7 @@ describe("the page of the API", () => {
       const { status, text } = await tryOut(page, id);
       assert.ok(status < 300, `${id}: ${status} ${text}`);
     }
-    await page.screenshot({ path: join(shots, "docs-5-player.png"), fullPage: true });
+    await page.screenshot({ path: join(shots, "docs-5-player.png") });
     await noComplaints([page]);
     await page.context().close();
   });

@@ -26,7 +26,8 @@ function carry({ specActions, oas3Actions }, fills) {
       oas3Actions.setRetainRequestBodyValueFlag({ value: true, pathMethod: [path, method] });
       oas3Actions.setRequestBodyValue({ value: fill.body, pathMethod: [path, method] });
     } else {
-      specActions.changeParam([path, method], fill.name, fill.in, fill.value, false);
+      // An empty text would be sent as an empty header.
+      specActions.changeParam([path, method], fill.name, fill.in, fill.value || null, false);
     }
   }
 }
