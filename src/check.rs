@@ -31,9 +31,15 @@ pub async fn check(data: &Path, database: Option<&str>, out: &mut impl Write) ->
     // Held until the end: no server starts meanwhile.
     let mut locks = vec![lock(&data.join("log/lock"))?];
     let mut all = Vec::new();
-    if let Some(path) = embedded.filter(|path| path.exists()) {
+    if let Some(path) = embedded {
         locks.push(lock(&path.with_extension("lock"))?);
-        all.push(of_store(&path).await);
+        // SQLite throws the log of an empty file away: it is not asked.
+        if let Some(commits) = store::gone(&path)? {
+            let damage = vec![format!("it is gone, and {commits} or more commits were acknowledged")];
+            all.push(Told { what: path.display().to_string(), damage });
+        } else if path.exists() {
+            all.push(of_store(&path).await);
+        }
     }
     of_log(&data.join("log"), &mut all)?;
     of_replays(&data.join("replays"), &mut all)?;

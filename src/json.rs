@@ -347,14 +347,22 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_read_where_they_are_written_as_such() {
+    fn whole_numbers_are_read_however_they_are_written() {
         let read = |text: &str| {
             let json = Json::parse(text.as_bytes()).unwrap();
             (json.as_u64(), json.as_i64())
         };
         assert_eq!(read("18446744073709551615"), (Some(u64::MAX), None));
         assert_eq!(read("-9223372036854775808"), (None, Some(i64::MIN)));
-        for other in ["18446744073709551616", "1.0", "1e2", "\"1\"", "true", "null", "[1]"] {
+        for (written, number) in
+            [("60.0", 60), ("6e1", 60), ("-0.0", 0), ("9007199254740991.0", 9_007_199_254_740_991_i64)]
+        {
+            assert_eq!(read(written), (Some(number.unsigned_abs()), Some(number)), "{written}");
+        }
+        assert_eq!(read("-12e2"), (None, Some(-1_200)));
+        for other in
+            ["18446744073709551616", "1.5", "1e-2", "9007199254740992.0", "1e400", "\"1\"", "true", "null", "[1]"]
+        {
             assert_eq!(read(other), (None, None), "{other}");
         }
     }

@@ -335,9 +335,20 @@ async fn a_join_that_is_asked_for_again_right_after_is_a_join() {
         let world = World::start(TempDir::new().unwrap()).await;
         let (id, bob) = (world.create(None).await.unwrap(), Uuid::from_u128(2));
         world.wire.store(wire, Ordering::SeqCst);
-        assert!(world.records.change(Kind::Custom, Change::Join { id, expected: Expected::default(), player: bob }).await.is_err());
+        assert!(
+            world
+                .records
+                .change(Kind::Custom, Change::Join { id, expected: Expected::default(), player: bob })
+                .await
+                .is_err()
+        );
         world.wire.store(GOOD, Ordering::SeqCst);
-        while world.records.change(Kind::Custom, Change::Join { id, expected: Expected::default(), player: bob }).await.is_err() {
+        while world
+            .records
+            .change(Kind::Custom, Change::Join { id, expected: Expected::default(), player: bob })
+            .await
+            .is_err()
+        {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let page = world.store.list(&Filter { player: Some(bob), limit: 9, ..Filter::default() }).await.unwrap();

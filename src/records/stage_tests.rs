@@ -156,18 +156,34 @@ fn members_come_and_go() {
     let id = world.create(1, room(1, 2)).id;
     let (bob, cy) = (Uuid::from_u128(2), Uuid::from_u128(3));
     assert_eq!(world.one(Change::Join { id, expected: Expected::default(), player: bob }).unwrap().version, 2);
-    assert_eq!(world.one(Change::Join { id, expected: Expected::default(), player: bob }).unwrap().version, 2, "is one already");
-    assert_eq!(world.one(Change::Join { id, expected: Expected::default(), player: cy }).unwrap_err(), Reason::SessionFull);
-    let (answers, staged) = world.batch(vec![Change::Leave { id, expected: Expected::default(), player: bob }, Change::Join { id, expected: Expected::default(), player: bob }]);
+    assert_eq!(
+        world.one(Change::Join { id, expected: Expected::default(), player: bob }).unwrap().version,
+        2,
+        "is one already"
+    );
+    assert_eq!(
+        world.one(Change::Join { id, expected: Expected::default(), player: cy }).unwrap_err(),
+        Reason::SessionFull
+    );
+    let (answers, staged) = world.batch(vec![
+        Change::Leave { id, expected: Expected::default(), player: bob },
+        Change::Join { id, expected: Expected::default(), player: bob },
+    ]);
     assert!(answers.iter().all(Result::is_ok));
     assert!(staged.batch.left.is_empty(), "who came back has not left");
     let (_, staged) = world.batch(vec![Change::Leave { id, expected: Expected::default(), player: bob }]);
     assert_eq!(staged.batch.left, [(id, bob)]);
-    assert_eq!(world.one(Change::Leave { id, expected: Expected::default(), player: bob }).unwrap_err(), Reason::NotAParticipant);
+    assert_eq!(
+        world.one(Change::Leave { id, expected: Expected::default(), player: bob }).unwrap_err(),
+        Reason::NotAParticipant
+    );
     world.one(update(id, Some(Status::Paused), None)).unwrap();
     assert_eq!(world.one(Change::Join { id, expected: Expected::default(), player: cy }).unwrap_err(), Reason::Paused);
     let presence = world.create(1, player()).id;
-    assert_eq!(world.one(Change::Join { id: presence, expected: Expected::default(), player: cy }).unwrap_err(), Reason::WrongType);
+    assert_eq!(
+        world.one(Change::Join { id: presence, expected: Expected::default(), player: cy }).unwrap_err(),
+        Reason::WrongType
+    );
 }
 
 #[test]

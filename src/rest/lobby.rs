@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::hub::{FightInfo, Hub, Mode, NewFight, ParticipantInfo, Refusal, Viewer};
 use crate::limits;
-use crate::records::{FightBook, Holdings, holdings};
+use crate::records::{Expected, FightBook, Holdings, holdings};
 use crate::rules::DEFAULT;
 use crate::store::{CombatFilter, FightStatus, Store};
 

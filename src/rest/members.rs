@@ -93,6 +93,8 @@ pub async fn leave(
         let stays = "The owner is a member as long as the session lives; it can end the session instead.";
         return Err(ApiError::new(Reason::InvalidTransition).message(stays));
     }
-    let left = changed(app.records.change(Kind::Custom, Change::Leave { id, expected: expected(&headers, None), player }).await?)?;
+    let left = changed(
+        app.records.change(Kind::Custom, Change::Leave { id, expected: expected(&headers, None), player }).await?,
+    )?;
     Ok(sessions::answer(&app, &left))
 }

@@ -50,6 +50,20 @@ impl Counter {
         }
     }
 
+    /// How many the file at `path` counts, of whichever store; 0 where nothing says so.
+    pub fn of_any(path: &Path) -> io::Result<u64> {
+        let bytes = match std::fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            read => read?,
+        };
+        let store = bytes.get(8..24).and_then(|id| id.try_into().ok());
+        let Some(store) = store else { return Ok(0) };
+        Ok(match (Self { file: File::open(path)?, store }).read()? {
+            Counted::Commits(commits) => commits,
+            Counted::Nothing | Counted::Other | Counted::Damaged => 0,
+        })
+    }
+
     fn read(&self) -> io::Result<Counted> {
         let length = self.file.metadata()?.len();
         if length == 0 {
@@ -97,6 +111,8 @@ mod tests {
         assert_eq!(told, Counted::Nothing);
         counter.write(77).unwrap();
         assert_eq!((open(1).1, open(2).1), (Counted::Commits(77), Counted::Other));
+        assert_eq!(Counter::of_any(&path).unwrap(), 77);
+        assert_eq!(Counter::of_any(&folder.path().join("none")).unwrap(), 0);
         let whole = fs::read(&path).unwrap();
         for bit in 0..BYTES * 8 {
             let mut bad = whole.clone();

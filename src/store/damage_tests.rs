@@ -341,6 +341,41 @@ async fn commits_cut_off_the_log_and_a_store_from_before_are_told() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_gone_or_empty_is_missed_and_its_log_is_kept() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).await.unwrap();
+    for commit in 0..3 {
+        store.commit(&batch(commit)).await.unwrap();
+    }
+    let log = fs::read(folder.path().join("s.db-wal")).unwrap();
+    assert!(!log.is_empty());
+    for is_there in [false, true] {
+        let kept = TempDir::new().unwrap();
+        for file in ["s.db-wal", "s.commits"] {
+            fs::copy(folder.path().join(file), kept.path().join(file)).unwrap();
+        }
+        let path = kept.path().join("s.db");
+        if is_there {
+            fs::write(&path, "").unwrap();
+        }
+        for _ in 0..2 {
+            let said = open(kept.path()).await.unwrap_err().to_string();
+            assert!(said.contains("3 commits were acknowledged") && said.contains("--accept-loss"), "{said}");
+            assert!(said.contains(if is_there { "is empty" } else { "is gone" }), "{said}");
+            assert_eq!(super::gone(&path).unwrap(), Some(3));
+            assert_eq!(fs::read(kept.path().join("s.db-wal")).unwrap(), log, "nothing is thrown away");
+        }
+        let anew = SqliteStore::open(&path, "n", false, true).await.unwrap();
+        assert_eq!(anew.figures.lost_commits.load(Ordering::Relaxed), 3);
+        assert_eq!(fs::read(kept.path().join("s.db-wal.damaged")).unwrap(), log);
+        anew.close().await;
+        open(kept.path()).await.unwrap();
+    }
+    // One that nobody has ever written to is no store.
+    assert_eq!(super::gone(&TempDir::new().unwrap().path().join("s.db")).unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_log_damaged_in_the_middle_is_read_as_far_as_it_goes_where_that_is_accepted() {
     let (folder, kept) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let store = open(folder.path()).await.unwrap();

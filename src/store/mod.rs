@@ -28,7 +28,7 @@ pub use row::{
     Past, PlayerRow, ReplayRow, RulesetRow, SessionRow, Status,
 };
 pub use soundness::Soundness;
-pub use sqlite::{SqliteStore, inspect};
+pub use sqlite::{SqliteStore, gone, inspect};
 
 /// What a store's calls return.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -149,6 +149,12 @@ pub enum OpenError {
         "the database {path} is damaged: {what}. Restore it from a backup, or start once with --accept-loss, which goes on with what can be read"
     )]
     Damaged { path: String, what: String },
+    #[error(
+        "the database {path} is {}: {} were acknowledged. Put it back, with the files beside it, or start once with --accept-loss, which begins with an empty one",
+        if *.is_there { "empty" } else { "gone" },
+        if *.commits == 1 { "1 commit".to_owned() } else { format!("{} commits", .commits) }
+    )]
+    Gone { path: String, is_there: bool, commits: u64 },
     #[error("the database {0}: must be postgres://… or sqlite://…")]
     Scheme(String),
 }

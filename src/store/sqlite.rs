@@ -159,6 +159,17 @@ impl SqliteStore {
         let lock = private::open(&path.with_extension("lock")).map_err(io)?;
         lock.try_lock().map_err(|_taken| OpenError::Taken(path.display().to_string()))?;
         let log = beside(path, "-wal");
+        let gone = gone(path).map_err(io)?;
+        if let Some(commits) = gone {
+            if !accept_loss {
+                return Err(OpenError::Gone { path: path.display().to_string(), is_there: path.exists(), commits });
+            }
+            tracing::error!(commits, "accepted as lost: all of the store");
+            // Nothing reads it without its file, and SQLite would throw it away.
+            if log.exists() {
+                std::fs::rename(&log, beside(path, "-wal.damaged")).map_err(io)?;
+            }
+        }
         for file in [path.to_owned(), log.clone(), beside(path, "-shm")] {
             private::close_to_others(&file).map_err(io)?;
         }
@@ -193,6 +204,7 @@ impl SqliteStore {
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.map_err(failed)?;
         let figures = Arc::new(Figures::default());
         let counter = counted(path, &mut connection, &figures).await?;
+        figures.lost_commits.fetch_add(gone.unwrap_or_default(), Ordering::Relaxed);
         let readers = PoolOptions::new()
             .max_connections(limits::SQLITE_READERS)
             .acquire_timeout(Duration::from_millis(limits::STORE_MS))
@@ -749,6 +761,24 @@ async fn counted(path: &Path, connection: &mut SqliteConnection, figures: &Figur
     }
     counter.write(has).map_err(|error| failed(sqlx::Error::Io(error)))?;
     Ok(counter)
+}
+
+/// How many acknowledged commits say that there was a store at `path`, where there is nothing in it.
+pub fn gone(path: &Path) -> std::io::Result<Option<u64>> {
+    let length = |path: &Path| match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        file => file.map(|file| file.len()),
+    };
+    // A store has a page before its log has anything.
+    if length(path)? > 0 {
+        return Ok(None);
+    }
+    let commits = Counter::of_any(&path.with_extension("commits"))?;
+    Ok(if commits == 0 && length(&beside(path, "-wal"))? > 0 {
+        Some(1)
+    } else {
+        Some(commits).filter(|commits| *commits > 0)
+    })
 }
 
 /// Which store this is, and how many commits it has had; `None` where that cannot be.

@@ -186,6 +186,29 @@ async fn what_was_begun_is_finished_whoever_listens(case: Case) {
     assert_eq!(total(&case, player).await, KEYS / 4);
 }
 
+async fn a_cooldown_is_not_kept(case: Case) {
+    let mut rules = crate::support::plain_rules();
+    rules["defend_cooldown_ms"] = json!(1_500);
+    let mut fight = case.node.fight(2, rules).await;
+    fight.begin().await;
+    let body = json!({ "action_type": "defend", "player_id": fight.players[0] });
+    let path = format!("/combat/sessions/{}/actions", fight.id);
+    keyed(case.post(&path, &body), "first").expect(200).await;
+    let early = keyed(case.post(&path, &body), "second").refused(409, "cooldown").await;
+    assert!(early.header("retry-after").is_some());
+    let done = soon(async {
+        loop {
+            let reply = keyed(case.post(&path, &body), "second").await;
+            assert_eq!(reply.header("idempotent-replayed"), None, "{}", reply.body);
+            if reply.reason() != "cooldown" {
+                return reply;
+            }
+        }
+    })
+    .await;
+    assert_eq!(done.status, 200, "{}", done.body);
+}
+
 async fn a_refusal_for_want_of_time_is_not_kept(case: Case) {
     let mut rules = crate::support::plain_rules();
     rules["actions_per_second"] = json!(1);
@@ -230,6 +253,7 @@ async fn a_refusal_for_want_of_time_is_not_kept(case: Case) {
 }
 
 on_both_stores!(
+    a_cooldown_is_not_kept,
     what_was_begun_is_finished_whoever_listens,
     a_refusal_for_want_of_time_is_not_kept,
     a_repeat_is_answered_as_the_first_was,

@@ -44,6 +44,27 @@ async fn a_stale_precondition_changes_nothing(case: Case) {
     }
 }
 
+async fn members_come_and_go_at_the_version_that_is_asked_for(case: Case) {
+    let player = |id: Uuid| json!({ "player_id": id });
+    let (custom, fight) = (case.create("custom", Uuid::new_v4()).await, case.create("combat", Uuid::new_v4()).await);
+    let bob = Uuid::new_v4();
+    for session in [&custom, &fight] {
+        let path = session.path("/members");
+        case.post(&path, &player(bob)).header("if-match", "\"99\"").refused(412, "precondition_failed").await;
+        assert_eq!(case.read(session).await.version(), session.version());
+    }
+    let joined = case.post(&custom.path("/members"), &player(bob)).header("if-match", &custom.etag()).expect(200).await;
+    assert!(joined.version() > custom.version());
+    let path = custom.path(&format!("/members/{bob}"));
+    case.delete(&path).header("if-match", &custom.etag()).refused(412, "precondition_failed").await;
+    case.delete(&path).header("if-none-match", &joined.etag()).refused(412, "precondition_failed").await;
+    case.delete(&path).header("if-match", &joined.etag()).expect(200).await;
+    let change = json!({ "metadata": { "n": 1 } });
+    let put = case.put(&custom.path(""), &change).header("if-none-match", "*");
+    put.refused(412, "precondition_failed").await;
+    case.put(&custom.path(""), &change).header("if-none-match", &custom.etag()).expect(200).await;
+}
+
 async fn what_has_not_changed_is_not_sent_again(case: Case) {
     // Of the other types more changes than the version says while they live: presence, expiry, what a fight does by itself.
     for kind in ["combat", "player", "auth"] {
@@ -237,6 +258,7 @@ async fn each_coding_has_a_tag_of_its_own(case: Case) {
 }
 
 on_both_stores!(
+    members_come_and_go_at_the_version_that_is_asked_for,
     a_fight_s_tag_changes_with_its_course,
     a_fight_has_one_status_wherever_it_is_asked_for,
     each_coding_has_a_tag_of_its_own,
