@@ -31,31 +31,43 @@ pub fn etag(version: u64) -> String {
 /// `If-None-Match`. A tag that is none of ours names no version. A weak one matches nothing in `If-Match` and is as good as a strong
 /// one in `If-None-Match`: RFC 9110, 13.1.1 and 13.1.2.
 pub fn expected(headers: &HeaderMap, version: Option<u64>) -> Expected {
-    let unlike = listed(headers, &header::IF_NONE_MATCH, |tag| tag.strip_prefix("W/").unwrap_or(tag));
-    let tags = listed(headers, &header::IF_MATCH, |tag| tag);
     Expected {
-        tags: tags.unwrap_or_default(),
+        tags: match listed(headers, &header::IF_MATCH, |tag| tag) {
+            Listed::Nothing | Listed::All => None,
+            Listed::These(tags) => Some(tags),
+        },
         version,
-        // Of all that there is, `*` is none.
-        unlike: unlike.map_or(Some(Vec::new()), |unlike| unlike),
+        unlike: match listed(headers, &header::IF_NONE_MATCH, |tag| tag.strip_prefix("W/").unwrap_or(tag)) {
+            Listed::Nothing => Some(Vec::new()),
+            Listed::All => None,
+            Listed::These(tags) => Some(tags),
+        },
     }
 }
 
-/// The versions that a header's tags name; the inner `None` for a `*`.
-fn listed(headers: &HeaderMap, name: &HeaderName, strong: impl Fn(&str) -> &str) -> Option<Option<Vec<u64>>> {
+/// What a header names.
+enum Listed {
+    /// It is not there.
+    Nothing,
+    /// All that there is: a `*`.
+    All,
+    These(Vec<u64>),
+}
+
+fn listed(headers: &HeaderMap, name: &HeaderName, strong: impl Fn(&str) -> &str) -> Listed {
     if !headers.contains_key(name) {
-        return None;
+        return Listed::Nothing;
     }
     let all = headers.get_all(name).iter();
     let tags: Vec<&str> = all.flat_map(|value| value.to_str().unwrap_or_default().split(',')).map(str::trim).collect();
     if tags.contains(&"*") {
-        return Some(None);
+        return Listed::All;
     }
     let number = |tag: &&str| {
         let digits = plain(strong(tag).strip_prefix('"')?.strip_suffix('"')?);
         digits.parse().ok().filter(|number: &u64| number.to_string() == digits)
     };
-    Some(Some(tags.iter().filter_map(number).collect()))
+    Listed::These(tags.iter().filter_map(number).collect())
 }
 
 #[cfg(test)]
