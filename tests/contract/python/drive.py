@@ -255,9 +255,9 @@ def analytics_count_what_happened():
     figures = call("get_session_analytics", by=admin, gives=m.SessionAnalytics, timeframe=m.Timeframe("1h"))
     assert figures.timeframe is m.Timeframe("1h")
     assert figures.total_sessions > 0
-    # A service without the scope is refused; a player's token is of no use here at all.
+    # A service without the scope is refused, and so is every player.
     refused("get_session_analytics", by=service, status=403, reason="forbidden")
-    refused("get_session_analytics", by=ann, status=401, reason="unauthorized")
+    refused("get_session_analytics", by=ann, status=403, reason="forbidden")
 
 
 def every_operation_was_driven():
