@@ -107,14 +107,15 @@ async fn shards_may_be_more_or_fewer_after_a_restart() {
 async fn nobody_forfeits_or_is_idle_while_the_process_stands_still() {
     let node = Node::start();
     let mut rules = plain_rules();
-    rules["reconnect_ms"] = json!(3_000);
+    rules["reconnect_ms"] = json!(6_000);
     let mut fight = node.fight(2, rules).await;
     fight.begin().await;
     // One has just lost its connection when the process is stopped, for longer than its seat is kept.
     fight.clients.truncate(1);
     while fight.state(&node).await.body["participants"][1]["status"] != "disconnected" {}
     node.signal("STOP");
-    std::thread::sleep(Duration::from_secs(4));
+    // Real time, as a process that is stopped has no other; two seconds of it pass for the seat, the rest is left to come back in.
+    std::thread::sleep(Duration::from_secs(7));
     node.signal("CONT");
     let client = fight.connect(&node, 1, Encoding::Json).await;
     fight.clients.push(client);
