@@ -1,5 +1,5 @@
-//! Packs the web pages, so that the server never has to: for each file its gzip and its brotli, and a table of them all. What has been
-//! packed before is not packed again.
+//! What the server would otherwise do at every start. Packs the web pages: for each file its gzip and its brotli, and a table of them
+//! all; what has been packed before is not packed again. Makes JSON of the API document.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -14,8 +14,11 @@ mod packing;
 /// Where the pages are.
 const FOLDER: &str = "web";
 
+/// The API document, as it is written.
+const DOCUMENT: &str = "protocol/openapi.yaml";
+
 fn main() -> Result<(), Box<dyn Error>> {
-    for cause in [FOLDER, "build.rs", "src/rest/packing.rs"] {
+    for cause in [FOLDER, DOCUMENT, "build.rs", "src/rest/packing.rs"] {
         println!("cargo:rerun-if-changed={cause}");
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -35,6 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     table.push(']');
     fs::write(out.join("pages.rs"), table)?;
+    let document: serde_json::Value = serde_saphyr::from_str(&fs::read_to_string(DOCUMENT)?)?;
+    fs::write(out.join("openapi.json"), document.to_string())?;
     Ok(())
 }
 
