@@ -3,7 +3,7 @@
 mod scripts;
 mod watched;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::collection::vec;
@@ -174,7 +174,7 @@ fn no_more_than_64_stand_and_the_fallen_make_room() {
     tick(&mut watched, 1);
     let first: Vec<PlayerId> = standing(watched.fight()).map(|(_, p)| p.player()).collect();
     assert_eq!((first.len(), watched.fight().participants().len()), (64, 67));
-    let places: HashSet<Point> = standing(watched.fight()).map(|(_, p)| p.at()).collect();
+    let places: BTreeSet<(i32, i32)> = standing(watched.fight()).map(|(_, p)| (p.at().x, p.at().y)).collect();
     assert!(places.len() > 60, "they do not stand on each other: {}", places.len());
     for p in watched.fight().participants().iter().skip(3) {
         // Version 8, variant 0b10: what is the studio's own to choose.
@@ -183,7 +183,7 @@ fn no_more_than_64_stand_and_the_fallen_make_room() {
     }
     shoot_all(&mut watched, 10);
     tick(&mut watched, 10);
-    let second: HashSet<PlayerId> = standing(watched.fight()).map(|(_, p)| p.player()).collect();
+    let second: BTreeSet<PlayerId> = standing(watched.fight()).map(|(_, p)| p.player()).collect();
     assert!((30..=40).contains(&second.len()), "{}", second.len());
     assert_eq!(watched.fight().participants().len(), 67, "in the slots of those before");
     assert!(first.iter().all(|player| !second.contains(player)), "as somebody else");
@@ -208,8 +208,8 @@ fn how_many_come_is_drawn_between_the_bounds() {
         tick(&mut watched, 1);
         standing(watched.fight()).count()
     };
-    let counts: HashSet<usize> = (0..40).map(count).collect();
-    assert_eq!(counts, HashSet::from([2, 3, 4]));
+    let counts: BTreeSet<usize> = (0..40).map(count).collect();
+    assert_eq!(counts, BTreeSet::from([2, 3, 4]));
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn it_aims_at_whom_it_prefers() {
             let action = Action::Attack { target: Some(to), part: BodyPart::Torso };
             watched.handle(at, Input::Act { slot: 0, id: 0, action }).expect("a hit");
         }
-        let mut hit = HashSet::new();
+        let mut hit = BTreeSet::new();
         for times in 0..100 {
             tick(&mut watched, 1_000 + times * 100);
             let events = watched.step().events().iter();
