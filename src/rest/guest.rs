@@ -1,12 +1,12 @@
 //! `POST /guest`: a player without an account, for trying the arena out; and a guest's next token. It needs no token, so it is no page of
 //! another origin that may ask for it: nothing that a page can send elsewhere without asking first (a form, a `no-cors` fetch) says that
-//! it is JSON.
+//! it is JSON. A program that is no browser may say nothing at all.
 
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::App;
 use super::error::ApiError;
 use super::extract::{bearer, is_of_type, read};
+use super::origin::FETCH_SITE;
 use super::rate::Anybody;
 use super::shapes::Timestamp;
 use crate::auth::{Audience, Grantee, Scope};
@@ -37,7 +38,7 @@ pub async fn create(
         return Err(ApiError::new(Reason::Forbidden).message("This server has no guests."));
     }
     app.origins.check_page(request.headers())?;
-    if !is_of_type(request.headers(), "application/json") {
+    if !is_of_type(request.headers(), "application/json") && !is_bare(request.headers()) {
         let message = "Ask for a guest with `Content-Type: application/json`, with a body or without.";
         return Err(ApiError::new(Reason::UnsupportedMediaType).message(message));
     }
@@ -55,4 +56,11 @@ pub async fn create(
     };
     let (token, expires_at) = app.key.mint(&grantee, Duration::from_secs(limits::GUEST_SECONDS));
     Ok((StatusCode::CREATED, Json(Guest { token, player_id, expires_at: Timestamp(expires_at) })))
+}
+
+/// Nothing is said of a body, and nothing that every browser says of a page's POST.
+fn is_bare(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::CONTENT_TYPE)
+        && !headers.contains_key(header::ORIGIN)
+        && !headers.contains_key(FETCH_SITE)
 }

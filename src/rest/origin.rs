@@ -4,7 +4,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, Uri, header};
 use tiltyard_protocol::Reason;
 
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The origins that may, besides the server's own.
 #[derive(Debug, Default)]
