@@ -100,12 +100,11 @@ impl Marks {
 
     /// Takes the place of the mark of the shard.
     pub fn put(&self, mark: &Mark) -> io::Result<()> {
-        let file = match self.file.get() {
-            Some(file) => file,
-            None => {
-                let file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.path)?;
-                self.file.get_or_init(|| file)
-            }
+        let file = if let Some(file) = self.file.get() {
+            file
+        } else {
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.path)?;
+            self.file.get_or_init(|| file)
         };
         file.write_all_at(&mark.bytes(), Mark::place(mark.shard))
     }

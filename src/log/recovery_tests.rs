@@ -536,7 +536,8 @@ fn a_start_that_fails_leaves_nothing_behind() {
     assert!(!parts.is_empty());
     // A check misses them where they are not there any more.
     let check = || {
-        let (mut said, runtime) = (Vec::new(), tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
+        let (mut said, runtime) =
+            (Vec::new(), tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
         let sound = runtime.block_on(crate::check::check(data.path(), None, &mut said)).unwrap();
         (sound, String::from_utf8(said).unwrap())
     };
@@ -639,7 +640,7 @@ fn a_turn_that_was_being_written_is_no_turn_that_is_missing() {
                     assert!(cut >= last && same(&stands(&recovered), &killed.states[TURNS]), "cut at {cut}");
                 }
                 Err(error) => {
-                    assert!(cut < last && matches!(error, RecoveryError::Behind { .. }), "cut at {cut}: {error}")
+                    assert!(cut < last && matches!(error, RecoveryError::Behind { .. }), "cut at {cut}: {error}");
                 }
             }
         }
