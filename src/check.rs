@@ -1,16 +1,19 @@
-//! `tiltyard check`: reads everything of a data folder that no server is using - the store, the log, the parts of replays - and tells
-//! what is damaged. Nothing is changed.
+//! `tiltyard check`: reads everything of a data folder that no server is using - the node's key, the store, the log, the parts of replays -
+//! and tells what is damaged. What a start would stop for is found by what the start looks with. Nothing is changed.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::auth::TokenKey;
 use crate::log::frame::{self, Behind};
-use crate::log::segment::{self, Heading};
-use crate::log::{Entry, entry};
-use crate::replays::chunks;
+use crate::log::marks::Marked;
+use crate::log::segment::{self, Heading, NoSegment};
+use crate::log::{Entry, entry, recovery};
+use crate::replays::chunks::{self, FileId};
 use crate::store;
 
 /// What is told of one thing.
@@ -31,6 +34,7 @@ pub async fn check(data: &Path, database: Option<&str>, out: &mut impl Write) ->
     // Held until the end: no server starts meanwhile.
     let mut locks = vec![lock(&data.join("log/lock"))?];
     let mut all = Vec::new();
+    of_key(&data.join("token.key"), data, &mut all);
     if let Some(path) = embedded {
         locks.push(lock(&path.with_extension("lock"))?);
         // SQLite throws the log of an empty file away: it is not asked.
@@ -41,7 +45,7 @@ pub async fn check(data: &Path, database: Option<&str>, out: &mut impl Write) ->
             all.push(of_store(&path).await);
         }
     }
-    of_log(&data.join("log"), &mut all)?;
+    of_log(data, &mut all)?;
     of_replays(&data.join("replays"), &mut all)?;
     for Told { what, damage } in &all {
         writeln!(out, "{what}: {}", if damage.is_empty() { "whole" } else { "DAMAGED" })?;
@@ -85,16 +89,43 @@ async fn of_store(path: &Path) -> Told {
     }
 }
 
-/// Every segment of every generation. A start needs the newest whole ones only, and says so when it takes another.
-fn of_log(root: &Path, all: &mut Vec<Told>) -> anyhow::Result<()> {
-    for folder in numbered(root)? {
+/// Where there is none, or an empty one, a start makes it.
+fn of_key(path: &Path, data: &Path, all: &mut Vec<Told>) {
+    if fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+        let damage = TokenKey::open(data).err().map(|error| error.to_string());
+        all.push(Told { what: path.display().to_string(), damage: damage.into_iter().collect() });
+    }
+}
+
+/// What a start stops for, and every segment of every generation. A start needs the newest whole ones only, and says so when it takes
+/// another.
+fn of_log(data: &Path, all: &mut Vec<Told>) -> anyhow::Result<()> {
+    let root = data.join("log");
+    let (marked, why) = recovery::look(data);
+    if root.exists() || why.is_some() {
+        let damage = why.map(|why| why.to_string()).into_iter();
+        // A start goes on without them, and may miss what it could have told.
+        let marks = marked.damage.iter().map(|damage| format!("how far it was whole cannot be read: {damage}"));
+        all.push(Told { what: root.display().to_string(), damage: damage.chain(marks).collect() });
+    }
+    let (folders, mut recorded) = (numbered(&root)?, BTreeMap::new());
+    let in_use = folders.last().cloned();
+    for folder in folders {
         let segments = segment::all(&folder).with_context(|| folder.display().to_string())?;
         let mut shards = None;
-        for path in segments.values().flat_map(|of_shard| of_shard.values()) {
+        let newest = |of_shard: &BTreeMap<u64, PathBuf>| of_shard.keys().next_back().copied();
+        let paths =
+            segments.values().flat_map(|all| all.iter().map(move |(no, path)| (path, Some(*no) == newest(all))));
+        for (path, is_newest) in paths {
             let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-            let (frames, damage, heading) = of_segment(&bytes);
-            shards = shards.or(heading.map(|heading| heading.shards));
-            all.push(Told { what: format!("{}, {frames} turns", path.display()), damage });
+            let segment = of_segment(path, &bytes, is_newest.then_some(&marked));
+            shards = shards.or(segment.shards);
+            all.push(Told { what: format!("{}, {} turns", path.display(), segment.turns), damage: segment.damage });
+            if is_newest && in_use.as_ref() == Some(&folder) {
+                for file in segment.recorded.into_values().flatten() {
+                    *recorded.entry(file).or_insert(0) += 1;
+                }
+            }
         }
         let missing = |shards: u32| (0..shards as usize).filter(|shard| !segments.contains_key(shard));
         let missing: Vec<String> = shards
@@ -107,16 +138,41 @@ fn of_log(root: &Path, all: &mut Vec<Told>) -> anyhow::Result<()> {
             all.push(Told { what: folder.display().to_string(), damage });
         }
     }
+    for (file, fights) in recorded {
+        let path = data.join("replays").join(file.name());
+        if !path.exists() {
+            let damage = vec![format!("it is not there; fights with parts of their replays in it: {fights}")];
+            all.push(Told { what: path.display().to_string(), damage });
+        }
+    }
     Ok(())
 }
 
-/// Whole turns of a segment, what is wrong with it, and its heading. A torn end is nothing wrong: the start cuts it off.
-fn of_segment(bytes: &[u8]) -> (u64, Vec<String>, Option<Heading>) {
-    let (heading, mut rest) = match Heading::read(bytes) {
-        Ok(read) => read,
-        Err(why) => return (0, vec![why.to_string()], None),
+/// What is in a segment.
+#[derive(Debug, Default)]
+struct Segment {
+    /// Whole ones.
+    turns: u64,
+    damage: Vec<String>,
+    /// How many there are, if its heading can be read.
+    shards: Option<u32>,
+    /// The files with parts of fights' replays, by the fights' numbers.
+    recorded: BTreeMap<u32, Vec<FileId>>,
+}
+
+/// What is in a segment, and what is wrong with it. A torn end is nothing wrong: the start cuts it off. Where it is the newest of its
+/// shard, it has to have what was marked of it.
+fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>) -> Segment {
+    let read = match Heading::read_at(path, bytes) {
+        Ok((heading, _)) if marked.is_some_and(|marked| marked.is_another(&heading)) => Err(NoSegment::Another),
+        read => read,
     };
-    let (mut frames, mut complete, mut damaged) = (0, false, Vec::new());
+    let (heading, mut rest) = match read {
+        Ok(read) => read,
+        Err(why) => return Segment { damage: vec![why.to_string()], ..Segment::default() },
+    };
+    let mut segment = Segment { shards: Some(heading.shards), ..Segment::default() };
+    let (mut complete, mut end) = (false, 0);
     loop {
         let before = rest;
         let payload = frame::next(&mut rest, heading.salt);
@@ -127,23 +183,38 @@ fn of_segment(bytes: &[u8]) -> (u64, Vec<String>, Option<Heading>) {
         match payload.and_then(|payload| payload.map(entry::entries).transpose()) {
             Ok(None) => break,
             Ok(Some((_wall, entries))) => {
-                frames += 1;
-                complete |= entries.iter().any(|entry| matches!(entry, Entry::CheckpointEnd));
+                segment.turns += 1;
+                end = (bytes.len() - rest.len()) as u64;
+                for entry in entries {
+                    match entry {
+                        Entry::Session { no, record } => {
+                            segment.recorded.insert(no, record.recorder.files().to_vec());
+                        }
+                        Entry::Forget { no } => {
+                            segment.recorded.remove(&no);
+                        }
+                        Entry::CheckpointEnd => complete = true,
+                        Entry::Input { .. } | Entry::Describe { .. } => {}
+                    }
+                }
             }
             Err(damage) => {
                 let offset = bytes.len() - before.len();
                 let Behind { frames: behind, .. } = frame::behind(before, heading.salt, entry::is_turn);
                 if behind > 0 || !complete || damage == frame::Damage::Entry {
-                    damaged.push(format!("at byte {offset}: {damage}; {behind} turns behind it are whole"));
+                    segment.damage.push(format!("at byte {offset}: {damage}; {behind} turns behind it are whole"));
                 }
                 break;
             }
         }
     }
-    if !complete && damaged.is_empty() {
-        damaged.push("its checkpoint is cut short".to_owned());
+    if !complete && segment.damage.is_empty() {
+        segment.damage.push("its checkpoint is cut short".to_owned());
     }
-    (frames, damaged, Some(heading))
+    // What a loss of power has taken a start goes on without.
+    let missing = marked.and_then(|marked| marked.missing(&heading, end)).filter(|missing| !missing.by_power);
+    segment.damage.extend(missing.map(|missing| missing.to_string()));
+    segment
 }
 
 fn of_replays(folder: &Path, all: &mut Vec<Told>) -> anyhow::Result<()> {
@@ -156,10 +227,12 @@ fn of_replays(folder: &Path, all: &mut Vec<Told>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The folders below `root` whose name is a number.
+/// The folders below `root` whose name is a number, the highest last.
 fn numbered(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let is_number = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u64>().ok()).is_some();
-    Ok(entries(root)?.into_iter().filter(is_number).collect())
+    let number = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u64>().ok());
+    let mut folders: Vec<PathBuf> = entries(root)?.into_iter().filter(|path| number(path).is_some()).collect();
+    folders.sort_by_key(number);
+    Ok(folders)
 }
 
 fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {

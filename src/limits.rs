@@ -319,6 +319,13 @@ pub const LOG_RETRY_MS: u64 = 50;
 /// turn is in the log as soon as it can be.
 pub const LOG_ANSWER_MS: u64 = 1_000;
 
+/// Milliseconds between two marks of how far a journal is whole, while there are turns. What was done since the last is not missed where
+/// somebody puts an older copy of the journal in its place.
+pub const MARK_MS: u64 = 20;
+
+/// Fights that an error of the log names. More are counted only.
+pub const LOST_FIGHTS_NAMED: usize = 8;
+
 /// Milliseconds after which a checkpoint that could not be written is tried again. The segment grows on until one can.
 pub const CHECKPOINT_RETRY_MS: u64 = 10_000;
 

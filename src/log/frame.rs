@@ -77,7 +77,7 @@ pub fn skip(bytes: &[u8], salt: u32) -> usize {
 }
 
 /// The whole frames in `bytes`, which begin with damage: wherever one begins. Those whose payload `counts`.
-pub fn behind(bytes: &[u8], salt: u32, counts: impl Fn(&[u8]) -> bool) -> Behind {
+pub fn behind(bytes: &[u8], salt: u32, mut counts: impl FnMut(&[u8]) -> bool) -> Behind {
     let (mut found, mut rest) = (Behind::default(), &bytes[skip(bytes, salt)..]);
     while !rest.is_empty() {
         let before = rest.len();

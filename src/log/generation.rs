@@ -10,11 +10,12 @@ use std::sync::Arc;
 use super::disk;
 use super::entry::Entry;
 use super::journal::Place;
+use super::marks::{Marked, Marks};
 use super::recovery::{RecoveryError, at};
 use super::reserve::Reserve;
 use super::{Journal, SessionRecord, segment};
 
-/// What a generation's folder is called while it is made.
+/// What its name ends with while a generation's folder, or what says which is in use, is made.
 const UNFINISHED: &str = "new";
 
 /// The file that says which one is in use.
@@ -29,6 +30,9 @@ pub struct Generations {
     unfinished: Vec<PathBuf>,
     /// The one that turns are appended to; nothing where no start has said it. One after it was made by a start that was broken off.
     in_use: Option<u64>,
+    /// How far the journals of the one in use were whole.
+    marked: Marked,
+    marks: Arc<Marks>,
     reserve: Arc<Reserve>,
 }
 
@@ -61,7 +65,10 @@ impl Generations {
             Err(error) => return Err(at(&said)(error)),
         };
         let reserve = Arc::new(Reserve::of(root));
-        let all = Self { root: root.to_owned(), found, unfinished, in_use, reserve };
+        let (marked, marks) = (Marked::look(root), Arc::new(Marks::of(root)));
+        // Turns are marked only after it was said where they are appended to.
+        let in_use = in_use.max(marked.generation());
+        let all = Self { root: root.to_owned(), found, unfinished, in_use, marked, marks, reserve };
         all.next()?;
         Ok(all)
     }
@@ -75,6 +82,11 @@ impl Generations {
     /// The newest first.
     pub fn newest_first(&self) -> impl Iterator<Item = (u64, &Path)> {
         self.found.iter().rev().map(|(&number, folder)| (number, &**folder))
+    }
+
+    /// How far the journals of the one in use were whole.
+    pub const fn marked(&self) -> &Marked {
+        &self.marked
     }
 
     /// The one in use is not there, and none that was made from it.
@@ -117,11 +129,14 @@ impl Generations {
         sync: bool,
     ) -> Result<Vec<Journal>, RecoveryError> {
         let folder = self.root.join(generation.to_string());
-        let unfinished = folder.with_extension(UNFINISHED);
-        let written = self.journals(&unfinished, &folder, sessions, sync).and_then(|journals| {
+        let unfinished = unfinished(&folder);
+        let written = self.journals(generation, sessions, sync).and_then(|mut journals| {
             disk::rename(&unfinished, &folder).map_err(at(&folder))?;
             disk::sync_folder(&self.root).map_err(at(&self.root))?;
             self.say(generation).map_err(at(&self.root.join(IN_USE)))?;
+            for journal in &mut journals {
+                journal.mark(true);
+            }
             Ok(journals)
         });
         written.inspect_err(|_| {
@@ -135,23 +150,25 @@ impl Generations {
         })
     }
 
-    /// The first segments of a generation, in `unfinished`, which is going to be `folder`.
+    /// The first segments of a generation, under the name that its folder has until it is renamed.
     fn journals(
         &self,
-        unfinished: &Path,
-        folder: &Path,
+        generation: u64,
         sessions: &[Vec<SessionRecord>],
         sync: bool,
     ) -> Result<Vec<Journal>, RecoveryError> {
-        fs::create_dir(unfinished).map_err(at(unfinished))?;
+        let folder = self.root.join(generation.to_string());
+        let unfinished = unfinished(&folder);
+        fs::create_dir(&unfinished).map_err(at(&unfinished))?;
         let shards = sessions.len();
         let journal = |(shard, records): (usize, &Vec<SessionRecord>)| {
-            let place = Place { shard, shards, segment: 1, reserve: Arc::clone(&self.reserve) };
-            let mut journal = Journal::create(unfinished, place, sync, true, checkpoint(records))?;
-            journal.moved_to(folder);
+            let (reserve, marks) = (Arc::clone(&self.reserve), Arc::clone(&self.marks));
+            let place = Place { generation, shard, shards, segment: 1, reserve, marks };
+            let mut journal = Journal::create(&unfinished, place, sync, true, checkpoint(records))?;
+            journal.moved_to(&folder);
             Ok(journal)
         };
-        sessions.iter().enumerate().map(journal).collect::<io::Result<_>>().map_err(at(unfinished))
+        sessions.iter().enumerate().map(journal).collect::<io::Result<_>>().map_err(at(&unfinished))
     }
 
     /// Says that turns are appended to `generation` from now on, whole or not at all.
@@ -191,6 +208,11 @@ impl Generations {
         self.reserve.take();
         Ok(())
     }
+}
+
+/// What a generation's folder is called while it is made.
+fn unfinished(folder: &Path) -> PathBuf {
+    folder.with_extension(UNFINISHED)
 }
 
 /// The number of a generation's folder, finished or not; `None` for everything else.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::disk;
 use super::entry::{self, Entry};
 use super::frame;
+use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::segment::{self, HEADING, Heading};
 use crate::limits;
@@ -23,6 +24,7 @@ pub struct Journal {
     shard: usize,
     /// Of the node.
     shards: usize,
+    generation: u64,
     segment: u64,
     /// Of the segment's frames.
     salt: u32,
@@ -37,6 +39,13 @@ pub struct Journal {
     undone: Option<PathBuf>,
     /// Room for when the disk has none.
     reserve: Arc<Reserve>,
+    /// Where it is said how far this is whole.
+    marks: Arc<Marks>,
+    /// Segment and end that were said last, and when, in Unix milliseconds.
+    marked: (u64, u64),
+    marked_at: u64,
+    /// Whether it could not be said the last time.
+    unmarkable: bool,
     /// Bytes behind the checkpoint after which it is long.
     pub(crate) most: u64,
     /// The frame of the turn in progress, behind room for its header and wall time.
@@ -49,14 +58,17 @@ pub struct Journal {
 /// Room for the frame's head and the turn's wall time.
 const BATCH_START: usize = frame::HEADER + 8;
 
-/// Which segment: of which shard, of how many.
+/// Which segment: of which generation and shard, of how many.
 #[derive(Debug, Clone)]
 pub struct Place {
+    pub generation: u64,
     pub shard: usize,
     pub shards: usize,
     pub segment: u64,
     /// The log's.
     pub reserve: Arc<Reserve>,
+    /// The log's.
+    pub marks: Arc<Marks>,
 }
 
 impl Journal {
@@ -96,17 +108,17 @@ impl Journal {
         place: Place,
         checkpoint: impl Iterator<Item = Entry<'a>>,
     ) -> io::Result<Self> {
-        let Place { shard, shards, segment, reserve } = place;
+        let Place { generation, shard, shards, segment, reserve, marks } = place;
         let file = OpenOptions::new().create(true).truncate(true).write(true).open(file)?;
         #[allow(clippy::cast_possible_truncation)] // Any bits do.
         let salt = Uuid::new_v4().as_u128() as u32;
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let heading = Heading { salt, shard: number(shard), shards: number(shards) };
+        let heading = Heading { salt, shard: number(shard), shards: number(shards), generation, segment };
         file.write_all_at(&heading.bytes(), 0)?;
         let mut journal = Self {
             folder: folder.to_owned(),
             shard,
             shards,
+            generation,
             segment,
             salt,
             file,
@@ -115,6 +127,10 @@ impl Journal {
             sync: false,
             undone: None,
             reserve,
+            marks,
+            marked: (0, 0),
+            marked_at: 0,
+            unmarkable: false,
             most: limits::SEGMENT_BYTES,
             batch: vec![0; BATCH_START],
             #[cfg(test)]
@@ -184,6 +200,35 @@ impl Journal {
         Ok(bytes)
     }
 
+    /// Whether there are turns that the mark does not tell of.
+    pub fn is_unmarked(&self) -> bool {
+        self.marked != (self.segment, self.end)
+    }
+
+    /// Marks how far the journal is whole, if there is more than the mark says, and it was written some time before `wall_ms`.
+    pub fn mark_if_due(&mut self, wall_ms: u64) {
+        if self.is_unmarked() && wall_ms.abs_diff(self.marked_at) >= limits::MARK_MS {
+            self.marked_at = wall_ms;
+            self.mark(self.sync);
+        }
+    }
+
+    /// Marks how far the journal is whole, after it is. What cannot be marked is told once, and is tried again after the next turn: an
+    /// older mark is right, too.
+    pub(super) fn mark(&mut self, on_disk: bool) {
+        self.marked = (self.segment, self.end);
+        let (generation, segment, end, salt) = (self.generation, self.segment, self.end, self.salt);
+        let mark = Mark { generation, segment, end, boot: self.marks.boot(), salt, shard: number(self.shard), on_disk };
+        match self.marks.put(&mark) {
+            Ok(()) => self.unmarkable = false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.unmarkable, true) {
+                    tracing::error!(shard = self.shard, %error, "how far the log is whole cannot be marked; turns that are missing at the next start may not be noticed");
+                }
+            }
+        }
+    }
+
     /// Whether the segment has grown so long that a checkpoint is worth writing.
     pub fn is_long(&self) -> bool {
         self.end > self.checkpoint_end + self.most
@@ -232,7 +277,8 @@ impl Journal {
     fn go_on<'a>(&mut self, checkpoint: impl Iterator<Item = Entry<'a>>) -> io::Result<()> {
         debug_assert!(!self.has_batch(), "a segment ends between turns");
         let (shard, shards, segment, most) = (self.shard, self.shards, self.segment + 1, self.most);
-        let place = Place { shard, shards, segment, reserve: Arc::clone(&self.reserve) };
+        let (reserve, marks) = (Arc::clone(&self.reserve), Arc::clone(&self.marks));
+        let place = Place { generation: self.generation, shard, shards, segment, reserve, marks };
         let new = Self::create(&self.folder, place, self.sync, self.sync, checkpoint).inspect_err(|_| {
             let path = segment::path(&self.folder, shard, segment);
             // Unless it is known not to be there.
@@ -240,7 +286,8 @@ impl Journal {
         })?;
         #[cfg(test)]
         let new = Self { failing: Arc::clone(&self.failing), ..new };
-        *self = Self { most, ..new };
+        *self = Self { most, marked_at: self.marked_at, unmarkable: self.unmarkable, ..new };
+        self.mark(self.sync);
         Ok(())
     }
 
@@ -249,10 +296,16 @@ impl Journal {
         self.batch.shrink_to_fit();
     }
 
-    /// Waits until the disk has everything.
-    pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+    /// Nothing more will be appended: waits until the disk has everything, and marks it.
+    pub fn close(&mut self) -> io::Result<()> {
+        let synced = self.file.sync_data().and_then(|()| disk::sync_folder(&self.folder));
+        self.mark(synced.is_ok());
+        synced
     }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Removes the segments of a shard before this one, which is on the disk.

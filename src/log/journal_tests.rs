@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::{Journal, Place};
+use crate::limits;
 use crate::log::disk::calls::{Call, Watch};
+use crate::log::marks::{MARK, Mark, Marked, Marks};
 use crate::log::recovery::tests::log_of;
 use crate::log::recovery::{Recovered, RecoveryError, recover};
 use crate::log::reserve::Reserve;
@@ -139,6 +141,69 @@ fn a_start_that_cannot_be_made_sure_of_leaves_the_log_of_before() {
     }
 }
 
+fn mark(data: &Path) -> Mark {
+    let bytes = fs::read(data.join("log/marks")).unwrap();
+    assert_eq!(bytes.len(), MARK);
+    Mark::read(bytes.first_chunk().unwrap()).unwrap()
+}
+
+#[test]
+fn a_mark_is_never_ahead_of_the_journal_and_not_written_with_every_turn() {
+    for sync in [false, true] {
+        let data = TempDir::new().unwrap();
+        let mut journal = journal(data.path(), sync);
+        let file = data.path().join("log/1/0-1.journal");
+        let whole = || fs::metadata(&file).unwrap().len() - crate::log::frame::HEADER as u64;
+        let begun = mark(data.path());
+        assert_eq!((begun.generation, begun.segment, begun.end, begun.on_disk), (1, 1, whole(), true));
+        let (mut written, mut last) = (0, begun.end);
+        for wall in 1_000..1_200 {
+            journal.push(&Entry::CheckpointEnd);
+            journal.append(wall).unwrap();
+            assert_eq!(mark(data.path()).end, last, "not before it is asked for");
+            journal.mark_if_due(wall);
+            let marked = mark(data.path());
+            assert!(marked.end <= whole() && marked.on_disk == sync || marked == begun);
+            written += u64::from(marked.end != last);
+            last = marked.end;
+        }
+        assert_eq!(written, 200 / limits::MARK_MS);
+        assert!(journal.is_unmarked() && last < whole());
+        journal.mark_if_due(1_199 + limits::MARK_MS);
+        assert!(!journal.is_unmarked());
+        assert_eq!(mark(data.path()).end, whole());
+        // A clock that was set back.
+        journal.push(&Entry::CheckpointEnd);
+        journal.append(5).unwrap();
+        journal.mark_if_due(5);
+        assert_eq!(mark(data.path()).end, whole());
+        journal.rotate(|| Ok(()), checkpoint(10)).unwrap();
+        assert_eq!((mark(data.path()).segment, journal.is_unmarked()), (2, false), "with a new segment at once");
+        journal.push(&Entry::CheckpointEnd);
+        journal.append(6).unwrap();
+        assert!(journal.is_unmarked());
+        journal.close().unwrap();
+        let closed = mark(data.path());
+        assert!(!journal.is_unmarked() && closed.on_disk && closed.segment == 2);
+    }
+}
+
+#[test]
+fn turns_go_on_where_they_cannot_be_marked() {
+    let data = TempDir::new().unwrap();
+    fs::create_dir_all(data.path().join("log/marks")).unwrap();
+    let mut journal = journal(data.path(), false);
+    journal.push(&Entry::CheckpointEnd);
+    journal.append(1_000).unwrap();
+    assert!(journal.is_unmarked());
+    journal.mark_if_due(1_000);
+    assert!(!journal.is_unmarked(), "it is not tried again before the next turn");
+    journal.close().unwrap();
+    drop(journal);
+    assert!(Marked::look(&data.path().join("log")).damage.is_some());
+    started(data.path(), false).unwrap();
+}
+
 /// Bytes of the disk that the tests below have to themselves.
 const DISK: u64 = 4 * 1024 * 1024;
 
@@ -234,7 +299,8 @@ fn checkpoints_without_room(disk: &Path) {
     leave(disk, DISK - 64 * 1024);
     reserve.take();
     assert!(reserve.is_held());
-    let place = Place { shard: 0, shards: 1, segment: 2, reserve: Arc::clone(&reserve) };
+    let marks = Arc::new(Marks::of(&data.join("log")));
+    let place = Place { generation: 1, shard: 0, shards: 1, segment: 2, reserve: Arc::clone(&reserve), marks };
     let mut journal = Journal::create(&data.join("log/1"), place, false, true, checkpoint(10)).unwrap();
     leave(disk, 0);
     journal.rotate(|| Ok(()), checkpoint(100_000)).unwrap_err();

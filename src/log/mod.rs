@@ -1,6 +1,6 @@
 //! The log of inputs: what is in it has happened, what is not has not. Nothing a turn produced is shown before its
 //! batch is appended. [`entry`] is what is written, [`journal`] the writing, [`recovery`] the reading at start,
-//! [`generation`] the folders that are read and begun then.
+//! [`generation`] the folders that are read and begun then, [`marks`] what tells that a journal lacks what it had.
 //!
 //! On disk, below the data folder:
 //!
@@ -8,6 +8,7 @@
 //! log/lock                     held by the running node
 //! log/reserve                  room that is given up when the disk has no other
 //! log/in-use                   the generation that turns are appended to
+//! log/marks                    how far each shard's journal of it is known to be whole
 //! log/<generation>/            made complete under another name, then renamed
 //! log/<generation>/<shard>-<segment>.journal
 //! log/<generation>/<shard>-<segment>.begun     the same while the disk may not have its checkpoint
@@ -21,6 +22,7 @@ pub mod entry;
 pub mod frame;
 mod generation;
 pub mod journal;
+pub mod marks;
 pub mod recovery;
 mod reserve;
 pub mod segment;

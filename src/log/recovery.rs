@@ -1,6 +1,7 @@
 //! Reading the log at start: every session is put back by stepping its inputs again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,9 +14,11 @@ use uuid::Uuid;
 use super::entry::{self, Entry};
 use super::frame::{self, Damage, HEADER};
 use super::generation::Generations;
+use super::marks::{Marked, Missing};
 use super::segment::{self, HEADING, Heading, MAGIC, MAGIC_NAME, NoSegment};
 use super::{Journal, SessionRecord};
 use crate::hub::shard_of;
+use crate::limits;
 use crate::records;
 use crate::replays::{ChunkWriter, Folder};
 use crate::rules::{Library, hex};
@@ -45,6 +48,9 @@ pub struct Found {
     pub lost_frames: u64,
     /// Journals of which nothing could be read, likewise: nobody knows what was in them.
     pub lost_journals: u64,
+    /// Bytes that journals lack and had: taken by a loss of power, or given up because the operator said so. A segment that is missing
+    /// counts as what was marked of it.
+    pub missing_bytes: u64,
     /// Sessions whose inputs could not be stepped again, and which are ended for that.
     pub failed: u64,
 }
@@ -57,23 +63,28 @@ pub enum RecoveryError {
     #[error("{0}: in use by another process")]
     Locked(PathBuf),
     #[error(
-        "{path}: damaged at byte {offset}: {damage}; {frames} turns behind it are whole. Restore the file from a backup, or start once with --accept-loss, which goes on from what is before the damage and keeps the damaged files aside"
+        "{path}: damaged at byte {offset}: {damage}; {frames} turns behind it are whole, of {fights}. Restore the file from a backup, or start once with --accept-loss, which goes on from what is before the damage and keeps the damaged files aside"
     )]
-    Damaged { path: PathBuf, offset: usize, damage: Damage, frames: u64 },
+    Damaged { path: PathBuf, offset: usize, damage: Damage, frames: u64, fights: Fights },
     #[error(
-        "{path}: damaged at byte {offset}, inside the checkpoint that a segment begins with: {damage}; {turns} turns behind it are whole. Restore the file from a backup, or start once with --accept-loss, which goes on with the sessions that can be read and keeps the damaged files aside"
+        "{path}: damaged at byte {offset}, inside the checkpoint that a segment begins with: {damage}; {turns} turns behind it are whole, of {fights}. Restore the file from a backup, or start once with --accept-loss, which goes on with the sessions that can be read and keeps the damaged files aside"
     )]
-    Incomplete { path: PathBuf, offset: usize, damage: Damage, turns: u64 },
+    Incomplete { path: PathBuf, offset: usize, damage: Damage, turns: u64, fights: Fights },
     #[error(
-        "{path}: {why}; {turns} turns in it are whole. Restore the file from a backup, or start once with --accept-loss, which goes on with what can be read and keeps the damaged files aside"
+        "{path}: {why}; {turns} turns in it are whole, of {fights}. Restore the file from a backup, or start once with --accept-loss, which goes on with what can be read and keeps the damaged files aside"
     )]
     NoSegment {
         path: PathBuf,
         why: NoSegment,
         turns: u64,
+        fights: Fights,
         /// Zeros, or less than a heading.
         empty: bool,
     },
+    #[error(
+        "{path}: an older copy, or cut off: {missing}. It has {fights}, of which any may be set back. Restore the newer file, or start once with --accept-loss, which goes on from what is there and keeps it aside"
+    )]
+    Behind { path: PathBuf, missing: Missing, fights: Fights },
     #[error(
         "{path}: a journal of form {found}; this version reads form {}. Let the version that wrote it end its sessions, or move the folder `log` away and start once with --accept-loss to start without them",
         MAGIC[MAGIC_NAME]
@@ -122,6 +133,7 @@ impl RecoveryError {
             Self::Damaged { .. }
             | Self::Incomplete { .. }
             | Self::NoSegment { .. }
+            | Self::Behind { .. }
             | Self::Missing { .. }
             | Self::Empty(_)
             | Self::Gone { .. }
@@ -134,7 +146,10 @@ impl RecoveryError {
     pub fn concerns(&self, session: Uuid) -> bool {
         let of = match self {
             Self::Missing { shard, shards, .. } => Some((*shard as usize, *shards as usize)),
-            Self::Damaged { path, .. } | Self::Incomplete { path, .. } | Self::NoSegment { path, .. } => {
+            Self::Damaged { path, .. }
+            | Self::Incomplete { path, .. }
+            | Self::NoSegment { path, .. }
+            | Self::Behind { path, .. } => {
                 let shards = path.parent().and_then(|folder| segment::all(folder).ok()).map_or(0, |all| all.len());
                 segment::shard(path).map(|shard| (shard, shards)).filter(|(shard, shards)| shard < shards)
             }
@@ -146,6 +161,40 @@ impl RecoveryError {
     /// Whether it may be that the disk never had all of it, and it has no turn that anybody could know.
     fn is_unfinished(&self) -> bool {
         matches!(self, Self::Incomplete { turns: 0, .. } | Self::NoSegment { empty: true, .. })
+    }
+}
+
+/// Fights that something concerns: some by name, all by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fights {
+    pub named: Box<[Uuid]>,
+    pub count: usize,
+}
+
+impl FromIterator<Uuid> for Fights {
+    fn from_iter<I: IntoIterator<Item = Uuid>>(all: I) -> Self {
+        let (mut named, mut count) = (Vec::new(), 0);
+        for id in all {
+            count += 1;
+            if named.len() < limits::LOST_FIGHTS_NAMED {
+                named.push(id);
+            }
+        }
+        Self { named: named.into(), count }
+    }
+}
+
+impl fmt::Display for Fights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            0 => return f.write_str("no known fight"),
+            1 => f.write_str("1 fight: ")?,
+            count => write!(f, "{count} fights: ")?,
+        }
+        for (place, id) in self.named.iter().enumerate() {
+            write!(f, "{}{id}", if place > 0 { ", " } else { "" })?;
+        }
+        if self.count > self.named.len() { write!(f, " and {} more", self.count - self.named.len()) } else { Ok(()) }
     }
 }
 
@@ -162,6 +211,18 @@ pub fn gone(data: &Path) -> Option<RecoveryError> {
     (used && !Generations::is_any(&root)).then_some(RecoveryError::Gone { folder: root })
 }
 
+/// How far the journals of the log below `data` were whole, and why a start would stop before it reads any. Nothing is changed.
+pub fn look(data: &Path) -> (Marked, Option<RecoveryError>) {
+    let root = data.join("log");
+    let why = gone(data).or_else(|| match Generations::look(&root, false) {
+        Ok(generations) => generations.gone(),
+        // Nothing yet.
+        Err(RecoveryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(error),
+    });
+    (Marked::look(&root), why)
+}
+
 /// Recovers the log below `data` and starts a new generation of it for `shards` shards. With `accept_loss` what cannot be read is
 /// left out, told, and kept aside; otherwise it is an error.
 pub fn recover(
@@ -175,12 +236,16 @@ pub fn recover(
     fs::create_dir_all(&root).map_err(at(&root))?;
     let lock = lock(&root)?;
     let generations = Generations::look(&root, accept_loss)?;
+    if let Some(damage) = &generations.marked().damage {
+        tracing::warn!(folder = %root.display(), damage, "the marks of how far the log was whole cannot be read; turns that are missing at the end of a journal may not be noticed");
+    }
     let folder = Folder::open(data).map_err(at(data))?;
     let mut old = Replay {
         library,
         kept: data.join("rules"),
         chunks: ChunkWriter::new(Arc::clone(&folder), 0),
         folder: &folder,
+        marked: generations.marked(),
         accept_loss: false,
         found: Found::default(),
     };
@@ -216,14 +281,23 @@ struct Replay<'a> {
     /// Where rulesets are kept under their hash.
     kept: PathBuf,
     folder: &'a Folder,
+    /// How far journals were whole.
+    marked: &'a Marked,
     chunks: ChunkWriter,
     /// What cannot be read is left out.
     accept_loss: bool,
     found: Found,
 }
 
-/// A segment's heading, if it can be read, and its sessions.
-type Read = (Option<Heading>, Vec<SessionRecord>);
+/// What a segment has.
+#[derive(Debug)]
+struct Read {
+    /// If it can be read.
+    heading: Option<Heading>,
+    /// Where its whole frames end.
+    end: u64,
+    records: Vec<SessionRecord>,
+}
 
 /// Sessions of a segment by their number; `None` where one could not be stepped again.
 type Sessions = BTreeMap<u32, Option<Session>>;
@@ -284,12 +358,12 @@ impl Replay<'_> {
     fn generation(&mut self, folder: &Path) -> Result<Option<Vec<SessionRecord>>, RecoveryError> {
         let segments = segment::all(folder).map_err(at(folder))?;
         let (mut sessions, mut shards, mut read, mut failed) = (Vec::new(), None, false, None);
-        for (&shard, of_shard) in &segments {
-            match self.newest_segment(shard, of_shard) {
-                Ok(Some((heading, mut records))) => {
-                    shards = shards.or(heading.map(|heading| heading.shards));
+        for of_shard in segments.values() {
+            match self.newest_segment(of_shard) {
+                Ok(Some(mut segment)) => {
+                    shards = shards.or(segment.heading.map(|heading| heading.shards));
                     read = true;
-                    sessions.append(&mut records);
+                    sessions.append(&mut segment.records);
                 }
                 Ok(None) => {}
                 // The others are looked at: what they have is at stake, too.
@@ -315,15 +389,14 @@ impl Replay<'_> {
 
     /// The newest segment of a shard. Only where its name says that the disk may never have had its checkpoint, and it has no turn,
     /// the one before is taken for it, which is there for that: nothing is lost then but what a loss of power takes.
-    fn newest_segment(
-        &mut self,
-        shard: usize,
-        segments: &BTreeMap<u64, PathBuf>,
-    ) -> Result<Option<Read>, RecoveryError> {
+    fn newest_segment(&mut self, segments: &BTreeMap<u64, PathBuf>) -> Result<Option<Read>, RecoveryError> {
         let oldest = segments.values().next();
         for path in segments.values().rev() {
-            let error = match self.segment(shard, path, false) {
-                Ok(read) => return Ok(Some(read)),
+            let error = match self.segment(path, false) {
+                Ok(read) => {
+                    self.compare(path, &read)?;
+                    return Ok(Some(read));
+                }
                 Err(error) => error,
             };
             if error.is_unfinished() && segment::is_begun(path) && Some(path) != oldest {
@@ -339,7 +412,7 @@ impl Replay<'_> {
                 self.found.lost_frames += turns;
                 continue;
             }
-            match self.segment(shard, path, true) {
+            match self.segment(path, true) {
                 Err(RecoveryError::NoSegment { .. }) => {
                     self.found.torn_bytes += fs::metadata(path).map_or(0, |file| file.len());
                 }
@@ -348,6 +421,21 @@ impl Replay<'_> {
         }
         self.found.lost_journals += 1;
         Ok(None)
+    }
+
+    /// Compares what was read of a shard with its mark: what was acknowledged and is not there is an error, unless the disk may never have
+    /// had it when the power went, or the operator takes the loss.
+    fn compare(&mut self, path: &Path, read: &Read) -> Result<(), RecoveryError> {
+        let missing = read.heading.and_then(|heading| self.marked.missing(&heading, read.end));
+        let Some(missing) = missing else { return Ok(()) };
+        let fights: Fights = read.records.iter().map(|record| record.id).collect();
+        if missing.by_power {
+            tracing::warn!(path = %path.display(), bytes = missing.bytes(), %missing, %fights, "a loss of power has taken the end of a log; any of its fights may be set back");
+        } else {
+            self.left_out(RecoveryError::Behind { path: path.to_owned(), missing, fights })?;
+        }
+        self.found.missing_bytes += missing.bytes();
+        Ok(())
     }
 
     /// An error, unless the operator takes the loss; then it is told.
@@ -360,28 +448,27 @@ impl Replay<'_> {
     }
 
     /// What a segment has; where it is cut short, what can be read of it, whatever its heading says.
-    fn segment(&mut self, shard: usize, path: &Path, cut_short: bool) -> Result<Read, RecoveryError> {
+    fn segment(&mut self, path: &Path, cut_short: bool) -> Result<Read, RecoveryError> {
         let bytes = fs::read(path).map_err(at(path))?;
-        let (heading, salt, mut rest) = match Heading::read(&bytes) {
-            Ok((heading, rest)) if heading.shard as usize == shard && heading.shard < heading.shards => {
-                (Some(heading), heading.salt, rest)
-            }
+        let (heading, salt, mut rest) = match Heading::read_at(path, &bytes) {
+            Ok((heading, rest)) if !self.marked.is_another(&heading) => (Some(heading), heading.salt, rest),
             Err(NoSegment::Version(found)) => return Err(RecoveryError::Version { path: path.to_owned(), found }),
             read => {
-                let why = read.map_or_else(|why| why, |(heading, _)| NoSegment::Elsewhere(heading.shard));
+                let why = read.err().unwrap_or(NoSegment::Another);
+                let of_other = matches!(why, NoSegment::Elsewhere { .. } | NoSegment::Another);
                 match salt_without_heading(&bytes) {
-                    Some(salt) if cut_short && !matches!(why, NoSegment::Elsewhere(_)) => {
-                        (None, salt, &bytes[HEADING..])
-                    }
+                    Some(salt) if cut_short && !of_other => (None, salt, &bytes[HEADING..]),
                     salt => {
-                        let turns = salt.map_or(0, |salt| turns(&bytes[HEADING..], salt));
+                        let whole = salt.map(|salt| whole_turns(&bytes[HEADING..], salt, &Sessions::new(), true));
+                        let (turns, fights) = whole.unwrap_or_default();
                         let empty = bytes.len() < HEADING || bytes.iter().all(|&byte| byte == 0);
-                        return Err(RecoveryError::NoSegment { path: path.to_owned(), why, turns, empty });
+                        return Err(RecoveryError::NoSegment { path: path.to_owned(), why, turns, fights, empty });
                     }
                 }
             }
         };
         let (mut sessions, mut complete, mut ended) = (Sessions::new(), false, false);
+        let mut end = 0;
         let mut found = Found::default();
         loop {
             let offset = bytes.len() - rest.len();
@@ -410,6 +497,7 @@ impl Replay<'_> {
                         }
                     }
                     found.lost_frames += u64::from(left_out);
+                    end = (bytes.len() - rest.len()) as u64;
                     self.write_chunks(&mut sessions);
                 }
                 // Sessions in other frames of a checkpoint do not need this one.
@@ -418,19 +506,19 @@ impl Replay<'_> {
                     found.torn_bytes += (before.len() - rest.len()) as u64;
                 }
                 _ if cut_short => {
-                    found.lost_frames += turns(before, salt);
+                    found.lost_frames += whole_turns(before, salt, &sessions, false).0;
                     found.torn_bytes += before.len() as u64;
                     break;
                 }
                 read => {
                     let damage = read.err().unwrap_or(Damage::Torn);
                     let path = path.to_owned();
-                    let frames = turns(before, salt);
+                    let (frames, fights) = whole_turns(before, salt, &sessions, !complete);
                     if !complete {
-                        return Err(RecoveryError::Incomplete { path, offset, damage, turns: frames });
+                        return Err(RecoveryError::Incomplete { path, offset, damage, turns: frames, fights });
                     }
                     if frames > 0 || damage == Damage::Entry {
-                        return Err(RecoveryError::Damaged { path, offset, damage, frames });
+                        return Err(RecoveryError::Damaged { path, offset, damage, frames, fights });
                     }
                     // The last turn was being written when the process died or the power went: nothing of it had been shown.
                     let bytes = before.len();
@@ -449,7 +537,7 @@ impl Replay<'_> {
             session.was_away(now);
             session.into_record()
         });
-        Ok((heading, sessions.collect()))
+        Ok(Read { heading, end, records: sessions.collect() })
     }
 
     /// What cannot be written is held by its session a while longer.
@@ -518,9 +606,28 @@ impl Replay<'_> {
     }
 }
 
-/// Whole turns behind damage that `bytes` begin with.
-fn turns(bytes: &[u8], salt: u32) -> u64 {
-    frame::behind(bytes, salt, entry::is_turn).frames
+/// Whole turns behind damage that `bytes` begin with, and what fights they are of, of `sessions` and those that are introduced there. Where
+/// `all`, those of no turn are named, too: what is at stake is not only turns.
+fn whole_turns(bytes: &[u8], salt: u32, sessions: &Sessions, all: bool) -> (u64, Fights) {
+    let before = sessions.iter().filter_map(|(&no, session)| Some((no, session.as_ref()?.id)));
+    let mut known: BTreeMap<u32, Uuid> = before.collect();
+    let mut fights: BTreeSet<Uuid> = if all { known.values().copied().collect() } else { BTreeSet::new() };
+    let turns = frame::behind(bytes, salt, |payload| {
+        let is_turn = entry::is_turn(payload);
+        for entry in entry::entries(payload).map_or_else(|_| Vec::new(), |(_, entries)| entries) {
+            let no = match entry {
+                Entry::Session { no, record } => {
+                    known.insert(no, record.id);
+                    no
+                }
+                Entry::Input { no, .. } | Entry::Describe { no, .. } | Entry::Forget { no } => no,
+                Entry::CheckpointEnd => continue,
+            };
+            fights.extend(known.get(&no).filter(|_| is_turn || all));
+        }
+        is_turn
+    });
+    (turns.frames, fights.into_iter().collect())
 }
 
 /// The salt of a segment whose heading cannot be read: what its first frame tells, or what the heading says if there are such

@@ -8,17 +8,19 @@ use tempfile::TempDir;
 use tiltyard_combat::{Action, BodyPart, Difficulty, Fight, Input, Mode, Step};
 use uuid::Uuid;
 
-use super::{Found, Recovered, RecoveryError, gone, recover};
+use super::{Fights, Found, Recovered, RecoveryError, gone, look, recover};
 use crate::hub::NewFight;
-use crate::log::frame::HEADER;
+use crate::limits;
+use crate::log::frame::{self, HEADER};
 use crate::log::journal::Place;
+use crate::log::marks::{MARK, Mark, Marks};
 use crate::log::reserve::Reserve;
-use crate::log::segment::{self, HEADING};
+use crate::log::segment::{self, HEADING, Heading, NoSegment};
 use crate::log::{Entry, Journal, SessionRecord};
 use crate::rules::Library;
 use crate::shard::Session;
 
-/// A data folder with the log of a node that was killed: three fights, and a turn for each blow.
+/// A data folder with the log of a node that was killed: three fights, and a turn for each blow, all of them marked.
 struct Killed {
     data: TempDir,
     library: Library,
@@ -55,9 +57,12 @@ impl Killed {
                 }
             }
             journal.append(1_000_000 + turn).unwrap();
+            journal.mark_if_due(1_000_000 + turn);
             ends.push(length(&path) - HEADER);
             states.push(state(sessions.iter().map(|session| (session.id, session.fight.clone()))));
         }
+        assert!(journal.is_unmarked(), "not every turn is marked at once");
+        journal.mark_if_due(1_000_000 + 2 * limits::MARK_MS);
         Self { data, library, journal: path, ends, states }
     }
 
@@ -94,6 +99,24 @@ impl Killed {
     fn log(&self) -> PathBuf {
         self.data.path().join("log")
     }
+
+    /// The journal as it was after so many turns.
+    fn after(&self, whole: &[u8], turns: usize) -> Vec<u8> {
+        let (heading, _) = Heading::read(whole).unwrap();
+        [&whole[..self.ends[turns]], &frame::end(heading.salt)].concat()
+    }
+
+    /// The mark, changed.
+    fn mark(&self, change: impl FnOnce(Mark) -> Mark) -> [u8; MARK] {
+        let bytes = fs::read(self.log().join("marks")).unwrap();
+        change(Mark::read(bytes.first_chunk().unwrap()).unwrap()).bytes()
+    }
+}
+
+/// The same journal as another segment, of another generation.
+fn headed(bytes: &[u8], generation: u64, segment: u64) -> Vec<u8> {
+    let (heading, rest) = Heading::read(bytes).unwrap();
+    [&Heading { generation, segment, ..heading }.bytes(), rest].concat()
 }
 
 fn session(library: &Library) -> Session {
@@ -227,7 +250,10 @@ fn a_loss_that_is_accepted_is_told_and_what_is_damaged_kept_aside() {
     let mut bytes = fs::read(&killed.journal).unwrap();
     bytes[killed.ends[2] + 20] ^= 1;
     let error = killed.with(&bytes).unwrap_err();
-    assert!(matches!(error, RecoveryError::Damaged { frames: 3, .. }), "{error}");
+    let RecoveryError::Damaged { frames: 3, fights, .. } = &error else { panic!("{error}") };
+    let ids: Vec<Uuid> = killed.states[TURNS].iter().map(|(id, _)| *id).collect();
+    assert_eq!(*fights, Fights { named: ids.clone().into(), count: 3 }, "the fights of the turns behind are named");
+    assert!(ids.iter().all(|id| error.to_string().contains(&id.to_string())), "{error}");
     assert!(error.to_string().contains("--accept-loss"), "{error}");
     let recovered = killed.accept();
     assert!(same(&stands(&recovered), &killed.states[2]), "as it was before the damage");
@@ -268,7 +294,7 @@ fn a_generation_that_did_not_get_to_the_disk_is_not_taken_for_the_log() {
     let begun = killed.log().join("2");
     fs::create_dir(&begun).unwrap();
     let whole = fs::read(&killed.journal).unwrap();
-    for bytes in [&[][..], &whole[..HEADING], &[0; 4_096]] {
+    for bytes in [&[][..], &headed(&whole[..HEADING], 2, 1), &[0; 4_096]] {
         let file = segment::path(&begun, 0, 1);
         fs::create_dir_all(&begun).unwrap();
         fs::write(&file, bytes).unwrap();
@@ -288,7 +314,7 @@ fn a_checkpoint_that_did_not_get_to_the_disk_leaves_the_segment_before() {
     let killed = Killed::new();
     let whole = fs::read(&killed.journal).unwrap();
     let next = segment::begun(&segment::path(killed.journal.parent().unwrap(), 0, 2));
-    fs::write(&next, &whole[..killed.ends[0] - 1]).unwrap();
+    fs::write(&next, &headed(&whole, 1, 2)[..killed.ends[0] - 1]).unwrap();
     let recovered = recover(killed.data.path(), 1, false, false, &killed.library).unwrap();
     assert!(same(&stands(&recovered), &killed.states[TURNS]));
 }
@@ -299,7 +325,8 @@ fn a_session_whose_inputs_cannot_be_stepped_again_ends_alone() {
     let whole = fs::read(&killed.journal).unwrap();
     drop(killed.with(&whole).unwrap());
     let folder = killed.log().join("2");
-    let place = Place { shard: 0, shards: 1, segment: 2, reserve: Arc::new(Reserve::of(&killed.log())) };
+    let (reserve, marks) = (Arc::new(Reserve::of(&killed.log())), Arc::new(Marks::of(&killed.log())));
+    let place = Place { generation: 2, shard: 0, shards: 1, segment: 2, reserve, marks };
     let sessions: Vec<Session> = (0..2).map(|_| session(&killed.library)).collect();
     let entries =
         (0..).zip(&sessions).map(|(no, session)| Entry::Session { no, record: Box::new(Cow::Owned(session.record())) });
@@ -337,21 +364,25 @@ fn an_older_log_is_never_taken_for_one_that_has_turns() {
     let killed = Killed::new();
     let whole = fs::read(&killed.journal).unwrap();
     let old = &whole[..killed.ends[2]];
-    let flipped = |bit: usize| {
-        let mut bytes = whole.clone();
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        bytes
+    let flips = killed.ends[0] * 8;
+    let changed = |whole: &[u8]| {
+        let flipped = |bit: usize| {
+            let mut bytes = whole.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bytes
+        };
+        let mut changed: Vec<Vec<u8>> = (0..flips).map(flipped).collect();
+        changed.extend([0, 1, HEADING - 1, HEADING, killed.ends[0] - 1].map(|end| whole[..end].to_vec()));
+        changed.extend([HEADING, killed.ends[0], whole.len()].map(|end| [&vec![0; end], &whole[end..]].concat()));
+        changed
     };
-    let mut changed: Vec<Vec<u8>> = (0..killed.ends[0] * 8).map(flipped).collect();
-    let flips = changed.len();
-    changed.extend([0, 1, HEADING - 1, HEADING, killed.ends[0] - 1].map(|end| whole[..end].to_vec()));
-    changed.extend([HEADING, killed.ends[0], whole.len()].map(|end| [&vec![0; end], &whole[end..]].concat()));
-    for (case, bytes) in changed.iter().enumerate() {
-        let segments = [("1/0-1.journal", old), ("1/0-2.journal", &bytes[..]), ("in-use", &b"1\n"[..])];
-        let generations = [("1/0-1.journal", old), ("2/0-1.journal", &bytes[..]), ("in-use", &b"2\n"[..])];
+    let (segments, generations) = (changed(&headed(&whole, 1, 2)), changed(&headed(&whole, 2, 1)));
+    for (case, (segment, generation)) in segments.iter().zip(&generations).enumerate() {
+        let segments = [("1/0-1.journal", old), ("1/0-2.journal", &segment[..]), ("in-use", &b"1\n"[..])];
+        let generations = [("1/0-1.journal", old), ("2/0-1.journal", &generation[..]), ("in-use", &b"2\n"[..])];
         // Of before it was said which one is in use.
         let unsaid = &generations[..2];
-        let begun = [("1/0-1.journal", old), ("1/0-2.begun", &bytes[..]), ("in-use", &b"1\n"[..])];
+        let begun = [("1/0-1.journal", old), ("1/0-2.begun", &segment[..]), ("in-use", &b"1\n"[..])];
         let mut laid = vec![&segments[..], &generations[..]];
         if case < flips {
             laid.extend([unsaid, &begun[..]]);
@@ -380,16 +411,16 @@ fn what_is_accepted_as_lost_beside_an_older_log_is_counted() {
     let old = &whole[..killed.ends[2]];
     // A heading is not needed to read what is behind it.
     for bit in 0..HEADING * 8 {
-        let mut bytes = whole.clone();
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        for newer in ["1/0-2.journal", "2/0-1.journal"] {
+        for (newer, generation, segment) in [("1/0-2.journal", 1, 2), ("2/0-1.journal", 2, 1)] {
+            let mut bytes = headed(&whole, generation, segment);
+            bytes[bit / 8] ^= 1 << (bit % 8);
             killed.lay(&[("1/0-1.journal", old), (newer, &bytes), ("in-use", &newer.as_bytes()[..1])]);
             let recovered = killed.accept();
             assert!(same(&stands(&recovered), &killed.states[TURNS]), "bit {bit} of {newer}");
         }
     }
     // Of one checkpoint or nothing, the older segment has all.
-    let mut bytes = whole.clone();
+    let mut bytes = headed(&whole, 1, 2);
     bytes[HEADING + 13] ^= 1;
     killed.lay(&[("1/0-1.journal", old), ("1/0-2.journal", &bytes), ("in-use", b"1")]);
     let recovered = killed.accept();
@@ -464,7 +495,7 @@ fn what_is_in_the_way_is_named_and_what_is_not_stays() {
         assert!(log.join("7.bak").exists() && !log.join("2.new").exists() && !killed.journal.exists());
     }
     // A journal under the name of another shard's.
-    let whole = fs::read(log.join("3/0-1.journal")).unwrap();
+    let whole = headed(&fs::read(log.join("3/0-1.journal")).unwrap(), 1, 1);
     killed.lay(&[("1/0-1.journal", &whole), ("1/1-1.journal", &whole)]);
     assert!(matches!(killed.recover(), Err(RecoveryError::NoSegment { .. })));
 }
@@ -501,7 +532,20 @@ fn a_start_that_fails_leaves_nothing_behind() {
     // Damage aside, there is something to take back.
     fs::write(&path, &bytes[..end]).unwrap();
     drop(recover(data.path(), 1, false, false, &library).unwrap());
-    assert!(fs::read_dir(data.path().join("replays")).unwrap().count() > 0);
+    let parts: Vec<_> = fs::read_dir(data.path().join("replays")).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(!parts.is_empty());
+    // A check misses them where they are not there any more.
+    let check = || {
+        let (mut said, runtime) =
+            (Vec::new(), tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
+        let sound = runtime.block_on(crate::check::check(data.path(), None, &mut said)).unwrap();
+        (sound, String::from_utf8(said).unwrap())
+    };
+    assert!(check().0, "{}", check().1);
+    fs::remove_file(&parts[0]).unwrap();
+    let (sound, said) = check();
+    assert!(!sound && said.contains(parts[0].to_str().unwrap()), "{said}");
+    assert!(said.contains("parts of their replays in it: 1"), "{said}");
 }
 
 /// Bits flipped anywhere, one or a few of them: never a loss that is not told.
@@ -540,4 +584,159 @@ fn random_flips_lose_nothing_in_silence() {
         }
     }
     assert!(refused > 100 && told > 0, "{refused} refused, {told} told");
+}
+
+/// Whole in itself, and not what was acknowledged.
+#[test]
+fn an_older_copy_of_a_journal_is_not_taken_for_the_newer_one() {
+    let killed = Killed::new();
+    let whole = fs::read(&killed.journal).unwrap();
+    let marks = killed.mark(|mark| mark);
+    let last = killed.ends[TURNS];
+    for turns in 0..TURNS {
+        let old = killed.after(&whole, turns);
+        fs::write(&killed.journal, &old).unwrap();
+        let before = files(killed.data.path());
+        let error = killed.recover().unwrap_err();
+        let RecoveryError::Behind { missing, fights, .. } = &error else { panic!("{turns} turns: {error}") };
+        assert_eq!((missing.bytes(), missing.by_power), ((last - killed.ends[turns]) as u64, false));
+        assert_eq!(fights.count, killed.states[turns].len());
+        let said = error.to_string();
+        assert!(error.is_loss() && said.contains("--accept-loss") && said.contains("newer file"), "{said}");
+        assert!(said.contains(killed.journal.to_str().unwrap()), "{said}");
+        assert_eq!(files(killed.data.path()), before, "nothing was changed");
+
+        let recovered = killed.accept();
+        assert!(same(&stands(&recovered), &killed.states[turns]));
+        assert_eq!(recovered.found.missing_bytes, (last - killed.ends[turns]) as u64);
+        drop(recovered);
+        assert_eq!(fs::read(killed.log().join("1.damaged/0-1.journal")).unwrap(), old, "it is kept aside");
+        assert_eq!(killed.recover().unwrap().found.missing_bytes, 0, "it is said for one start");
+        killed.lay(&[("1/0-1.journal", &whole), ("in-use", b"1\n"), ("marks", &marks), ("lock", b"")]);
+    }
+    // Of an older segment all that was marked is missing.
+    let second = killed.mark(|mark| Mark { segment: 2, end: 500, ..mark });
+    killed.lay(&[("1/0-1.journal", &whole), ("in-use", b"1\n"), ("marks", &second)]);
+    let error = killed.recover().unwrap_err();
+    let RecoveryError::Behind { missing, .. } = &error else { panic!("{error}") };
+    assert_eq!((missing.bytes(), missing.there.0, missing.marked), (500, 1, (2, 500)));
+}
+
+/// The process dies anywhere in a turn: what it had marked is there.
+#[test]
+fn a_turn_that_was_being_written_is_no_turn_that_is_missing() {
+    let killed = Killed::new();
+    let whole = fs::read(&killed.journal).unwrap();
+    let (marks, last) = (killed.mark(|mark| mark), killed.ends[TURNS]);
+    let (heading, _) = Heading::read(&whole).unwrap();
+    let mut next = [&[0; HEADER][..], &7_u64.to_le_bytes()].concat();
+    frame::seal(&mut next, heading.salt);
+    let grown = [&whole[..last], &next].concat();
+    for (of, from) in [(&whole, last - HEADER - 8), (&grown, last)] {
+        for cut in from..=of.len() {
+            killed.lay(&[("1/0-1.journal", &of[..cut]), ("in-use", b"1\n"), ("marks", &marks)]);
+            match killed.recover() {
+                Ok(recovered) => {
+                    assert!(cut >= last && same(&stands(&recovered), &killed.states[TURNS]), "cut at {cut}");
+                }
+                Err(error) => {
+                    assert!(cut < last && matches!(error, RecoveryError::Behind { .. }), "cut at {cut}: {error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_loss_of_power_takes_is_told_and_counted_and_what_the_disk_had_is_missed() {
+    let killed = Killed::new();
+    let whole = fs::read(&killed.journal).unwrap();
+    let old = killed.after(&whole, 2);
+    let bytes = (killed.ends[TURNS] - killed.ends[2]) as u64;
+    let other_boot = killed.mark(|mark| Mark { boot: Uuid::new_v4(), ..mark });
+    let unknown_boot = killed.mark(|mark| Mark { boot: Uuid::nil(), ..mark });
+    let on_disk = killed.mark(|mark| Mark { boot: Uuid::new_v4(), on_disk: true, ..mark });
+    for (marks, by_power) in [(other_boot, true), (unknown_boot, true), (on_disk, false)] {
+        killed.lay(&[("1/0-1.journal", &old), ("in-use", b"1\n"), ("marks", &marks)]);
+        match killed.recover() {
+            Ok(recovered) => {
+                assert!(by_power && same(&stands(&recovered), &killed.states[2]));
+                assert_eq!((recovered.found.missing_bytes, recovered.found.torn_bytes), (bytes, 0));
+                drop(recovered);
+                assert!(!killed.log().join("1.damaged").exists());
+            }
+            Err(error) => assert!(!by_power && matches!(error, RecoveryError::Behind { .. }), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_mark_that_is_changed_anywhere_stops_no_start() {
+    let killed = Killed::new();
+    let whole = fs::read(&killed.journal).unwrap();
+    let old = killed.after(&whole, 2);
+    let marks = killed.mark(|mark| mark);
+    let laid = |marks: &[u8]| {
+        killed.lay(&[("1/0-1.journal", &old), ("in-use", b"1\n"), ("marks", marks)]);
+        look(killed.data.path()).0.damage.is_some()
+    };
+    assert!(!laid(&marks));
+    assert!(matches!(killed.recover(), Err(RecoveryError::Behind { .. })), "as it was written it does");
+    for bit in 0..MARK * 8 {
+        let mut flipped = marks;
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(laid(&flipped), "bit {bit} is told");
+        assert!(same(&stands(&killed.recover().unwrap()), &killed.states[2]), "bit {bit}");
+    }
+    for cut in [0, 1, MARK - 1] {
+        assert_eq!(laid(&marks[..cut]), cut > 0);
+        drop(killed.recover().unwrap());
+    }
+    assert!(!laid(&killed.mark(|mark| Mark { generation: 0, ..mark })));
+    drop(killed.recover().unwrap());
+}
+
+/// Whole in itself, in time, and of another log, another generation or another time of this one.
+#[test]
+fn a_journal_is_not_taken_for_another_of_its_name() {
+    let (killed, other) = (Killed::new(), Killed::new());
+    let (first, foreign) = (fs::read(&killed.journal).unwrap(), fs::read(&other.journal).unwrap());
+    let marks = killed.mark(|mark| mark);
+    let refuse = || match killed.recover().unwrap_err() {
+        error @ RecoveryError::NoSegment { .. } => {
+            assert!(error.is_loss() && error.to_string().contains("--accept-loss"), "{error}");
+            let RecoveryError::NoSegment { why, turns, fights, .. } = error else { unreachable!() };
+            assert_eq!((turns, fights.count), (TURNS as u64, 3));
+            why
+        }
+        error => panic!("{error}"),
+    };
+    killed.lay(&[("1/0-1.journal", &foreign), ("in-use", b"1\n"), ("marks", &marks)]);
+    assert_eq!(refuse(), NoSegment::Another);
+    killed.lay(&[("1/0-2.journal", &first), ("in-use", b"1\n"), ("marks", &marks)]);
+    assert_eq!(refuse(), NoSegment::Elsewhere { generation: 1, shard: 0, segment: 1 });
+    killed.lay(&[("1/0-1.journal", &first), ("in-use", b"1\n"), ("marks", &marks)]);
+    drop(killed.recover().unwrap());
+    let second = fs::read(killed.log().join("2/0-1.journal")).unwrap();
+    fs::write(killed.log().join("2/0-1.journal"), &first).unwrap();
+    assert_eq!(refuse(), NoSegment::Elsewhere { generation: 1, shard: 0, segment: 1 });
+    let recovered = killed.accept();
+    assert_eq!((stands(&recovered).len(), recovered.found.lost_journals), (0, 1));
+    drop(recovered);
+    // A whole log of before, and the mark of the newer one.
+    let newer = killed.mark(|mark| mark);
+    killed.lay(&[("2/0-1.journal", &second), ("in-use", b"2\n"), ("marks", &newer)]);
+    let error = killed.recover().unwrap_err();
+    assert!(matches!(&error, RecoveryError::Gone { folder } if *folder == killed.log().join("3")), "{error}");
+    assert!(same(&stands(&killed.accept()), &killed.states[TURNS]));
+}
+
+#[test]
+fn fights_are_named_up_to_a_bound_and_counted_beyond_it() {
+    let ids: Vec<Uuid> = (0..10).map(|_| Uuid::new_v4()).collect();
+    let of = |count: usize| ids[..count].iter().copied().collect::<Fights>().to_string();
+    assert_eq!(of(0), "no known fight");
+    assert_eq!(of(1), format!("1 fight: {}", ids[0]));
+    assert_eq!(of(2), format!("2 fights: {}, {}", ids[0], ids[1]));
+    assert!(of(10).starts_with("10 fights: ") && of(10).ends_with(&format!("{} and 2 more", ids[7])));
 }

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// First bytes of every segment, with the version of its form.
-pub const MAGIC: &[u8; 12] = b"tiltyard\x05\0\0\0";
+pub const MAGIC: &[u8; 12] = b"tiltyard\x06\0\0\0";
 
 /// How much of [`MAGIC`] is the name; the form's number follows.
 pub const MAGIC_NAME: usize = 8;
 
 /// Bytes before the first frame.
-pub const HEADING: usize = MAGIC.len() + 16;
+pub const HEADING: usize = MAGIC.len() + 32;
 
 /// What a segment begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub struct Heading {
     pub shard: u32,
     /// How many there are: so many segments make a generation.
     pub shards: u32,
+    /// That it is of, and which one it is there: a copy of another is not taken for it.
+    pub generation: u64,
+    pub segment: u64,
 }
 
 /// Why a file is not taken for a segment.
@@ -35,8 +38,10 @@ pub enum NoSegment {
     Version(u8),
     #[error("the heading is damaged, or cut off")]
     Damaged,
-    #[error("it says that it is the journal of shard {0}")]
-    Elsewhere(u32),
+    #[error("it says that it is segment {segment} of shard {shard} in generation {generation}")]
+    Elsewhere { generation: u64, shard: u32, segment: u64 },
+    #[error("another journal of the same name than the one that turns were appended to")]
+    Another,
 }
 
 impl Heading {
@@ -46,6 +51,10 @@ impl Heading {
         for (place, word) in [self.salt, self.shard, self.shards].into_iter().enumerate() {
             let at = MAGIC.len() + 4 * place;
             bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        for (place, number) in [self.generation, self.segment].into_iter().enumerate() {
+            let at = MAGIC.len() + 12 + 8 * place;
+            bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
         }
         let check = crc32fast::hash(&bytes[..HEADING - 4]);
         bytes[HEADING - 4..].copy_from_slice(&check.to_le_bytes());
@@ -75,7 +84,22 @@ impl Heading {
             None => {}
         }
         let at = MAGIC.len();
-        Ok((Self { salt: word(at), shard: word(at + 4), shards: word(at + 8) }, rest))
+        let number = |at: usize| u64::from(word(at + 4)) << 32 | u64::from(word(at));
+        let (generation, segment) = (number(at + 12), number(at + 20));
+        Ok((Self { salt: word(at), shard: word(at + 4), shards: word(at + 8), generation, segment }, rest))
+    }
+
+    /// The same of the segment at `path`, which has to be the one that its name and its folder's say.
+    pub fn read_at<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Self, &'a [u8]), NoSegment> {
+        let (heading, rest) = Self::read(bytes)?;
+        let Self { shard, shards, generation, segment, .. } = heading;
+        let here = named(path).is_some_and(|(of, number, _)| (of, number) == (shard as usize, segment));
+        let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+        if here && shard < shards && folder.is_some_and(|folder| folder == generation.to_string()) {
+            Ok((heading, rest))
+        } else {
+            Err(NoSegment::Elsewhere { generation, shard, segment })
+        }
     }
 }
 
@@ -150,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_heading_comes_back_and_no_flip_and_no_cut_of_it_does() {
-        let heading = Heading { salt: 7, shard: 1, shards: 3 };
+        let heading = Heading { salt: 7, shard: 1, shards: 3, generation: 4, segment: 5 };
         let bytes = heading.bytes();
         assert_eq!(Heading::read(&[&bytes[..], &[9]].concat()), Ok((heading, &[9][..])));
         for bit in 0..HEADING * 8 {
@@ -167,6 +191,23 @@ mod tests {
         assert_eq!(Heading::read(&other), Err(NoSegment::Damaged));
         other[HEADING - 1] ^= 1;
         assert_eq!(Heading::read(&other), Err(NoSegment::Version(MAGIC[8] + 1)));
+    }
+
+    #[test]
+    fn a_segment_is_that_of_its_name_and_its_folder() {
+        let heading = Heading { salt: 7, shard: 1, shards: 3, generation: u64::MAX, segment: 1 << 40 };
+        let (generation, segment) = (heading.generation, heading.segment);
+        let at =
+            |heading: Heading, path: &str| Heading::read_at(Path::new(path), &heading.bytes()).map(|(read, _)| read);
+        for ending in ["journal", "begun"] {
+            assert_eq!(at(heading, &format!("log/{generation}/1-{segment}.{ending}")), Ok(heading));
+        }
+        let elsewhere = NoSegment::Elsewhere { generation, shard: 1, segment };
+        for path in ["log/7/1-1099511627776.journal", "log/18446744073709551615/0-1099511627776.journal"] {
+            assert_eq!(at(heading, path), Err(elsewhere), "{path}");
+        }
+        assert_eq!(at(heading, "log/18446744073709551615/1-1.journal"), Err(elsewhere));
+        assert!(at(Heading { shards: 1, ..heading }, &format!("log/{generation}/1-{segment}.journal")).is_err());
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 46] = [
+const SHARD_FIGURES: [(&str, &str, Read); 47] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -142,6 +142,9 @@ const SHARD_FIGURES: [(&str, &str, Read); 46] = [
     }),
     ("tiltyard_log_lost_journals_total", "Journals of which the start could read nothing.", |stats| {
         stats.log_lost_journals
+    }),
+    ("tiltyard_log_missing_bytes_total", "Bytes that the log lacked at the start, and had had.", |stats| {
+        stats.log_missing_bytes
     }),
     ("tiltyard_log_checkpoint_failures_total", "Checkpoints that could not be written.", |stats| {
         stats.checkpoint_failures

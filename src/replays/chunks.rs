@@ -159,6 +159,11 @@ impl FileId {
         let (shard, n) = path.file_name()?.to_str()?.strip_suffix(".chunks")?.split_once('-')?;
         Some(Self { shard: shard.parse().ok()?, n: n.parse().ok()? })
     }
+
+    /// The file's name in its folder.
+    pub fn name(self) -> String {
+        format!("{}-{}.chunks", self.shard, self.n)
+    }
 }
 
 impl Folder {
@@ -208,7 +213,7 @@ impl Folder {
     }
 
     fn path_of(&self, id: FileId) -> PathBuf {
-        self.path.join(format!("{}-{}.chunks", id.shard, id.n))
+        self.path.join(id.name())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<FileId, Arc<ChunkFile>>> {

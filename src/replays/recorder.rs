@@ -25,6 +25,13 @@ pub struct RecorderState {
     files: Vec<FileId>,
 }
 
+impl RecorderState {
+    /// The files that have parts of the tape.
+    pub fn files(&self) -> &[FileId] {
+        &self.files
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
     pen: Pen,

@@ -112,6 +112,7 @@ pub fn start_without(
         inputs = recovered.found.inputs,
         torn_bytes = recovered.found.torn_bytes,
         lost_frames = recovered.found.lost_frames,
+        missing_bytes = recovered.found.missing_bytes,
         failed = recovered.found.failed,
         elapsed_ms = started.elapsed().as_millis(),
         "log recovered"

@@ -159,6 +159,8 @@ stats! {
     times_clamped,
     /// Journals of which the start could read nothing.
     log_lost_journals,
+    /// Bytes that journals lacked at the start, and had had.
+    log_missing_bytes,
     /// Checkpoints that could not be written.
     checkpoint_failures,
     /// Shards whose last checkpoint could not be written, so that their segment grows on.

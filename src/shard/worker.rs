@@ -227,6 +227,7 @@ impl Worker {
                 log_torn_bytes: found.torn_bytes,
                 log_lost_turns: found.lost_frames,
                 log_lost_journals: found.lost_journals,
+                log_missing_bytes: found.missing_bytes,
                 panics: found.failed,
                 ..Stats::default()
             },
@@ -301,7 +302,7 @@ impl Worker {
             }
         }
         debug_assert!(self.by_sid.is_empty() || !self.connections.is_empty(), "forgotten with their connections");
-        if let Err(error) = self.journal.sync() {
+        if let Err(error) = self.journal.close() {
             tracing::error!(shard = self.number, %error, "the log could not be synced at the end");
         }
         tracing::info!(shard = self.number, sessions = self.sessions.len(), "shard stopped");
@@ -319,7 +320,9 @@ impl Worker {
         }
         let timer = self.wheel.next().map(|at| self.clock.until(at));
         let joins = self.admission.due(Instant::now());
-        timer.into_iter().chain(joins).chain([Duration::from_millis(limits::SLEEP_MS)]).min()
+        // What was done last is marked soon after it.
+        let most = if self.journal.is_unmarked() { limits::MARK_MS } else { limits::SLEEP_MS };
+        timer.into_iter().chain(joins).chain([Duration::from_millis(most)]).min()
     }
 
     fn turn(&mut self, events: &Events) {
@@ -370,6 +373,7 @@ impl Worker {
         self.announce();
         self.answer();
         self.flush();
+        self.journal.mark_if_due(self.clock.wall);
         self.publish_stats();
         if self.journal.is_long() && self.clock.now >= self.rotate_at {
             self.rotate();

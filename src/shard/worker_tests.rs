@@ -5,8 +5,9 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use mio::Events;
 use tempfile::TempDir;
 use tiltyard_combat::replay::{Cut, Loss};
 use tiltyard_combat::{Input, Rules};
@@ -771,4 +772,21 @@ fn time_in_which_nobody_can_be_served_does_not_pass() {
         clock.advance(clock.now + clock.stood + 10);
         assert_eq!(clock.now, before + most + 10, "and then it goes on");
     }
+}
+
+#[test]
+fn what_was_done_last_is_marked_soon_without_anything_else_that_comes() {
+    let (handle, mut worker, _clients, _data) = at_rest(0);
+    let soon = Duration::from_millis(limits::MARK_MS);
+    assert!(!worker.journal.is_unmarked() && worker.sleep() > Some(soon), "there is nothing to do");
+    worker.journal.push(&Entry::CheckpointEnd);
+    assert!(worker.commit());
+    assert!(worker.journal.is_unmarked() && worker.sleep() <= Some(soon));
+    let (events, since) = (Events::with_capacity(1), Instant::now());
+    while worker.journal.is_unmarked() {
+        assert!(since.elapsed() < Duration::from_secs(20), "it is not marked");
+        worker.turn(&events);
+    }
+    assert!(worker.sleep() > Some(soon), "and then it sleeps on");
+    drop(handle);
 }

@@ -10,6 +10,7 @@ use tiltyard_protocol::{Encoding, Reason};
 use uuid::Uuid;
 
 use crate::contract::case::Case;
+use crate::recovery::{journals, marked, refuse_to_start};
 use crate::support::{Node, PATIENCE, attack, plain_rules, soon};
 
 fn copy(from: &Path, to: &Path) {
@@ -208,4 +209,80 @@ async fn a_check_reads_everything_changes_nothing_and_names_what_is_damaged() {
     assert_eq!((page.body["sessions"].as_array().unwrap().len(), &page.body["damaged_count"]), (0, &json!(1)));
     assert!(case.node.metric("tiltyard_store_damaged_rows_total").await > 1.5);
     assert!(case.node.metric("tiltyard_store_damage").await > 0.5);
+}
+
+/// What a start would stop for is damaged, and nothing else is.
+#[tokio::test]
+async fn a_check_says_damaged_where_a_start_stops() {
+    let mut node = Node::start();
+    node.flags_of_restart(&["--shards", "2"]);
+    node.crash_and_restart();
+    let mut fights = Vec::new();
+    for _ in 0..8 {
+        let mut fight = node.fight(2, plain_rules()).await;
+        fight.begin().await;
+        fights.push(fight);
+    }
+    marked(&node).await;
+    let (log, key) = (node.data.path().join("log"), node.data.path().join("token.key"));
+    let before: Vec<Vec<u8>> = both(&node).iter().map(|path| fs::read(path).unwrap()).collect();
+    node.crash_and_restart();
+    let begun: Vec<Vec<u8>> = both(&node).iter().map(|path| fs::read(path).unwrap()).collect();
+    for fight in &fights {
+        let mut client = fight.connect(&node, 0, Encoding::Json).await;
+        attack(&mut client, 1).await.unwrap();
+    }
+    marked(&node).await;
+    node.kill();
+    let (whole, secret) = (node.data.path().join("whole"), fs::read(&key).unwrap());
+    copy(&log, &whole);
+    let generation = both(&node)[0].parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    let (first, second) = (log.join(&generation).join("0-1.journal"), log.join(&generation).join("1-1.journal"));
+    // Which shard a fight is on is drawn.
+    let grown = both(&node).iter().zip(&begun).position(|(now, begun)| fs::read(now).unwrap().len() > begun.len());
+    let (grown, older) = (&both(&node)[grown.unwrap()], &begun[grown.unwrap()]);
+    let swap = || {
+        let (one, other) = (fs::read(&first).unwrap(), fs::read(&second).unwrap());
+        fs::write(&first, other).unwrap();
+        fs::write(&second, one).unwrap();
+    };
+    let cut = || {
+        let length = fs::metadata(grown).unwrap().len();
+        fs::OpenOptions::new().write(true).open(grown).unwrap().set_len(length - 40).unwrap();
+    };
+    let cases: [(&str, &str, &dyn Fn()); 9] = [
+        ("a journal of the generation before", "in generation", &|| fs::write(&first, &before[0]).unwrap()),
+        ("an older copy of a journal", "bytes are missing", &|| fs::write(grown, older).unwrap()),
+        ("the journals of two shards", "it says that it is segment", &swap),
+        ("a journal cut short", "bytes are missing", &cut),
+        ("what is in use", "which generation", &|| fs::write(log.join("in-use"), "x").unwrap()),
+        ("the log in use", "is not there", &|| fs::remove_dir_all(log.join(&generation)).unwrap()),
+        ("the log", "is not there", &|| fs::remove_dir_all(&log).unwrap()),
+        ("a short key", "less than 32 bytes", &|| fs::write(&key, "short").unwrap()),
+        ("a key that is no text", "UTF-8", &|| fs::write(&key, [0xFF; 40]).unwrap()),
+    ];
+    for (what, why, damage) in cases {
+        let (sound, said) = check(&node);
+        assert!(sound && !said.contains("DAMAGED"), "before {what}: {said}");
+        damage();
+        let (sound, said) = check(&node);
+        assert!(!sound && said.contains("DAMAGED") && said.contains(why), "{what}: {said}");
+        let said = refuse_to_start(&node);
+        assert!(said.contains(why), "{what}: {said}");
+        let _ = fs::remove_dir_all(&log);
+        copy(&whole, &log);
+        fs::write(&key, &secret).unwrap();
+    }
+    node.start_again();
+    for fight in &fights {
+        let client = fight.connect(&node, 0, Encoding::Json).await;
+        assert_eq!(client.view().participants[1].hp, 90);
+    }
+}
+
+/// The journals of two shards, in their order.
+fn both(node: &Node) -> [std::path::PathBuf; 2] {
+    let mut journals = journals(node);
+    journals.sort();
+    journals.try_into().expect("of two shards")
 }
