@@ -15,6 +15,11 @@ use super::sqlite::{self, failure};
 use super::{StoreError, sum};
 use crate::limits;
 
+/// Every table of the store.
+pub(super) fn tables() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|table| table.name).chain(["session_counts", "player_counts", "store_self"])
+}
+
 /// What a check has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Soundness {
@@ -27,6 +32,8 @@ pub struct Soundness {
     pub structure: Vec<String>,
     /// What is counted otherwise than it is there.
     pub counts: Vec<String>,
+    /// Not all rows can be read of the tables that counts and indexes are made from, so these cannot be made anew.
+    pub is_past_mending: bool,
 }
 
 /// A table and how it is walked.
@@ -36,17 +43,27 @@ struct Table {
     /// Of its primary key.
     keys: &'static [&'static str],
     at_once: i64,
+    /// Whether counts or indexes are made from it.
+    counted: bool,
 }
 
 const TABLES: [Table; 7] = [
-    Table { name: "sessions", keys: &["id"], at_once: limits::CHECK_ROWS },
-    Table { name: "session_players", keys: &["session_id", "player_id"], at_once: limits::CHECK_ROWS },
-    Table { name: "session_logs", keys: &["session_id", "no"], at_once: limits::CHECK_ROWS },
-    Table { name: "idempotency_keys", keys: &["hash"], at_once: limits::CHECK_ROWS },
-    Table { name: "analytics_buckets", keys: &["width", "start", "series", "node"], at_once: limits::CHECK_ROWS },
-    Table { name: "replays", keys: &["session_id"], at_once: 1 },
-    Table { name: "rulesets", keys: &["hash"], at_once: limits::CHECK_ROWS },
+    Table { name: "sessions", keys: &["id"], at_once: limits::CHECK_ROWS, counted: true },
+    Table { name: "session_players", keys: &["session_id", "player_id"], at_once: limits::CHECK_ROWS, counted: true },
+    Table { name: "session_logs", keys: &["session_id", "no"], at_once: limits::CHECK_ROWS, counted: false },
+    Table { name: "idempotency_keys", keys: &["hash"], at_once: limits::CHECK_ROWS, counted: true },
+    Table {
+        name: "analytics_buckets",
+        keys: &["width", "start", "series", "node"],
+        at_once: limits::CHECK_ROWS,
+        counted: false,
+    },
+    Table { name: "replays", keys: &["session_id"], at_once: 1, counted: false },
+    Table { name: "rulesets", keys: &["hash"], at_once: limits::CHECK_ROWS, counted: false },
 ];
+
+/// A key that was changed: what is behind it can be read otherwise.
+const OUT_OF_ORDER: &str = "rows are out of order";
 
 impl Table {
     /// What one of its rows sums up to.
@@ -120,7 +137,10 @@ pub(super) async fn check(readers: &SqlitePool) -> Result<Soundness, StoreError>
     structure(&mut connection, &mut found).await?;
     for table in TABLES {
         match rows(&mut connection, table, &mut found).await {
-            Err(StoreError::Damaged(why)) => found.structure.push(format!("{}: {why}", table.name)),
+            Err(StoreError::Damaged(why)) => {
+                found.is_past_mending |= table.counted && why != OUT_OF_ORDER;
+                found.structure.push(format!("{}: {why}", table.name));
+            }
             read => read?,
         }
     }
@@ -250,7 +270,7 @@ impl Walk {
             let last = self.key(last)?;
             // One that goes back would go round for ever.
             if self.after.as_ref().is_some_and(|after| *after >= last) {
-                return Err(StoreError::Damaged("rows are out of order".to_owned()));
+                return Err(StoreError::Damaged(OUT_OF_ORDER.to_owned()));
             }
             self.after = Some(last);
         }
