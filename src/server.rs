@@ -266,7 +266,8 @@ async fn check_store(place: &Place, records: &Records, config: &Config) -> Resul
     }
 }
 
-/// Has the store written to from here on. What is wrong with its counts and indexes is made anew.
+/// Has the store written to from here on. Before that damaged rows are taken out, where their loss is accepted, so that they are told
+/// once; and counts and indexes are made anew where something is wrong with them.
 async fn begin_store(
     place: &Place,
     records: &Records,
@@ -279,7 +280,8 @@ async fn begin_store(
         StoreError::Damaged(what) => place.damaged(format!("it cannot be mended: {what}"), accept_loss).into(),
         error => ServerError::Store(error),
     };
-    if !found.structure.is_empty() || !found.counts.is_empty() {
+    let taken = if accept_loss && found.damaged > 0 { store.take_out().await.map_err(failed)? } else { 0 };
+    if taken > 0 || !found.structure.is_empty() || !found.counts.is_empty() {
         store.mend().await.map_err(failed)?;
         tracing::warn!("the store's counts and indexes have been made anew from what can be read");
     }

@@ -458,6 +458,35 @@ async fn counts_and_indexes_are_made_anew() {
 }
 
 #[tokio::test]
+async fn damaged_rows_that_are_accepted_as_lost_are_taken_out_and_kept() {
+    let folder = filled().await;
+    let path = folder.path().join("s.db");
+    let mut raw = options(&path, false).connect().await.unwrap();
+    let damage = "UPDATE sessions SET body = body || ' ' WHERE version IN (4, 5);
+        UPDATE idempotency_keys SET created_at = 'no number', answer = x'ff00' WHERE created_at > 0 AND status IS NULL;
+        UPDATE replays SET data = x'00'";
+    raw.execute(damage).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM replays").fetch_one(&mut raw).await.unwrap();
+    raw.close().await.unwrap();
+    let damaged = u64::from(SESSIONS / 2) + 2 + rows.unsigned_abs();
+    let store = open(folder.path()).await.unwrap();
+    assert_eq!(store.check().await.unwrap().damaged, damaged);
+    assert_eq!(store.take_out().await.unwrap(), damaged);
+    store.mend().await.unwrap();
+    assert!(store.check().await.unwrap().is_sound());
+    assert_eq!(store.session(id(3)).await.unwrap(), None);
+    assert_eq!(store.session(id(5)).await.unwrap(), Some(session(5)));
+    assert_eq!(store.take_out().await.unwrap(), 0, "once");
+    let kept = fs::read_to_string(folder.path().join("s.db.damaged-rows")).unwrap();
+    assert_eq!(kept.lines().count() as u64, damaged);
+    let lines = kept.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let of_session = lines.filter(|line| line["table"] == "sessions" && line["row"]["version"] == 4);
+    let bodies: Vec<_> = of_session.map(|line| line["row"]["body"].clone()).collect();
+    assert_eq!(bodies, [format!("{} ", session(3).body)]);
+    assert!(kept.contains(r#""answer":{"hex":"ff00"}"#) && kept.contains(r#""created_at":"no number""#), "{kept}");
+}
+
+#[tokio::test]
 async fn the_log_is_cut_off_once_it_was_copied_and_the_file_shrinks() {
     let folder = TempDir::new().unwrap();
     let store = still(folder.path()).await;

@@ -96,6 +96,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         Box::pin(async { Ok(()) })
     }
 
+    /// Takes damaged rows out, and keeps them in a file beside it. Says how many.
+    fn take_out(&self) -> Answer<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
     /// What it has noticed of itself, for the metrics.
     fn figures(&self) -> Option<&Figures> {
         None

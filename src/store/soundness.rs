@@ -3,10 +3,12 @@
 //! without a word, so a store with such damage is not served.
 
 use std::fmt::Display;
+use std::io;
 
+use serde_json::{Map, Value, json};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{AssertSqlSafe, Connection, Executor, Row, Sqlite, SqliteConnection, SqlitePool, ValueRef};
+use sqlx::{AssertSqlSafe, Column, Connection, Executor, Row, Sqlite, SqliteConnection, SqlitePool, ValueRef};
 use uuid::Uuid;
 
 use super::row::RulesetRow;
@@ -291,14 +293,79 @@ async fn rows(connection: &mut SqliteConnection, table: Table, found: &mut Sound
         }
         for row in &rows {
             found.rows += 1;
-            let kept = row.try_get::<i64, _>("sum").map_err(unreadable);
-            match table.sum(row).and_then(|sum| Ok((sum, kept?))) {
-                Ok((sum, kept)) if sum == kept => {}
-                Ok(_) => found.name(format!("{} {}: its sum is another", table.name, name(row))),
-                Err(error) => found.name(format!("{} {}: {error}", table.name, name(row))),
+            if let Some(why) = fault(table, row) {
+                found.name(format!("{} {}: {why}", table.name, name(row)));
             }
         }
     }
+}
+
+/// What is wrong with a row.
+fn fault(table: Table, row: &SqliteRow) -> Option<String> {
+    let kept = row.try_get::<i64, _>("sum").map_err(unreadable);
+    match table.sum(row).and_then(|sum| Ok((sum, kept?))) {
+        Ok((sum, kept)) if sum == kept => None,
+        Ok(_) => Some("its sum is another".to_owned()),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Takes damaged rows out of the store, which `keep` is given before as lines of JSON. Says how many.
+pub(super) async fn take_out(
+    connection: &mut SqliteConnection,
+    keep: impl Fn(&str) -> io::Result<()>,
+) -> Result<u64, StoreError> {
+    let failed = |error: sqlx::Error| failure(&error);
+    connection.execute("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let (mut lines, mut taken) = (String::new(), 0);
+    for table in TABLES {
+        let places: Vec<String> = (1..).zip(table.keys).map(|(place, key)| format!("{key} = ${place}")).collect();
+        let delete = format!("DELETE FROM {} WHERE {}", table.name, places.join(" AND "));
+        let mut walk = Walk::over(table);
+        loop {
+            let rows = match walk.next(connection).await {
+                // What is behind damaged pages is not read, here or anywhere.
+                Err(StoreError::Damaged(_)) => break,
+                rows => rows?,
+            };
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows.iter().filter(|row| fault(table, row).is_some()) {
+                lines += &format!("{}\n", line(table, row)?);
+                let query = sqlx::query(AssertSqlSafe(delete.clone()));
+                let query = walk.key(row)?.into_iter().fold(query, |query, part| part.bind(query));
+                query.execute(&mut *connection).await.map_err(failed)?;
+                taken += 1;
+            }
+        }
+    }
+    let kept = if taken > 0 { keep(&lines) } else { Ok(()) };
+    if let Err(error) = kept {
+        connection.execute("ROLLBACK").await.map_err(failed)?;
+        return Err(StoreError::Unavailable(error.to_string()));
+    }
+    connection.execute("COMMIT").await.map_err(failed)?;
+    Ok(taken)
+}
+
+/// A row as JSON: its table, and its columns by their names, bytes as hexadecimal digits.
+fn line(table: Table, row: &SqliteRow) -> Result<Value, StoreError> {
+    let value = |index: usize| {
+        let kind = row.try_get_raw(index).map_err(unreadable)?.type_info().to_string();
+        let bytes = || row.try_get_unchecked::<Vec<u8>, _>(index).map(|bytes| json!({ "hex": sqlite::hex(&bytes) }));
+        match kind.as_str() {
+            "NULL" => Ok(Value::Null),
+            "INTEGER" => row.try_get_unchecked::<i64, _>(index).map(Value::from),
+            "TEXT" => row.try_get_unchecked::<String, _>(index).map(Value::from).or_else(|_not_utf8| bytes()),
+            _ => bytes(),
+        }
+        .map_err(unreadable)
+    };
+    let columns = row.columns().iter();
+    let columns = columns.map(|column| Ok((column.name().to_owned(), value(column.ordinal())?)));
+    let columns: Map<String, Value> = columns.collect::<Result<_, StoreError>>()?;
+    Ok(json!({ "table": table.name, "row": columns }))
 }
 
 /// Gives rows of before there were sums theirs, once. A row without one is damaged from then on.

@@ -1,6 +1,7 @@
 //! The embedded store: one file, one connection that writes, a few that read.
 
 use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -501,6 +502,23 @@ impl Store for SqliteStore {
         Box::pin(async {
             let mut writer = self.writer()?.lock().await;
             soundness::mend(&mut writer.connection).await.map_err(|error| failure(&error))
+        })
+    }
+
+    fn take_out(&self) -> Answer<'_, u64> {
+        Box::pin(async {
+            let kept = beside(&self.path, ".damaged-rows");
+            let keep = |lines: &str| {
+                let mut file = private::open(&kept)?;
+                file.seek(SeekFrom::End(0))?;
+                file.write_all(lines.as_bytes())?;
+                file.sync_all()
+            };
+            let taken = soundness::take_out(&mut self.writer()?.lock().await.connection, keep).await?;
+            if taken > 0 {
+                tracing::error!(rows = taken, kept = %kept.display(), "accepted as lost: damaged rows, which are taken out of the store");
+            }
+            Ok(taken)
         })
     }
 
