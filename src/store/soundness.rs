@@ -332,7 +332,8 @@ pub(super) async fn take_out(
                 break;
             }
             for row in rows.iter().filter(|row| fault(table, row).is_some()) {
-                lines += &format!("{}\n", line(table, row)?);
+                lines.push_str(&line(table, row)?.to_string());
+                lines.push('\n');
                 let query = sqlx::query(AssertSqlSafe(delete.clone()));
                 let query = walk.key(row)?.into_iter().fold(query, |query, part| part.bind(query));
                 query.execute(&mut *connection).await.map_err(failed)?;
