@@ -132,11 +132,11 @@ async fn a_store_that_cannot_be_read_is_put_aside_where_that_is_accepted_and_cou
     fs::write(case.node.data.path().join("tiltyard.db-wal"), [0; 4096]).unwrap();
     let (ready, said) = serve(case.node.data.path(), "127.0.0.1:0", &[]);
     assert!(!ready && said.contains("--accept-loss") && said.contains("acknowledged"), "{said}");
-    assert_eq!(fs::read(&path).unwrap(), bytes);
+    assert!(fs::read(&path).unwrap() == bytes);
     case.node.flags_of_restart(&["--shards", "2", "--accept-loss"]);
     case.node.start_again();
     assert!(case.node.metric("tiltyard_store_lost_commits").await > 0.5);
-    assert_eq!(fs::read(case.node.data.path().join("tiltyard.db.damaged")).unwrap(), bytes);
+    assert!(fs::read(case.node.data.path().join("tiltyard.db.damaged")).unwrap() == bytes);
     case.create("custom", player).await;
     case.node.flags_of_restart(&["--shards", "2"]);
     case.node.crash_and_restart();
@@ -168,12 +168,12 @@ async fn a_store_of_which_a_table_cannot_be_read_is_put_aside_too() {
         let bytes = fs::read(&path).unwrap();
         let (ready, said) = serve(case.node.data.path(), "127.0.0.1:0", &[]);
         assert!(!ready && said.contains("--accept-loss") && said.contains("backup"), "{table}: {said}");
-        assert_eq!(fs::read(&path).unwrap(), bytes, "{table}");
+        assert!(fs::read(&path).unwrap() == bytes, "{table}");
         case.node.flags_of_restart(&["--shards", "2", "--accept-loss"]);
         case.node.start_again();
         assert!(case.node.metric("tiltyard_store_lost_commits").await > 0.5, "{table}");
         let aside = fs::read(case.node.data.path().join("tiltyard.db.damaged")).unwrap();
-        assert_eq!(aside, bytes, "{table}");
+        assert!(aside == bytes, "{table}");
         case.create("custom", Uuid::new_v4()).await;
     }
 }
