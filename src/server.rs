@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::analytics::witness::Counting;
-use crate::auth::key::KeyError;
+use crate::auth::key::{KeyError, Known};
 use crate::auth::refresh::{Pace, Refresher};
 use crate::auth::source::{Source, SourceError};
 use crate::auth::{KeyRing, Tickets, TokenKey};
@@ -25,7 +26,7 @@ use crate::log::recovery::{self, RecoveryError};
 use crate::ops::{Metrics, memory, watch};
 use crate::records::keys::Keys;
 use crate::records::lost::{end_lost_fights, live_fights};
-use crate::records::{Records, Witness};
+use crate::records::{Committer, Records, Witness};
 use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
 use crate::rest::rate::RateLimits;
@@ -36,7 +37,7 @@ use crate::socket::accept;
 use crate::socket::budget::Allowance;
 use crate::socket::ledger::Ledger;
 use crate::socket::renewal::{self, Renewals};
-use crate::store::{self, OpenError, StoreError, private};
+use crate::store::{OpenError, Place, Soundness, Store, StoreError, private};
 
 /// Milliseconds for requests in flight before the shards stop too. They usually need less than one.
 const REQUESTS_FIRST_MS: u64 = 500;
@@ -108,17 +109,17 @@ impl Server {
         library.archive(&config.data.join("rules"))?;
         let library = Arc::new(library);
         private::close_folder(&config.data);
-        let database = config.database.as_deref();
-        let store = store::open(database, &config.data, &config.node, config.sync, config.accept_loss).await?;
-        let counting = Arc::new(Counting::restored(&*store, &config.node, metrics.commits.clone()).await?);
-        let started = Instant::now();
-        let (records, committer) = Records::open(store, &config.node).await?;
-        let live: usize = records.figures().iter().map(|figures| figures.live).sum();
-        tracing::info!(sessions = live, elapsed_ms = started.elapsed().as_millis(), "store read");
-        check_store(&records, &config).await?;
+        let place = Place::of(config.database.as_deref(), &config.data)?;
+        let Read { counting, records, committer, found } = read_store(&place, &config, &metrics).await?;
         records.book().tell(Arc::clone(&counting) as Arc<dyn Witness>);
         let (renewals, handed_in) = renewal::renewals();
         let (hub, shards) = start_shards(&config, &records, &library, renewals).await?;
+        // All that may be refused has been looked at: until here nothing of the store has been changed.
+        if let Err(error) = begin_store(&place, &records, &found, config.accept_loss).await {
+            end_shards(hub, shards).await;
+            return Err(error);
+        }
+        tell_of_key(&own, &config.data, &records).await;
         let lobby = Lobby::recall(&hub, records.store()).await;
         let stop_committing = CancellationToken::new();
         let retention_ms = config.retention_days * 24 * 60 * 60 * 1000;
@@ -210,9 +211,39 @@ impl Server {
     }
 }
 
+/// What a start has read of the store.
+struct Read {
+    counting: Arc<Counting>,
+    records: Records,
+    committer: Committer,
+    found: Soundness,
+}
+
+/// Opens the store and reads what is needed of it. Where it turns out that it cannot be read, an empty one is begun in its place, if
+/// that is accepted.
+async fn read_store(place: &Place, config: &Config, metrics: &Metrics) -> Result<Read, ServerError> {
+    let (node, sync, accept_loss) = (config.node.as_str(), config.sync, config.accept_loss);
+    match read(place.open(node, sync, accept_loss).await?, place, config, metrics).await {
+        Err(ServerError::Store(StoreError::Damaged(what))) => {
+            read(place.anew(node, sync, accept_loss, what).await?, place, config, metrics).await
+        }
+        read => read,
+    }
+}
+
+async fn read(store: Box<dyn Store>, place: &Place, config: &Config, metrics: &Metrics) -> Result<Read, ServerError> {
+    let counting = Arc::new(Counting::restored(&*store, &config.node, metrics.commits.clone()).await?);
+    let started = Instant::now();
+    let (records, committer) = Records::open(store, &config.node).await?;
+    let live: usize = records.figures().iter().map(|figures| figures.live).sum();
+    tracing::info!(sessions = live, elapsed_ms = started.elapsed().as_millis(), "store read");
+    let found = check_store(place, &records, config).await?;
+    Ok(Read { counting, records, committer, found })
+}
+
 /// Has the store checked: before it is served where that is quick, else beside. Damaged rows are told and left out. What would make
-/// lists and look-ups miss rows is a reason not to start, unless the operator takes the loss.
-async fn check_store(records: &Records, config: &Config) -> Result<(), ServerError> {
+/// lists and look-ups miss rows is a reason not to start, unless the operator takes the loss. Says what was found.
+async fn check_store(place: &Place, records: &Records, config: &Config) -> Result<Soundness, ServerError> {
     let checked = records.clone();
     let check = tokio::spawn(async move {
         let found =
@@ -225,21 +256,73 @@ async fn check_store(records: &Records, config: &Config) -> Result<(), ServerErr
     });
     let Ok(found) = tokio::time::timeout(Duration::from_millis(limits::STORE_CHECK_MS), check).await else {
         tracing::info!("the store is large: it is checked while it is served");
-        return Ok(());
+        return Ok(Soundness::default());
     };
     let found = found??;
-    if !found.structure.is_empty() && !config.accept_loss {
-        let path = config
-            .database
-            .as_deref()
-            .map_or_else(|| config.data.join("tiltyard.db").display().to_string(), store::shown);
-        return Err(OpenError::Damaged { path, what: found.to_string() }.into());
+    match found.structure.is_empty() {
+        false if !config.accept_loss => Err(place.damaged(found.to_string(), false).into()),
+        false if found.is_past_mending => Err(StoreError::Damaged(found.to_string()).into()),
+        _ => Ok(found),
     }
-    if !found.structure.is_empty() || !found.counts.is_empty() {
-        records.store().mend().await?;
+}
+
+/// Has the store written to from here on. Before that damaged rows are taken out, where their loss is accepted, so that they are told
+/// once; and counts and indexes are made anew where something is wrong with them.
+async fn begin_store(
+    place: &Place,
+    records: &Records,
+    found: &Soundness,
+    accept_loss: bool,
+) -> Result<(), ServerError> {
+    let store = records.store();
+    store.begin().await?;
+    let failed = |error| match error {
+        StoreError::Damaged(what) => place.damaged(format!("it cannot be mended: {what}"), accept_loss).into(),
+        error => ServerError::Store(error),
+    };
+    let taken = if accept_loss && found.damaged > 0 { store.take_out().await.map_err(failed)? } else { 0 };
+    if taken > 0 || !found.structure.is_empty() || !found.counts.is_empty() {
+        store.mend().await.map_err(failed)?;
         tracing::warn!("the store's counts and indexes have been made anew from what can be read");
     }
     Ok(())
+}
+
+/// Ends shards that nobody has been served by.
+async fn end_shards(hub: Hub, shards: Vec<thread::JoinHandle<()>>) {
+    let ended = tokio::task::spawn_blocking(move || {
+        hub.drain();
+        shards.into_iter().map(thread::JoinHandle::join).filter(Result::is_err).count()
+    });
+    if !matches!(ended.await, Ok(0)) {
+        tracing::error!("shards ended by a panic");
+    }
+}
+
+/// Warns where the tokens of before are good no more, and notes which key this start had.
+async fn tell_of_key(own: &TokenKey, data: &Path, records: &Records) {
+    let known = own.known(data);
+    let fights = if own.made { live_fights(records, |_| true).await.unwrap_or_default() } else { 0 };
+    let sessions = fights + records.figures().iter().map(|figures| figures.live).sum::<usize>();
+    let what = match known {
+        Known::Same => return,
+        Known::Other if own.made => "there was no token key any more, and a new one was made",
+        Known::Other => "the token key is another than at the last start",
+        Known::Never if own.made && sessions > 0 => "there was no token key, and a new one was made beside sessions",
+        Known::Never => "",
+        Known::Unreadable => {
+            "what was noted of the token key is damaged, so that it is not known whether it is that of the last start; if it is another"
+        }
+    };
+    if !what.is_empty() {
+        tracing::warn!(
+            sessions,
+            "{what}: every login, token, refresh token and ticket of before is void. Where that was not meant, stop, put the token.key of before back, and start again"
+        );
+    }
+    if let Err(error) = own.note(data) {
+        tracing::warn!(%error, "which token key there is was not noted: that it has changed would not be noticed");
+    }
 }
 
 /// Recovery reads files and may take its time: off the runtime's threads.

@@ -8,12 +8,14 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use thiserror::Error;
 
 use super::token::ISSUER;
+use crate::rules::hex;
 
 /// The file's name in the data folder.
 const FILE: &str = "token.key";
@@ -24,6 +26,12 @@ const SECRET_BYTES_MIN: usize = 32;
 /// Bytes a key file has at most; a longer one is some other file.
 const FILE_BYTES_MAX: u64 = 4096;
 
+/// The file in the data folder that says which key the last start had: hexadecimal digits of a fingerprint and of its CRC-32.
+const NOTED: &str = "token.fingerprint";
+
+/// What is hashed with a key for its fingerprint. Nothing that is signed begins like it.
+const FINGERPRINT_OF: &[u8] = b"the fingerprint of a key of tiltyard";
+
 /// The secret, ready to sign and to check.
 #[derive(Clone)]
 pub struct TokenKey {
@@ -31,8 +39,20 @@ pub struct TokenKey {
     pub(super) checking: DecodingKey,
     /// `iss` of what it signs.
     pub(super) issuer: String,
+    /// Tells it from another, and does not give it away.
+    fingerprint: [u8; 32],
     /// Whether [`TokenKey::open`] made the file.
     pub made: bool,
+}
+
+/// What the last start noted of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing.
+    Never,
+    Same,
+    Other,
+    Unreadable,
 }
 
 /// Why there is no key.
@@ -40,8 +60,17 @@ pub struct TokenKey {
 pub enum KeyError {
     #[error("the token key {path}: {error}")]
     Io { path: PathBuf, error: io::Error },
-    #[error("the token key {0} holds less than {SECRET_BYTES_MIN} bytes")]
-    TooShort(PathBuf),
+    #[error(
+        "the token key {path} has {} of text, without white space around it; it should have {SECRET_BYTES_MIN} to {FILE_BYTES_MAX}. Put the key of before back, or remove the file to have a new one made, with which every login, token and ticket of before is void",
+        if *.bytes == 0 { "nothing".to_owned() } else { format!("{} bytes", .bytes) }
+    )]
+    Length { path: PathBuf, bytes: u64 },
+    #[error(
+        "the token key {0} is no text in UTF-8; it should have {SECRET_BYTES_MIN} to {FILE_BYTES_MAX} bytes of that. Put the key of before back, or remove the file to have a new one made, with which every login, token and ticket of before is void"
+    )]
+    NoText(PathBuf),
+    #[error("the token key {0} is no file. Move it away, and put the key of before back")]
+    NoFile(PathBuf),
     #[error("the system gave no random bytes")]
     NoRandomness,
 }
@@ -52,26 +81,58 @@ impl TokenKey {
         let path = data.join(FILE);
         let failed = |error| KeyError::Io { path: path.clone(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
-        // An empty one is what a full disk has left of a first start.
         let made = match fs::metadata(&path) {
-            Ok(there) if there.len() > 0 => false,
-            Ok(_empty) => {
-                fs::remove_file(&path).map_err(failed)?;
-                make(&path)?
-            }
+            Ok(there) if there.is_file() => false,
+            Ok(_) => return Err(KeyError::NoFile(path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path)?,
             Err(error) => return Err(failed(error)),
         };
-        let mut text = String::new();
         let file = File::open(&path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.permissions().mode() & 0o077 != 0 {
             tracing::warn!(path = %path.display(), "others can read the token key; its mode should be 0600");
         }
-        file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-        if text.trim().len() < SECRET_BYTES_MIN {
-            return Err(KeyError::TooShort(path));
+        if metadata.len() > FILE_BYTES_MAX {
+            return Err(KeyError::Length { path, bytes: metadata.len() });
         }
-        Ok(Self { made, ..Self::from_secret(text.trim().as_bytes()) })
+        let mut bytes = Vec::new();
+        file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
+        let Ok(text) = String::from_utf8(bytes) else { return Err(KeyError::NoText(path)) };
+        let secret = text.trim().as_bytes();
+        if secret.len() < SECRET_BYTES_MIN {
+            return Err(KeyError::Length { path, bytes: secret.len() as u64 });
+        }
+        Ok(Self { made, ..Self::from_secret(secret) })
+    }
+
+    /// What the last start with this data folder noted of its key.
+    pub fn known(&self, data: &Path) -> Known {
+        let text = match fs::read(data.join(NOTED)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Known::Never,
+            Err(_) => return Known::Unreadable,
+        };
+        let noted = text.trim_ascii_end();
+        match noted.split_at_checked(64) {
+            _ if noted == self.noted().as_bytes() => Known::Same,
+            Some((hash, sum)) if sum == sum_of(hash).as_bytes() => Known::Other,
+            _ => Known::Unreadable,
+        }
+    }
+
+    /// Notes that a start had this key.
+    pub fn note(&self, data: &Path) -> io::Result<()> {
+        let (path, unfinished) = (data.join(NOTED), data.join(format!("{NOTED}.new")));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        writeln!(file, "{}", self.noted())?;
+        file.sync_all()?;
+        fs::rename(unfinished, path)
+    }
+
+    fn noted(&self) -> String {
+        let hash = hex(&self.fingerprint);
+        let sum = sum_of(hash.as_bytes());
+        hash + &sum
     }
 
     pub(super) fn from_secret(secret: &[u8]) -> Self {
@@ -79,9 +140,20 @@ impl TokenKey {
             signing: EncodingKey::from_secret(secret),
             checking: DecodingKey::from_secret(secret),
             issuer: ISSUER.to_owned(),
+            fingerprint: fingerprint(secret),
             made: false,
         }
     }
+}
+
+fn fingerprint(secret: &[u8]) -> [u8; 32] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    let tag = hmac::sign(&key, FINGERPRINT_OF);
+    tag.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+fn sum_of(hash: &[u8]) -> String {
+    format!("{:08x}", crc32fast::hash(hash))
 }
 
 /// Makes the file, whole or not at all; `false` where another process was faster.
@@ -114,7 +186,7 @@ impl std::fmt::Debug for TokenKey {
 
 #[cfg(test)]
 mod tests {
-    use super::{KeyError, TokenKey};
+    use super::{KeyError, Known, TokenKey};
     use crate::auth::{Audience, Grantee};
     use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
@@ -135,19 +207,62 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_one_is_made_anew_and_nothing_else_is_left() {
+    fn what_is_no_key_is_refused_and_says_what_one_is() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("token.key"), "").unwrap();
-        assert!(TokenKey::open(folder.path()).unwrap().made);
+        let path = folder.path().join("token.key");
+        let long = "x".repeat(5_000);
+        let longer_than_a_start = [b'k'; 40].as_slice();
+        let cases: [(&[u8], &str); 6] = [
+            (b"", "nothing"),
+            (b" \n\t\n", "nothing"),
+            (b"short\n", "5 bytes"),
+            (b"  one byte less than it should be  \n", "31 bytes"),
+            (long.as_bytes(), "5000 bytes"),
+            (&[longer_than_a_start, &[0xff, 0xfe]].concat(), "UTF-8"),
+        ];
+        for (bytes, what) in cases {
+            std::fs::write(&path, bytes).unwrap();
+            let said = TokenKey::open(folder.path()).unwrap_err().to_string();
+            for what in [what, path.to_str().unwrap(), "32 to 4096", "Put the key of before back", "remove the file"] {
+                assert!(said.contains(what), "{what:?} in {said}");
+            }
+            assert_eq!(std::fs::read(&path).unwrap(), bytes, "it is left");
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(matches!(TokenKey::open(folder.path()), Err(KeyError::NoFile(_))));
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::write(&path, "exactly as long as a key must be").unwrap();
         assert!(!TokenKey::open(folder.path()).unwrap().made);
-        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
-        assert_eq!(files, ["token.key"]);
     }
 
     #[test]
-    fn a_short_one_is_refused() {
+    fn another_one_is_noticed_and_what_is_noted_does_not_give_it_away() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("token.key"), "short\n").unwrap();
-        assert!(matches!(TokenKey::open(folder.path()), Err(KeyError::TooShort(_))));
+        let data = folder.path();
+        let first = TokenKey::open(data).unwrap();
+        assert_eq!(first.known(data), Known::Never);
+        first.note(data).unwrap();
+        assert_eq!(first.known(data), Known::Same);
+        let noted = data.join("token.fingerprint");
+        assert_eq!(noted.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let secret = std::fs::read_to_string(data.join("token.key")).unwrap();
+        let text = std::fs::read_to_string(&noted).unwrap();
+        assert!(!text.contains(secret.trim()));
+        std::fs::write(data.join("token.key"), format!(" {secret}\n")).unwrap();
+        assert_eq!(TokenKey::open(data).unwrap().known(data), Known::Same, "white space is no part of it");
+        std::fs::write(data.join("token.key"), secret.to_uppercase()).unwrap();
+        let other = TokenKey::open(data).unwrap();
+        assert_eq!(other.known(data), Known::Other);
+        for at in 0..text.trim_end().len() {
+            let mut bad = text.clone().into_bytes();
+            bad[at] ^= 1;
+            std::fs::write(&noted, bad).unwrap();
+            assert_eq!((first.known(data), other.known(data)), (Known::Unreadable, Known::Unreadable), "byte {at}");
+        }
+        std::fs::write(&noted, "").unwrap();
+        assert_eq!(other.known(data), Known::Unreadable);
+        other.note(data).unwrap();
+        assert_eq!((first.known(data), other.known(data)), (Known::Other, Known::Same));
     }
 }

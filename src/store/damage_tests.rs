@@ -20,7 +20,7 @@ use crate::store::{
 
 const FLIPS: usize = 500;
 const SESSIONS: u8 = 32;
-const COMMITS: u8 = 8;
+pub(super) const COMMITS: u8 = 8;
 
 /// Of the flips; another one is asked for by the environment.
 fn seed() -> u64 {
@@ -38,7 +38,7 @@ fn draw(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn id(n: u8) -> Uuid {
+pub(super) fn id(n: u8) -> Uuid {
     Uuid::from_u128(0x019f_0000_0000_7000_8000_0000_0000_0000 | (u128::from(n) << 64) | (u128::from(n) * 77))
 }
 
@@ -80,7 +80,7 @@ fn hash(n: u8) -> [u8; 16] {
 }
 
 /// The sessions of one commit with everything that belongs to them.
-fn batch(commit: u8) -> Batch {
+pub(super) fn batch(commit: u8) -> Batch {
     let of = |n: &u8| n % COMMITS == commit;
     let numbers: Vec<u8> = (0..SESSIONS).filter(of).collect();
     let sessions: Vec<SessionRow> = numbers.iter().map(|&n| session(n)).collect();
@@ -133,7 +133,7 @@ fn batch(commit: u8) -> Batch {
 }
 
 /// A store with everything in it, closed, as it is on the disk.
-async fn filled() -> TempDir {
+pub(super) async fn filled() -> TempDir {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path()).await.unwrap();
     for commit in 0..COMMITS {
@@ -148,7 +148,7 @@ async fn open(folder: &Path) -> Result<SqliteStore, OpenError> {
 }
 
 /// One whose log nobody copies into the file, or starts over, but the test.
-async fn still(folder: &Path) -> SqliteStore {
+pub(super) async fn still(folder: &Path) -> SqliteStore {
     let store = open(folder).await.unwrap();
     // What would do so runs at the next await.
     store.stop.cancel();
@@ -156,7 +156,7 @@ async fn still(folder: &Path) -> SqliteStore {
 }
 
 /// Everything that can be asked of a store, and what it says.
-async fn answers(store: &SqliteStore) -> BTreeMap<String, Result<String, StoreError>> {
+pub(super) async fn answers(store: &SqliteStore) -> BTreeMap<String, Result<String, StoreError>> {
     fn put<T: std::fmt::Debug>(
         all: &mut BTreeMap<String, Result<String, StoreError>>,
         question: String,
@@ -311,7 +311,7 @@ async fn no_flipped_bit_of_the_write_ahead_log_loses_commits_in_silence() {
             store.commit(&batch(commit)).await.unwrap();
         }
         if copied {
-            copy(&mut store.writer.lock().await.connection).await.unwrap();
+            copy(&mut store.writer().unwrap().lock().await.connection).await.unwrap();
         }
         // As a kill leaves it.
         for file in ["s.db", "s.db-wal", "s.commits"] {
@@ -328,7 +328,7 @@ async fn commits_cut_off_the_log_and_a_store_from_before_are_told() {
     let folder = TempDir::new().unwrap();
     let store = still(folder.path()).await;
     store.commit(&batch(0)).await.unwrap();
-    copy(&mut store.writer.lock().await.connection).await.unwrap();
+    copy(&mut store.writer().unwrap().lock().await.connection).await.unwrap();
     let before = fs::read(folder.path().join("s.db")).unwrap();
     for commit in 1..4 {
         store.commit(&batch(commit)).await.unwrap();
@@ -370,7 +370,7 @@ async fn a_store_that_is_gone_or_empty_is_missed_and_its_log_is_kept() {
             let said = open(kept.path()).await.unwrap_err().to_string();
             assert!(said.contains("3 commits were acknowledged") && said.contains("--accept-loss"), "{said}");
             assert!(said.contains(if is_there { "is empty" } else { "is gone" }), "{said}");
-            assert_eq!(super::gone(&path).unwrap(), Some(3));
+            assert_eq!(crate::store::gone(&path).unwrap(), Some(3));
             assert_eq!(fs::read(kept.path().join("s.db-wal")).unwrap(), log, "nothing is thrown away");
         }
         let anew = SqliteStore::open(&path, "n", false, true).await.unwrap();
@@ -380,7 +380,7 @@ async fn a_store_that_is_gone_or_empty_is_missed_and_its_log_is_kept() {
         open(kept.path()).await.unwrap();
     }
     // One that nobody has ever written to is no store.
-    assert_eq!(super::gone(&TempDir::new().unwrap().path().join("s.db")).unwrap(), None);
+    assert_eq!(crate::store::gone(&TempDir::new().unwrap().path().join("s.db")).unwrap(), None);
 }
 
 #[tokio::test]
@@ -458,12 +458,41 @@ async fn counts_and_indexes_are_made_anew() {
 }
 
 #[tokio::test]
+async fn damaged_rows_that_are_accepted_as_lost_are_taken_out_and_kept() {
+    let folder = filled().await;
+    let path = folder.path().join("s.db");
+    let mut raw = options(&path, false).connect().await.unwrap();
+    let damage = "UPDATE sessions SET body = body || ' ' WHERE version IN (4, 5);
+        UPDATE idempotency_keys SET created_at = 'no number', answer = x'ff00' WHERE created_at > 0 AND status IS NULL;
+        UPDATE replays SET data = x'00'";
+    raw.execute(damage).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM replays").fetch_one(&mut raw).await.unwrap();
+    raw.close().await.unwrap();
+    let damaged = u64::from(SESSIONS / 2) + 2 + rows.unsigned_abs();
+    let store = open(folder.path()).await.unwrap();
+    assert_eq!(store.check().await.unwrap().damaged, damaged);
+    assert_eq!(store.take_out().await.unwrap(), damaged);
+    store.mend().await.unwrap();
+    assert!(store.check().await.unwrap().is_sound());
+    assert_eq!(store.session(id(3)).await.unwrap(), None);
+    assert_eq!(store.session(id(5)).await.unwrap(), Some(session(5)));
+    assert_eq!(store.take_out().await.unwrap(), 0, "once");
+    let kept = fs::read_to_string(folder.path().join("s.db.damaged-rows")).unwrap();
+    assert_eq!(kept.lines().count() as u64, damaged);
+    let lines = kept.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let of_session = lines.filter(|line| line["table"] == "sessions" && line["row"]["version"] == 4);
+    let bodies: Vec<_> = of_session.map(|line| line["row"]["body"].clone()).collect();
+    assert_eq!(bodies, [format!("{} ", session(3).body)]);
+    assert!(kept.contains(r#""answer":{"hex":"ff00"}"#) && kept.contains(r#""created_at":"no number""#), "{kept}");
+}
+
+#[tokio::test]
 async fn the_log_is_cut_off_once_it_was_copied_and_the_file_shrinks() {
     let folder = TempDir::new().unwrap();
     let store = still(folder.path()).await;
     let log = folder.path().join("s.db-wal");
     store.commit(&batch(0)).await.unwrap();
-    let connection = &mut store.writer.lock().await.connection;
+    let connection = &mut store.writer().unwrap().lock().await.connection;
     connection.execute("INSERT INTO replays VALUES (zeroblob(16), x'07', zeroblob(12000000), 0)").await.unwrap();
     assert!(fs::metadata(&log).unwrap().len() > 2 * limits::WAL_KEPT_BYTES);
     copy(connection).await.unwrap();

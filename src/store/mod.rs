@@ -2,9 +2,11 @@
 //! idempotency keys and analytics, in SQLite by default and PostgreSQL by setting, behind one contract.
 //!
 //! In reading order: [`row`] what is kept, [`Store`] the contract, [`sqlite`] and [`postgres`] the two that keep it. What the disk
-//! does to the embedded one is told by `sum` (rows), `soundness` (all of it), [`wal`] and `counter` (commits that are gone).
+//! does to the embedded one is told by `sum` (rows), `soundness` (all of it), [`wal`] and `counter` (commits that are gone); `opening` looks at it before
+//! anything of it is changed.
 
 mod counter;
+mod opening;
 pub mod postgres;
 pub mod private;
 pub mod row;
@@ -15,28 +17,38 @@ mod sum;
 pub mod wal;
 
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 use uuid::Uuid;
 
+pub use opening::{gone, inspect};
 pub use postgres::PostgresStore;
 pub use row::{
     Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow, Page,
     Past, PlayerRow, ReplayRow, RulesetRow, SessionRow, Status,
 };
 pub use soundness::Soundness;
-pub use sqlite::{SqliteStore, gone, inspect};
+pub use sqlite::SqliteStore;
 
 /// What a store's calls return.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// What [`Store::begin`] returns; the start waits for it where it is.
+pub type Begun<'a> = Pin<Box<dyn Future<Output = Result<(), OpenError>> + 'a>>;
 
 /// Keeps rows. The one caller of [`Store::commit`] is the committer, which waits for each before the next; everything else may
 /// be called from anywhere at any time. Every call ends within [`crate::limits::STORE_MS`], with an error if need be. Reads see
 /// every commit that was answered before they began.
 pub trait Store: Send + Sync + std::fmt::Debug {
+    /// From here on it is written to; until then it is only read, and nothing of it is changed. Called once the start cannot be refused
+    /// any more.
+    fn begin(&self) -> Begun<'_> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Keeps all of `batch` or nothing of it. After [`StoreError::Unavailable`] it is not known which; the next commit that
     /// succeeds comes after whatever became of it.
     fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()>;
@@ -82,6 +94,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Makes anew what follows from rows: how many there are, and where they are found.
     fn mend(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// Takes damaged rows out, and keeps them in a file beside it. Says how many.
+    fn take_out(&self) -> Answer<'_, u64> {
+        Box::pin(async { Ok(0) })
     }
 
     /// What it has noticed of itself, for the metrics.
@@ -146,37 +163,113 @@ pub enum OpenError {
     )]
     Log { path: String, damage: wal::WalDamage },
     #[error(
-        "the database {path} is damaged: {what}. Restore it from a backup, or start once with --accept-loss, which goes on with what can be read"
+        "the database {path} is damaged: {what}. Restore it from a backup with the files beside it, or {}",
+        if *.accepted {
+            "move it and its -wal away, leave its .commits, and start once with --accept-loss, which begins with an empty one"
+        } else {
+            "start once with --accept-loss, which goes on with what can be read"
+        }
     )]
-    Damaged { path: String, what: String },
+    Damaged {
+        path: String,
+        what: String,
+        /// Although its loss was accepted.
+        accepted: bool,
+    },
     #[error(
-        "the database {path} is {}: {} were acknowledged. Put it back, with the files beside it, or start once with --accept-loss, which begins with an empty one",
+        "the database {path} cannot be read: {what}. {} acknowledged. Restore it from a backup, with its -wal and .commits, or start once with --accept-loss, which puts it and its -wal aside as {path}.damaged and begins with an empty one",
+        were(*.commits)
+    )]
+    Unreadable { path: String, what: String, commits: u64 },
+    #[error(
+        "the database {path}: its tables have form {form}, and this version knows forms up to {}. Start the version that brought it there, or restore it from a backup from before",
+        sqlite::MIGRATIONS.len()
+    )]
+    Later { path: String, form: i64 },
+    #[error(
+        "{path} is {}, and the store has a file there. Move it away and put the file back from a backup, or start once with --accept-loss when it is away",
+        if *.folder { "a folder" } else { "no file" }
+    )]
+    NoFile { path: String, folder: bool },
+    #[error("the database {path}: {error}")]
+    Rows { path: String, error: StoreError },
+    #[error(
+        "the database {path} is {}: {} acknowledged. Put it back, with the files beside it, or start once with --accept-loss, which begins with an empty one",
         if *.is_there { "empty" } else { "gone" },
-        if *.commits == 1 { "1 commit".to_owned() } else { format!("{} commits", .commits) }
+        were(*.commits)
     )]
     Gone { path: String, is_there: bool, commits: u64 },
     #[error("the database {0}: must be postgres://… or sqlite://…")]
     Scheme(String),
 }
 
-/// Opens the store that `url` names, or the one in the data folder, brought up to this version's tables.
-pub async fn open(
-    url: Option<&str>,
-    data: &Path,
-    node: &str,
-    sync: bool,
-    accept_loss: bool,
-) -> Result<Box<dyn Store>, OpenError> {
-    let embedded = async |path: &Path| SqliteStore::open(path, node, sync, accept_loss).await;
-    match url {
-        None => Ok(Box::new(embedded(&data.join("tiltyard.db")).await?)),
-        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            Ok(Box::new(PostgresStore::open(url, node).await?))
+fn were(commits: u64) -> String {
+    if commits == 1 { "1 commit was".to_owned() } else { format!("{commits} commits were") }
+}
+
+impl OpenError {
+    /// Of the file at `path`, whose loss was not accepted.
+    pub(super) fn damaged(path: &Path, what: String) -> Self {
+        Self::Damaged { path: path.display().to_string(), what, accepted: false }
+    }
+}
+
+/// Where a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The embedded one, by its file.
+    File(PathBuf),
+    /// PostgreSQL, by its address.
+    Postgres(String),
+}
+
+impl Place {
+    /// What `url` names, or the store in the data folder.
+    pub fn of(url: Option<&str>, data: &Path) -> Result<Self, OpenError> {
+        let Some(url) = url else { return Ok(Self::File(data.join("tiltyard.db"))) };
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
         }
-        Some(url) => match url.strip_prefix("sqlite://") {
-            Some(path) => Ok(Box::new(embedded(Path::new(path)).await?)),
-            None => Err(OpenError::Scheme(shown(url))),
-        },
+        let path = url.strip_prefix("sqlite://").ok_or_else(|| OpenError::Scheme(shown(url)))?;
+        Ok(Self::File(path.into()))
+    }
+
+    /// Opens the store that is there. The embedded one is only read until [`Store::begin`].
+    pub async fn open(&self, node: &str, sync: bool, accept_loss: bool) -> Result<Box<dyn Store>, OpenError> {
+        Ok(match self {
+            Self::File(path) => Box::new(SqliteStore::look(path, node, sync, accept_loss).await?),
+            Self::Postgres(url) => Box::new(PostgresStore::open(url, node).await?),
+        })
+    }
+
+    /// An empty one in place of the embedded one, which cannot be read because of `what`, and is put aside; an error unless that is
+    /// accepted.
+    pub async fn anew(
+        &self,
+        node: &str,
+        sync: bool,
+        accept_loss: bool,
+        what: String,
+    ) -> Result<Box<dyn Store>, OpenError> {
+        match self {
+            Self::File(path) => Ok(Box::new(SqliteStore::anew(path, node, sync, accept_loss, what).await?)),
+            Self::Postgres(_) => Err(self.damaged(what, accept_loss)),
+        }
+    }
+
+    /// The error that says what of it is damaged, and what can be done.
+    pub fn damaged(&self, what: String, accepted: bool) -> OpenError {
+        OpenError::Damaged { path: self.to_string(), what, accepted }
+    }
+}
+
+/// Without a password.
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Postgres(url) => f.write_str(&shown(url)),
+        }
     }
 }
 

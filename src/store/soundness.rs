@@ -3,10 +3,12 @@
 //! without a word, so a store with such damage is not served.
 
 use std::fmt::Display;
+use std::io;
 
+use serde_json::{Map, Value, json};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{AssertSqlSafe, Connection, Executor, Row, Sqlite, SqliteConnection, SqlitePool, ValueRef};
+use sqlx::{AssertSqlSafe, Column, Connection, Executor, Row, Sqlite, SqliteConnection, SqlitePool, ValueRef};
 use uuid::Uuid;
 
 use super::row::RulesetRow;
@@ -14,6 +16,11 @@ use super::sql::unreadable;
 use super::sqlite::{self, failure};
 use super::{StoreError, sum};
 use crate::limits;
+
+/// Every table of the store.
+pub(super) fn tables() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|table| table.name).chain(["session_counts", "player_counts", "store_self"])
+}
 
 /// What a check has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +34,8 @@ pub struct Soundness {
     pub structure: Vec<String>,
     /// What is counted otherwise than it is there.
     pub counts: Vec<String>,
+    /// Not all rows can be read of the tables that counts and indexes are made from, so these cannot be made anew.
+    pub is_past_mending: bool,
 }
 
 /// A table and how it is walked.
@@ -36,17 +45,27 @@ struct Table {
     /// Of its primary key.
     keys: &'static [&'static str],
     at_once: i64,
+    /// Whether counts or indexes are made from it.
+    counted: bool,
 }
 
 const TABLES: [Table; 7] = [
-    Table { name: "sessions", keys: &["id"], at_once: limits::CHECK_ROWS },
-    Table { name: "session_players", keys: &["session_id", "player_id"], at_once: limits::CHECK_ROWS },
-    Table { name: "session_logs", keys: &["session_id", "no"], at_once: limits::CHECK_ROWS },
-    Table { name: "idempotency_keys", keys: &["hash"], at_once: limits::CHECK_ROWS },
-    Table { name: "analytics_buckets", keys: &["width", "start", "series", "node"], at_once: limits::CHECK_ROWS },
-    Table { name: "replays", keys: &["session_id"], at_once: 1 },
-    Table { name: "rulesets", keys: &["hash"], at_once: limits::CHECK_ROWS },
+    Table { name: "sessions", keys: &["id"], at_once: limits::CHECK_ROWS, counted: true },
+    Table { name: "session_players", keys: &["session_id", "player_id"], at_once: limits::CHECK_ROWS, counted: true },
+    Table { name: "session_logs", keys: &["session_id", "no"], at_once: limits::CHECK_ROWS, counted: false },
+    Table { name: "idempotency_keys", keys: &["hash"], at_once: limits::CHECK_ROWS, counted: true },
+    Table {
+        name: "analytics_buckets",
+        keys: &["width", "start", "series", "node"],
+        at_once: limits::CHECK_ROWS,
+        counted: false,
+    },
+    Table { name: "replays", keys: &["session_id"], at_once: 1, counted: false },
+    Table { name: "rulesets", keys: &["hash"], at_once: limits::CHECK_ROWS, counted: false },
 ];
+
+/// A key that was changed: what is behind it can be read otherwise.
+const OUT_OF_ORDER: &str = "rows are out of order";
 
 impl Table {
     /// What one of its rows sums up to.
@@ -120,7 +139,10 @@ pub(super) async fn check(readers: &SqlitePool) -> Result<Soundness, StoreError>
     structure(&mut connection, &mut found).await?;
     for table in TABLES {
         match rows(&mut connection, table, &mut found).await {
-            Err(StoreError::Damaged(why)) => found.structure.push(format!("{}: {why}", table.name)),
+            Err(StoreError::Damaged(why)) => {
+                found.is_past_mending |= table.counted && why != OUT_OF_ORDER;
+                found.structure.push(format!("{}: {why}", table.name));
+            }
             read => read?,
         }
     }
@@ -250,7 +272,7 @@ impl Walk {
             let last = self.key(last)?;
             // One that goes back would go round for ever.
             if self.after.as_ref().is_some_and(|after| *after >= last) {
-                return Err(StoreError::Damaged("rows are out of order".to_owned()));
+                return Err(StoreError::Damaged(OUT_OF_ORDER.to_owned()));
             }
             self.after = Some(last);
         }
@@ -271,14 +293,80 @@ async fn rows(connection: &mut SqliteConnection, table: Table, found: &mut Sound
         }
         for row in &rows {
             found.rows += 1;
-            let kept = row.try_get::<i64, _>("sum").map_err(unreadable);
-            match table.sum(row).and_then(|sum| Ok((sum, kept?))) {
-                Ok((sum, kept)) if sum == kept => {}
-                Ok(_) => found.name(format!("{} {}: its sum is another", table.name, name(row))),
-                Err(error) => found.name(format!("{} {}: {error}", table.name, name(row))),
+            if let Some(why) = fault(table, row) {
+                found.name(format!("{} {}: {why}", table.name, name(row)));
             }
         }
     }
+}
+
+/// What is wrong with a row.
+fn fault(table: Table, row: &SqliteRow) -> Option<String> {
+    let kept = row.try_get::<i64, _>("sum").map_err(unreadable);
+    match table.sum(row).and_then(|sum| Ok((sum, kept?))) {
+        Ok((sum, kept)) if sum == kept => None,
+        Ok(_) => Some("its sum is another".to_owned()),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Takes damaged rows out of the store, which `keep` is given before as lines of JSON. Says how many.
+pub(super) async fn take_out(
+    connection: &mut SqliteConnection,
+    keep: impl Fn(&str) -> io::Result<()>,
+) -> Result<u64, StoreError> {
+    let failed = |error: sqlx::Error| failure(&error);
+    connection.execute("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let (mut lines, mut taken) = (String::new(), 0);
+    for table in TABLES {
+        let places: Vec<String> = (1..).zip(table.keys).map(|(place, key)| format!("{key} = ${place}")).collect();
+        let delete = format!("DELETE FROM {} WHERE {}", table.name, places.join(" AND "));
+        let mut walk = Walk::over(table);
+        loop {
+            let rows = match walk.next(connection).await {
+                // What is behind damaged pages is not read, here or anywhere.
+                Err(StoreError::Damaged(_)) => break,
+                rows => rows?,
+            };
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows.iter().filter(|row| fault(table, row).is_some()) {
+                lines.push_str(&line(table, row)?.to_string());
+                lines.push('\n');
+                let query = sqlx::query(AssertSqlSafe(delete.clone()));
+                let query = walk.key(row)?.into_iter().fold(query, |query, part| part.bind(query));
+                query.execute(&mut *connection).await.map_err(failed)?;
+                taken += 1;
+            }
+        }
+    }
+    let kept = if taken > 0 { keep(&lines) } else { Ok(()) };
+    if let Err(error) = kept {
+        connection.execute("ROLLBACK").await.map_err(failed)?;
+        return Err(StoreError::Unavailable(error.to_string()));
+    }
+    connection.execute("COMMIT").await.map_err(failed)?;
+    Ok(taken)
+}
+
+/// A row as JSON: its table, and its columns by their names, bytes as hexadecimal digits.
+fn line(table: Table, row: &SqliteRow) -> Result<Value, StoreError> {
+    let value = |index: usize| {
+        let kind = row.try_get_raw(index).map_err(unreadable)?.type_info().to_string();
+        let bytes = || row.try_get_unchecked::<Vec<u8>, _>(index).map(|bytes| json!({ "hex": sqlite::hex(&bytes) }));
+        match kind.as_str() {
+            "NULL" => Ok(Value::Null),
+            "INTEGER" => row.try_get_unchecked::<i64, _>(index).map(Value::from),
+            "TEXT" => row.try_get_unchecked::<String, _>(index).map(Value::from).or_else(|_not_utf8| bytes()),
+            _ => bytes(),
+        }
+        .map_err(unreadable)
+    };
+    let columns = row.columns().iter();
+    let columns = columns.map(|column| Ok((column.name().to_owned(), value(column.ordinal())?)));
+    let columns: Map<String, Value> = columns.collect::<Result<_, StoreError>>()?;
+    Ok(json!({ "table": table.name, "row": columns }))
 }
 
 /// Gives rows of before there were sums theirs, once. A row without one is damaged from then on.

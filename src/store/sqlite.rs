@@ -1,31 +1,31 @@
 //! The embedded store: one file, one connection that writes, a few that read.
 
 use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::pool::PoolOptions;
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
-use super::counter::{Counted, Counter};
+use super::counter::Counter;
+use super::opening::{self, Found, Trial, beside};
 use super::row::{self, fight_numbers};
 use super::sql::{self, PageSql, bounded, number, unreadable, within};
 use super::{
-    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Figures, Filter, KeptReplay, KeyAnswer, KeyRow, Kind,
-    LogRow, OpenError, Page, Past, ReplayRow, RulesetRow, SessionRow, Soundness, Status, Store, StoreError, private,
-    soundness, sum, wal,
+    Answer, Batch, Begun, BucketRow, CombatFilter, Count, FightStatus, Figures, Filter, KeptReplay, KeyAnswer, KeyRow,
+    Kind, LogRow, OpenError, Page, Past, ReplayRow, RulesetRow, SessionRow, Soundness, Status, Store, StoreError,
+    private, soundness, sum,
 };
 use crate::limits;
 use crate::ops::watch;
@@ -119,19 +119,18 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 3] = [
     (3, "sums", include_str!("migrations/sqlite/0003_sums.sql")),
 ];
 
-fn migrations() -> Vec<Migration> {
-    let migration = |(number, name, text): (i64, &'static str, &'static str)| {
-        Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false)
-    };
-    MIGRATIONS.map(migration).into()
-}
-
 /// Sessions in a file.
 #[derive(Debug)]
 pub struct SqliteStore {
     node: String,
-    writer: Arc<Mutex<Writer>>,
-    readers: SqlitePool,
+    path: PathBuf,
+    /// A commit waits for the disk.
+    sync: bool,
+    /// What was found, until [`Store::begin`] goes on from there.
+    found: std::sync::Mutex<Option<(Found, Option<Trial>)>>,
+    /// Once it is written to.
+    writer: OnceLock<Arc<Mutex<Writer>>>,
+    readers: RwLock<SqlitePool>,
     figures: Arc<Figures>,
     /// Ends what copies the write-ahead log into the file.
     stop: CancellationToken,
@@ -151,39 +150,82 @@ struct Writer {
 }
 
 impl SqliteStore {
-    /// Opens the file at `path`, made where there is none. With `sync` a commit waits for the disk. With `accept_loss` a damaged
-    /// write-ahead log is read as far as it goes; otherwise it is an error, and nothing has been changed.
+    /// The file at `path`, to be read; [`Store::begin`] makes it where there is none, and has it written to. With `sync` a commit waits
+    /// for the disk. With `accept_loss` a damaged write-ahead log is read as far as it goes, and a file that is gone or cannot be read
+    /// is taken for an empty one; otherwise these are errors.
+    pub async fn look(path: &Path, node: &str, sync: bool, accept_loss: bool) -> Result<Self, OpenError> {
+        let lock = lock(path)?;
+        let mut found = opening::look(path, accept_loss).await?;
+        let trial = match Trial::needed(path, &found).await {
+            Err(OpenError::Damaged { what, .. }) => {
+                found = opening::unreadable(path, what, accept_loss)?;
+                Trial::needed(path, &found).await?
+            }
+            trial => trial?,
+        };
+        Self::read(path, node, sync, lock, found, trial).await
+    }
+
+    /// The same of a file of which it has turned out that it cannot be read, and what is wrong with it.
+    pub async fn anew(path: &Path, node: &str, sync: bool, accept_loss: bool, what: String) -> Result<Self, OpenError> {
+        let lock = lock(path)?;
+        let found = opening::unreadable(path, what, accept_loss)?;
+        let trial = Trial::needed(path, &found).await?;
+        Self::read(path, node, sync, lock, found, trial).await
+    }
+
+    /// Both steps at once.
     pub async fn open(path: &Path, node: &str, sync: bool, accept_loss: bool) -> Result<Self, OpenError> {
+        let store = Self::look(path, node, sync, accept_loss).await?;
+        store.begin().await?;
+        Ok(store)
+    }
+
+    async fn read(
+        path: &Path,
+        node: &str,
+        sync: bool,
+        lock: File,
+        found: Found,
+        trial: Option<Trial>,
+    ) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::Connect { url: path.display().to_string(), error };
+        let read = trial.as_ref().map_or(path, Trial::path);
+        let readers = opening::readers(read, limits::SQLITE_READERS).await.map_err(failed)?;
+        let figures = Arc::new(Figures::default());
+        match &found {
+            Found::Store { .. } => opening::tell_counted(path, &readers, &figures).await?,
+            Found::Gone { commits } | Found::Unreadable { commits, .. } => {
+                figures.lost_commits.store(*commits, Ordering::Relaxed);
+            }
+            Found::New => {}
+        }
+        Ok(Self {
+            node: node.to_owned(),
+            path: path.to_owned(),
+            sync,
+            found: std::sync::Mutex::new(Some((found, trial))),
+            writer: OnceLock::new(),
+            readers: RwLock::new(readers),
+            figures,
+            stop: CancellationToken::new(),
+            _lock: lock,
+        })
+    }
+
+    /// Puts aside what was accepted as lost, brings the file up to this version's tables, and has it written to.
+    async fn begin_with(&self, found: &Found, is_read: bool) -> Result<(), OpenError> {
+        let path = &self.path;
         let failed = |error| OpenError::Connect { url: path.display().to_string(), error };
         let io = |error| failed(sqlx::Error::Io(error));
-        let lock = private::open(&path.with_extension("lock")).map_err(io)?;
-        lock.try_lock().map_err(|_taken| OpenError::Taken(path.display().to_string()))?;
+        opening::put_aside(path, found).map_err(io)?;
         let log = beside(path, "-wal");
-        let gone = gone(path).map_err(io)?;
-        if let Some(commits) = gone {
-            if !accept_loss {
-                return Err(OpenError::Gone { path: path.display().to_string(), is_there: path.exists(), commits });
-            }
-            tracing::error!(commits, "accepted as lost: all of the store");
-            // Nothing reads it without its file, and SQLite would throw it away.
-            if log.exists() {
-                std::fs::rename(&log, beside(path, "-wal.damaged")).map_err(io)?;
-            }
-        }
-        for file in [path.to_owned(), log.clone(), beside(path, "-shm")] {
+        for file in [path.clone(), log.clone(), beside(path, "-shm")] {
             private::close_to_others(&file).map_err(io)?;
         }
         // Its log and everything else beside it gets the file's mode.
         private::open(path).map_err(io)?;
-        if let Some(damage) = wal::look(&log).map_err(io)? {
-            if !accept_loss {
-                return Err(OpenError::Log { path: path.display().to_string(), damage });
-            }
-            let kept = beside(path, "-wal.damaged");
-            std::fs::copy(&log, &kept).map_err(io)?;
-            tracing::warn!(kept = %kept.display(), "accepted as lost: the store's write-ahead log is damaged: {damage}");
-        }
-        let options = options(path, sync);
+        let options = options(path, self.sync);
         let mut connection = options
             .clone()
             // Of a file that is new; one of before stays as it is.
@@ -194,33 +236,33 @@ impl SqliteStore {
             .connect()
             .await
             .map_err(failed)?;
-        Migrator::with_migrations(migrations())
-            .run(&mut connection)
-            .await
-            .map_err(|error| OpenError::Migrate { url: path.display().to_string(), error })?;
-        let damaged = |what| OpenError::Damaged { path: path.display().to_string(), what };
-        soundness::carry_over(&mut connection).await.map_err(|error| damaged(error.to_string()))?;
+        opening::bring_up(path, &mut connection).await?;
         // What was in the log is in the file, and nothing of it is left to be read again.
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.map_err(failed)?;
-        let figures = Arc::new(Figures::default());
-        let counter = counted(path, &mut connection, &figures).await?;
-        figures.lost_commits.fetch_add(gone.unwrap_or_default(), Ordering::Relaxed);
-        let readers = PoolOptions::new()
-            .max_connections(limits::SQLITE_READERS)
-            .acquire_timeout(Duration::from_millis(limits::STORE_MS))
-            .connect_with(options.clone().read_only(true))
-            .await
-            .map_err(failed)?;
+        let counter = opening::count_on(path, &mut connection).await?;
+        if !is_read {
+            let readers = opening::readers(path, limits::SQLITE_READERS).await.map_err(failed)?;
+            *self.readers.write().unwrap_or_else(PoisonError::into_inner) = readers;
+        }
         let checkpointer = options.connect().await.map_err(failed)?;
         let writer = Arc::new(Mutex::new(Writer { connection, unsettled: false, counter, uncounted: false }));
-        let upkeep = upkeep(checkpointer, Arc::clone(&writer), Arc::clone(&figures), log);
-        let stop = CancellationToken::new();
-        let until = stop.clone();
+        let upkeep = upkeep(checkpointer, Arc::clone(&writer), Arc::clone(&self.figures), log);
+        let until = self.stop.clone();
         let upkeep = async move {
             until.run_until_cancelled(upkeep).await;
         };
-        watch::until(stop.clone(), "upkeep of the store", upkeep);
-        Ok(Self { node: node.to_owned(), stop, writer, readers, figures, _lock: lock })
+        watch::until(self.stop.clone(), "upkeep of the store", upkeep);
+        self.writer.set(writer).expect("it is begun once");
+        Ok(())
+    }
+
+    fn readers(&self) -> SqlitePool {
+        self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn writer(&self) -> Result<&Mutex<Writer>, StoreError> {
+        let writer = self.writer.get().ok_or_else(|| StoreError::Unavailable("it is only read yet".to_owned()));
+        writer.map(|writer| &**writer)
     }
 
     /// Closes the file, and waits until that is done.
@@ -228,12 +270,12 @@ impl SqliteStore {
     async fn close(self) {
         self.stop.cancel();
         // It has the writer as long as it runs.
-        while Arc::strong_count(&self.writer) > 1 {
+        while self.writer.get().is_some_and(|writer| Arc::strong_count(writer) > 1) {
             tokio::task::yield_now().await;
         }
-        self.readers.close().await;
+        self.readers().close().await;
         let empty = options(Path::new(":memory:"), false).connect().await.unwrap();
-        let writer = std::mem::replace(&mut self.writer.lock().await.connection, empty);
+        let writer = std::mem::replace(&mut self.writer().unwrap().lock().await.connection, empty);
         sqlx::Connection::close(writer).await.unwrap();
     }
 
@@ -244,7 +286,7 @@ impl SqliteStore {
         bind: impl FnOnce(Prepared<'static>) -> Prepared<'static>,
     ) -> Result<Vec<SqliteRow>, StoreError> {
         let work = async {
-            let mut writer = self.writer.lock().await;
+            let mut writer = self.writer()?.lock().await;
             let writer = &mut *writer;
             if writer.unsettled {
                 // An error says that there is no transaction open, which is as good.
@@ -310,7 +352,7 @@ impl SqliteStore {
     }
 
     async fn rows(&self, ms: u64, query: Prepared<'static>) -> Result<Vec<SqliteRow>, StoreError> {
-        self.told(within(ms, async { query.fetch_all(&self.readers).await.map_err(|error| failure(&error)) }).await)
+        self.told(within(ms, async { query.fetch_all(&self.readers()).await.map_err(|error| failure(&error)) }).await)
     }
 
     async fn all<T>(
@@ -325,6 +367,16 @@ impl SqliteStore {
 
 type Prepared<'q> = Query<'q, Sqlite, SqliteArguments>;
 
+/// Keeps every other server away from the store at `path`.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let failed = |error| OpenError::Connect { url: path.display().to_string(), error: sqlx::Error::Io(error) };
+    let file = path.with_extension("lock");
+    opening::no_folder(&file)?;
+    let lock = private::open(&file).map_err(failed)?;
+    lock.try_lock().map_err(|_taken| OpenError::Taken(path.display().to_string()))?;
+    Ok(lock)
+}
+
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -332,6 +384,15 @@ impl Drop for SqliteStore {
 }
 
 impl Store for SqliteStore {
+    fn begin(&self) -> Begun<'_> {
+        Box::pin(async {
+            let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // What was read until now is there as long as somebody reads it.
+            let Some((found, trial)) = found else { return Ok(()) };
+            self.begin_with(&found, trial.is_none()).await
+        })
+    }
+
     fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()> {
         let texts = texts(batch);
         Box::pin(
@@ -431,7 +492,7 @@ impl Store for SqliteStore {
 
     fn check(&self) -> Answer<'_, Soundness> {
         Box::pin(async {
-            let found = soundness::check(&self.readers).await?;
+            let found = soundness::check(&self.readers()).await?;
             self.figures.found.store(found.count(), Ordering::Relaxed);
             Ok(found)
         })
@@ -439,8 +500,25 @@ impl Store for SqliteStore {
 
     fn mend(&self) -> Answer<'_, ()> {
         Box::pin(async {
-            let mut writer = self.writer.lock().await;
+            let mut writer = self.writer()?.lock().await;
             soundness::mend(&mut writer.connection).await.map_err(|error| failure(&error))
+        })
+    }
+
+    fn take_out(&self) -> Answer<'_, u64> {
+        Box::pin(async {
+            let kept = beside(&self.path, ".damaged-rows");
+            let keep = |lines: &str| {
+                let mut file = private::open(&kept)?;
+                file.seek(SeekFrom::End(0))?;
+                file.write_all(lines.as_bytes())?;
+                file.sync_all()
+            };
+            let taken = soundness::take_out(&mut self.writer()?.lock().await.connection, keep).await?;
+            if taken > 0 {
+                tracing::error!(rows = taken, kept = %kept.display(), "accepted as lost: damaged rows, which are taken out of the store");
+            }
+            Ok(taken)
         })
     }
 
@@ -728,110 +806,13 @@ impl Writer {
     }
 }
 
-/// Compares how many commits there were with how many were acknowledged, and counts on.
-async fn counted(path: &Path, connection: &mut SqliteConnection, figures: &Figures) -> Result<Counter, OpenError> {
-    let shown = || path.display().to_string();
-    let failed = |error| OpenError::Connect { url: shown(), error };
-    let (id, has) = identity(connection)
-        .await
-        .map_err(failed)?
-        .ok_or_else(|| OpenError::Damaged { path: shown(), what: "what it says of itself".to_owned() })?;
-    let beside = path.with_extension("commits");
-    let (counter, told) = Counter::open(&beside, id).map_err(|error| failed(sqlx::Error::Io(error)))?;
-    let file = beside.display();
-    match told {
-        Counted::Nothing if has > 0 => {
-            tracing::warn!(%file, commits = has, "nothing says how many commits the store should have");
-        }
-        Counted::Commits(acknowledged) if acknowledged > has => {
-            let lost = acknowledged - has;
-            tracing::error!(
-                commits = has,
-                acknowledged,
-                "the store has lost its last {lost} commits, or is one from before them"
-            );
-            figures.lost_commits.store(lost, Ordering::Relaxed);
-        }
-        Counted::Nothing | Counted::Commits(_) => {}
-        Counted::Other => tracing::warn!(%file, "it counts the commits of another store"),
-        Counted::Damaged => {
-            figures.damaged.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%file, "the count of the store's commits is damaged: it is not known whether some are lost");
-        }
-    }
-    counter.write(has).map_err(|error| failed(sqlx::Error::Io(error)))?;
-    Ok(counter)
-}
-
-/// How many acknowledged commits say that there was a store at `path`, where there is nothing in it.
-pub fn gone(path: &Path) -> std::io::Result<Option<u64>> {
-    let length = |path: &Path| match std::fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
-        file => file.map(|file| file.len()),
-    };
-    // A store has a page before its log has anything.
-    if length(path)? > 0 {
-        return Ok(None);
-    }
-    let commits = Counter::of_any(&path.with_extension("commits"))?;
-    Ok(if commits == 0 && length(&beside(path, "-wal"))? > 0 {
-        Some(1)
-    } else {
-        Some(commits).filter(|commits| *commits > 0)
-    })
-}
-
-/// Which store this is, and how many commits it has had; `None` where that cannot be.
-async fn identity(connection: &mut SqliteConnection) -> Result<Option<([u8; 16], u64)>, sqlx::Error> {
-    let row = sqlx::query("SELECT id, commits, again FROM store_self").fetch_one(connection).await?;
-    let (commits, again): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-    let id = <[u8; 16]>::try_from(row.try_get::<Vec<u8>, _>(0)?).ok();
-    Ok(id.zip(u64::try_from(commits).ok()).filter(|_| commits == again))
-}
-
-/// Reads all of the store at `path`, of which no server is running, and tells what is damaged. Nothing of it is changed.
-pub async fn inspect(path: &Path) -> Result<Soundness, StoreError> {
-    let io = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
-    let log = wal::look(&beside(path, "-wal")).map_err(io)?;
-    let failed = |error: sqlx::Error| failure(&error);
-    let options = options(path, false).create_if_missing(false).read_only(true);
-    let reader = PoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
-    let mut found = soundness::check(&reader).await?;
-    found.structure.extend(log.map(|damage| format!("its write-ahead log is damaged: {damage}")));
-    let mut connection = reader.acquire().await.map_err(failed)?;
-    match identity(&mut connection).await.map_err(failed)? {
-        None => found.structure.push("what it says of itself".to_owned()),
-        Some((id, has)) => match Counter::look(&path.with_extension("commits"), id).map_err(io)? {
-            Counted::Commits(told) if told > has => {
-                found.structure.push(format!("the last {} commits that were acknowledged are not there", told - has));
-            }
-            Counted::Damaged => found.structure.push("the count of its commits is damaged".to_owned()),
-            Counted::Commits(_) | Counted::Nothing | Counted::Other => {}
-        },
-    }
-    drop(connection);
-    reader.close().await;
-    Ok(found)
-}
-
-/// How the file is opened.
+/// How the file is opened to be written.
 fn options(path: &Path, sync: bool) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(if sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
-        .busy_timeout(Duration::from_millis(limits::STORE_MS))
-        .foreign_keys(false)
-        .statement_cache_capacity(limits::STORE_STATEMENTS)
-        .disable_statement_logging()
-}
-
-/// The file beside `path` that SQLite calls so.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
+    opening::options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(if sync {
+        SqliteSynchronous::Full
+    } else {
+        SqliteSynchronous::Normal
+    })
 }
 
 /// SQLite's codes for a file that cannot grow, and for one that is damaged.
@@ -851,3 +832,7 @@ pub(super) fn failure(error: &sqlx::Error) -> StoreError {
 #[cfg(test)]
 #[path = "damage_tests.rs"]
 mod damage_tests;
+
+#[cfg(test)]
+#[path = "opening_tests.rs"]
+mod opening_tests;

@@ -35,6 +35,7 @@ mod restored;
 #[path = "../signer/mod.rs"]
 mod signer;
 mod slow_clients;
+mod starts;
 mod stories;
 mod support;
 mod tickets;
