@@ -158,6 +158,8 @@ pub struct Renewal {
     pub expires_at: u64,
 }
 
+    /// The one session that they admit to (a ticket).
+    pub only: Option<Uuid>,
 /// A socket on its way to its shard: authenticated, upgraded, taken from the runtime.
 #[derive(Debug)]
 pub struct Attachment {
