@@ -30,11 +30,11 @@ pub enum Command {
     Seats { session: Uuid, players: [Uuid; 2], reply: Reply<Seats> },
     /// Hand over what is recorded of a session; refused where some of it was lost.
     Recording(Uuid, Reply<Recording>),
-    /// Apply an action for `player`, as if it had come over a socket. What it did is told as the player may know it, the fight
+    /// Apply an action for `player`, as if it had come over a socket, if the session is at the version that the action expects. What it did is told as the player may know it, the fight
     /// as the viewer may see it.
     Act { session: Uuid, player: Uuid, action: RestAction, viewer: Viewer, reply: Reply<ActionApplied> },
-    /// Say for `player` that it is ready, as if it had come over a socket.
-    Ready { session: Uuid, player: Uuid, viewer: Viewer, reply: Reply<FightInfo> },
+    /// Say for `player` that it is ready, as if it had come over a socket, if the session is at the expected version.
+    Ready { session: Uuid, expected: Expected, player: Uuid, viewer: Viewer, reply: Reply<FightInfo> },
     /// Take a free seat, with its shares of what its player may have, if the session is at the expected version.
     Seat { session: Uuid, expected: Expected, player: Uuid, shares: Vec<Share>, reply: Reply<u8> },
     /// Change what is changed by hand, if the session is at the expected version.
@@ -118,6 +118,8 @@ pub struct RestAction {
     /// Session and id are of no meaning.
     pub act: Act,
     pub target: Option<Uuid>,
+    /// The version that the session must have.
+    pub expected: Expected,
 }
 
 /// What a REST action did.
@@ -156,6 +158,8 @@ pub struct Renewal {
     pub sid: Option<Uuid>,
     /// Unix milliseconds at which they end.
     pub expires_at: u64,
+    /// The one session that they admit to (a ticket).
+    pub only: Option<Uuid>,
 }
 
 /// A socket on its way to its shard: authenticated, upgraded, taken from the runtime.

@@ -105,8 +105,14 @@ impl Hub {
     }
 
     /// Says for a player that it is ready, and tells what `viewer` may see of the fight.
-    pub async fn ready(&self, viewer: Viewer, session: Uuid, player: Uuid) -> Result<FightInfo, Refusal> {
-        self.ask(session, |reply| Command::Ready { session, player, viewer, reply }).await
+    pub async fn ready(
+        &self,
+        viewer: Viewer,
+        session: Uuid,
+        expected: Expected,
+        player: Uuid,
+    ) -> Result<FightInfo, Refusal> {
+        self.ask(session, |reply| Command::Ready { session, expected, player, viewer, reply }).await
     }
 
     /// Takes a free seat, which has these shares, and returns its slot.

@@ -56,6 +56,7 @@ pub enum Change {
     /// thief has used it first.
     Refresh {
         id: Uuid,
+        expected: Expected,
         generation: u32,
     },
     /// Ends every live login of a player.
@@ -149,6 +150,15 @@ impl Expected {
 }
 
 impl Update {
+    /// Without what is so already: a change to what a session has is none.
+    #[must_use]
+    pub fn beyond(mut self, status: Status, metadata: &str, settings: &str) -> Self {
+        self.status.take_if(|given| *given == status);
+        self.metadata.take_if(|given| **given == *metadata);
+        self.settings.take_if(|given| **given == *settings);
+        self
+    }
+
     /// Whether it leaves everything as it is.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -157,8 +167,21 @@ impl Update {
 
 #[cfg(test)]
 mod tests {
-    use super::Expected;
+    use super::{Expected, Update};
+    use crate::store::Status;
     use tiltyard_protocol::Reason;
+
+    #[test]
+    fn what_is_so_already_is_no_change() {
+        let of = |status, metadata: &str| {
+            let update = Update { status: Some(status), metadata: Some(metadata.into()), settings: None };
+            update.beyond(Status::Active, "{}", "")
+        };
+        assert!(of(Status::Active, "{}").is_empty());
+        assert_eq!(of(Status::Paused, "{}"), Update { status: Some(Status::Paused), ..Update::default() });
+        let other = r#"{"a":1}"#;
+        assert_eq!(of(Status::Active, other), Update { metadata: Some(other.into()), ..Update::default() });
+    }
 
     #[test]
     fn versions_are_compared() {

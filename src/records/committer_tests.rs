@@ -168,7 +168,9 @@ impl World {
     }
 
     async fn rename(&self, id: Uuid) -> Result<u64, Reason> {
-        let update = Update { metadata: Some(r#"{"name":"x"}"#.into()), ..Update::default() };
+        // Another name each time: the same again would be no change.
+        let metadata = format!(r#"{{"name":"{}"}}"#, Uuid::now_v7());
+        let update = Update { metadata: Some(metadata.into()), ..Update::default() };
         let change = Change::Update { id, expected: Expected::default(), update };
         let done = self.records.change(Kind::Custom, change).await;
         done.map(|changed| changed.record.unwrap().version).map_err(|refusal| refusal.reason)
@@ -426,7 +428,10 @@ async fn a_key_is_known_only_with_its_effect() {
 async fn what_a_players_keys_keep_in_a_day_is_bounded_and_repeats_are_served_all_the_same() {
     let world = World::start(TempDir::new().unwrap()).await;
     let (keys, ann, bob) = (Keys::default(), Uuid::from_u128(1), Uuid::from_u128(2));
-    let ask = |key, payer| keys.begin(&world.records, ["x", "act", key], [1; 16], Uuid::nil(), payer);
+    let ask = async |key, payer| {
+        let begun = keys.begin(&world.records, ["x", "act", key], [1; 16], Uuid::nil(), payer).await;
+        begun.and_then(|begun| begun.spend(&world.records).map(|()| begun))
+    };
     let answer = || KeyAnswer { status: 200, body: "x".repeat(2_000) };
     let daily = world.records.book().daily();
     // But for 3,000 bytes all of a day's are spent.

@@ -46,7 +46,7 @@ impl Drop for Running {
 
 impl Keys {
     /// Begins a request of `caller` for `operation` with `key` and a body of this `fingerprint`; `session` is the one it is
-    /// about, or would create. A new key is kept at the cost of `payer`, if that is a player.
+    /// about, or would create. A new key is kept at the cost of `payer`, if that is a player: see [`Begun::spend`].
     pub async fn begin(
         &self,
         records: &Records,
@@ -67,9 +67,6 @@ impl Keys {
             Some(row) if row.fingerprint != fingerprint => Err(Reason::IdempotencyMismatch.into()),
             Some(row) => Ok(Begun { row, repeated: true, running, payer }),
             None => {
-                if let Some(player) = payer {
-                    records.book().spend_key(player)?;
-                }
                 let row = KeyRow { hash, fingerprint, created_at: now().cast_signed(), session, answer: None };
                 Ok(Begun { row, repeated: false, running, payer })
             }
@@ -89,6 +86,14 @@ impl Keys {
 }
 
 impl Begun {
+    /// Takes what a new key costs from the budget of whoever pays for it.
+    pub fn spend(&self, records: &Records) -> Result<(), Refusal> {
+        match self.payer.filter(|_| !self.repeated) {
+            Some(player) => records.book().spend_key(player),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps the key before the request takes effect.
     pub async fn reserve(&self, records: &Records) -> Result<(), Refusal> {
         records.change(Kind::Combat, Change::Key(Box::new(self.row.clone()))).await.map(|_| ())

@@ -81,7 +81,7 @@ impl<'a> Stage<'a> {
             Change::Join { id, expected, player } => self.join(id, &expected, player),
             Change::Leave { id, expected, player } => self.leave(id, &expected, player),
             Change::Patch { id, expected, patch } => self.patch(id, &expected, patch),
-            Change::Refresh { id, generation } => self.refresh(id, generation),
+            Change::Refresh { id, expected, generation } => self.refresh(id, &expected, generation),
             Change::Revoke { player } => Ok(self.revoke(player)),
             Change::Expire { id } => self.expire(id),
             Change::Touch { id } => self.touch(id),
@@ -157,12 +157,13 @@ impl<'a> Stage<'a> {
     fn update(&mut self, id: Uuid, expected: &Expected, update: Update) -> Done {
         let current = self.live(id)?;
         expected.check(current.version)?;
-        let length = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
-        self.check_room(&current, length(&update.metadata) + length(&update.settings))?;
-        let status = update.status.filter(|status| *status != current.status);
-        if status.is_none() && update.metadata.is_none() && update.settings.is_none() {
+        let (metadata, settings) = (current.metadata.as_deref(), current.settings.as_deref());
+        let update = update.beyond(current.status, metadata.unwrap_or_default(), settings.unwrap_or_default());
+        if update.is_empty() {
             return Ok(changed(current));
         }
+        let length = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
+        self.check_room(&current, length(&update.metadata) + length(&update.settings))?;
         let mut record = current.copy();
         let fields: Vec<&str> = [("metadata", update.metadata.is_some()), ("settings", update.settings.is_some())]
             .into_iter()
@@ -173,7 +174,7 @@ impl<'a> Stage<'a> {
         }
         record.metadata = update.metadata.or(record.metadata);
         record.settings = update.settings.or(record.settings);
-        match status {
+        match update.status {
             Some(Status::Completed) => return Ok(changed(self.finish_record(record, Status::Completed, "completed"))),
             Some(Status::Terminated) => {
                 return Ok(changed(self.finish_record(record, Status::Terminated, "terminated")));
@@ -236,6 +237,9 @@ impl<'a> Stage<'a> {
         let mut state = Json::parse(room.state.as_bytes()).map_err(|_| Reason::Internal)?;
         state.merge(patch);
         let text = state.to_text();
+        if *text == *room.state {
+            return Ok(changed(current));
+        }
         if text.len() > limits::STATE_BYTES {
             return Err(Reason::BodyTooLarge.into());
         }
@@ -246,7 +250,7 @@ impl<'a> Stage<'a> {
         Ok(changed(self.put_new_version(record)))
     }
 
-    fn refresh(&mut self, id: Uuid, generation: u32) -> Done {
+    fn refresh(&mut self, id: Uuid, expected: &Expected, generation: u32) -> Done {
         let current = self.live(id).map_err(|_| Reason::Unauthorized)?;
         let mut record = current.copy();
         let (newest, now) = (login(&mut record)?.generation, self.now);
@@ -257,6 +261,8 @@ impl<'a> Stage<'a> {
             }
             return Err(Reason::Unauthorized.into());
         }
+        // Behind all that: a stolen token must not be tried for nothing.
+        expected.check(record.version)?;
         let login = login(&mut record)?;
         login.generation += 1;
         login.seen_at = now;

@@ -221,10 +221,20 @@ fn a_refresh_token_is_good_once_and_a_stolen_one_ends_the_login() {
         Body::Auth(login) => login.generation,
         _ => panic!(),
     };
-    assert_eq!(generation(&world.one(Change::Refresh { id, generation: 0 }).unwrap()), 1);
-    assert_eq!(world.one(Change::Refresh { id, generation: 7 }).unwrap_err(), Reason::Unauthorized, "not yet given");
+    assert_eq!(
+        generation(&world.one(Change::Refresh { id, expected: Expected::default(), generation: 0 }).unwrap()),
+        1
+    );
+    assert_eq!(
+        world.one(Change::Refresh { id, expected: Expected::default(), generation: 7 }).unwrap_err(),
+        Reason::Unauthorized,
+        "not yet given"
+    );
     assert!(world.arenas[1].get(id).is_some());
-    assert_eq!(world.one(Change::Refresh { id, generation: 0 }).unwrap_err(), Reason::Unauthorized);
+    assert_eq!(
+        world.one(Change::Refresh { id, expected: Expected::default(), generation: 0 }).unwrap_err(),
+        Reason::Unauthorized
+    );
     assert!(world.arenas[1].get(id).is_none(), "ended");
     let (a, b, c) = (world.create(1, login()).id, world.create(1, login()).id, world.create(2, login()).id);
     let (_, staged) = world.batch(vec![Change::Revoke { player: Uuid::from_u128(1) }]);

@@ -16,8 +16,9 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::App;
+use super::conditions::expected;
 use super::error::ApiError;
-use super::extract::{Base, Body, Caller, NamedId};
+use super::extract::{Base, Caller, NamedId, Unread};
 use super::fields::Fields;
 use super::find::Found;
 use super::idempotency::{self, Key};
@@ -57,21 +58,24 @@ pub async fn act(
     session: NamedId,
     Base(base): Base,
     headers: HeaderMap,
-    Body(mut body): Body,
+    body: Unread,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::Act)?;
-    let fingerprint = body.fingerprint();
+    let mut body = body.object().await;
+    let found = app.find_named(&caller, Operation::Act, session).await?;
+    // The same key in another session is another key.
+    let operation = format!("executeCombatAction {}", session.given().unwrap_or_default());
+    let key = Key::begin(&app, &caller, &operation, &headers, &mut body).await?;
+    let mut body = body?;
     let session = session.beside(&mut body);
     let mut asked = request(&mut body);
-    Key::check(&headers, &mut body);
-    let found = app.find(&caller, Operation::Act, session).await;
-    if let Ok(Found { kept: Kept::Fight(fight), .. }) = &found
+    if let Some(Found { kept: Kept::Fight(fight), .. }) = &found
         && let Some(ruleset) = fight.world.ruleset()
     {
         asked.name(ruleset, &mut body);
     }
     body.finish()?;
-    let Kept::Fight(fight) = found?.kept else { return Err(Reason::WrongType.into()) };
+    let Some(Found { kept: Kept::Fight(fight), .. }) = found else { return Err(Reason::WrongType.into()) };
     let player = asked.player;
     if caller.player().is_some_and(|own| own != player) {
         return Err(ApiError::new(Reason::Forbidden).message("A player acts only as itself."));
@@ -79,16 +83,15 @@ pub async fn act(
     if !fight.participants.iter().any(|seat| seat.player == player) {
         return Err(Reason::NotAParticipant.into());
     }
-    // The same key in another session is another key.
-    let operation = format!("executeCombatAction {session}");
-    let key = Key::begin(&app, &caller, &operation, &headers, fingerprint).await?;
+    let begun = key.map(|key| key.go_on(&app)).transpose()?;
+    let expected = expected(&headers, None);
     let (series, viewer) = (fight.mode.into(), caller.viewer());
     let action = match fight.world.ruleset() {
-        Some(_) => Ok(RestAction { act: asked.act, target: asked.target }),
+        Some(_) => Ok(RestAction { act: asked.act, target: asked.target, expected }),
         // One that is not resident has ended.
-        None => Err(Reason::SessionEnded.into()),
+        None => Err(expected.check(fight.version).err().unwrap_or_else(|| Reason::SessionEnded.into()).into()),
     };
-    let Some(Key(begun)) = key else {
+    let Some(begun) = begun else {
         let applied = app.hub.act(viewer, session, player, action?).await.map_err(ended)?;
         return Ok(counted_as(series, Json(CombatActionResult::of(applied)).into_response()));
     };

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
-use super::extract::{Body, Caller};
+use super::extract::{Caller, Unread};
 use super::fields::Fields;
 use super::lobby::{Comer, Kind, Wish};
 use super::new_fight;
@@ -37,11 +37,11 @@ pub async fn take(
     Caller(caller): Caller,
     Sender(address): Sender,
     headers: HeaderMap,
-    Body(body): Body,
+    body: Unread,
 ) -> Result<Json<Seat>, ApiError> {
     caller.may(Operation::TakeArenaSeat)?;
     let player = caller.player().ok_or(Reason::Forbidden)?;
-    let wish = wish(body, &app)?;
+    let wish = wish(body.object().await?, &app)?;
     let seats = wish.kind.seats();
     let (session, slot) = seated(&app, wish, Comer { player, address }).await?;
     let admission = Admission { session, player, sid: caller.sid, expires_at: caller.ends_at() };

@@ -12,7 +12,7 @@ use tiltyard_protocol::Reason;
 
 use super::conditions::etag;
 use super::error::ApiError;
-use super::extract::{Base, Body, Caller, Parameters, SessionId};
+use super::extract::{Base, Caller, NamedId, Parameters, Unread};
 use super::find::Found;
 use super::idempotency::{self, Key};
 use super::new_fight::{mode, new_fight};
@@ -42,17 +42,17 @@ pub async fn create(
     Caller(caller): Caller,
     Base(base): Base,
     headers: HeaderMap,
-    Body(mut body): Body,
+    body: Unread,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::CreateSession)?;
-    let fingerprint = body.fingerprint();
-    Key::check(&headers, &mut body);
-    let asked = new_fight(body, &caller, &app.library)?;
-    let key = Key::begin(&app, &caller, "createCombatSession", &headers, fingerprint).await?;
+    let mut body = body.object().await;
+    let key = Key::begin(&app, &caller, "createCombatSession", &headers, &mut body).await?;
+    let asked = new_fight(body?, &caller, &app.library)?;
+    let begun = key.map(|key| key.go_on(&app)).transpose()?;
     let answer = |fight: &FightInfo, _node: &str| {
         serde_json::to_string(&CombatSession::of(fight)).expect("a fight has no value that JSON refuses")
     };
-    match create_once(&app, &caller, asked, key, answer).await? {
+    match create_once(&app, &caller, asked, begun, answer).await? {
         Created::Now(fight) => {
             let location = format!("{base}{PATH}/{}", fight.id);
             let headers = [(header::LOCATION, location), (header::ETAG, etag(fight.version))];
@@ -68,12 +68,12 @@ pub async fn create_once(
     app: &App,
     caller: &Arc<Principal>,
     asked: NewFight,
-    key: Option<Key>,
+    begun: Option<Begun>,
     answer: AnswerOf,
 ) -> Result<Created, ApiError> {
-    match key {
+    match begun {
         None => Ok(Created::Now(Box::new(created(app, caller, asked).await?))),
-        Some(Key(begun)) => {
+        Some(begun) => {
             let work = create_with_key(Arc::clone(app), Arc::clone(caller), asked, begun, answer);
             idempotency::finished(app, work).await
         }
@@ -150,9 +150,10 @@ async fn created(app: &AppState, caller: &Principal, asked: NewFight) -> Result<
 pub async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
+    query: Parameters,
 ) -> Result<Response, ApiError> {
-    let fight = app.fight(&caller, Operation::ReadSession, id).await?;
+    let fight = app.fight(&caller, Operation::ReadSession, id, query).await?;
     let tag = etag(fight.version);
     let response = ([(header::ETAG, tag)], Json(CombatSession::of(&fight))).into_response();
     Ok(counted_as(fight.mode.into(), response))
@@ -162,9 +163,10 @@ pub async fn read(
 pub async fn state(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(session): SessionId,
+    id: NamedId,
+    query: Parameters,
 ) -> Result<Response, ApiError> {
-    let fight = app.fight(&caller, Operation::ReadSession, session).await?;
+    let fight = app.fight(&caller, Operation::ReadSession, id, query).await?;
     let response = Json(CombatSessionState::of(&fight)).into_response();
     Ok(counted_as(fight.mode.into(), response))
 }

@@ -1,12 +1,13 @@
-//! What a request carries, taken apart: who calls, which session, what body. In a handler's arguments the caller comes
-//! first and the body last, so that nobody without a token learns more than that they need one.
+//! What a request carries, taken apart: who calls, which session, what body. Each is judged behind the one before it: nobody without
+//! a token learns more than that they need one, and whoever may not do what is asked for is told so whatever the body says.
 
+use std::convert::Infallible;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Bytes, HttpBody};
-use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::extract::{OriginalUri, Query};
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
@@ -29,28 +30,23 @@ use crate::limits;
 #[derive(Debug)]
 pub struct Caller(pub Arc<Principal>);
 
-/// `{session_id}` of the path.
-#[derive(Debug)]
-pub struct SessionId(pub Uuid);
-
-/// The same where there is more that may have faults: they are named together.
-#[derive(Debug)]
+/// `{session_id}` of the path. Where it is none that is a fault like others of the request: they are named together.
+#[derive(Debug, Clone, Copy)]
 pub struct NamedId(Option<Uuid>);
 
-/// A JSON merge patch as the body: an object, its nulls included.
-#[derive(Debug)]
-pub struct MergePatch(pub Json);
-
-/// The parameters of a query, read one by one. Names the contract does not have are ignored.
+/// The parameters of a query, read one by one. What nobody has read at the end is a fault: a client that has misspelt one would take
+/// the answer for what it is not.
 #[derive(Debug)]
 pub struct Parameters {
     given: Vec<(String, String)>,
+    /// The names that were asked for.
+    known: Vec<&'static str>,
     faults: Vec<FieldError>,
 }
 
-/// A JSON object as the body.
-#[derive(Debug, Default)]
-pub struct Body(pub Fields);
+/// A body that nobody has looked at yet.
+#[derive(Debug)]
+pub struct Unread(Request);
 
 /// How a body is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,32 +79,29 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     (all.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim_start_matches(' '))
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for SessionId {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let id = session_id(parts, state).await;
-        id.map(Self).ok_or_else(|| ApiError::field(SESSION_ID, NO_UUID))
-    }
-}
-
 impl<S: Send + Sync> FromRequestParts<S> for NamedId {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(session_id(parts, state).await))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let params = RawPathParams::from_request_parts(parts, state).await.ok();
+        Ok(Self(params.and_then(|params| params.iter().next().and_then(|(_, text)| parse_uuid(text)))))
     }
 }
 
 const SESSION_ID: &str = "session_id";
 const NO_UUID: &str = "must be a uuid";
 
-async fn session_id<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<Uuid> {
-    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
-    params.iter().next().and_then(|(_, text)| parse_uuid(text))
-}
-
 impl NamedId {
+    /// The id, where it is one.
+    pub const fn given(self) -> Option<Uuid> {
+        self.0
+    }
+
+    /// The refusal where it is none and nothing else is wrong.
+    pub fn no_uuid(self) -> ApiError {
+        ApiError::field(SESSION_ID, NO_UUID)
+    }
+
     /// The id; where it is none that is a fault of the body, which is to be finished before the id is used.
     pub fn beside(self, body: &mut Fields) -> Uuid {
         self.0.unwrap_or_else(|| {
@@ -127,40 +120,40 @@ impl NamedId {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Base {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         let uri: &Uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         Ok(Self(BASES.into_iter().find(|base| uri.path().starts_with(base)).unwrap_or_default()))
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Body {
-    type Rejection = ApiError;
+impl<S: Send + Sync> FromRequest<S> for Unread {
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        read(request).await?.ok_or_else(|| ApiError::field("body", "is needed"))
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self(request))
     }
 }
 
-/// No body is `None`, also where the request says `Content-Type: application/json`.
-impl<S: Send + Sync> OptionalFromRequest<S> for Body {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, _state: &S) -> Result<Option<Self>, ApiError> {
-        read(request).await
+impl Unread {
+    /// Reads a JSON object.
+    pub async fn object(self) -> Result<Fields, ApiError> {
+        read(self.0).await?.ok_or_else(|| ApiError::field("body", "is needed"))
     }
-}
 
-impl<S: Send + Sync> FromRequest<S> for MergePatch {
-    type Rejection = ApiError;
+    /// The same, without members where there is no body, also where the request says `Content-Type: application/json`.
+    pub async fn object_if_any(self) -> Result<Fields, ApiError> {
+        Ok(read(self.0).await?.unwrap_or_default())
+    }
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        match parse(request, "application/merge-patch+json").await? {
+    /// Reads a JSON merge patch: an object, its nulls included.
+    pub async fn merge_patch(self) -> Result<Json, ApiError> {
+        match parse(self.0, "application/merge-patch+json").await? {
             Some(patch @ Json::Object(_)) => {
                 let fault = |field| FieldError { field, message: BEYOND_DOUBLES.to_owned() };
                 let faults: Vec<FieldError> = patch.beyond_doubles("").into_iter().map(fault).collect();
-                if faults.is_empty() { Ok(Self(patch)) } else { Err(ApiError::invalid(faults)) }
+                if faults.is_empty() { Ok(patch) } else { Err(ApiError::invalid(faults)) }
             }
             Some(_) => Err(ApiError::field("body", "must be an object")),
             None => Err(ApiError::field("body", "is needed")),
@@ -174,13 +167,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
         let Query(given) = query.map_err(|_| ApiError::new(Reason::BadRequest).message("The query cannot be read."))?;
-        Ok(Self { given, faults: Vec::new() })
+        Ok(Self { given, known: Vec::new(), faults: Vec::new() })
     }
 }
 
 impl Parameters {
     /// A value that `parse` takes; `expected` says what it must be.
-    pub fn named<T>(&mut self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub fn named<T>(&mut self, name: &'static str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.known.push(name);
         let mut values = self.given.iter().filter(|(given, _)| given == name).map(|(_, value)| value);
         let value = values.next()?;
         let parsed = if values.next().is_some() { None } else { parse(value) };
@@ -190,7 +184,7 @@ impl Parameters {
         parsed
     }
 
-    pub fn uuid(&mut self, name: &str) -> Option<Uuid> {
+    pub fn uuid(&mut self, name: &'static str) -> Option<Uuid> {
         self.named(name, "a uuid", parse_uuid)
     }
 
@@ -203,7 +197,7 @@ impl Parameters {
     }
 
     /// A boolean, false where it is absent.
-    pub fn flag(&mut self, name: &str) -> bool {
+    pub fn flag(&mut self, name: &'static str) -> bool {
         let parse = |text: &str| match text {
             "true" => Some(true),
             "false" => Some(false),
@@ -213,15 +207,27 @@ impl Parameters {
     }
 
     /// Ends the reading: every fault at once, or the values' turn.
-    pub fn finish(self) -> Result<(), ApiError> {
+    pub fn finish(mut self) -> Result<(), ApiError> {
+        let expected = match &self.known[..] {
+            [] => "is no parameter here: there are none".to_owned(),
+            known => format!("is no parameter here: there are {}", known.join(", ")),
+        };
+        for (name, _) in &self.given {
+            if self.faults.len() >= limits::VALIDATION_ERRORS {
+                break;
+            }
+            let is_named = self.faults.iter().any(|fault| fault.field == *name);
+            if !is_named && !self.known.contains(&name.as_str()) {
+                self.faults.push(FieldError { field: name.clone(), message: expected.clone() });
+            }
+        }
         if self.faults.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.faults)) }
     }
 }
 
 /// The body as an object; `None` where there is none.
-pub(super) async fn read(request: Request) -> Result<Option<Body>, ApiError> {
-    let value = parse(request, "application/json").await?;
-    value.map(Fields::of).transpose().map(|fields| fields.map(Body))
+pub(super) async fn read(request: Request) -> Result<Option<Fields>, ApiError> {
+    parse(request, "application/json").await?.map(Fields::of).transpose()
 }
 
 /// The body as JSON; `None` where there is none.

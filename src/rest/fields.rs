@@ -141,8 +141,10 @@ impl Fields {
         hash(&[&Json::Object(self.members.clone()).to_text()])
     }
 
-    /// The members of an object inside a body, to be read in the same way and handed to [`Fields::absorb`].
-    pub fn inside(path: &str, members: Members) -> Self {
+    /// The members of a free object inside a body, to be read in the same way and handed to [`Fields::absorb`]. A member that is null
+    /// is not there: neither is it kept.
+    pub fn inside(path: &str, mut members: Members) -> Self {
+        leave_out_nulls(&mut members);
         Self { path: path.to_owned(), members, faults: Vec::new() }
     }
 
@@ -192,6 +194,11 @@ impl Fields {
     }
 }
 
+/// What is null in a free object is as if it were not there, also where the server knows its name.
+pub fn leave_out_nulls(members: &mut Members) {
+    members.retain(|_, member| *member != Json::Null);
+}
+
 #[cfg(test)]
 mod tests {
     use super::Fields;
@@ -238,6 +245,22 @@ mod tests {
             assert!(Fields::of(body).is_err());
         }
         assert!(Fields::of(json!({})).unwrap().finish().is_ok());
+    }
+
+    #[test]
+    fn a_null_is_a_fault_of_a_body_and_nothing_in_a_free_object() {
+        let mut fields = Fields::of(json!({"a": null, "free": {"a": null, "b": [null], "c": {"d": null}}})).unwrap();
+        assert_eq!(fields.whole("a", 0, 1), None);
+        let mut free = Fields::inside("free", fields.object("free").unwrap());
+        assert!(!free.has("a") && free.whole("a", 1, 2).is_none());
+        assert_eq!(free.uuids("b", 0, 1), Some(vec![]), "a list keeps its own");
+        let mut c = Fields::inside("free.c", free.object("c").unwrap());
+        let d = c.boolean("d");
+        c.need("d", d);
+        free.absorb(c);
+        fields.absorb(free);
+        let expected = ["a must be a whole number from 0 to 1", "free.b[0] must be a uuid", "free.c.d is needed"];
+        assert_eq!(faults(fields), expected);
     }
 
     fn kept(text: &str) -> Option<Box<str>> {

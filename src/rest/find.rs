@@ -7,6 +7,7 @@ use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::extract::{NamedId, Parameters};
 use super::{AppState, shapes};
 use crate::analytics::Series;
 use crate::analytics::witness::series_of;
@@ -151,6 +152,34 @@ impl AppState {
         Ok(found)
     }
 
+    /// The same of the session that the path names, where the request has no parameters and no body.
+    pub async fn find_alone(
+        &self,
+        caller: &Principal,
+        operation: Operation,
+        id: NamedId,
+        mut query: Parameters,
+    ) -> Result<Found, ApiError> {
+        caller.may(operation)?;
+        let id = id.beside_query(&mut query);
+        query.finish()?;
+        self.find(caller, operation, id).await
+    }
+
+    /// The same before the body is judged: `None` where the path names no id, which is a fault to be named with those of the body.
+    pub async fn find_named(
+        &self,
+        caller: &Principal,
+        operation: Operation,
+        id: NamedId,
+    ) -> Result<Option<Found>, ApiError> {
+        caller.may(operation)?;
+        match id.given() {
+            Some(id) => self.find(caller, operation, id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The same of a fight, and only whether the caller and `player` have a seat in it: the shard is asked for no more.
     pub async fn seats(
         &self,
@@ -178,8 +207,14 @@ impl AppState {
     }
 
     /// The same of a fight, in its own view.
-    pub async fn fight(&self, caller: &Principal, operation: Operation, id: Uuid) -> Result<Arc<FightInfo>, ApiError> {
-        match self.find(caller, operation, id).await?.kept {
+    pub async fn fight(
+        &self,
+        caller: &Principal,
+        operation: Operation,
+        id: NamedId,
+        query: Parameters,
+    ) -> Result<Arc<FightInfo>, ApiError> {
+        match self.find_alone(caller, operation, id, query).await?.kept {
             Kept::Fight(fight) => Ok(fight),
             Kept::Record(_) => Err(Reason::NoSession.into()),
         }

@@ -24,35 +24,49 @@ pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The header of an answer that has been given before.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// A request with a key.
+/// In place of the fingerprint of a body that is no object: that of no other.
+const NO_OBJECT: [u8; 16] = [0; 16];
+
+/// A request with a key, whose body is the one that the key came with before, if it did.
 #[derive(Debug)]
-pub struct Key(pub Begun);
+pub struct Key(Begun);
 
 impl Key {
-    /// Notes what is wrong with a key among the faults of the body that came with it.
-    pub fn check(headers: &HeaderMap, body: &mut Fields) {
-        let keys: Vec<&HeaderValue> = headers.get_all(KEY).iter().collect();
-        let is_sane =
-            |key: &&HeaderValue| (1..=128).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
-        if keys.len() > 1 || !keys.iter().all(is_sane) {
-            body.fault("Idempotency-Key", "must be 1 to 128 visible ASCII characters, given once");
-        }
-    }
-
-    /// Begins a request, if it has a key, which has been found good. Keys of different callers and operations are different keys.
+    /// Begins a request, if it has a key, before its body is judged: a key that came with another body is refused whatever is wrong
+    /// with this one. What is wrong with the key is noted among the faults of the body. Keys of different callers and operations are
+    /// different keys.
     pub async fn begin(
         app: &AppState,
         caller: &Principal,
         operation: &str,
         headers: &HeaderMap,
-        fingerprint: [u8; 16],
+        body: &mut Result<Fields, ApiError>,
     ) -> Result<Option<Self>, ApiError> {
-        let Some(key) = headers.get(KEY) else { return Ok(None) };
+        let mut keys = headers.get_all(KEY).iter();
+        let Some(key) = keys.next() else { return Ok(None) };
+        let is_sane =
+            keys.next().is_none() && (1..=128).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
+        let fingerprint = match body {
+            Ok(body) if !is_sane => {
+                body.fault("Idempotency-Key", "must be 1 to 128 visible ASCII characters, given once");
+                return Ok(None);
+            }
+            Ok(body) => body.fingerprint(),
+            // It came as a whole and is no object: no key is kept with such a one.
+            Err(error) if error.code() == StatusCode::BAD_REQUEST && is_sane => NO_OBJECT,
+            Err(_) => return Ok(None),
+        };
         let owner = caller.owner().to_string();
         let of = [owner.as_str(), operation, key.to_str().unwrap_or_default()];
         let begun =
             Box::pin(app.idempotency.begin(&app.records, of, fingerprint, clock::new_id(), caller.player())).await?;
         Ok(Some(Self(begun)))
+    }
+
+    /// The request has been found good: from here on a new key costs its caller.
+    pub fn go_on(self, app: &AppState) -> Result<Begun, ApiError> {
+        self.0.spend(&app.records)?;
+        Ok(self.0)
     }
 }
 

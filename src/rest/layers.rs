@@ -16,9 +16,10 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{self, HeaderName, HeaderValue};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use http_body_util::BodyExt;
 use tiltyard_protocol::Reason;
 use tower::util::option_layer;
 use tower::{Layer, ServiceExt};
@@ -40,6 +41,7 @@ use crate::hub::Refusal;
 use crate::limits;
 use crate::records::now;
 use crate::socket::gate::Fault;
+use crate::socket::upgrade::is_handshake;
 
 /// What requests that no route matches are counted as: pages, and paths there are none.
 const UNROUTED: &str = "none";
@@ -112,6 +114,10 @@ impl Front {
             );
         }
         let headers = response.headers_mut();
+        if status == StatusCode::NOT_MODIFIED.as_u16() {
+            // It would be that of what the client has, which is none of ours to say.
+            headers.remove(header::CONTENT_LENGTH);
+        }
         slip.show(headers);
         headers.insert(REQUEST_ID, id);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -122,6 +128,10 @@ impl Front {
     async fn pass(&self, mut request: Request) -> Response {
         if let Some(fault) = request.extensions().get::<Fault>() {
             return self.refuse(request.headers().get(header::ORIGIN), (*fault).into()).await;
+        }
+        // What a HEAD is told is what a GET would be: it is one up to here, where hyper leaves out the body. It opens no socket.
+        if request.method() == Method::HEAD && !is_handshake(request.headers()) {
+            *request.method_mut() = Method::GET;
         }
         let router = self.0.router.clone();
         // Who takes a body in no form at all gets it as it is, so that nothing is done and then said not to have been.
@@ -140,7 +150,7 @@ impl Front {
         let answer = async move { never_fails(dressed.oneshot(request).await.map(|response| response.map(Body::new))) };
         let mut response = Box::pin(answer).await;
         tag_what_was_packed(&mut response);
-        response
+        whole(response).await
     }
 
     /// Answers with an error that did not come from the router, to a page of this origin, too.
@@ -236,6 +246,26 @@ fn tag_what_was_packed(response: &mut Response) {
     let tag = text(header::CONTENT_ENCODING).zip(text(header::ETAG)).and_then(|(coding, tag)| coded(tag, coding));
     if let Some(Ok(tag)) = tag.map(HeaderValue::try_from) {
         response.headers_mut().insert(header::ETAG, tag);
+    }
+}
+
+/// An answer that was packed on its way, to its end: only then is its length known, which a HEAD is told, too. Of what is packed there
+/// is not much, see [`Worthwhile`].
+async fn whole(response: Response) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    match body.collect().await {
+        Ok(all) => {
+            let bytes = all.to_bytes();
+            head.headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+            Response::from_parts(head, bytes.into())
+        }
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be packed");
+            ApiError::from(Reason::Internal).into_response()
+        }
     }
 }
 

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::header::{self, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
+use super::conditions::{etag, expected};
 use super::error::ApiError;
-use super::extract::{Body, Caller, NamedId, SessionId};
+use super::extract::{Caller, NamedId, Unread};
 use super::find::Found;
 use super::rate::Anybody;
 use super::shapes::Tokens;
@@ -63,9 +64,13 @@ pub fn replayed(app: &AppState, base: &str, id: Uuid, mut answer: KeyAnswer) -> 
 pub async fn heartbeat(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    caller.may(Operation::Heartbeat)?;
+    let Some(id) = id.given() else { return Err(id.no_uuid()) };
     let found = app.find(&caller, Operation::Heartbeat, id).await?;
+    expected(&headers, None).check(found.version())?;
     if found.status().is_end() {
         return Err(Reason::SessionEnded.into());
     }
@@ -82,8 +87,10 @@ pub async fn refresh(
     State(app): State<App>,
     _counted: Anybody,
     id: NamedId,
-    Body(mut body): Body,
+    headers: HeaderMap,
+    body: Unread,
 ) -> Result<Response, ApiError> {
+    let mut body = body.object().await?;
     let id = id.beside(&mut body);
     let token = body.text("refresh_token", "a string", |text| Some(text.to_owned()));
     let token = body.need("refresh_token", token);
@@ -95,22 +102,19 @@ pub async fn refresh(
     {
         found.expect_here()?;
     }
-    let change = Change::Refresh { id, generation: token.generation };
+    let change = Change::Refresh { id, expected: expected(&headers, None), generation: token.generation };
     let record: Arc<Record> = app.records.change(Kind::Auth, change).await?.record.ok_or(Reason::Internal)?;
     let found = Found::from(Arc::clone(&record));
     let mut session = found.session(app.records.node());
     session.tokens = Some(tokens(&app, &record).ok_or(Reason::Unauthorized)?);
-    let tag = [(header::ETAG, super::conditions::etag(record.version))];
+    let tag = [(header::ETAG, etag(record.version))];
     Ok(sessions::counted(&found, (tag, Json(session)).into_response()))
 }
 
 /// Ends every login of a player.
-pub async fn revoke(
-    State(app): State<App>,
-    Caller(caller): Caller,
-    Body(mut body): Body,
-) -> Result<Json<Value>, ApiError> {
+pub async fn revoke(State(app): State<App>, Caller(caller): Caller, body: Unread) -> Result<Json<Value>, ApiError> {
     caller.may(Operation::RevokeTokens)?;
+    let mut body = body.object().await?;
     let player = body.uuid("player_id");
     let player = body.need("player_id", player);
     body.finish()?;

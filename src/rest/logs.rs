@@ -33,6 +33,7 @@ pub async fn list(
     id: NamedId,
     mut query: Parameters,
 ) -> Result<Response, ApiError> {
+    caller.may(Operation::ReadSession)?;
     let id = id.beside_query(&mut query);
     let before = query.named("cursor", "a cursor that this log has returned", cursor::read_no);
     let limit = query.limit(100, 20);

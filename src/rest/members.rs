@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::App;
 use super::conditions::expected;
 use super::error::{ApiError, FieldError};
-use super::extract::{Body, Caller, NamedId};
+use super::extract::{Caller, NamedId, Unread};
 use super::find::Found;
 use super::id::parse_uuid;
 use super::sessions::{self, changed, settled};
@@ -23,14 +23,16 @@ pub async fn join(
     Caller(caller): Caller,
     id: NamedId,
     headers: HeaderMap,
-    body: Option<Body>,
+    body: Unread,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::JoinSession)?;
-    let Body(mut body) = body.unwrap_or_default();
+    let body = body.object_if_any().await;
+    let found = app.find_named(&caller, Operation::JoinSession, id).await?;
+    let mut body = body?;
     let id = id.beside(&mut body);
     let named = body.uuid("player_id");
     body.finish()?;
-    let found = app.find(&caller, Operation::JoinSession, id).await?;
+    let found = found.ok_or(Reason::ValidationFailed)?;
     // Of sessions that nobody joins only those know who have to do with them.
     let joinable = matches!(found.kind(), Kind::Custom | Kind::Combat);
     if !joinable && caller.player().is_some() && found.relation(&caller) == Relation::Foreign {

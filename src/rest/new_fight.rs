@@ -7,7 +7,7 @@ use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::fields::Fields;
+use super::fields::{Fields, leave_out_nulls};
 use super::id::parse_uuid;
 use crate::auth::Principal;
 use crate::clock;
@@ -166,7 +166,8 @@ fn numbers(settings: &mut Fields, mut rules: Rules, most: Option<u32>) -> Rules 
     if let Some(seconds) = settings.whole("max_duration", 60, 3600) {
         rules.max_duration_ms = u32::try_from(seconds).expect("within range") * 1000;
     }
-    if let Some(named) = settings.object("rules") {
+    if let Some(mut named) = settings.object("rules") {
+        leave_out_nulls(&mut named);
         apply(settings, &mut rules, &named, most);
     }
     rules
@@ -361,7 +362,7 @@ mod tests {
             (json!({"rules": {"health": true}}), "settings.rules.health"),
             (json!({"rules": {"late_join": 2}}), "settings.rules.late_join"),
             (json!({"rules": {"late_join": "true"}}), "settings.rules.late_join"),
-            (json!({"rules": {"late_join": null}}), "settings.rules.late_join"),
+            (json!({"rules": {"late_join": [null]}}), "settings.rules.late_join"),
             (json!({"rules": {"health": -1}}), "settings.rules.health"),
             (json!({"rules": {"health": 1e30}}), "settings.rules.health"),
             (json!({"rules": {"attack_damage_min": 31}}), "settings.rules"),

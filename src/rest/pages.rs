@@ -39,12 +39,17 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self'
 
 /// Answers what no operation does: with a page, or with `no_route`.
 pub async fn serve(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Reason::NoRoute.into());
-    }
     let path = request.uri().path().trim_start_matches('/');
     let name = if path.is_empty() || path.ends_with('/') { format!("{path}index.html") } else { path.to_owned() };
-    if let Some(page) = PAGES.get(name.as_str()) {
+    let (page, folder) = (PAGES.get(name.as_str()), format!("{path}/index.html"));
+    if page.is_none() && !PAGES.contains_key(folder.as_str()) {
+        return Err(Reason::NoRoute.into());
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let allowed = HeaderValue::from_static("GET,HEAD");
+        return Err(ApiError::new(Reason::MethodNotAllowed).header(header::ALLOW, allowed));
+    }
+    if let Some(page) = page {
         rate::count_page(&app, request.headers(), request.extensions(), page.length(request.headers()))?;
         let mut response = page.answer(request.headers());
         let headers = response.headers_mut();
@@ -52,10 +57,7 @@ pub async fn serve(State(app): State<App>, request: Request) -> Result<Response,
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         return Ok(response);
     }
-    if PAGES.contains_key(format!("{path}/index.html").as_str()) {
-        return Ok((StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, format!("/{path}/"))]).into_response());
-    }
-    Err(Reason::NoRoute.into())
+    Ok((StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, format!("/{path}/"))]).into_response())
 }
 
 /// Where sockets are reached by another name than pages, they may be opened there.

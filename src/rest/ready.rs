@@ -2,12 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use tiltyard_protocol::Reason;
 
 use super::App;
+use super::conditions::expected;
 use super::error::ApiError;
-use super::extract::{Body, Caller, NamedId};
+use super::extract::{Caller, NamedId, Unread};
+use super::find::Found;
 use super::sessions::counted_as;
 use super::shapes::CombatSessionState;
 use crate::auth::Operation;
@@ -18,16 +21,17 @@ pub async fn ready(
     State(app): State<App>,
     Caller(caller): Caller,
     session: NamedId,
-    body: Option<Body>,
+    headers: HeaderMap,
+    body: Unread,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::Ready)?;
-    let Body(mut body) = body.unwrap_or_default();
+    let body = body.object_if_any().await;
+    let found = app.find_named(&caller, Operation::Ready, session).await?;
+    let mut body = body?;
     let session = session.beside(&mut body);
     let named = body.uuid("player_id");
     body.finish()?;
-    let Kept::Fight(fight) = app.find(&caller, Operation::Ready, session).await?.kept else {
-        return Err(Reason::WrongType.into());
-    };
+    let Some(Found { kept: Kept::Fight(fight), resident, .. }) = found else { return Err(Reason::WrongType.into()) };
     let player = match (caller.player(), named) {
         (Some(own), Some(other)) if own != other => {
             return Err(ApiError::new(Reason::Forbidden).message("A player is ready only for itself."));
@@ -38,10 +42,15 @@ pub async fn ready(
     if !fight.participants.iter().any(|seat| seat.player == player) {
         return Err(Reason::NotAParticipant.into());
     }
-    let fight = app.hub.ready(caller.viewer(), session, player).await.map_err(|refusal| match refusal.reason {
-        // It was there a moment ago, or has ended and left its shard.
-        Reason::NoSession => Reason::SessionEnded.into(),
-        _ => refusal,
-    })?;
+    let expected = expected(&headers, None);
+    if !resident {
+        expected.check(fight.version)?;
+    }
+    let fight =
+        app.hub.ready(caller.viewer(), session, expected, player).await.map_err(|refusal| match refusal.reason {
+            // It was there a moment ago, or has ended and left its shard.
+            Reason::NoSession => Reason::SessionEnded.into(),
+            _ => refusal,
+        })?;
     Ok(counted_as(fight.mode.into(), Json(CombatSessionState::of(&fight)).into_response()))
 }

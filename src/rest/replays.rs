@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::extract::{Caller, SessionId};
+use super::extract::{Caller, NamedId, Parameters};
 use super::find::Found;
 use super::sessions::counted;
 use super::{App, AppState};
@@ -32,10 +32,12 @@ pub const CUT: HeaderName = HeaderName::from_static("replay-cut");
 pub async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
+    query: Parameters,
 ) -> Result<Response, ApiError> {
-    let found = app.find(&caller, Operation::ReadReplay, id).await?;
+    let found = app.find_alone(&caller, Operation::ReadReplay, id, query).await?;
     let Kept::Fight(fight) = &found.kept else { return Err(Reason::NoSession.into()) };
+    let id = fight.id;
     if !fight.has_ended() {
         return Err(Reason::NoReplay.into());
     }

@@ -16,7 +16,7 @@ use super::App;
 use super::conditional::not_modified_in_any_coding;
 use super::conditions::{etag, expected};
 use super::error::ApiError;
-use super::extract::{Base, Body, Caller, NamedId, Parameters};
+use super::extract::{Base, Caller, NamedId, Parameters, Unread};
 use super::find::Found;
 use super::idempotency::{self, Key};
 use super::new_session::{NewSession, new_session};
@@ -36,29 +36,29 @@ pub async fn create(
     Caller(caller): Caller,
     Base(base): Base,
     headers: HeaderMap,
-    Body(mut body): Body,
+    body: Unread,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::CreateSession)?;
-    let fingerprint = body.fingerprint();
-    Key::check(&headers, &mut body);
-    let asked = new_session(body, &caller, clock::new_id(), now(), &app.library)?;
-    let key = Key::begin(&app, &caller, "createSession", &headers, fingerprint).await?;
-    let found = match (asked, key) {
-        (NewSession::Fight(asked), key) => {
+    let mut body = body.object().await;
+    let key = Key::begin(&app, &caller, "createSession", &headers, &mut body).await?;
+    let asked = new_session(body?, &caller, clock::new_id(), now(), &app.library)?;
+    let begun = key.map(|key| key.go_on(&app)).transpose()?;
+    let found = match (asked, begun) {
+        (NewSession::Fight(asked), begun) => {
             let generic: combat::AnswerOf = |fight, node| json(&Session::of_fight(fight, node));
-            match Box::pin(combat::create_once(&app, &caller, *asked, key, generic)).await? {
+            match Box::pin(combat::create_once(&app, &caller, *asked, begun, generic)).await? {
                 combat::Created::Now(fight) => Found::from(*fight),
                 combat::Created::Before(answer) => return idempotency::replayed(base, "/sessions", answer),
             }
         }
-        (NewSession::Record(mut asked), key) => {
+        (NewSession::Record(mut asked), begun) => {
             let kind = match &asked.body {
                 records::Body::Player(_) => Kind::Player,
                 records::Body::Auth(_) => Kind::Auth,
                 records::Body::Custom(_) => Kind::Custom,
             };
             let mut running = None;
-            if let Some(Key(begun)) = key {
+            if let Some(begun) = begun {
                 if let Some(answer) = begun.row.answer {
                     return logins::replayed(&app, base, begun.row.session, answer);
                 }
@@ -173,6 +173,7 @@ pub async fn read(
     headers: HeaderMap,
     mut query: Parameters,
 ) -> Result<Response, ApiError> {
+    caller.may(Operation::ReadSession)?;
     let id = id.beside_query(&mut query);
     let (logs, stats) = (query.flag("include_logs"), query.flag("include_stats"));
     query.finish()?;
@@ -219,21 +220,23 @@ pub async fn update(
     Caller(caller): Caller,
     id: NamedId,
     headers: HeaderMap,
-    Body(mut body): Body,
+    body: Unread,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::UpdateSession)?;
+    let body = body.object().await;
+    let found = app.find_named(&caller, Operation::UpdateSession, id).await?;
+    let mut body = body?;
     let id = id.beside(&mut body);
     let status = body.text("status", "active, paused, completed or terminated", Status::named);
     let expected = expected(&headers, body.whole("version", 0, u64::MAX));
     let metadata = body.document("metadata");
     let given = body.object("settings");
-    let found = app.find(&caller, Operation::UpdateSession, id).await;
     let settings = match (&found, given) {
-        (Ok(found), Some(given)) => settings::changed(&mut body, given, found),
+        (Some(found), Some(given)) => settings::changed(&mut body, given, found),
         _ => None,
     };
     body.finish()?;
-    let found = found?;
+    let found = found.ok_or(Reason::ValidationFailed)?;
     let update = Update { status, metadata, settings };
     if found.status().is_end() || !found.resident {
         expected.check(found.version())?;
@@ -256,10 +259,12 @@ pub async fn terminate(
     Caller(caller): Caller,
     id: NamedId,
     headers: HeaderMap,
-    body: Option<Body>,
+    body: Unread,
 ) -> Result<Response, ApiError> {
     caller.may(Operation::TerminateSession)?;
-    let Body(mut body) = body.unwrap_or_default();
+    let body = body.object_if_any().await;
+    let found = app.find_named(&caller, Operation::TerminateSession, id).await?;
+    let mut body = body?;
     let id = id.beside(&mut body);
     let short = |text: &str| {
         let fits = text.chars().count() <= limits::REASON_CHARS && !text.chars().any(char::is_control);
@@ -269,7 +274,7 @@ pub async fn terminate(
     let reason: Option<Box<str>> = body.text("reason", &wanted, short);
     let force = body.boolean("force").unwrap_or_default();
     body.finish()?;
-    let found = app.find(&caller, Operation::TerminateSession, id).await?;
+    let found = found.ok_or(Reason::ValidationFailed)?;
     let expected = expected(&headers, None);
     if !found.resident || (found.status().is_end() && found.kind() != Kind::Combat) {
         return already_ended(&app, &found, &expected);

@@ -1,6 +1,6 @@
 //! A session's settings when they are changed: some say how the session works, and stay as they were when it was created.
 
-use super::fields::Fields;
+use super::fields::{Fields, leave_out_nulls};
 use super::find::Found;
 use crate::json::{Json, Members};
 use crate::records::Kept;
@@ -17,8 +17,9 @@ const fn fixed(kind: Kind) -> &'static [&'static str] {
 }
 
 /// The settings a session has after an update to `given`: these, and the fixed ones as they were. To give a fixed one
-/// another value is a fault of the body.
+/// another value is a fault of the body, to leave it out or give null for it is none.
 pub fn changed(body: &mut Fields, mut given: Members, found: &Found) -> Option<Box<str>> {
+    leave_out_nulls(&mut given);
     let text = match &found.kept {
         Kept::Record(record) => record.settings.as_deref().unwrap_or_default(),
         Kept::Fight(fight) => fight.settings.as_str(),
@@ -26,13 +27,17 @@ pub fn changed(body: &mut Fields, mut given: Members, found: &Found) -> Option<B
     let current = Json::parse(text.as_bytes()).ok().and_then(Json::into_object).unwrap_or_default();
     for name in fixed(found.kind()) {
         match (given.get(*name), current.get(*name)) {
-            (Some(new), old) if Some(new) != old => {
+            // However it is written: 8.0 is 8.
+            (Some(new), Some(old)) if new == old || new.as_u64().is_some_and(|new| old.as_u64() == Some(new)) => {
+                given.insert((*name).to_owned(), old.clone());
+            }
+            (Some(_), _) => {
                 body.fault(&format!("settings.{name}"), "is fixed when the session is created");
             }
             (None, Some(old)) => {
                 given.insert((*name).to_owned(), old.clone());
             }
-            _ => {}
+            (None, None) => {}
         }
     }
     body.kept("settings", given)
@@ -64,6 +69,13 @@ mod tests {
         assert_eq!(after(json!({"theme": "light"})), Some(json!({"theme": "light", "heartbeat_seconds": 9})));
         assert_eq!(after(json!({})), Some(json!({"heartbeat_seconds": 9})));
         assert_eq!(after(json!({"heartbeat_seconds": 9})), Some(json!({"heartbeat_seconds": 9})), "read and sent back");
+        assert_eq!(
+            after(json!({"heartbeat_seconds": 9.0})),
+            Some(json!({"heartbeat_seconds": 9})),
+            "by another client"
+        );
+        assert_eq!(after(json!({"heartbeat_seconds": null, "a": null})), Some(json!({"heartbeat_seconds": 9})));
+        assert_eq!(after(json!({"reconnect_seconds": null})), Some(json!({"heartbeat_seconds": 9})));
         assert_eq!(after(json!({"heartbeat_seconds": 10})), None);
         assert_eq!(after(json!({"reconnect_seconds": 10})), None, "nor can it be added later");
         assert_eq!(after(json!({"ttl_seconds": 1})), Some(json!({"heartbeat_seconds": 9, "ttl_seconds": 1})));

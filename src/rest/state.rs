@@ -11,7 +11,7 @@ use super::App;
 use super::conditional::not_modified_in_any_coding;
 use super::conditions::{etag, expected};
 use super::error::ApiError;
-use super::extract::{Caller, MergePatch, SessionId};
+use super::extract::{Caller, NamedId, Parameters, Unread};
 use super::sessions::{changed, counted};
 use crate::auth::Operation;
 use crate::records::{Body, Change, Record};
@@ -21,10 +21,11 @@ use crate::store::Kind;
 pub async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
     headers: HeaderMap,
+    query: Parameters,
 ) -> Result<Response, ApiError> {
-    let found = app.find(&caller, Operation::ReadSession, id).await?;
+    let found = app.find_alone(&caller, Operation::ReadSession, id, query).await?;
     let tag = etag(found.version());
     let record = found.clone().record()?;
     let response = answer(&record)?;
@@ -38,11 +39,15 @@ pub async fn read(
 pub async fn patch(
     State(app): State<App>,
     Caller(caller): Caller,
-    SessionId(id): SessionId,
+    id: NamedId,
     headers: HeaderMap,
-    MergePatch(patch): MergePatch,
+    body: Unread,
 ) -> Result<Response, ApiError> {
+    caller.may(Operation::PatchState)?;
+    let patch = body.merge_patch().await;
+    let Some(id) = id.given() else { return Err(id.no_uuid()) };
     let found = app.find(&caller, Operation::PatchState, id).await?;
+    let patch = patch?;
     if found.kind() != Kind::Custom {
         return Err(Reason::WrongType.into());
     }

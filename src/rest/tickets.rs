@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::App;
 use super::AppState;
 use super::error::ApiError;
-use super::extract::{Body, Caller, NamedId};
+use super::extract::{Caller, NamedId, Unread};
 use super::rate::Sender;
 use super::shapes::Timestamp;
 use crate::auth::outstanding::GivenUp;
@@ -34,14 +34,19 @@ pub async fn create(
     session: NamedId,
     Sender(address): Sender,
     headers: HeaderMap,
-    body: Option<Body>,
+    body: Unread,
 ) -> Result<(StatusCode, Json<Ticket>), ApiError> {
     caller.may(Operation::MintTicket)?;
-    let Body(mut body) = body.unwrap_or_default();
+    let mut body = body.object_if_any().await;
+    let named = body.as_mut().ok().and_then(|body| body.uuid("player_id"));
+    let seats = match session.given() {
+        Some(session) => Some(app.seats(&caller, Operation::MintTicket, session, named).await?),
+        None => None,
+    };
+    let mut body = body?;
     let session = session.beside(&mut body);
-    let named = body.uuid("player_id");
     body.finish()?;
-    let seats = app.seats(&caller, Operation::MintTicket, session, named).await?;
+    let seats = seats.ok_or(Reason::ValidationFailed)?;
     let (player, has_seat) = match (caller.player(), named) {
         (Some(own), Some(other)) if own != other => {
             return Err(ApiError::new(Reason::Forbidden).message("A player gets tickets only for itself."));

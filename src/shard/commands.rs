@@ -113,8 +113,8 @@ impl Worker {
                 let answer = self.act_over_rest(session, player, &action, viewer);
                 self.pending.push(Pending::Applied(reply, Box::new(answer)));
             }
-            Command::Ready { session, player, viewer, reply } => {
-                let answer = self.ready_over_rest(session, player, viewer);
+            Command::Ready { session, expected, player, viewer, reply } => {
+                let answer = self.ready_over_rest(session, &expected, player, viewer);
                 self.pending.push(Pending::Info(reply, Box::new(answer)));
             }
             Command::Seat { session, expected, player, shares, reply } => {
@@ -235,6 +235,7 @@ impl Worker {
         viewer: Viewer,
     ) -> Result<ActionApplied, Refusal> {
         let key = self.find(id)?;
+        action.expected.check(self.sessions[key].facts.version)?;
         let (slot, input) = self.sessions[key].asked(player, action)?;
         let answer = match self.turned_away(key, input) {
             Some(answer) => answer.map(|()| 0),
@@ -246,8 +247,15 @@ impl Worker {
     }
 
     /// Who says it again is told how the fight stands: it may have begun by that, and the answer may have been lost.
-    fn ready_over_rest(&mut self, id: Uuid, player: Uuid, viewer: Viewer) -> Result<FightInfo, Refusal> {
+    fn ready_over_rest(
+        &mut self,
+        id: Uuid,
+        expected: &Expected,
+        player: Uuid,
+        viewer: Viewer,
+    ) -> Result<FightInfo, Refusal> {
         let key = self.find(id)?;
+        expected.check(self.sessions[key].facts.version)?;
         let slot = self.sessions[key].fight.slot_of(player.as_u128()).ok_or(Reason::NotAParticipant)?;
         if !self.sessions[key].fight.lifecycle().is_fighting() {
             let input = Input::Ready { slot };
@@ -305,15 +313,14 @@ impl Worker {
         if current.is_end() {
             return Err(Reason::InvalidTransition.into());
         }
-        let input = match update.status {
-            Some(wanted) if wanted != current => Some(match wanted {
-                Status::Paused => Input::Pause,
-                Status::Active => Input::Resume,
-                Status::Completed => Input::Complete,
-                Status::Terminated => Input::Terminate { force: false },
-            }),
-            _ => None,
-        };
+        let Some(session) = self.sessions.get(key) else { return Err(Reason::Internal.into()) };
+        let update = update.beyond(current, &session.facts.metadata, &session.facts.settings);
+        let input = update.status.map(|wanted| match wanted {
+            Status::Paused => Input::Pause,
+            Status::Active => Input::Resume,
+            Status::Completed => Input::Complete,
+            Status::Terminated => Input::Terminate { force: false },
+        });
         if let Some(input) = input {
             let answer = self.apply(key, input, None);
             self.named(key, answer)?;

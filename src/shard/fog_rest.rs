@@ -14,7 +14,7 @@ use super::fog_ground::CREATOR;
 use super::session::Session;
 use crate::auth::{Principal, Role};
 use crate::hub::{ActionApplied, FightInfo, Refusal, RestAction, Viewer};
-use crate::records::fights;
+use crate::records::{Expected, fights};
 use crate::replays::Stories;
 use crate::replays::stories::{Question, Source};
 use crate::rest::actions::CombatActionResult;
@@ -126,7 +126,7 @@ pub(super) fn asked(session: &Session, action: Action) -> RestAction {
             (act.x, act.y) = (Some(to.x), Some(to.y));
         }
     }
-    RestAction { act, target }
+    RestAction { act, target, expected: Expected::default() }
 }
 
 fn state(fight: &FightInfo) -> Value {

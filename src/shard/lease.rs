@@ -4,6 +4,7 @@
 use tiltyard_protocol::client::Renew;
 use tiltyard_protocol::server::{ErrorNotice, Expiring, Renewed};
 use tiltyard_protocol::{Reason, ServerMessage};
+use uuid::Uuid;
 
 use super::connection::{ConnKey, State};
 use super::worker::Worker;
@@ -88,7 +89,8 @@ impl Worker {
             return self.refuse_renewal(key, Reason::TooManyRequests, u32::try_from(retry_ms).ok());
         }
         let (player, only) = (connection.player, connection.only);
-        if !self.renewals.send(Asked { shard: self.number, connection: key, player, only, credential }) {
+        let joined = connection.joins.iter().filter_map(|join| Some(self.sessions.get(join.session)?.id)).collect();
+        if !self.renewals.send(Asked { shard: self.number, connection: key, player, only, joined, credential }) {
             self.renewed(key, Err(Reason::Overloaded));
         }
     }
@@ -101,7 +103,16 @@ impl Worker {
         if connection.state != State::Open {
             return;
         }
-        let Renewal { sid, expires_at } = match checked {
+        // It may have joined another session since.
+        let is_of = |session: Uuid| {
+            let joined = connection.joins.iter().filter_map(|join| self.sessions.get(join.session));
+            joined.map(|joined| joined.id).all(|id| id == session)
+        };
+        let checked = checked.and_then(|renewal| match renewal.only {
+            Some(only) if !is_of(only) => Err(Reason::Forbidden),
+            _ => Ok(renewal),
+        });
+        let Renewal { sid, expires_at, only } = match checked {
             Ok(renewal) => renewal,
             Err(reason) => {
                 let again = reason == Reason::Overloaded;
@@ -110,6 +121,7 @@ impl Worker {
         };
         let left_ms = expires_at.saturating_sub(self.clock.wall);
         connection.lease.begin(left_ms, now);
+        connection.only = connection.only.or(only);
         let (old, due) = (std::mem::replace(&mut connection.sid, sid), connection.lease.due());
         if old != sid {
             old.inspect(|&old| self.by_sid.remove(old, key));

@@ -78,7 +78,7 @@ fn a_new_token_counts_with_its_end_and_its_auth_session() {
         assert_eq!((asked.player, asked.only), (Uuid::from_u128(1), None));
         assert!(matches!(&asked.credential, Credential::Token(text) if text == token));
         assert!(!format!("{asked:?}").contains(token), "nobody logs it");
-        shard.answer(&asked, Ok(Renewal { sid: Some(sid), expires_at: shard.token_end() }));
+        shard.answer(&asked, Ok(Renewal { sid: Some(sid), expires_at: shard.token_end(), only: None }));
         read_until(&mut client, r#"{"t":"renewed","d":{"left_ms":"#);
     }
     // Published at the end of the turn.
@@ -115,6 +115,36 @@ fn what_is_refused_leaves_the_end_as_it_is() {
 }
 
 #[test]
+fn by_a_ticket_a_connection_has_the_ticket_s_session_alone() {
+    let shard = Shard::start();
+    let (one, two) = (shard.create().id, shard.create().id);
+    let mut client = shard.join_for_a_while(one);
+    let join_two = format!(r#"{{"t":"join","d":{{"session":"{two}"}}}}"#);
+    let renew = |client: &mut TcpStream| {
+        say(client, r#"{"t":"renew","d":{"ticket":"a"}}"#);
+        let asked = shard.handed_in();
+        assert_eq!((asked.only, asked.joined.as_slice()), (None, &[one][..]));
+        asked
+    };
+    let good = || Ok(Renewal { sid: None, expires_at: shard.token_end(), only: Some(one) });
+    let asked = renew(&mut client);
+    // While it is being checked.
+    say(&mut client, &join_two);
+    read_until(&mut client, r#""t":"snapshot""#);
+    shard.answer(&asked, good());
+    read_until(&mut client, r#""reason":"forbidden""#);
+    say(&mut client, &format!(r#"{{"t":"leave","d":{{"s":{}}}}}"#, tiltyard_protocol::view::player_word(two)));
+    read_until(&mut client, r#""t":"left""#);
+    let asked = renew(&mut client);
+    shard.answer(&asked, good());
+    read_until(&mut client, r#""t":"renewed""#);
+    say(&mut client, &join_two);
+    read_until(&mut client, r#""reason":"no_session""#);
+    drop(client);
+    drop(shard.stop());
+}
+
+#[test]
 fn a_token_that_was_checked_while_the_log_cannot_be_written_is_not_lost() {
     let shard = Shard::start();
     let id = shard.create().id;
@@ -126,7 +156,7 @@ fn a_token_that_was_checked_while_the_log_cannot_be_written_is_not_lost() {
     while shard.handle.stats().log_failures < 1 {
         std::thread::yield_now();
     }
-    shard.answer(&asked, Ok(Renewal { sid: None, expires_at: shard.token_end() }));
+    shard.answer(&asked, Ok(Renewal { sid: None, expires_at: shard.token_end(), only: None }));
     let failures = shard.handle.stats().log_failures;
     while shard.handle.stats().log_failures < failures + 3 {
         std::thread::yield_now();

@@ -149,7 +149,7 @@ impl Shard {
 
     fn attack(&self, session: Uuid) -> oneshot::Receiver<Result<crate::hub::ActionApplied, Refusal>> {
         let act = Act::new(0, 0, ActionKind::Attack);
-        let action = RestAction { act, target: Some(Uuid::from_u128(2)) };
+        let action = RestAction { act, target: Some(Uuid::from_u128(2)), expected: Expected::default() };
         self.ask(|reply| Command::Act { session, player: Uuid::from_u128(1), action, viewer: Viewer::All, reply })
     }
 

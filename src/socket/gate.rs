@@ -258,7 +258,7 @@ fn read(bytes: &[u8]) -> Result<Option<(usize, At)>, Fault> {
     let mut request = httparse::Request::new(&mut []);
     let status = request.parse_with_uninit_headers(bytes, &mut fields).map_err(|error| match error {
         httparse::Error::TooManyHeaders => Fault::TooManyFields,
-        httparse::Error::Version => Fault::Version,
+        httparse::Error::Version if names_version(bytes) => Fault::Version,
         _ => Fault::NotHttp,
     });
     // While the line goes on there is its method, too.
@@ -281,6 +281,20 @@ fn read(bytes: &[u8]) -> Result<Option<(usize, At)>, Fault> {
         return Err(Fault::NotHttp);
     }
     body_of(request.headers, request.version == Some(1)).map(|body| Some((length, body)))
+}
+
+/// Whether the request line goes on behind its second blank as a version of HTTP does: otherwise it is no version that is wrong with it,
+/// but the line, for example a blank in its target.
+fn names_version(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let ends = line.len() < bytes.len();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let version = line.splitn(3, |byte| *byte == b' ').nth(2).unwrap_or_default();
+    let is_as_written = |(at, byte): (usize, &u8)| match at {
+        5 | 7 => byte.is_ascii_digit(),
+        _ => b"HTTP/ .".get(at) == Some(byte),
+    };
+    version.iter().enumerate().all(is_as_written) && (version.len() == 8 || !ends)
 }
 
 /// What follows a head with these fields.
@@ -458,7 +472,16 @@ mod tests {
             assert_eq!(post(&format!("Transfer-Encoding: {coding}\r\n")), Some(Fault::Coding), "{coding}");
         }
         assert_eq!(fault("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), Some(Fault::Coding));
-        assert_eq!(fault("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), Some(Fault::Version));
+        for version in ["HTTP/2.0", "HTTP/1.2", "HTTP/0.9", "HTTP/9.9"] {
+            assert_eq!(fault(&format!("GET / {version}\r\nHost: a\r\n\r\n")), Some(Fault::Version), "{version}");
+        }
+        for target in ["/liv ez", "/a b c", "/ HTTP/1.1", "/a HTTP/2.0", "/?q=a b", "/a HTTP/"] {
+            let line = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(fault(&line), Some(Fault::NotHttp), "a target has no blank: {target}");
+        }
+        for other in ["http/1.1", "HTTP/1", "HTTP/2", "HTTP/11.0", "HTTP/x.y", "HTTPS/1.1", "ICY"] {
+            assert_eq!(fault(&format!("GET / {other}\r\nHost: a\r\n\r\n")), Some(Fault::NotHttp), "{other}");
+        }
         assert_eq!(fault("\u{16}\u{3}\u{1}\u{2}"), Some(Fault::NotHttp), "TLS says no line");
         assert_eq!(fault("GET /é HTTP/1.1\r\nHost: a\r\n\r\n").is_some(), "/é".parse::<axum::http::Uri>().is_err());
         assert_eq!(post(&"X: y\r\n".repeat(limits::HEADERS - 1)), None);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
@@ -22,8 +23,10 @@ pub struct Asked {
     pub shard: usize,
     pub connection: ConnKey,
     pub player: Uuid,
-    /// The session that the connection's ticket was for; `None` where it came with a token.
+    /// The session that the connection's ticket was for; `None` where it had tokens alone.
     pub only: Option<Uuid>,
+    /// The sessions that it has joined.
+    pub joined: SmallVec<[Uuid; 2]>,
     pub credential: Credential,
 }
 
@@ -80,20 +83,21 @@ fn check(app: &Arc<AppState>, asked: &Asked) -> Result<Renewal, Reason> {
             if caller.player() != Some(asked.player) {
                 return Err(Reason::Forbidden);
             }
-            Renewal { sid: caller.sid, expires_at: caller.ends_at() }
+            Renewal { sid: caller.sid, expires_at: caller.ends_at(), only: None }
         }
         Credential::Ticket(ticket) => {
             let ticket = app.tickets.read(ticket).ok_or(Reason::Unauthorized)?;
             let admission = ticket.admission;
-            // A ticket is good for less than a token: who came with a token renews it by one.
-            if admission.player != asked.player || asked.only != Some(admission.session) {
+            // It is good for one session, and so for a connection that has no other: after it, never for any other.
+            let mut others = asked.only.iter().chain(&asked.joined);
+            if admission.player != asked.player || others.any(|other| *other != admission.session) {
                 return Err(Reason::Forbidden);
             }
             let lives = admission.sid.is_none_or(|sid| app.records.admits(sid, admission.player));
             if !lives || !app.tickets.redeem(&ticket) {
                 return Err(Reason::Unauthorized);
             }
-            Renewal { sid: admission.sid, expires_at: admission.expires_at }
+            Renewal { sid: admission.sid, expires_at: admission.expires_at, only: Some(admission.session) }
         }
     };
     if renewal.expires_at <= clock::now_ms() { Err(Reason::Unauthorized) } else { Ok(renewal) }

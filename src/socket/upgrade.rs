@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::HttpBody;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +12,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
 use serde_json::json;
 use tiltyard_protocol::{Encoding, Reason};
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,16 +27,15 @@ use crate::clock;
 use crate::hub::{Attachment, Viewer};
 use crate::records::Kept;
 use crate::rest::error::ApiError;
-use crate::rest::extract::bearer;
-use crate::rest::id::parse_uuid;
+use crate::rest::extract::{Parameters, bearer};
 use crate::rest::rate;
 use crate::rest::{App, AppState};
 
 /// `?ticket=` or `?session=`.
-#[derive(Debug, Default, Deserialize)]
-pub struct Parameters {
+#[derive(Debug)]
+struct Asked {
     ticket: Option<String>,
-    session: Option<String>,
+    session: Option<Uuid>,
 }
 
 /// Whom the credentials admit to what.
@@ -51,14 +48,19 @@ enum Credentials {
 /// Upgrades a request.
 pub async fn upgrade(
     State(app): State<App>,
-    parameters: Result<Query<Parameters>, QueryRejection>,
+    parameters: Result<Parameters, ApiError>,
     mut request: Request,
 ) -> Result<Response, ApiError> {
     let accept = check_handshake(&request)?;
     app.origins.check(request.headers())?;
     let (encoding, echoed) = choose_encoding(request.headers())?;
-    let Query(parameters) = parameters.map_err(|_| Reason::BadRequest)?;
-    let credentials = authenticate(&app, &request, &parameters)?;
+    let mut parameters = parameters?;
+    let asked = Asked {
+        ticket: parameters.named("ticket", "a ticket", |text| Some(text.to_owned())),
+        session: parameters.uuid("session"),
+    };
+    parameters.finish()?;
+    let credentials = authenticate(&app, &request, &asked)?;
     let admission = credentials.admission();
     // REST takes a token a few seconds longer than it says; a socket would be closed at once.
     let has_ended = admission.expires_at <= clock::now_ms();
@@ -95,7 +97,7 @@ fn check_handshake(request: &Request) -> Result<String, ApiError> {
     if !request.body().is_end_stream() {
         return Err(ApiError::new(Reason::BadRequest).message("A WebSocket handshake has no body."));
     }
-    if !has_token(headers, &header::CONNECTION, "upgrade") || !has_token(headers, &header::UPGRADE, "websocket") {
+    if !is_handshake(headers) {
         return Err(upgrade_required("This path takes WebSocket handshakes only."));
     }
     let single = |name| {
@@ -109,6 +111,11 @@ fn check_handshake(request: &Request) -> Result<String, ApiError> {
         Some(key) if STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16) => Ok(derive_accept_key(key.as_bytes())),
         _ => Err(ApiError::new(Reason::BadRequest).message("Sec-WebSocket-Key must be 16 bytes in base64.")),
     }
+}
+
+/// Whether a request asks for a WebSocket.
+pub fn is_handshake(headers: &HeaderMap) -> bool {
+    has_token(headers, &header::CONNECTION, "upgrade") && has_token(headers, &header::UPGRADE, "websocket")
 }
 
 fn upgrade_required(message: &str) -> ApiError {
@@ -132,7 +139,7 @@ fn choose_encoding(headers: &HeaderMap) -> Result<(Encoding, bool), ApiError> {
     })
 }
 
-fn authenticate(app: &AppState, request: &Request, parameters: &Parameters) -> Result<Credentials, ApiError> {
+fn authenticate(app: &AppState, request: &Request, asked: &Asked) -> Result<Credentials, ApiError> {
     let headers = request.headers();
     let count = |caller| rate::count(app, headers, request.extensions(), caller);
     if headers.contains_key(header::AUTHORIZATION) {
@@ -141,18 +148,18 @@ fn authenticate(app: &AppState, request: &Request, parameters: &Parameters) -> R
         let caller = caller.ok_or(Reason::Unauthorized)?;
         caller.may(Operation::Connect)?;
         let player = caller.player().ok_or(Reason::Forbidden)?;
-        let session: Option<Uuid> = parameters.session.as_deref().and_then(parse_uuid);
-        let session = session.ok_or_else(|| ApiError::field("session", "must be a uuid"))?;
+        let session = asked.session.ok_or_else(|| ApiError::field("session", "must be a uuid"))?;
         return Ok(Credentials::Token(Admission { session, player, sid: caller.sid, expires_at: caller.ends_at() }));
     }
-    let ticket = parameters.ticket.as_deref().and_then(|ticket| app.tickets.read(ticket));
+    let ticket = asked.ticket.as_deref().and_then(|ticket| app.tickets.read(ticket));
     match ticket {
         Some(ticket) => Ok(Credentials::Ticket(ticket)),
         None => Err(count(None).err().unwrap_or_else(|| Reason::Unauthorized.into())),
     }
 }
 
-/// The session is there and the player has a seat; no difference is made between the two.
+/// The session is there and the player has a seat; no difference is made between the two. That a session is no fight is told to those
+/// who may know of it.
 async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError> {
     let Admission { session, player, .. } = admission;
     // Its shard has nearly every one: asked for no more than this, it is not kept from playing by those who come.
@@ -163,7 +170,15 @@ async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError
         Err(refusal) => return Err(refusal.into()),
     }
     let found = app.look_up(Viewer::Player(player), session).await?;
-    let Kept::Fight(fight) = &found.kept else { return Err(Reason::NoSession.into()) };
+    let fight = match &found.kept {
+        Kept::Fight(fight) => fight,
+        Kept::Record(record) if record.concerns(player) => {
+            return Err(
+                ApiError::new(Reason::WrongType).message("Sockets are for combat sessions; this is another type.")
+            );
+        }
+        Kept::Record(_) => return Err(Reason::NoSession.into()),
+    };
     if !fight.takes_part(player) {
         return Err(Reason::NoSession.into());
     }

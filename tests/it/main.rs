@@ -16,6 +16,7 @@ mod edge;
 mod encodings;
 mod fight;
 mod floods;
+mod heads;
 mod honest;
 mod joins;
 mod keys;

@@ -1,6 +1,7 @@
 //! A ticket admits one player to one session, once.
 
 use reqwest::Method;
+use serde_json::{Value, json};
 use tiltyard_client::{Client, Error, Update};
 use tiltyard_protocol::Encoding;
 use uuid::Uuid;
@@ -83,6 +84,72 @@ async fn sockets_need_credentials_and_a_seat() {
     client.join(fight.id).await.unwrap();
     client.next().await.unwrap().unwrap();
     assert_eq!(client.slot(), Some(0));
+}
+
+/// The status, reason and faulty fields that a handshake is refused with.
+async fn refused(node: &Node, query: &str, token: Option<&str>) -> (u16, String, Vec<String>) {
+    let ask = reqwest::Client::new().get(format!("{}/ws?{query}", node.url)).header("connection", "upgrade");
+    let ask = ask.header("upgrade", "websocket").header("sec-websocket-version", "13");
+    let ask = ask.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let answer = soon(token.into_iter().fold(ask, reqwest::RequestBuilder::bearer_auth).send()).await.unwrap();
+    let status = answer.status().as_u16();
+    let error: Value = soon(answer.json()).await.unwrap();
+    let faults = error["details"]["validation_errors"].as_array().cloned().unwrap_or_default();
+    let fields = faults.iter().map(|fault| fault["field"].as_str().unwrap().to_owned()).collect();
+    (status, error["details"]["reason"].as_str().unwrap().to_owned(), fields)
+}
+
+#[tokio::test]
+async fn of_a_handshake_s_parameters_each_is_known_and_given_once() {
+    let node = Node::start();
+    let fight = node.fight(2, plain_rules()).await;
+    let (service, token, id) = (node.service(), node.player(fight.players[0]), fight.id);
+    let ticket = node.rest().ticket(&service, id, fight.players[0]).await.unwrap();
+    let query = ticket.url.split_once('?').unwrap().1;
+    for (query, field) in [
+        ("ticket=a&ticket=b".to_owned(), "ticket"),
+        (format!("{query}&{query}"), "ticket"),
+        (format!("session={id}&session={id}"), "session"),
+        (format!("session={id}&sesion={id}"), "sesion"),
+        (format!("{query}&token=x"), "token"),
+        (format!("{query}&session=bob"), "session"),
+    ] {
+        for token in [None, Some(token.as_str())] {
+            let (status, reason, fields) = refused(&node, &query, token).await;
+            assert_eq!(
+                (status, reason.as_str(), fields),
+                (400, "validation_failed", vec![field.to_owned()]),
+                "{query}"
+            );
+        }
+    }
+    Client::connect(&ticket.url, Encoding::Json).await.expect("none of this has used it up");
+}
+
+#[tokio::test]
+async fn that_a_session_is_no_fight_is_told_to_who_may_know_of_it() {
+    let node = Node::start();
+    let (service, owner, member, stranger) = (node.service(), Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+    for kind in ["custom", "player", "auth"] {
+        let settings = if kind == "custom" { json!({ "members": [member] }) } else { json!({}) };
+        let body = json!({ "type": kind, "player_id": owner, "settings": settings });
+        let made = node.rest().call(Method::POST, "/sessions", Some(&service), Some(&body)).await.unwrap();
+        let id = made.body["session_id"].as_str().unwrap().to_owned();
+        for ended in [false, true] {
+            if ended {
+                let path = format!("/sessions/{id}");
+                node.rest().call(Method::DELETE, &path, Some(&service), None).await.unwrap();
+            }
+            for (player, expected) in [
+                (owner, (409, "wrong_type")),
+                (member, if kind == "custom" { (409, "wrong_type") } else { (404, "no_session") }),
+                (stranger, (404, "no_session")),
+            ] {
+                let (status, reason, _) = refused(&node, &format!("session={id}"), Some(&node.player(player))).await;
+                assert_eq!((status, reason.as_str()), expected, "{kind} to {player}, ended: {ended}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -106,21 +106,21 @@ async fn what_is_no_token_of_the_player_is_refused_by_name() {
         client.renew(token).await.unwrap();
         assert_eq!(refusal(&mut client).await, Reason::Forbidden);
     }
-    let ticket = node.rest().ticket(&own, fight.id, fight.players[0]).await.unwrap();
+    let elsewhere = node.seats("pvp", fight.players.clone(), json!({})).await;
+    let ticket = node.rest().ticket(&own, elsewhere.id, fight.players[0]).await.unwrap();
     client.renew_by_ticket(&ticket.ticket).await.unwrap();
-    assert_eq!(refusal(&mut client).await, Reason::Forbidden, "it came by a token");
+    assert_eq!(refusal(&mut client).await, Reason::Forbidden, "it has joined another session than the ticket's");
     client.renew("nonsense").await.unwrap();
     // The fifth: where the others took more than a second, there is room for it again.
     let reason = refusal(&mut client).await;
     assert!(matches!(reason, Reason::TooManyRequests | Reason::Unauthorized), "{reason}");
-    client.ping(1).await.unwrap();
-    until(&mut client, |update| matches!(update, Update::Pong(_))).await;
+    until_pong(&mut client).await;
 
     // None of that has used the ticket up; and one that has been used is no good.
-    let mut by_ticket = join(&fight, Client::connect(&ticket.url, Encoding::MsgPack).await.unwrap()).await;
+    let mut by_ticket = join(&elsewhere, Client::connect(&ticket.url, Encoding::MsgPack).await.unwrap()).await;
     by_ticket.renew_by_ticket(&ticket.ticket).await.unwrap();
     assert_eq!(refusal(&mut by_ticket).await, Reason::Unauthorized);
-    let again = node.rest().ticket(&node.service(), fight.id, fight.players[0]).await.unwrap();
+    let again = node.rest().ticket(&node.service(), elsewhere.id, fight.players[0]).await.unwrap();
     by_ticket.renew_by_ticket(&again.ticket).await.unwrap();
     assert!(renewed(&mut by_ticket).await > 1_000_000, "as long as the service's token");
     let others = node.rest().ticket(&node.service(), fight.id, fight.players[1]).await.unwrap();
@@ -129,6 +129,39 @@ async fn what_is_no_token_of_the_player_is_refused_by_name() {
     let mut its_own = join(&fight, Client::connect(&others.url, Encoding::Json).await.unwrap()).await;
     its_own.renew(&other).await.unwrap();
     assert!(renewed(&mut its_own).await > 1_000_000, "who came by a ticket may go on by a token");
+}
+
+#[tokio::test]
+async fn a_connection_that_came_by_a_token_goes_on_by_a_ticket_in_the_ticket_s_session_alone() {
+    // One part of the node has all sessions, so that a connection may join any.
+    let node = Node::start_with(&["--shards", "1"]);
+    let players = vec![Uuid::new_v4(), Uuid::new_v4()];
+    let fight = node.seats("pvp", players.clone(), json!({})).await;
+    let other = node.seats("pvp", players.clone(), json!({})).await;
+    let service = node.service();
+    let ticket = async |of: &Fight| node.rest().ticket(&service, of.id, players[0]).await.unwrap().ticket;
+    let mut client = connect(&node, &fight, Encoding::Json, &short(&node, players[0])).await;
+    client.renew_by_ticket(&ticket(&other).await).await.unwrap();
+    assert_eq!(refusal(&mut client).await, Reason::Forbidden, "it is in another session");
+    let good = ticket(&fight).await;
+    client.renew_by_ticket(&good).await.unwrap();
+    assert!(renewed(&mut client).await > 60_000, "as long as the service's token");
+    client.renew_by_ticket(&good).await.unwrap();
+    assert_eq!(refusal(&mut client).await, Reason::Unauthorized, "a ticket is used once");
+    client.join(other.id).await.unwrap();
+    assert_eq!(refusal(&mut client).await, Reason::NoSession, "by its ticket it has this one only");
+    // Before that it would have.
+    let mut free = connect(&node, &other, Encoding::Json, &node.player(players[1])).await;
+    free.join_again(fight.id, 0).await.unwrap();
+    until(&mut free, |update| matches!(update, Update::Snapshot)).await;
+    free.renew_by_ticket(&node.rest().ticket(&service, fight.id, players[1]).await.unwrap().ticket).await.unwrap();
+    assert_eq!(refusal(&mut free).await, Reason::Forbidden, "it is in two");
+    until_pong(&mut client).await;
+}
+
+async fn until_pong(client: &mut Client) {
+    client.ping(1).await.unwrap();
+    until(client, |update| matches!(update, Update::Pong(_))).await;
 }
 
 #[tokio::test]

@@ -376,6 +376,8 @@ fn a_head_that_cannot_be_read_is_refused_as_everything_is() {
         ("GET /livez HTTP/3.0\r\nHost: a\r\n\r\n".to_owned(), 505),
         ("\u{16}\u{3}\u{1}\r\n\r\n".to_owned(), 400),
         ("GET  /livez HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("GET /liv ez HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("GET /livez?a=b c HTTP/2.0\r\nHost: a\r\n\r\n".to_owned(), 400),
     ] {
         let mut wire = Wire::to(&node);
         let good = wire.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").answer();

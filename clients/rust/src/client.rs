@@ -125,7 +125,8 @@ impl Client {
         self.send(&ClientMessage::Renew(Renew::token(token.to_owned()))).await
     }
 
-    /// The same with a new ticket to the session that this connection's own ticket was for.
+    /// The same with a new ticket: to the session that this connection's own ticket was for, or to the only one that it has joined, which
+    /// is from then on the only one it can.
     pub async fn renew_by_ticket(&mut self, ticket: &str) -> Result<(), Error> {
         self.send(&ClientMessage::Renew(Renew::ticket(ticket.to_owned()))).await
     }

@@ -125,6 +125,57 @@ async fn who_is_forbidden_is_told_what_is_lacking(case: Case) {
     }
 }
 
+/// Bodies that are wrong each in its own way, with their media types.
+const WRONG: [(&str, &str); 6] = [
+    ("application/json", "{"),
+    ("application/json", "[]"),
+    ("application/json", r#"{"type":7,"mode":7,"player_id":7,"status":7,"reason":7,"kind":7,"version":"x"}"#),
+    ("application/json", ""),
+    ("application/merge-patch+json", "nonsense"),
+    ("text/plain", "nonsense"),
+];
+
+async fn who_may_not_is_told_so_whatever_the_body_says(case: Case) {
+    let document = reqwest::get(format!("{}/openapi.json", case.node.url)).await.unwrap();
+    let document: Value = document.json().await.unwrap();
+    let (_, lacking) = caller(&case, "noscope");
+    let (member, stranger) = (Uuid::new_v4(), case.node.player(Uuid::new_v4()));
+    let fight = session(&case, "combat", member, 1).await;
+    let custom = session(&case, "custom", member, 1).await;
+    let member = case.node.player(member);
+    let mut tried = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|(_, it)| it["requestBody"].is_object()) {
+            // These need no token: a refresh token is in the body.
+            if ["createGuest", "refreshTokens"].iter().any(|open| operation["operationId"] == *open) {
+                continue;
+            }
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let about = path.contains("{session_id}").then(|| if path.contains("combat") { &fight } else { &custom });
+            let real = about.map_or(path.clone(), |about| path.replace("{session_id}", &about.id().to_string()));
+            for (media_type, body) in WRONG {
+                let ask = || case.ask(method.clone(), &real).text(media_type, body);
+                ask().anonymous().refused(401, "unauthorized").await;
+                ask().by("nonsense").refused(401, "unauthorized").await;
+                ask().by(lacking.as_ref().unwrap()).refused(403, "forbidden").await;
+                if about.is_some() && path != "/sessions/{session_id}/members" {
+                    ask().by(&stranger).refused(404, "no_session").await;
+                }
+                if path == "/sessions/{session_id}" {
+                    ask().by(&member).refused(403, "forbidden").await;
+                }
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried >= 11, "{tried}");
+    // Nothing is said of the id either.
+    for (method, path) in [(Method::POST, "heartbeat"), (Method::PATCH, "state"), (Method::GET, "state?x=1")] {
+        let ask = case.ask(method, &format!("/sessions/bob/{path}")).by(lacking.as_ref().unwrap());
+        ask.refused(403, "forbidden").await;
+    }
+}
+
 async fn every_cell_about_none(case: Case) {
     let mut wrong = Vec::new();
     for Cell { row, column, expected } in cells(OF_NONE) {
@@ -239,4 +290,9 @@ async fn to_none(case: &Case, row: &str, whom: Uuid, token: Option<&str>) -> Rep
     }
 }
 
-on_both_stores!(every_cell_about_a_session, every_cell_about_none, who_is_forbidden_is_told_what_is_lacking);
+on_both_stores!(
+    every_cell_about_a_session,
+    every_cell_about_none,
+    who_is_forbidden_is_told_what_is_lacking,
+    who_may_not_is_told_so_whatever_the_body_says,
+);

@@ -72,6 +72,7 @@ async fn bodies_of_create(case: Case) {
 
 async fn parameters(case: Case) {
     let session = case.create("custom", Uuid::new_v4()).await;
+    let admin = case.node.token(&["--admin"]);
     let logs = |query: &str| session.path(&format!("/logs?{query}"));
     let details = |query: &str| session.path(&format!("?{query}"));
     let table = [
@@ -96,6 +97,29 @@ async fn parameters(case: Case) {
     ];
     for (path, field) in table {
         named(&case, Method::GET, &path, None, field).await;
+    }
+    let fight = format!("/combat/sessions/{}", case.fight(&[Uuid::new_v4()]).await.id());
+    for (path, parameters) in [
+        ("/sessions".to_owned(), &["type=custom", "status=active", "player_id=bob", "limit=3", "cursor=x"][..]),
+        ("/combat/sessions".to_owned(), &["status=active", "mode=pvp", "limit=3", "cursor=x"]),
+        ("/analytics/sessions".to_owned(), &["timeframe=1h", "session_type=all", "metric=all"]),
+        (session.path(""), &["include_logs=true", "include_stats=false"]),
+        (session.path("/logs"), &["limit=3", "cursor=x"]),
+        (session.path("/state"), &[]),
+        (fight.clone(), &[]),
+        (format!("{fight}/state"), &[]),
+        (format!("{fight}/replay"), &[]),
+    ] {
+        let ask = |query: &str| case.get(&format!("{path}?{query}")).by(&admin).expect(400);
+        for parameter in parameters {
+            let name = parameter.split('=').next().unwrap();
+            assert_eq!(ask(&format!("{parameter}&{parameter}")).await.fields(), [name], "{path}: given twice");
+        }
+        for (query, name) in
+            [("limt=3", "limt"), ("Limit=3", "Limit"), ("ticket", "ticket"), ("x=1&x=2", "x"), ("=", "")]
+        {
+            assert_eq!(ask(query).await.fields(), [name], "{path}: {query}");
+        }
     }
     for (query, field) in
         [("timeframe=2h", "timeframe"), ("session_type=raid", "session_type"), ("metric=mood", "metric")]

@@ -2,6 +2,7 @@
 
 use std::future::IntoFuture;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -55,6 +56,31 @@ async fn a_repeat_is_answered_as_the_first_was(case: Case) {
     assert_eq!(total(&case, player).await, 1);
     let second = keyed(case.post("/sessions", &body), "k-2").expect(201).await;
     assert_ne!(second.id(), first.id());
+}
+
+async fn a_used_key_with_another_body_is_that_whatever_is_wrong_with_it(case: Case) {
+    let player = Uuid::new_v4();
+    let mut fight = case.node.fight(2, crate::support::plain_rules()).await;
+    fight.begin().await;
+    let hit = json!({ "action_type": "attack", "player_id": fight.players[0], "target_id": fight.players[1] });
+    for (path, body) in [
+        ("/sessions".to_owned(), new("custom", player, json!({}))),
+        ("/combat/sessions".to_owned(), json!({ "mode": "pvp", "participants": [player] })),
+        (format!("/combat/sessions/{}/actions", fight.id), hit),
+    ] {
+        let first = keyed(case.post(&path, &body), "used").await;
+        assert!(first.status < 300, "{path}: {}", first.body);
+        for other in ["", "{", "[]", "7", "null", "{}", r#"{"type":"raid","mode":7,"action_type":null}"#] {
+            let ask = |key: &str| keyed(case.ask(Method::POST, &path), key).text("application/json", other);
+            ask("used").refused(422, "idempotency_mismatch").await;
+            // Of a key that was never used it is the body that is wrong, and the key stays free.
+            ask("free").expect(400).await;
+            ask("no key").expect(400).await;
+        }
+        replayed(&first, &keyed(case.post(&path, &body), "used").await);
+        let second = keyed(case.post(&path, &body), "free").expect(first.status).await;
+        assert_eq!(second.header("idempotent-replayed"), None, "{path}");
+    }
 }
 
 async fn a_key_is_its_callers_own(case: Case) {
@@ -257,6 +283,7 @@ on_both_stores!(
     what_was_begun_is_finished_whoever_listens,
     a_refusal_for_want_of_time_is_not_kept,
     a_repeat_is_answered_as_the_first_was,
+    a_used_key_with_another_body_is_that_whatever_is_wrong_with_it,
     a_key_is_its_callers_own,
     keys_have_a_form,
     thirty_two_at_once_have_one_effect,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::case::{Case, TYPES};
@@ -213,7 +213,88 @@ async fn of_nulls_only_members_are_left_out(case: Case) {
     }
 }
 
+/// The names of settings that the server knows.
+const KNOWN: [(&str, &[&str]); 4] = [
+    ("combat", &["mode", "participants", "ruleset", "max_duration", "difficulty", "rules", "seats", "teams"]),
+    ("player", &["replace", "heartbeat_seconds", "reconnect_seconds"]),
+    ("auth", &["idle_seconds", "absolute_seconds", "scope"]),
+    ("custom", &["ttl_seconds", "max_members", "members"]),
+];
+
+async fn a_null_in_a_free_object_is_nothing_whether_its_name_is_known_or_not(case: Case) {
+    let nulls = |names: &[&str]| {
+        let mut nulls = json!({ "unheard of": null });
+        for name in names {
+            nulls[*name] = Value::Null;
+        }
+        nulls
+    };
+    for (kind, names) in KNOWN {
+        let made = case.create_with(kind, Uuid::new_v4(), nulls(names)).await;
+        assert_eq!(made.body["settings"], json!({}), "{kind}");
+        let put = case.put(&made.path(""), &json!({ "settings": nulls(names) })).expect(200).await;
+        assert_eq!(put.body["settings"], json!({}), "{kind}");
+    }
+    let player = Uuid::new_v4();
+    let mut settings = nulls(&KNOWN[0].1[2..]);
+    let body = |settings: &Value| json!({ "mode": "pvp", "participants": [player], "settings": settings });
+    case.post("/combat/sessions", &body(&settings)).expect(201).await;
+    settings["rules"] = json!({ "health": null, "no such rule": null, "armor": 7 });
+    let fight = case.post("/combat/sessions", &body(&settings)).expect(201).await;
+    assert_eq!(fight.body["settings"], json!({ "rules": { "armor": 7 } }));
+    let parameters = nulls(&["ability", "item", "body_part", "position", "cover", "hazard"]);
+    let action = json!({ "action_type": "defend", "player_id": player, "parameters": parameters });
+    case.post(&format!("/combat/sessions/{}/actions", fight.id()), &action).expect(409).await;
+
+    // A field of the body itself is left out where there is nothing to say.
+    let made = case.create("custom", player).await;
+    for (method, path, field) in [
+        (Method::POST, "/sessions".to_owned(), "metadata"),
+        (Method::POST, "/sessions".to_owned(), "settings"),
+        (Method::POST, "/combat/sessions".to_owned(), "settings"),
+        (Method::PUT, made.path(""), "status"),
+        (Method::PUT, made.path(""), "settings"),
+        (Method::DELETE, made.path(""), "reason"),
+        (Method::POST, made.path("/members"), "player_id"),
+        (Method::POST, format!("/combat/sessions/{}/actions", fight.id()), "target_id"),
+    ] {
+        let refused = case.ask(method, &path).json(&json!({ field: null })).expect(400).await;
+        assert!(refused.fields().contains(&field), "{path}: {}", refused.body);
+    }
+}
+
+async fn settings_are_replaced_but_for_what_was_fixed_at_the_creation(case: Case) {
+    for (kind, fixed) in [
+        ("combat", json!({ "max_duration": 600, "seats": 2 })),
+        ("player", json!({ "heartbeat_seconds": 9 })),
+        ("auth", json!({ "idle_seconds": 600, "scope": "play" })),
+        ("custom", json!({ "max_members": 8, "ttl_seconds": 600 })),
+    ] {
+        let with = |name: &str, value: Value| {
+            let mut settings = fixed.clone();
+            settings[name] = value;
+            settings
+        };
+        let double = |value: &Value| value.as_f64().map_or_else(|| value.clone(), |number| json!(number));
+        let doubles: Value =
+            fixed.as_object().unwrap().iter().map(|(name, value)| (name.clone(), double(value))).collect();
+        let made = case.create_with(kind, Uuid::new_v4(), with("theme", json!("dark"))).await;
+        for (given, expected) in [
+            (json!({ "map": "dock" }), with("map", json!("dock"))),
+            (with("theme", json!("light")), with("theme", json!("light"))),
+            // Sent back by a client that writes every number as a double.
+            (doubles, fixed.clone()),
+            (json!({}), fixed.clone()),
+        ] {
+            let put = case.put(&made.path(""), &json!({ "settings": given })).expect(200).await;
+            assert_eq!(put.body["settings"], expected, "{kind}: {given}");
+        }
+    }
+}
+
 on_both_stores!(
+    a_null_in_a_free_object_is_nothing_whether_its_name_is_known_or_not,
+    settings_are_replaced_but_for_what_was_fixed_at_the_creation,
     what_goes_in_comes_out,
     a_number_that_no_client_could_read_is_named,
     of_nulls_only_members_are_left_out,

@@ -2,6 +2,7 @@
 
 use std::future::IntoFuture;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -129,6 +130,101 @@ async fn led_fight(case: &Case, players: &[Uuid]) -> Reply {
     case.post("/combat/sessions", &body).expect(201).await
 }
 
+async fn whatever_changes_a_session_does_so_at_the_version_that_is_asked_for(case: Case) {
+    let [one, two, three] = [(); 3].map(|()| Uuid::new_v4());
+    let fight = led_fight(&case, &[one, two]).await;
+    let (custom, login) = (case.create("custom", one).await, case.create("auth", two).await);
+    let (online, own) = (case.create("player", one).await, format!("/combat{}", fight.path("")));
+    let refresh = json!({ "refresh_token": login.body["tokens"]["refresh_token"] });
+    let hit = json!({ "action_type": "attack", "player_id": one, "target_id": two });
+    let player = |id: Uuid| json!({ "player_id": id });
+    let (none, change) = (json!({}), json!({ "metadata": { "n": 1 } }));
+    // In an order in which each changes something.
+    let steps = [
+        (&fight, Method::POST, fight.path("/members"), &player(three)),
+        (&fight, Method::POST, format!("{own}/ready"), &player(one)),
+        (&fight, Method::POST, format!("{own}/ready"), &player(two)),
+        (&fight, Method::POST, format!("{own}/ready"), &player(three)),
+        (&fight, Method::POST, format!("{own}/actions"), &hit),
+        (&fight, Method::PUT, fight.path(""), &change),
+        (&fight, Method::DELETE, fight.path(""), &json!({ "force": true })),
+        (&custom, Method::POST, custom.path("/members"), &player(two)),
+        (&custom, Method::PATCH, custom.path("/state"), &change),
+        (&custom, Method::PUT, custom.path(""), &change),
+        (&custom, Method::DELETE, custom.path(&format!("/members/{two}")), &none),
+        (&custom, Method::DELETE, custom.path(""), &none),
+        (&login, Method::POST, login.path("/heartbeat"), &none),
+        (&login, Method::POST, login.path("/refresh"), &refresh),
+        (&login, Method::PUT, login.path(""), &change),
+        (&login, Method::DELETE, login.path(""), &none),
+        (&online, Method::POST, online.path("/heartbeat"), &none),
+        (&online, Method::PUT, online.path(""), &change),
+        (&online, Method::DELETE, online.path(""), &none),
+    ];
+    for (session, method, path, body) in steps {
+        let before = case.read(session).await;
+        let media_type = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+        let ask = |name: &str, tag: &str| {
+            let ask = case.ask(method.clone(), &path).text(media_type, &body.to_string());
+            ask.header(name, tag)
+        };
+        let weak = format!("W/{}", before.etag());
+        for (name, stale) in [("if-match", "\"99\""), ("if-match", "\"\""), ("if-match", &weak), ("if-none-match", "*")]
+        {
+            let refused = ask(name, stale).refused(412, "precondition_failed").await;
+            assert_eq!(refused.body["details"]["version"], before.version(), "{}: {name}: {stale}", refused.line);
+        }
+        assert_eq!(case.read(session).await.version(), before.version(), "{method} {path}");
+        ask("if-match", &before.etag()).expect(200).await;
+    }
+    let ended = case.read(&fight).await;
+    for (path, body) in [(format!("{own}/actions"), &hit), (format!("{own}/ready"), &player(one))] {
+        case.post(&path, body).header("if-match", "\"99\"").refused(412, "precondition_failed").await;
+        case.post(&path, body).header("if-match", &ended.etag()).refused(409, "session_ended").await;
+    }
+}
+
+async fn what_changes_nothing_has_no_version_of_its_own(case: Case) {
+    for kind in TYPES {
+        let settings = json!({ "theme": { "b": 1, "a": [1, null] } });
+        let made = case.create_with(kind, Uuid::new_v4(), settings).await;
+        let path = made.path("");
+        // Of a fight nothing changes by itself then.
+        let paused = case.put(&path, &json!({ "status": "paused" })).expect(200).await;
+        let (metadata, settings) = (&paused.body["metadata"], &paused.body["settings"]);
+        let mut with_null = metadata.clone();
+        with_null["none"] = Value::Null;
+        for nothing in [
+            json!({}),
+            json!({ "status": "paused" }),
+            json!({ "metadata": metadata }),
+            json!({ "metadata": with_null }),
+            json!({ "settings": settings }),
+            json!({ "status": "paused", "metadata": metadata, "settings": settings, "version": paused.version() }),
+        ] {
+            let put = case.put(&path, &nothing).header("if-match", &paused.etag()).expect(200).await;
+            let now = case.read(&made).await;
+            for reply in [put, now] {
+                assert_eq!((reply.version(), reply.etag()), (paused.version(), paused.etag()), "{kind}: {nothing}");
+                assert_eq!(reply.body["updated_at"], paused.body["updated_at"], "{kind}: {nothing}");
+            }
+        }
+        if kind != "combat" {
+            let logs = case.get(&made.path("/logs")).expect(200).await;
+            assert_eq!(logs.list("logs").len(), 2, "{kind}: {}", logs.body);
+        }
+        let changed = case.put(&path, &json!({ "metadata": with_null, "status": "active" })).expect(200).await;
+        assert_eq!(changed.version(), paused.version() + 1, "{kind}");
+    }
+    let room = case.create("custom", Uuid::new_v4()).await;
+    let first = case.patch(&room, &json!({ "n": { "a": 1 } })).expect(200).await;
+    for nothing in [json!({}), json!({ "m": null }), json!({ "n": {} }), json!({ "n": { "a": 1, "b": null } })] {
+        let patched = case.patch(&room, &nothing).header("if-match", &first.etag()).expect(200).await;
+        assert_eq!((patched.etag(), &patched.body), (first.etag(), &first.body), "{nothing}");
+    }
+    assert_ne!(case.patch(&room, &json!({ "n": { "a": 2 } })).expect(200).await.etag(), first.etag());
+}
+
 async fn a_fight_s_tag_changes_with_its_course(mut case: Case) {
     let [one, two, three] = [(); 3].map(|()| Uuid::new_v4());
     let fight = led_fight(&case, &[one, two]).await;
@@ -243,11 +339,11 @@ async fn each_coding_has_a_tag_of_its_own(case: Case) {
                 }
             }
         }
-        for tag in tags.iter().skip(1) {
+        for (round, tag) in tags.iter().enumerate().skip(1) {
             // Who has read it packed changes it as others do, once.
             let (_, coding) = tag.trim_matches('"').split_once('-').unwrap();
             let (_, _, tag) = packed(&case, &path, &[("accept-encoding", coding)]).await;
-            let change = |n: u8| json!({ "metadata": { "n": n, "text": "x".repeat(4_000) } });
+            let change = |n: u8| json!({ "metadata": { "n": [round, n], "text": "x".repeat(4_000), "of": path } });
             case.put(&session.path(""), &change(1)).header("if-match", &tag).expect(200).await;
             let stale = case.put(&session.path(""), &change(2)).header("if-match", &tag);
             stale.refused(412, "precondition_failed").await;
@@ -259,6 +355,8 @@ async fn each_coding_has_a_tag_of_its_own(case: Case) {
 
 on_both_stores!(
     members_come_and_go_at_the_version_that_is_asked_for,
+    whatever_changes_a_session_does_so_at_the_version_that_is_asked_for,
+    what_changes_nothing_has_no_version_of_its_own,
     a_fight_s_tag_changes_with_its_course,
     a_fight_has_one_status_wherever_it_is_asked_for,
     each_coding_has_a_tag_of_its_own,
