@@ -82,7 +82,7 @@ pub enum RecoveryError {
         empty: bool,
     },
     #[error(
-        "{path}: an older copy, or cut off: {missing}. It has {fights}, of which any may be set back. Restore the newer file, or start once with --accept-loss, which goes on from what is there and keeps it aside"
+        "{path}: an older copy: {missing}. It has {fights}, of which any may be set back. Restore the newer file, or start once with --accept-loss, which goes on from what is there and keeps it aside"
     )]
     Behind { path: PathBuf, missing: Missing, fights: Fights },
     #[error(
@@ -296,6 +296,8 @@ struct Read {
     heading: Option<Heading>,
     /// Where its whole frames end.
     end: u64,
+    /// Whether something else than the mark of an end is behind them, or nothing.
+    torn: bool,
     records: Vec<SessionRecord>,
 }
 
@@ -423,14 +425,17 @@ impl Replay<'_> {
         Ok(None)
     }
 
-    /// Compares what was read of a shard with its mark: what was acknowledged and is not there is an error, unless the disk may never have
-    /// had it when the power went, or the operator takes the loss.
+    /// Compares what was read of a shard with its mark: what was acknowledged and is not there is an error where the journal is whole, which
+    /// is from before then. What the disk may never have had when the power went, and what a torn end had, is told and counted, and so is
+    /// what the operator gives up.
     fn compare(&mut self, path: &Path, read: &Read) -> Result<(), RecoveryError> {
         let missing = read.heading.and_then(|heading| self.marked.missing(&heading, read.end));
         let Some(missing) = missing else { return Ok(()) };
         let fights: Fights = read.records.iter().map(|record| record.id).collect();
-        if missing.by_power {
-            tracing::warn!(path = %path.display(), bytes = missing.bytes(), %missing, %fights, "a loss of power has taken the end of a log; any of its fights may be set back");
+        let by_tear = read.torn && missing.there.0 == missing.marked.0;
+        if missing.by_power || by_tear {
+            let bytes = missing.bytes();
+            tracing::error!(path = %path.display(), bytes, by_tear, %missing, %fights, "the end of a log is lost; any of its fights may be set back");
         } else {
             self.left_out(RecoveryError::Behind { path: path.to_owned(), missing, fights })?;
         }
@@ -468,7 +473,7 @@ impl Replay<'_> {
             }
         };
         let (mut sessions, mut complete, mut ended) = (Sessions::new(), false, false);
-        let mut end = 0;
+        let (mut end, mut torn) = (0, true);
         let mut found = Found::default();
         loop {
             let offset = bytes.len() - rest.len();
@@ -480,7 +485,8 @@ impl Replay<'_> {
             }
             match payload.and_then(|payload| payload.map(entry::entries).transpose()) {
                 Ok(None) if complete || cut_short => {
-                    if !has_ended {
+                    torn = !has_ended;
+                    if torn {
                         // Of the turn that was being written nothing is there, or of more.
                         tracing::warn!(path = %path.display(), offset, "the end of a log is cut off");
                         found.torn_bytes += HEADER as u64;
@@ -537,7 +543,7 @@ impl Replay<'_> {
             session.was_away(now);
             session.into_record()
         });
-        Ok(Read { heading, end, records: sessions.collect() })
+        Ok(Read { heading, end, torn, records: sessions.collect() })
     }
 
     /// What cannot be written is held by its session a while longer.
