@@ -98,7 +98,7 @@ def key():
 
 
 def fight(**arguments):
-    rules = m.CombatSettingsRules.from_dict({"preparation_ms": 0, "reconnect_ms": 600_000})
+    rules = m.CombatSettingsRulesType0.from_dict({"preparation_ms": 0, "reconnect_ms": 600_000})
     settings = m.CombatSettings(max_duration=600, difficulty=m.CombatSettingsDifficulty.EASY, rules=rules)
     body = m.CreateCombatSessionRequest(mode=m.CombatMode.PVP, participants=[ANN, BOB], settings=settings)
     return call(
