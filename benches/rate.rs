@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tiltyard::auth::{Principal, Role};
-use tiltyard::cli::Flags;
-use tiltyard::config::Config;
+
+use tiltyard::config::{Config, Flags};
 use tiltyard::rest::rate::RateLimits;
 use uuid::Uuid;
 

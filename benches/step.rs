@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tiltyard::log::Entry;
+use tiltyard::log::Append;
+use tiltyard::shard::Entry;
 use tiltyard_combat::{Action, BodyPart, Fight, Input, Rules, Step};
 
 fn fight(players: u8) -> Fight {
@@ -36,7 +37,7 @@ fn step(c: &mut Criterion) {
     group.bench_function("log entry", |b| {
         b.iter(|| {
             payload.clear();
-            tiltyard::log::entry::push(&Entry::Input { no: 300, at: 1_000_000, input: black_box(input) }, &mut payload);
+            Entry::Input { no: 300, at: 1_000_000, input: black_box(input) }.append_to(&mut payload);
         });
     });
     group.finish();

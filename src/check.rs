@@ -12,8 +12,8 @@ use crate::auth::TokenKey;
 use crate::log::frame::{self, Behind};
 use crate::log::marks::Marked;
 use crate::log::segment::{self, Heading, NoSegment};
-use crate::log::{Entry, entry, recovery};
 use crate::replays::chunks::{self, FileId};
+use crate::shard::{Entry, entry, recovery};
 use crate::store;
 
 /// What is told of one thing.

@@ -18,25 +18,26 @@ use crate::auth::key::{KeyError, Known};
 use crate::auth::refresh::{Pace, Refresher};
 use crate::auth::source::{Source, SourceError};
 use crate::auth::{KeyRing, Tickets, TokenKey};
+use crate::book;
 use crate::clock;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits;
-use crate::log::recovery::{self, RecoveryError};
-use crate::ops::{Metrics, memory, watch};
+use crate::metrics::Metrics;
+use crate::ops::{memory, watch};
 use crate::records::keys::Keys;
 use crate::records::lost::{end_lost_fights, live_fights};
 use crate::records::{Committer, Records, Witness};
+use crate::rest::http::{accept, renewal};
 use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
 use crate::rest::rate::RateLimits;
 use crate::rest::{self, App, AppState};
 use crate::rules::{Library, LibraryError};
-use crate::shard::{self, ShardConfig, StartError};
-use crate::socket::accept;
+use crate::shard::recovery::{self, RecoveryError};
+use crate::shard::{self, Renewals, ShardConfig, StartError};
 use crate::socket::budget::Allowance;
 use crate::socket::ledger::Ledger;
-use crate::socket::renewal::{self, Renewals};
 use crate::store::{OpenError, Place, Soundness, Store, StoreError, private};
 
 /// Milliseconds for requests in flight before the shards stop too. They usually need less than one.
@@ -111,8 +112,8 @@ impl Server {
         private::close_folder(&config.data);
         let place = Place::of(config.database.as_deref(), &config.data)?;
         let Read { counting, records, committer, found } = read_store(&place, &config, &metrics).await?;
-        records.book().tell(Arc::clone(&counting) as Arc<dyn Witness>);
-        let (renewals, handed_in) = renewal::renewals();
+        records.book().tell(Arc::clone(&counting) as Arc<dyn book::Witness>);
+        let (renewals, handed_in) = shard::renewals();
         let (hub, shards) = start_shards(&config, &records, &library, renewals).await?;
         // All that may be refused has been looked at: until here nothing of the store has been changed.
         if let Err(error) = begin_store(&place, &records, &found, config.accept_loss).await {

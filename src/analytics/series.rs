@@ -1,6 +1,6 @@
 //! What is counted apart: every type of session, combat by its mode, and requests that are about no type.
 
-use crate::hub::Mode;
+use tiltyard_combat::Mode;
 
 /// One line of figures. The numbers are in rows of the store: one, once given, keeps its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use metrics::Histogram;
 
-use crate::hub::FightInfo;
-use crate::records::{Body, Record, Witness, now};
-use crate::store::{self, Status, Store, StoreError};
+use crate::book;
+use crate::clock::now_ms;
+use crate::records::{Body, Record, Witness};
+use crate::session::{FightInfo, Status};
+use crate::store::{self, Store, StoreError};
 
 use super::{Analytics, BucketRow, Ended, Series, Width};
 
@@ -25,7 +27,7 @@ pub struct Counting {
 impl Counting {
     /// Goes on from what the store has of this node.
     pub async fn restored(store: &dyn Store, node: &str, commits: Histogram) -> Result<Self, StoreError> {
-        let now = now().cast_signed();
+        let now = now_ms().cast_signed();
         let (analytics, unmarked) = (Analytics::new(now), AtomicBool::new(true));
         let counting = Self { analytics, node: node.to_owned(), commits, unmarked };
         let mut began = now;
@@ -66,23 +68,9 @@ pub const fn series_of(body: &Body) -> Series {
     }
 }
 
-impl Witness for Counting {
-    fn record_created(&self, record: &Record) {
-        self.analytics.created(series_of(&record.body), now().cast_signed());
-    }
-
-    fn record_ended(&self, record: &Record) {
-        let ended_at = record.ended_at.unwrap_or(record.updated_at);
-        let ended = Ended {
-            completed: record.status == Status::Completed,
-            duration_ms: ended_at.saturating_sub(record.created_at),
-            ..Ended::default()
-        };
-        self.analytics.ended(series_of(&record.body), ended, now().cast_signed());
-    }
-
+impl book::Witness for Counting {
     fn fight_created(&self, fight: &FightInfo) {
-        self.analytics.created(fight.mode.into(), now().cast_signed());
+        self.analytics.created(fight.mode.into(), now_ms().cast_signed());
     }
 
     fn fight_ended(&self, fight: &FightInfo) {
@@ -93,7 +81,23 @@ impl Witness for Counting {
             actions: fight.actions,
             refused_actions: fight.refused,
         };
-        self.analytics.ended(fight.mode.into(), ended, now().cast_signed());
+        self.analytics.ended(fight.mode.into(), ended, now_ms().cast_signed());
+    }
+}
+
+impl Witness for Counting {
+    fn record_created(&self, record: &Record) {
+        self.analytics.created(series_of(&record.body), now_ms().cast_signed());
+    }
+
+    fn record_ended(&self, record: &Record) {
+        let ended_at = record.ended_at.unwrap_or(record.updated_at);
+        let ended = Ended {
+            completed: record.status == Status::Completed,
+            duration_ms: ended_at.saturating_sub(record.created_at),
+            ..Ended::default()
+        };
+        self.analytics.ended(series_of(&record.body), ended, now_ms().cast_signed());
     }
 
     fn committed(&self, elapsed: Duration) {
@@ -124,7 +128,7 @@ impl Witness for Counting {
     }
 
     fn past_buckets(&self) -> [(i32, i64); 4] {
-        let now = now().cast_signed();
+        let now = now_ms().cast_signed();
         [Width::Minute, Width::Quarter, Width::Hour, Width::Day]
             .map(|width| (width.seconds().cast_signed(), width.oldest(now)))
     }
@@ -138,7 +142,8 @@ mod tests {
 
     use super::Counting;
     use crate::analytics::{Metric, Query, Series, Timeframe, Totals};
-    use crate::records::{Witness, now};
+    use crate::clock::now_ms;
+    use crate::records::Witness;
     use crate::store::{Batch, SqliteStore, Store};
 
     #[tokio::test]
@@ -153,10 +158,10 @@ mod tests {
         };
         let mut counting = start().await;
         for _ in 0..1_000 {
-            counting.analytics.request(Series::None, 200, Duration::ZERO, now().cast_signed());
+            counting.analytics.request(Series::None, 200, Duration::ZERO, now_ms().cast_signed());
         }
         // Ten seconds after the start.
-        let at = now().cast_signed() + 10_000;
+        let at = now_ms().cast_signed() + 10_000;
         for timeframe in Timeframe::ALL {
             assert!((rate(&counting, timeframe, at) - 100.0).abs() < 20.0, "{timeframe:?}");
         }

@@ -11,7 +11,7 @@ use uuid::{Builder, Uuid};
 
 use super::token::Audience;
 use crate::limits;
-use crate::rest::id::parse_uuid;
+use crate::session::parse_uuid;
 
 /// What the configuration says about tokens of others.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 use thiserror::Error;
 
 use super::token::ISSUER;
-use crate::rules::hex;
+use crate::session::hex;
 
 /// The file's name in the data folder.
 const FILE: &str = "token.key";

@@ -14,7 +14,7 @@ use super::dialect::{self, Dialect, Others};
 use super::flaw::Flaw;
 use super::{Principal, Role, Scope, TokenKey};
 use crate::limits;
-use crate::rest::id::parse_uuid;
+use crate::session::parse_uuid;
 
 /// `iss` of every token that is signed with the node's own secret, and of no other.
 pub const ISSUER: &str = "tiltyard";

@@ -1,10 +1,6 @@
 //! Which session lives on which shard, and the way into that shard's inbox. Nothing is looked up: a session's shard
 //! follows from its id, so every node, thread and restart agrees.
 
-pub mod command;
-pub mod fight;
-pub mod world;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,17 +8,14 @@ use tiltyard_protocol::{CloseCode, Reason};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-pub use command::{
-    ActionApplied, Attachment, Command, Control, Effect, Mode, NewFight, Refusal, Renewal, Reply, RestAction, Seats,
-};
-pub use fight::{EnemyInfo, FightInfo, Known, ParticipantInfo, Shown, Viewer};
-pub use world::{Named, Numbered, World};
-
+use crate::book::Share;
 use crate::limits;
-use crate::records::{Expected, Share};
 use crate::replays::Recording;
+use crate::session::{Expected, FightInfo, Refusal, Viewer, shard_of};
 use crate::shard::connection::ConnKey;
-use crate::shard::{ShardHandle, Stats};
+use crate::shard::{
+    ActionApplied, Attachment, Command, Control, NewFight, Renewal, Reply, RestAction, Seats, ShardHandle, Stats,
+};
 
 /// The way to every shard of this node. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -198,10 +191,4 @@ impl Hub {
     fn send(&self, session: Uuid, command: Command) -> Result<(), Refusal> {
         self.shards[self.shard_of(session)].send(command)
     }
-}
-
-/// The shard, of `shards`, that owns `session`: by the random tail of its id.
-#[allow(clippy::cast_possible_truncation)] // The low word is what is wanted.
-pub fn shard_of(session: Uuid, shards: usize) -> usize {
-    session.as_u128() as u32 as usize % shards
 }

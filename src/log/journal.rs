@@ -9,13 +9,17 @@ use std::thread;
 
 use uuid::Uuid;
 
-use super::disk;
-use super::entry::{self, Entry};
-use super::frame;
 use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::segment::{self, HEADING, Heading};
+use super::{disk, frame};
 use crate::limits;
+
+/// What is appended. The log does not know what it says: it is bytes.
+pub trait Append {
+    /// Puts it behind what there is.
+    fn append_to(&self, payload: &mut Vec<u8>);
+}
 
 /// A shard's journal.
 #[derive(Debug)]
@@ -72,15 +76,15 @@ pub struct Place {
 }
 
 impl Journal {
-    /// Starts a segment in `folder` with `checkpoint`, the entries of every session there is. It has its name when the
+    /// Starts a segment in `folder` with `checkpoint`, the entries of every session there is, with one behind them that says so. It has its name when the
     /// checkpoint is complete, and where `durable`, on the disk; otherwise its name says that it may not be. After an error there
     /// is nothing of it.
-    pub fn create<'a>(
+    pub fn create(
         folder: &Path,
         place: Place,
         sync: bool,
         durable: bool,
-        checkpoint: impl Iterator<Item = Entry<'a>>,
+        checkpoint: impl Iterator<Item = impl Append>,
     ) -> io::Result<Self> {
         let path = segment::path(folder, place.shard, place.segment);
         let unfinished = segment::unfinished(&path);
@@ -102,11 +106,11 @@ impl Journal {
         })
     }
 
-    fn begin<'a>(
+    fn begin(
         folder: &Path,
         file: &Path,
         place: Place,
-        checkpoint: impl Iterator<Item = Entry<'a>>,
+        checkpoint: impl Iterator<Item = impl Append>,
     ) -> io::Result<Self> {
         let Place { generation, shard, shards, segment, reserve, marks } = place;
         let file = OpenOptions::new().create(true).truncate(true).write(true).open(file)?;
@@ -142,7 +146,6 @@ impl Journal {
                 journal.write(0)?;
             }
         }
-        journal.push(&Entry::CheckpointEnd);
         // Without the reserve, which turns need.
         journal.write(0)?;
         journal.checkpoint_end = journal.end;
@@ -155,8 +158,8 @@ impl Journal {
     }
 
     /// Adds `entry` to the turn in progress.
-    pub fn push(&mut self, entry: &Entry<'_>) {
-        entry::push(entry, &mut self.batch);
+    pub fn push(&mut self, entry: &impl Append) {
+        entry.append_to(&mut self.batch);
     }
 
     /// Whether the turn in progress has entries.
@@ -215,7 +218,7 @@ impl Journal {
 
     /// Marks how far the journal is whole, after it is. What cannot be marked is told once, and is tried again after the next turn: an
     /// older mark is right, too.
-    pub(super) fn mark(&mut self, on_disk: bool) {
+    pub fn mark(&mut self, on_disk: bool) {
         self.marked = (self.segment, self.end);
         let (generation, segment, end, salt) = (self.generation, self.segment, self.end, self.salt);
         let mark = Mark { generation, segment, end, boot: self.marks.boot(), salt, shard: number(self.shard), on_disk };
@@ -243,10 +246,10 @@ impl Journal {
     /// the shard waits for only where it waits for the disk at all; after an error the old one is still in use.
     ///
     /// `others` waits for the disk to have what the checkpoint refers to.
-    pub fn rotate<'a>(
+    pub fn rotate(
         &mut self,
         others: impl FnOnce() -> io::Result<()> + Send + 'static,
-        checkpoint: impl Iterator<Item = Entry<'a>>,
+        checkpoint: impl Iterator<Item = impl Append>,
     ) -> io::Result<()> {
         if self.sync {
             others()?;
@@ -274,7 +277,7 @@ impl Journal {
     }
 
     /// Becomes the next segment, or stays as it is.
-    fn go_on<'a>(&mut self, checkpoint: impl Iterator<Item = Entry<'a>>) -> io::Result<()> {
+    fn go_on(&mut self, checkpoint: impl Iterator<Item = impl Append>) -> io::Result<()> {
         debug_assert!(!self.has_batch(), "a segment ends between turns");
         let (shard, shards, segment, most) = (self.shard, self.shards, self.segment + 1, self.most);
         let (reserve, marks) = (Arc::clone(&self.reserve), Arc::clone(&self.marks));

@@ -12,11 +12,11 @@ use super::{Journal, Place};
 use crate::limits;
 use crate::log::disk::calls::{Call, Watch};
 use crate::log::marks::{MARK, Mark, Marked, Marks};
-use crate::log::recovery::tests::log_of;
-use crate::log::recovery::{Recovered, RecoveryError, recover};
 use crate::log::reserve::Reserve;
-use crate::log::{Description, Entry};
 use crate::rules::Library;
+use crate::shard::recovery::tests::log_of;
+use crate::shard::recovery::{Recovered, RecoveryError, recover};
+use crate::shard::{Description, Entry};
 
 fn started(data: &Path, sync: bool) -> Result<Recovered, RecoveryError> {
     recover(data, 1, sync, false, &Library::built_in())

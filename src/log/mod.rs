@@ -1,6 +1,7 @@
 //! The log of inputs: what is in it has happened, what is not has not. Nothing a turn produced is shown before its
-//! batch is appended. [`entry`] is what is written, [`journal`] the writing, [`recovery`] the reading at start,
-//! [`generation`] the folders that are read and begun then, [`marks`] what tells that a journal lacks what it had.
+//! batch is appended. It takes bytes and knows no session: [`journal`] is the writing, [`segment`] a file's name and heading, [`frame`] one
+//! turn in it, [`marks`] what tells that a journal lacks what it had, [`reserve`] room for when the disk has no other. What
+//! is written and how it is read at start is the shards' ([`crate::shard::entry`], [`crate::shard::recovery`]).
 //!
 //! On disk, below the data folder:
 //!
@@ -17,16 +18,11 @@
 //! A segment begins with a checkpoint of every session of its shard, so the newest complete one of a shard is enough
 //! to recover. A new generation is written at every start, which is also when the number of shards may change.
 
-mod disk;
-pub mod entry;
+pub mod disk;
 pub mod frame;
-mod generation;
 pub mod journal;
 pub mod marks;
-pub mod recovery;
-mod reserve;
+pub mod reserve;
 pub mod segment;
 
-pub use entry::{Description, Entry, SessionRecord};
-pub use journal::Journal;
-pub use recovery::{Found, Recovered};
+pub use journal::{Append, Journal};

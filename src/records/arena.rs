@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::record::Record;
-use crate::shard::session::TailHasher;
+use crate::session::TailHasher;
 
 new_key_type! {
     struct RecordKey;

@@ -1,5 +1,6 @@
 //! The one that writes to the store: many changes in one transaction, shown and answered after it.
 
+use crate::session::PerKind;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,15 +16,16 @@ use uuid::Uuid;
 use super::change::{Ask, Change, Changed};
 use super::chores::Chores;
 use super::ended::Kept;
-use super::fights;
 use super::keys::Running;
 use super::record::{Body, Record};
-use super::stage::{Stage, Staged, place};
+use super::stage::{Stage, Staged};
 use super::witness::Witness;
-use super::{Shared, now};
-use crate::hub::{FightInfo, Hub, Refusal};
+use super::{Shared, fights};
+use crate::clock::now_ms;
+use crate::hub::Hub;
 use crate::limits;
-use crate::store::{Batch, BucketRow, Kind, Past, Status, StoreError};
+use crate::session::{FightInfo, Kind, Refusal, Status};
+use crate::store::{Batch, BucketRow, Past, StoreError};
 
 /// Commits what is asked of [`super::Records`].
 #[derive(Debug)]
@@ -52,8 +54,8 @@ struct Answered {
 impl Committer {
     pub(super) fn new(shared: Arc<Shared>, queues: Vec<mpsc::Receiver<Ask>>, set_back: Vec<Uuid>, now: u64) -> Self {
         let mut deadlines = BinaryHeap::new();
-        for place in 0..3 {
-            let arena = shared.read(place);
+        for kind in Kind::RESIDENT {
+            let arena = shared.read(kind);
             deadlines.extend(arena.all().filter_map(|record| next_look(record, now)).map(Reverse));
         }
         Self { shared, queues, deadlines, paused: None, set_back }
@@ -149,7 +151,7 @@ impl Committer {
                 let refusal = Refusal::from(error);
                 self.paused = Some((Instant::now() + Duration::from_millis(limits::STORE_PAUSE_MS), refusal.clone()));
                 for Answered { reply, kind, .. } in answers {
-                    self.shared.counters.refused[kind as usize].fetch_add(1, Ordering::Relaxed);
+                    self.shared.counters.refused[kind].fetch_add(1, Ordering::Relaxed);
                     let _ = reply.send(Err(refusal.clone()));
                 }
                 false
@@ -171,8 +173,8 @@ impl Committer {
     }
 
     fn stage(&self, asks: Vec<(Kind, Ask)>) -> (Staged, Vec<Answered>) {
-        let arenas = [self.shared.read(0), self.shared.read(1), self.shared.read(2)];
-        let mut stage = Stage::new([&*arenas[0], &*arenas[1], &*arenas[2]], now(), &self.shared.node);
+        let arenas = PerKind::from_fn(|kind| self.shared.read(kind));
+        let mut stage = Stage::new(PerKind::from_fn(|kind| &*arenas[kind]), now_ms(), &self.shared.node);
         let mut answers = Vec::with_capacity(asks.len());
         for (kind, Ask { change, reply, running }) in asks {
             // A change that panics has put nothing into the stage but perhaps an entry of a log.
@@ -200,9 +202,9 @@ impl Committer {
 
     /// Makes committed states the ones that are read.
     fn show(&mut self, records: Vec<(Arc<Record>, bool)>, hub: &Hub, witness: &dyn Witness) {
-        let now = now();
+        let now = now_ms();
         for (record, created) in records {
-            let Some(place) = place(record.kind()) else { continue };
+            let kind = record.kind();
             if created {
                 witness.record_created(&record);
                 self.deadlines.extend(next_look(&record, now).map(Reverse));
@@ -210,7 +212,7 @@ impl Committer {
             if !record.status.is_end() {
                 let closes = matches!(record.body, Body::Auth(_)) && record.status != Status::Active;
                 let id = record.id;
-                self.shared.write(place).put(record);
+                self.shared.write(kind).put(record);
                 if closes {
                     // A paused login admits nobody, and so keeps nobody.
                     hub.revoke(id);
@@ -220,7 +222,7 @@ impl Committer {
             witness.record_ended(&record);
             // In the cache before it is out of the arena: a reader finds it in one of them.
             self.shared.ended.keep(record.id, &self.shared.own(Kept::Record(Arc::clone(&record))));
-            self.shared.write(place).remove(record.id);
+            self.shared.write(kind).remove(record.id);
             // Last: whoever attaches a socket looks into the arena after that, and finds the login gone or is told here.
             if let Body::Auth(_) = record.body {
                 hub.revoke(record.id);
@@ -241,7 +243,7 @@ impl Committer {
 
     /// Changes that are due by themselves.
     fn due(&mut self) -> VecDeque<Change> {
-        let now = now();
+        let now = now_ms();
         for sid in self.shared.book.take_used_logins() {
             if let Some(login) = self.shared.live_of(Kind::Auth, sid) {
                 login.see(now);
@@ -253,7 +255,7 @@ impl Committer {
             && changes.len() < limits::CHANGES_DUE
         {
             self.deadlines.pop();
-            let Some(record) = (0..3).find_map(|place| self.shared.read(place).get(id).cloned()) else { continue };
+            let Some(record) = self.shared.resident(id) else { continue };
             if record.expires_at().is_some_and(|expires_at| expires_at <= now) {
                 self.shared.counters.expired.fetch_add(1, Ordering::Relaxed);
                 changes.push_back(Change::Expire { id });
@@ -289,7 +291,7 @@ impl Committer {
         for (&id, players) in &doubt.sessions {
             let new_state = staged.get(&id).map(|&record| Arc::clone(record));
             let is_staged = new_state.is_some();
-            let resident = || (0..3).find_map(|place| self.shared.read(place).get(id).cloned());
+            let resident = || self.shared.resident(id);
             let Some(record) = new_state.or_else(resident) else {
                 batch.undone.push(id);
                 continue;
@@ -323,7 +325,7 @@ impl Committer {
 
     /// Deletes what is past its time; `false` where that took too long.
     async fn sweep(&self, retention_ms: u64, buckets: [(i32, i64); 4], rows: usize) -> bool {
-        let now = now();
+        let now = now_ms();
         let before = |age: u64| now.saturating_sub(age).cast_signed();
         let past = Past { ended: before(retention_ms), keys: before(limits::KEY_MS), buckets };
         match self.shared.store.sweep(past, rows).await {
@@ -354,7 +356,7 @@ fn answer(shared: &Shared, answers: Vec<Answered>) {
     for Answered { reply, kind, answer, .. } in answers {
         let counters = &shared.counters;
         let counted = if answer.is_ok() { &counters.changes } else { &counters.refused };
-        counted[kind as usize].fetch_add(1, Ordering::Relaxed);
+        counted[kind].fetch_add(1, Ordering::Relaxed);
         if let Some(exceeded) = answer.as_ref().err().and_then(|refusal| refusal.quota) {
             shared.book.holdings().count(exceeded.quota);
         }

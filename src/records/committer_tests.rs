@@ -14,20 +14,19 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::keys::Keys;
-use super::{
-    Body, Change, Exceeded, Expected, Kept, Login, Member, NewRecord, Quota, Record, Records, Room, Update, Witness,
-};
+use super::{Body, Change, Kept, Login, Member, NewRecord, Record, Records, Room, Witness};
 use crate::analytics::witness::Counting;
-use crate::hub::{Control, Hub, Mode, NewFight, Viewer};
+use crate::hub::Hub;
 use crate::limits;
 use crate::rules::Library;
-use crate::shard::{self, ShardConfig};
+use crate::session::{Exceeded, Expected, Kind, Quota, Status, Update, Viewer};
+use crate::shard::{self, Control, NewFight, ShardConfig, renewals};
 use crate::socket::budget::Allowance;
-use crate::socket::renewal::renewals;
 use crate::store::{
-    Answer, Batch, BucketRow, CombatFilter, Count, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow, Page, Past,
-    SessionRow, SqliteStore, Status, Store, StoreError,
+    Answer, Batch, BucketRow, CombatFilter, Count, Filter, KeptReplay, KeyAnswer, KeyRow, LogRow, Page, Past,
+    SessionRow, SqliteStore, Store, StoreError,
 };
+use tiltyard_combat::Mode;
 
 const GOOD: u8 = 0;
 /// Keeps nothing, and is not available.
@@ -247,7 +246,7 @@ async fn a_change_of_unknown_outcome_is_taken_back() {
 #[tokio::test]
 async fn a_clock_that_was_set_back_before_a_start_leaves_nothing_stuck() {
     const DAY: u64 = 24 * 60 * 60 * 1_000;
-    let (folder, then, player) = (TempDir::new().unwrap(), super::now() + DAY, Uuid::from_u128(7));
+    let (folder, then, player) = (TempDir::new().unwrap(), crate::clock::now_ms() + DAY, Uuid::from_u128(7));
     let login = Login { idle_ms: DAY, absolute_at: then + 60_000, scope: "play".into(), generation: 1, seen_at: then };
     let presence = Body::Player(super::Presence { heartbeat_ms: 1_000, reconnect_ms: 60_000 });
     let room = Body::Custom(Box::new(Room {
@@ -269,7 +268,7 @@ async fn a_clock_that_was_set_back_before_a_start_leaves_nothing_stuck() {
 
     let world = World::start(folder).await;
     assert_eq!(world.records.counters().clamped.load(Ordering::Relaxed), 3);
-    let latest = super::now() + 120_000;
+    let latest = crate::clock::now_ms() + 120_000;
     for record in &records {
         let live = world.records.live(record.id).unwrap();
         assert!(live.created_at < latest && live.updated_at < latest, "{live:?}");
@@ -277,7 +276,7 @@ async fn a_clock_that_was_set_back_before_a_start_leaves_nothing_stuck() {
     }
     let presence = world.records.live(records[0].id).unwrap();
     let before = presence.expires_at();
-    presence.see(super::now() + 5_000);
+    presence.see(crate::clock::now_ms() + 5_000);
     assert!(presence.expires_at() > before, "a sign of life counts");
     // The store is told, too.
     let rewritten = async || {

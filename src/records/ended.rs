@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::fights;
 use super::record::Record;
-use crate::hub::FightInfo;
 use crate::limits;
-use crate::store::{Kind, SessionRow, StoreError};
+use crate::session::{FightInfo, Kind};
+use crate::store::{SessionRow, StoreError};
 
 /// A session as it is kept.
 #[derive(Debug, Clone)]

@@ -10,10 +10,11 @@ use aws_lc_rs::digest::{self, SHA256};
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-use super::{Change, Records, now};
-use crate::hub::Refusal;
+use super::{Change, Records};
+use crate::clock::now_ms;
 use crate::limits;
-use crate::store::{KeyAnswer, KeyRow, Kind};
+use crate::session::{Kind, Refusal};
+use crate::store::{KeyAnswer, KeyRow};
 
 /// The keys of requests that are running.
 #[derive(Debug, Clone, Default)]
@@ -62,12 +63,12 @@ impl Keys {
             return Err(Reason::StoreUnavailable.into());
         }
         let known = records.store().key(hash).await?;
-        let oldest = now().saturating_sub(limits::KEY_MS).cast_signed();
+        let oldest = now_ms().saturating_sub(limits::KEY_MS).cast_signed();
         match known.filter(|row| row.created_at >= oldest) {
             Some(row) if row.fingerprint != fingerprint => Err(Reason::IdempotencyMismatch.into()),
             Some(row) => Ok(Begun { row, repeated: true, running, payer }),
             None => {
-                let row = KeyRow { hash, fingerprint, created_at: now().cast_signed(), session, answer: None };
+                let row = KeyRow { hash, fingerprint, created_at: now_ms().cast_signed(), session, answer: None };
                 Ok(Begun { row, repeated: false, running, payer })
             }
         }

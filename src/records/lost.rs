@@ -6,12 +6,13 @@ use std::time::Duration;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-use super::fights::{self, News};
-use super::{Pages, Records};
+use super::{Pages, Records, fights};
+use crate::book::News;
 use crate::clock;
-use crate::hub::{Hub, Refusal};
+use crate::hub::Hub;
 use crate::limits;
-use crate::store::{Kind, Status, StoreError};
+use crate::session::{Kind, Refusal, Status};
+use crate::store::StoreError;
 
 /// Ends them, trying again where the store or a shard does not answer. Beside everything else: nobody waits for it.
 pub async fn end_lost_fights(records: Records, hub: Hub) {

@@ -2,9 +2,7 @@
 //!
 //! A live session is resident in its type's [`arena`]; reading it asks nobody. A [`change`] waits in its type's queue for the
 //! [`committer`], which stages many of them at once ([`stage`] has what they do), has the store keep them in one transaction,
-//! and only then shows and answers them. [`fights`] are on their way into the store the same way, without anybody waiting.
-//! [`holdings`] says who has how much of what lives, [`daily`] how much
-//! of what is made in a day. What has [`ended`] is read from the store. [`keys`] makes a repeated request one request.
+//! and only then shows and answers them. [`fights`] are on their way into the store the same way, without anybody waiting. What has [`ended`] is read from the store. [`keys`] makes a repeated request one request.
 
 pub mod arena;
 pub mod change;
@@ -12,11 +10,9 @@ mod chores;
 pub mod committer;
 #[cfg(test)]
 mod committer_tests;
-pub mod daily;
 mod doubt;
 pub mod ended;
 pub mod fights;
-pub mod holdings;
 pub mod keys;
 pub mod lost;
 pub mod record;
@@ -26,6 +22,8 @@ mod stage_tests;
 mod stored;
 pub mod witness;
 
+use crate::book::{FightBook, News};
+use crate::session::PerKind;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -34,24 +32,20 @@ use tiltyard_protocol::Reason;
 use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
-pub use change::{Ask, Change, Changed, Expected, NewRecord, Update};
+pub use change::{Ask, Change, Changed, NewRecord};
 pub use committer::Committer;
-pub use daily::{Daily, DailyBudgets, Lacking};
 pub use ended::{Kept, Owned};
-pub use fights::{FightBook, News};
-pub use holdings::{Bounds, Exceeded, Holdings, Quota, Share};
 pub use record::{Body, Login, Member, Presence, PresenceName, Record, Room};
 pub use witness::Witness;
 
 use crate::clock;
-use crate::hub::Refusal;
 use crate::limits;
-use crate::store::{Kind, SessionRow, Status, Store, StoreError};
+use crate::session::{Kind, Refusal, Status};
+use crate::store::{SessionRow, Store, StoreError};
 use arena::Arena;
 use doubt::Doubt;
 use ended::EndedCache;
 use keys::Running;
-use stage::place;
 
 /// The way to every session that is no fight, and to what the store knows. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -59,9 +53,10 @@ pub struct Records(Arc<Shared>);
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    arenas: [RwLock<Arena>; 3],
+    /// Fights are in the shards: theirs stays empty.
+    arenas: PerKind<RwLock<Arena>>,
     /// One for each type, combat's included: a flood of one leaves the others' free.
-    queues: [mpsc::Sender<Ask>; 4],
+    queues: PerKind<mpsc::Sender<Ask>>,
     wake: Arc<Notify>,
     book: Arc<FightBook>,
     store: Box<dyn Store>,
@@ -78,8 +73,8 @@ pub struct Counters {
     pub commit_failures: AtomicU64,
     pub rows: AtomicU64,
     /// By type.
-    pub changes: [AtomicU64; 4],
-    pub refused: [AtomicU64; 4],
+    pub changes: PerKind<AtomicU64>,
+    pub refused: PerKind<AtomicU64>,
     pub expired: AtomicU64,
     pub swept: AtomicU64,
     /// Fights of which the log was from before what the store has of them.
@@ -105,16 +100,15 @@ pub struct TypeFigures {
 impl Records {
     /// Reads what lives on this node out of the store. The committer has to be run.
     pub async fn open(store: Box<dyn Store>, node: &str) -> Result<(Self, Committer), StoreError> {
-        Self::open_at(store, node, now()).await
+        Self::open_at(store, node, clock::now_ms()).await
     }
 
     /// The same, at a time in Unix milliseconds.
     pub(super) async fn open_at(store: Box<dyn Store>, node: &str, now: u64) -> Result<(Self, Committer), StoreError> {
         let wake = Arc::new(Notify::new());
-        let mut arenas: [Arena; 3] = Default::default();
+        let mut arenas = PerKind::<Arena>::default();
         let (mut set_back, mut most_ahead) = (Vec::new(), 0);
-        for kind in Kind::ALL {
-            let Some(place) = place(kind) else { continue };
+        for kind in Kind::RESIDENT {
             for status in [Status::Active, Status::Paused] {
                 let mut rows = Pages::new(kind, status);
                 while let Some(row) = rows.next(&*store).await? {
@@ -124,7 +118,7 @@ impl Records {
                         set_back.push(record.id);
                         most_ahead = most_ahead.max(ahead);
                     }
-                    arenas[place].put(Arc::new(record));
+                    arenas[kind].put(Arc::new(record));
                 }
             }
         }
@@ -133,11 +127,15 @@ impl Records {
             tracing::warn!(sessions, %first, ahead_ms, "the store has times from after the clock, which was set back; they are now");
         }
         let counters = Counters { clamped: AtomicU64::new(set_back.len() as u64), ..Counters::default() };
-        let (senders, receivers): (Vec<_>, Vec<_>) =
-            Kind::ALL.map(|_| mpsc::channel(limits::CHANGES_DEPTH)).into_iter().unzip();
+        let mut receivers = Vec::new();
+        let queues = PerKind::from_fn(|_| {
+            let (sender, receiver) = mpsc::channel(limits::CHANGES_DEPTH);
+            receivers.push(receiver);
+            sender
+        });
         let shared = Arc::new(Shared {
             arenas: arenas.map(RwLock::new),
-            queues: senders.try_into().expect("a queue for every type"),
+            queues,
             book: Arc::new(FightBook::new(Arc::clone(&wake))),
             wake,
             store,
@@ -167,7 +165,7 @@ impl Records {
 
     /// A live session that is no fight.
     pub fn live(&self, id: Uuid) -> Option<Arc<Record>> {
-        [Kind::Custom, Kind::Player, Kind::Auth].into_iter().find_map(|kind| self.0.live_of(kind, id))
+        self.0.resident(id)
     }
 
     /// Which of these fights, live in the log at a sequence, have ended for the store: then the log is from before, put back without its
@@ -205,7 +203,7 @@ impl Records {
         if row.kind != Kind::Combat && !row.status.is_end() && self.is_doubtful(id) {
             return Ok(None);
         }
-        let owned = Owned { node: row.node.as_str().into(), kept: Kept::of(row, now())? };
+        let owned = Owned { node: row.node.as_str().into(), kept: Kept::of(row, clock::now_ms())? };
         self.0.ended.keep(id, &owned);
         Ok(Some(owned))
     }
@@ -228,7 +226,7 @@ impl Records {
     /// The same for a request with an idempotency key, which runs until the outcome is known even if nobody waits for it.
     pub async fn change_for(&self, kind: Kind, change: Change, running: Option<Running>) -> Result<Changed, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.0.queues[kind as usize].try_send(Ask { change, reply, running }).map_err(|_full| Reason::Overloaded)?;
+        self.0.queues[kind].try_send(Ask { change, reply, running }).map_err(|_full| Reason::Overloaded)?;
         self.0.wake.notify_one();
         // The store's calls are bounded in time, and so is this.
         answer.await.unwrap_or_else(|_gone| Err(Reason::Draining.into()))
@@ -237,7 +235,7 @@ impl Records {
     /// Whether the login that a token belongs to is alive; notes that it is used.
     pub fn admits(&self, sid: Uuid, owner: Uuid) -> bool {
         let Some(login) = self.0.live_of(Kind::Auth, sid) else { return false };
-        let now = now();
+        let now = clock::now_ms();
         let alive = login.status == Status::Active
             && owner == login.player
             && login.expires_at().is_some_and(|expires_at| expires_at > now);
@@ -248,15 +246,15 @@ impl Records {
     }
 
     /// Figures of every type.
-    pub fn figures(&self) -> [TypeFigures; 4] {
+    pub fn figures(&self) -> [TypeFigures; Kind::ALL.len()] {
         Kind::ALL.map(|kind| {
-            let (queue, counters) = (&self.0.queues[kind as usize], &self.0.counters);
+            let (queue, counters) = (&self.0.queues[kind], &self.0.counters);
             TypeFigures {
                 kind,
-                live: place(kind).map_or(0, |place| self.0.read(place).count()),
+                live: self.0.read(kind).count(),
                 waiting: queue.max_capacity() - queue.capacity(),
-                changes: counters.changes[kind as usize].load(Ordering::Relaxed),
-                refused: counters.refused[kind as usize].load(Ordering::Relaxed),
+                changes: counters.changes[kind].load(Ordering::Relaxed),
+                refused: counters.refused[kind].load(Ordering::Relaxed),
             }
         })
     }
@@ -282,17 +280,22 @@ impl Shared {
         self.doubt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A live session, of whatever type.
+    fn resident(&self, id: Uuid) -> Option<Arc<Record>> {
+        Kind::RESIDENT.into_iter().find_map(|kind| self.live_of(kind, id))
+    }
+
     fn live_of(&self, kind: Kind, id: Uuid) -> Option<Arc<Record>> {
-        place(kind).and_then(|place| self.read(place).get(id).cloned())
+        self.read(kind).get(id).cloned()
     }
 
-    fn read(&self, place: usize) -> RwLockReadGuard<'_, Arena> {
+    fn read(&self, kind: Kind) -> RwLockReadGuard<'_, Arena> {
         // What a panic may leave half done is one session's place in an index; the others are whole.
-        self.arenas[place].read().unwrap_or_else(PoisonError::into_inner)
+        self.arenas[kind].read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, place: usize) -> RwLockWriteGuard<'_, Arena> {
-        self.arenas[place].write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self, kind: Kind) -> RwLockWriteGuard<'_, Arena> {
+        self.arenas[kind].write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -339,9 +342,4 @@ impl Pages {
         self.after = row.as_ref().map_or(self.after, |row| row.id);
         Ok(row)
     }
-}
-
-/// Unix milliseconds.
-pub fn now() -> u64 {
-    clock::now_ms()
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::store::{Kind, PlayerRow, SessionRow, Status, StoreError};
+use crate::session::{Kind, Status};
+use crate::store::{PlayerRow, SessionRow, StoreError};
 
 /// A session. What a change makes of it is another one, so whoever holds one holds one state of it; only when it was last
 /// used goes on beneath.

@@ -1,6 +1,7 @@
 //! Changes on their way into the store: what they would make of the sessions, seen by later changes of the same batch and by
 //! nobody else until the batch is committed.
 
+use crate::session::PerKind;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -9,27 +10,25 @@ use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::arena::Arena;
-use super::change::{Change, Changed, Expected, NewRecord, Update};
-use super::holdings::{Exceeded, Quota};
+use super::change::{Change, Changed, NewRecord};
 use super::record::{Body, Login, Member, Record, Room};
 use crate::clock;
-use crate::hub::Refusal;
 use crate::json::Json;
 use crate::limits;
-use crate::store::{Batch, KeyRow, Kind, LogRow, Status};
+use crate::session::{Exceeded, Expected, Kind, Quota, Refusal, Status, Update};
+use crate::store::{Batch, KeyRow, LogRow};
 
 /// A batch in the making.
 #[derive(Debug)]
 pub struct Stage<'a> {
-    /// As [`place`] orders them.
-    arenas: [&'a Arena; 3],
+    arenas: PerKind<&'a Arena>,
     now: u64,
     /// This node's name, which goes into rows and answers.
     node: &'a str,
     records: HashMap<Uuid, Arc<Record>>,
     /// Sessions that begin in this batch, by type and owner.
     created: HashMap<(Kind, Uuid), Vec<Uuid>>,
-    created_of_kind: [usize; 3],
+    created_of_kind: PerKind<usize>,
     /// Sessions whose players' rows have to be written.
     moved: HashSet<Uuid>,
     left: Vec<(Uuid, Uuid)>,
@@ -46,26 +45,16 @@ pub struct Staged {
 
 type Done = Result<Changed, Refusal>;
 
-/// A type's place among the arenas; fights have theirs in the shards.
-pub const fn place(kind: Kind) -> Option<usize> {
-    match kind {
-        Kind::Combat => None,
-        Kind::Player => Some(0),
-        Kind::Auth => Some(1),
-        Kind::Custom => Some(2),
-    }
-}
-
 impl<'a> Stage<'a> {
     /// Nothing yet, at `now` in Unix milliseconds.
-    pub fn new(arenas: [&'a Arena; 3], now: u64, node: &'a str) -> Self {
+    pub fn new(arenas: PerKind<&'a Arena>, now: u64, node: &'a str) -> Self {
         Self {
             arenas,
             now,
             node,
             records: HashMap::new(),
             created: HashMap::new(),
-            created_of_kind: [0; 3],
+            created_of_kind: PerKind::default(),
             moved: HashSet::new(),
             left: Vec::new(),
             batch: Batch::default(),
@@ -122,8 +111,7 @@ impl<'a> Stage<'a> {
         // Lists go by ids and show this.
         record.created_at = clock::time_of(new.id).map_or(self.now, |drawn| drawn.min(self.now));
         let kind = record.kind();
-        let place = place(kind).expect("a record is of a type that has an arena");
-        if self.arenas[place].count() + self.created_of_kind[place] >= limits::RECORDS_PER_TYPE {
+        if self.arenas[kind].count() + self.created_of_kind[kind] >= limits::RECORDS_PER_TYPE {
             return Err(Reason::TooManySessions.into());
         }
         let live = self.live_of(kind, new.player);
@@ -145,7 +133,7 @@ impl<'a> Stage<'a> {
         self.check_room(&record, record.bytes())?;
         self.log(&mut record, "created", None);
         self.created.entry((kind, record.player)).or_default().push(record.id);
-        self.created_of_kind[place] += 1;
+        self.created_of_kind[kind] += 1;
         self.moved.insert(record.id);
         let record = self.put(record);
         if let Some((key, answer)) = new.key {
@@ -307,7 +295,7 @@ impl<'a> Stage<'a> {
     fn live(&self, id: Uuid) -> Result<Arc<Record>, Refusal> {
         let record = match self.records.get(&id) {
             Some(record) => Some(record),
-            None => self.arenas.iter().find_map(|arena| arena.get(id)),
+            None => self.arenas.all().iter().find_map(|arena| arena.get(id)),
         };
         match record {
             Some(record) if record.status.is_end() => Err(Reason::InvalidTransition.into()),
@@ -330,13 +318,13 @@ impl<'a> Stage<'a> {
     /// Whether the type has room for `growth` more bytes of a session, and its owner too. What is staged is not counted: a
     /// batch is small beside the limits.
     fn check_room(&self, record: &Record, growth: usize) -> Result<(), Refusal> {
-        let Some(place) = place(record.kind()) else { return Ok(()) };
-        if self.arenas[place].bytes() + growth > limits::RECORD_BYTES_PER_TYPE {
+        let arena = self.arenas[record.kind()];
+        if arena.bytes() + growth > limits::RECORD_BYTES_PER_TYPE {
             return Err(Reason::TooManySessions.into());
         }
         // What is small is bounded by the number of sessions.
         if growth > limits::RECORD_BYTES_SMALL {
-            let owned: usize = self.arenas[place].owned(record.player).map(|record| record.bytes()).sum();
+            let owned: usize = arena.owned(record.player).map(|record| record.bytes()).sum();
             if owned + growth > limits::RECORD_BYTES_PER_PLAYER {
                 return Err(exceeded(Quota::SessionBytes, limits::RECORD_BYTES_PER_PLAYER, owned));
             }
@@ -346,8 +334,7 @@ impl<'a> Stage<'a> {
 
     /// Ids of a player's live sessions of a type.
     fn live_of(&self, kind: Kind, player: Uuid) -> Vec<Uuid> {
-        let Some(place) = place(kind) else { return Vec::new() };
-        let resident = self.arenas[place].owned(player).map(|record| record.id);
+        let resident = self.arenas[kind].owned(player).map(|record| record.id);
         let created = self.created.get(&(kind, player)).into_iter().flatten().copied();
         resident.chain(created).filter(|&id| self.live(id).is_ok()).collect()
     }

@@ -1,5 +1,6 @@
 //! What changes do, and what later changes of the same batch see of them.
 
+use crate::session::{Kind, PerKind};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -8,12 +9,12 @@ use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::arena::Arena;
-use super::change::{Change, Expected, NewRecord, Update};
+use super::change::{Change, NewRecord};
 use super::record::{Body, Login, Member, Presence, Record, Room};
-use super::stage::{Stage, Staged, place};
+use super::stage::{Stage, Staged};
 use crate::json::Json;
 use crate::limits;
-use crate::store::Status;
+use crate::session::{Expected, Status, Update};
 
 /// What a change led to.
 type Done = Result<Option<Arc<Record>>, Reason>;
@@ -21,14 +22,14 @@ type Done = Result<Option<Arc<Record>>, Reason>;
 /// Arenas, and a clock that a test moves.
 #[derive(Default)]
 struct World {
-    arenas: [Arena; 3],
+    arenas: PerKind<Arena>,
     now: u64,
 }
 
 impl World {
     /// Stages all of `changes` as one batch and shows what came of it.
     fn batch(&mut self, changes: Vec<Change>) -> (Vec<Done>, Staged) {
-        let arenas = [&self.arenas[0], &self.arenas[1], &self.arenas[2]];
+        let arenas = PerKind::from_fn(|kind| &self.arenas[kind]);
         let mut stage = Stage::new(arenas, self.now, "a");
         let done = changes
             .into_iter()
@@ -36,7 +37,7 @@ impl World {
         let answers = done.collect();
         let staged = stage.finish();
         for (record, _) in &staged.records {
-            let arena = &mut self.arenas[place(record.kind()).unwrap()];
+            let arena = &mut self.arenas[record.kind()];
             if record.status.is_end() {
                 arena.remove(record.id);
             } else {
@@ -134,7 +135,7 @@ fn a_player_has_one_session_unless_it_is_replaced() {
     let first = answers[0].as_ref().unwrap().as_ref().unwrap().id;
     let (answers, staged) = world.batch(vec![new(1, player(), true), new(1, player(), true)]);
     assert!(answers.iter().all(Result::is_ok));
-    let live: Vec<_> = world.arenas[0].owned(Uuid::from_u128(1)).map(|record| record.id).collect();
+    let live: Vec<_> = world.arenas[Kind::Player].owned(Uuid::from_u128(1)).map(|record| record.id).collect();
     assert_eq!(live, [answers[1].as_ref().unwrap().as_ref().unwrap().id], "the last one stays");
     let replaced = staged.records.iter().find(|(record, _)| record.id == first).unwrap();
     assert_eq!((replaced.0.status, replaced.0.end_reason.as_deref()), (Status::Terminated, Some("replaced")));
@@ -146,7 +147,7 @@ fn quotas_count_what_the_batch_creates() {
     let (answers, _) = world.batch((0..=limits::RECORDS_PER_PLAYER).map(|_| new(1, room(1, 1), false)).collect());
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), limits::RECORDS_PER_PLAYER);
     assert_eq!(answers.last().unwrap().as_ref().unwrap_err(), &Reason::QuotaExceeded);
-    let one = world.arenas[2].owned(Uuid::from_u128(1)).next().unwrap().id;
+    let one = world.arenas[Kind::Custom].owned(Uuid::from_u128(1)).next().unwrap().id;
     assert!(world.batch(vec![end(one), new(1, room(1, 1), false)]).0.iter().all(Result::is_ok), "an end makes room");
 }
 
@@ -230,16 +231,16 @@ fn a_refresh_token_is_good_once_and_a_stolen_one_ends_the_login() {
         Reason::Unauthorized,
         "not yet given"
     );
-    assert!(world.arenas[1].get(id).is_some());
+    assert!(world.arenas[Kind::Auth].get(id).is_some());
     assert_eq!(
         world.one(Change::Refresh { id, expected: Expected::default(), generation: 0 }).unwrap_err(),
         Reason::Unauthorized
     );
-    assert!(world.arenas[1].get(id).is_none(), "ended");
+    assert!(world.arenas[Kind::Auth].get(id).is_none(), "ended");
     let (a, b, c) = (world.create(1, login()).id, world.create(1, login()).id, world.create(2, login()).id);
     let (_, staged) = world.batch(vec![Change::Revoke { player: Uuid::from_u128(1) }]);
     assert_eq!(staged.records.len(), 2);
-    let alive = [a, b, c].map(|id| world.arenas[1].get(id).is_some());
+    let alive = [a, b, c].map(|id| world.arenas[Kind::Auth].get(id).is_some());
     assert_eq!(alive, [false, false, true]);
 }
 

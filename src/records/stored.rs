@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use tiltyard_combat::{EndReason, Event, Mode, PhaseName, Ruleset, SessionStatus};
 use uuid::Uuid;
 
-use crate::hub::world::{Environment, Told};
-use crate::hub::{EnemyInfo, FightInfo, Known, Named, ParticipantInfo, Shown, World};
+use crate::session::world::{Environment, Told};
+use crate::session::{EnemyInfo, FightInfo, Known, Named, ParticipantInfo, Shown, World};
 
 /// The form that this version writes. It reads every form up to this one: 1 had events by the ruleset's numbers, and no
 /// environment.

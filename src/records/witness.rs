@@ -1,9 +1,8 @@
-//! Who is told as sessions begin and end, and has figures to keep about it.
+//! Who is told as sessions that are no fights begin and end, and has figures to keep about it.
 
 use std::time::Duration;
 
 use super::Record;
-use crate::hub::FightInfo;
 use crate::store::BucketRow;
 
 /// Told once of each beginning and each end, by whichever thread it happened on: it must not wait for anything.
@@ -13,12 +12,6 @@ pub trait Witness: Send + Sync + std::fmt::Debug {
 
     /// A session that is no fight has ended.
     fn record_ended(&self, record: &Record);
-
-    /// A fight has begun.
-    fn fight_created(&self, fight: &FightInfo);
-
-    /// A fight has ended.
-    fn fight_ended(&self, fight: &FightInfo);
 
     /// The store has taken this long for a transaction.
     fn committed(&self, elapsed: Duration);

@@ -12,11 +12,10 @@ use uuid::Uuid;
 use super::super::chunks::{ChunkWriter, Folder};
 use super::super::recorder::Recorder;
 use super::Recording;
-use crate::hub::NewFight;
 use crate::limits;
 use crate::log::frame::HEADER;
 use crate::rules::Library;
-use crate::shard::Session;
+use crate::shard::{NewFight, Session};
 
 /// Three fights in one file, a part of each after the other.
 struct Kept {

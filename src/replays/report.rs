@@ -14,7 +14,8 @@ use tiltyard_combat::{Fight, Replay, load};
 use uuid::Uuid;
 
 use super::story::{Happening, Reader, Teller};
-use crate::rules::{self, hex};
+use crate::rules;
+use crate::session::hex;
 
 /// What is asked about a replay.
 #[derive(Debug, Clone, Copy)]

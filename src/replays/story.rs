@@ -1,10 +1,12 @@
 //! A fight told again: every event of it with its time, for readers who may know all of it or only a part.
 
+use crate::session::words::details;
 use serde_json::Value;
 use tiltyard_combat::replay::{Cut, Played};
-use tiltyard_combat::{Audience, Event, Flag, Millis, Participant, Ruleset, Slot};
+use tiltyard_combat::{Audience, Event, Flag, Millis, Participant, Slot};
 
-use crate::shard::{NOBODY, event_of};
+use crate::session::NOBODY;
+use crate::session::words::event_of;
 
 /// Who is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -187,37 +189,4 @@ impl Teller {
             details: vec![("flag", flag.name().into())],
         }
     }
-}
-
-/// What an event says beside who did it to whom, with names in place of numbers of the ruleset.
-pub fn details(event: Event, ruleset: &Ruleset) -> Vec<(&'static str, Value)> {
-    let wire = event_of(event);
-    let mut details: Vec<(&'static str, Value)> = Vec::new();
-    let mut put = |name, value: Option<Value>| details.extend(value.map(|value| (name, value)));
-    put(if matches!(event, Event::Healed { .. }) { "health" } else { "damage" }, wire.n.map(Value::from));
-    if let Event::Hit { critical, guarded, .. } = event {
-        put("critical", Some(critical.into()));
-        put("guarded", Some(guarded.into()));
-    }
-    put("absorbed", wire.abs.map(Value::from));
-    put("reaction", wire.react.then_some(true.into()));
-    put("ability", wire.a.and_then(|id| ruleset.ability(id)).map(|ability| ability.name.clone().into()));
-    let effect = |id: u8| ruleset.effects.get(usize::from(id)).map(|effect| effect.name.clone().into());
-    put("effect", wire.e.and_then(effect));
-    let cover = |place: u8| ruleset.environment.covers.get(usize::from(place)).map(|cover| cover.name.clone().into());
-    put("cover", wire.c.and_then(cover));
-    let hazard =
-        |place: u8| ruleset.environment.hazards.get(usize::from(place)).map(|hazard| hazard.name.clone().into());
-    put("hazard", wire.z.and_then(hazard));
-    let enemy = |id: u8| ruleset.enemies.get(usize::from(id)).map(|enemy| enemy.name.clone().into());
-    put("enemy", wire.enemy.and_then(enemy));
-    let counted = match event {
-        Event::Enraged { .. } => "phase",
-        Event::Round { .. } => "round",
-        _ => "stacks",
-    };
-    put(counted, wire.st.map(Value::from));
-    put("team", wire.team.map(Value::from));
-    put("until_ms", wire.until.map(Value::from));
-    details
 }

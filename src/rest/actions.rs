@@ -26,9 +26,10 @@ use super::sessions::counted_as;
 use super::shapes::{CombatSessionState, Timestamp};
 use crate::auth::Operation;
 use crate::clock;
-use crate::hub::{ActionApplied, Refusal, RestAction, Viewer};
 use crate::records::Kept;
 use crate::records::keys::Begun;
+use crate::session::{Refusal, Viewer};
+use crate::shard::{ActionApplied, RestAction};
 use crate::store::KeyAnswer;
 
 /// `CombatActionResult`.
@@ -255,7 +256,7 @@ impl CombatActionResult {
     /// An action that was applied just now.
     pub fn of(applied: ActionApplied) -> Self {
         let new_state = CombatSessionState::of(&applied.fight);
-        let effect = |effect: crate::hub::Effect| ActionEffect {
+        let effect = |effect: crate::shard::Effect| ActionEffect {
             kind: effect.name,
             value: effect.value,
             duration: effect.duration_ms.div_ceil(1000),

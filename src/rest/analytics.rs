@@ -9,9 +9,9 @@ use super::extract::{Caller, Parameters};
 use crate::analytics::witness::counted;
 use crate::analytics::{Live, Metric, Query, SessionAnalytics, SessionType, Timeframe, Totals, Width};
 use crate::auth::Operation;
-use crate::hub::Refusal;
-use crate::records::now;
-use crate::store::{Count, Kind, Status};
+use crate::clock::now_ms;
+use crate::session::{Kind, Refusal, Status};
+use crate::store::Count;
 
 /// Reports what has happened in a timeframe.
 pub async fn read(
@@ -30,7 +30,7 @@ pub async fn read(
         session_type: session_type.flatten(),
         metric: metric.unwrap_or_default(),
     };
-    let now = now().cast_signed();
+    let now = now_ms().cast_signed();
     let (width, start) = asked.rows(now);
     let store = app.records.store();
     // The second question is since when others have counted.

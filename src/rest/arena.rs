@@ -9,15 +9,13 @@ use serde::Serialize;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-use super::App;
 use super::error::ApiError;
 use super::extract::{Caller, Unread};
 use super::fields::Fields;
 use super::lobby::{Comer, Kind, Wish};
-use super::new_fight;
 use super::rate::Sender;
 use super::shapes::Timestamp;
-use super::tickets;
+use super::{App, new_fight, tickets};
 use crate::auth::{Admission, Operation, Sponsor};
 
 /// A seat and the way to it.

@@ -20,10 +20,12 @@ use super::sessions::{counted, counted_as};
 use super::shapes::{CombatSession, CombatSessionState};
 use super::{App, AppState, cursor};
 use crate::auth::{Operation, Principal};
-use crate::hub::{FightInfo, NewFight, Refusal};
+use crate::book::{Bounds, holdings};
 use crate::records::keys::Begun;
-use crate::records::{Bounds, Kept, fights, holdings};
-use crate::store::{CombatFilter, FightStatus, KeyAnswer, Kind};
+use crate::records::{Kept, fights};
+use crate::session::{FightInfo, FightStatus, Kind, Refusal};
+use crate::shard::NewFight;
+use crate::store::{CombatFilter, KeyAnswer};
 
 /// Where fights are in their own view.
 const PATH: &str = "/combat/sessions";

@@ -5,7 +5,7 @@
 
 use axum::http::header::{self, HeaderMap, HeaderName};
 
-use crate::records::Expected;
+use crate::session::Expected;
 
 /// What answers are packed in on their way, by its name in heads.
 pub const CODINGS: [&str; 3] = ["gzip", "br", "zstd"];

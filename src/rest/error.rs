@@ -10,9 +10,8 @@ use serde_json::{Map, Value, json};
 use tiltyard_protocol::Reason;
 
 use crate::auth::{Denial, Relation};
-use crate::hub::Refusal;
 use crate::limits;
-use crate::records::Exceeded;
+use crate::session::{Exceeded, Refusal};
 
 /// A refusal on its way out.
 #[derive(Debug)]

@@ -17,14 +17,13 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-use super::App;
 use super::error::{ApiError, FieldError};
 use super::fields::{BEYOND_DOUBLES, Fields};
-use super::id::parse_uuid;
-use super::rate;
+use super::{App, rate};
 use crate::auth::Principal;
 use crate::json::Json;
 use crate::limits;
+use crate::session::parse_uuid;
 
 /// The caller, whose bearer token was good.
 #[derive(Debug)]

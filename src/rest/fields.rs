@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::error::{ApiError, FieldError};
-use super::id::parse_uuid;
 use crate::json::{Json, Members};
 use crate::limits;
 use crate::records::keys::hash;
+use crate::session::parse_uuid;
 
 /// A JSON object being read. Names the contract does not have are ignored, but for those that only the server gives.
 #[derive(Debug, Default)]

@@ -12,9 +12,9 @@ use super::{AppState, shapes};
 use crate::analytics::Series;
 use crate::analytics::witness::series_of;
 use crate::auth::{Operation, Principal, Relation};
-use crate::hub::{FightInfo, Seats, Viewer};
 use crate::records::{Kept, Owned, Record};
-use crate::store::{Kind, Status};
+use crate::session::{FightInfo, Kind, Status, Viewer};
+use crate::shard::Seats;
 
 /// A session that was found.
 #[derive(Debug, Clone)]

@@ -26,22 +26,20 @@ use tower::{Layer, ServiceExt};
 use tower_http::compression::predicate::Predicate;
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::Instrument;
 use uuid::{Builder, Uuid};
 
-use super::App;
-use super::accept_encoding;
 use super::conditions::coded;
 use super::error::ApiError;
 use super::extract::BASES;
 use super::packed::Final;
-use super::rate;
-use super::replays;
+use super::{App, accept_encoding, rate, replays};
 use crate::analytics::Series;
-use crate::hub::Refusal;
+use crate::clock::now_ms;
 use crate::limits;
-use crate::records::now;
-use crate::socket::gate::Fault;
-use crate::socket::upgrade::is_handshake;
+use crate::rest::http::gate::Fault;
+use crate::rest::http::upgrade::is_handshake;
+use crate::session::Refusal;
 
 /// What requests that no route matches are counted as: pages, and paths there are none.
 const UNROUTED: &str = "none";
@@ -91,7 +89,8 @@ impl Front {
         request.extensions_mut().insert(slip.clone());
         let origin = request.headers().get(header::ORIGIN).cloned();
         let started = Instant::now();
-        let passed = AssertUnwindSafe(self.pass(request)).catch_unwind();
+        let span = tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
+        let passed = AssertUnwindSafe(self.pass(request).instrument(span)).catch_unwind();
         let mut response = match tokio::time::timeout(Duration::from_millis(limits::REQUEST_MS), passed).await {
             Ok(Ok(response)) => response,
             Ok(Err(panic)) => {
@@ -105,7 +104,7 @@ impl Front {
         app.metrics.request(route, &method, status, elapsed);
         if route != UNROUTED {
             let series = response.extensions().get().copied().unwrap_or(Series::None);
-            app.counting.analytics.request(series, status, elapsed, now().cast_signed());
+            app.counting.analytics.request(series, status, elapsed, now_ms().cast_signed());
         }
         if let Some(path) = path {
             tracing::debug!(

@@ -11,12 +11,15 @@ use tiltyard_protocol::Reason;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use crate::book::{FightBook, Holdings, holdings};
 use crate::clock;
-use crate::hub::{FightInfo, Hub, Mode, NewFight, ParticipantInfo, Refusal, Viewer};
+use crate::hub::Hub;
 use crate::limits;
-use crate::records::{Expected, FightBook, Holdings, holdings};
 use crate::rules::DEFAULT;
-use crate::store::{CombatFilter, FightStatus, Store};
+use crate::session::{Expected, FightInfo, FightStatus, ParticipantInfo, Refusal, Viewer};
+use crate::shard::NewFight;
+use crate::store::{CombatFilter, Store};
+use tiltyard_combat::Mode;
 
 /// Kinds of arena fight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -274,13 +277,13 @@ fn fight(wish: &Wish, player: Uuid) -> Option<NewFight> {
 #[cfg(test)]
 mod tests {
     use super::{Comer, Kind, Lobby, Wish};
-    use crate::hub::{Control, Hub};
+    use crate::book::FightBook;
+    use crate::hub::Hub;
     use crate::limits;
-    use crate::records::{Expected, FightBook, Quota};
     use crate::rules::Library;
-    use crate::shard::{self, ShardConfig};
+    use crate::session::{Expected, Quota};
+    use crate::shard::{self, Control, ShardConfig, renewals};
     use crate::socket::budget::Allowance;
-    use crate::socket::renewal::renewals;
     use std::collections::HashSet;
     use std::net::Ipv4Addr;
     use std::sync::Arc;

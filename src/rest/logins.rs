@@ -19,15 +19,16 @@ use super::rate::Anybody;
 use super::shapes::Tokens;
 use super::{App, AppState, idempotency, sessions};
 use crate::auth::{Audience, Grantee, Operation, RefreshToken};
-use crate::hub::Viewer;
+use crate::clock::now_ms;
 use crate::limits;
-use crate::records::{self, Change, Record, now};
-use crate::store::{KeyAnswer, Kind, Status};
+use crate::records::{self, Change, Record};
+use crate::session::{Kind, Status, Viewer};
+use crate::store::KeyAnswer;
 
 /// The tokens of a login that lives; `None` for every other session.
 pub fn tokens(app: &AppState, record: &Record) -> Option<Tokens> {
     let records::Body::Auth(login) = &record.body else { return None };
-    let left_ms = login.absolute_at.saturating_sub(now());
+    let left_ms = login.absolute_at.saturating_sub(now_ms());
     if record.status != Status::Active || left_ms == 0 {
         return None;
     }
@@ -76,7 +77,7 @@ pub async fn heartbeat(
     }
     let record = found.clone().record()?;
     match record.body {
-        records::Body::Player(_) | records::Body::Auth(_) => record.see(now()),
+        records::Body::Player(_) | records::Body::Auth(_) => record.see(now_ms()),
         records::Body::Custom(_) => return Err(Reason::WrongType.into()),
     }
     Ok(sessions::answer(&app, &found))

@@ -5,17 +5,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::cursor;
 use super::error::ApiError;
 use super::extract::{Caller, NamedId, Parameters};
 use super::find::Found;
 use super::sessions::counted;
 use super::shapes::SessionLogEntry;
-use super::{App, AppState};
+use super::{App, AppState, cursor};
 use crate::auth::{Operation, Principal};
-use crate::hub::{FightInfo, Refusal};
 use crate::records::Kept;
 use crate::replays::story::Page;
+use crate::session::{FightInfo, Refusal};
 
 /// A page of a log, newest first.
 #[derive(Debug, Serialize)]

@@ -11,11 +11,10 @@ use super::conditions::expected;
 use super::error::{ApiError, FieldError};
 use super::extract::{Caller, NamedId, Unread};
 use super::find::Found;
-use super::id::parse_uuid;
 use super::sessions::{self, changed, settled};
 use crate::auth::{Operation, Relation};
 use crate::records::Change;
-use crate::store::Kind;
+use crate::session::{Kind, parse_uuid};
 
 /// Joins a custom session, or takes a free seat in a fight: the player who asks, or the one a service names.
 pub async fn join(

@@ -19,9 +19,11 @@ pub mod error;
 pub mod extract;
 pub mod fields;
 pub mod find;
+#[cfg(test)]
+mod fog_tests;
 pub mod guest;
 pub mod health;
-pub mod id;
+pub mod http;
 pub mod idempotency;
 pub mod layers;
 pub mod lobby;
@@ -63,13 +65,13 @@ use crate::analytics::witness::Counting;
 use crate::auth::flaw::Flaw;
 use crate::auth::{KeyRing, Principal, Tickets};
 use crate::hub::Hub;
-use crate::ops::Metrics;
+use crate::metrics::Metrics;
 use crate::records::Records;
 use crate::records::keys::Keys;
 use crate::replays::Stories;
+use crate::rest::http::upgrade;
 use crate::rules::Library;
 use crate::socket::ledger::Ledger;
-use crate::socket::upgrade;
 
 /// What every handler can reach. Cheap to clone.
 pub type App = Arc<AppState>;

@@ -8,13 +8,14 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::fields::{Fields, leave_out_nulls};
-use super::id::parse_uuid;
 use crate::auth::Principal;
 use crate::clock;
-use crate::hub::{Mode, NewFight};
 use crate::json::Members;
 use crate::limits;
 use crate::rules::{DEFAULT, Library};
+use crate::session::parse_uuid;
+use crate::shard::NewFight;
+use tiltyard_combat::Mode;
 
 /// Most teams a request can name.
 const TEAMS: usize = 16;
@@ -207,11 +208,12 @@ fn apply(fields: &mut Fields, rules: &mut Rules, named: &Members, most: Option<u
 mod tests {
     use super::new_fight;
     use crate::auth::{Principal, Role, Scope};
-    use crate::hub::{Mode, NewFight};
     use crate::rest::ApiError;
     use crate::rest::fields::Fields;
     use crate::rules::Library;
+    use crate::shard::NewFight;
     use serde_json::{Value, json};
+    use tiltyard_combat::Mode;
     use tiltyard_combat::Rules;
     use uuid::Uuid;
 

@@ -8,11 +8,11 @@ use super::error::ApiError;
 use super::fields::Fields;
 use super::new_fight;
 use crate::auth::{Operation, Principal, Scope};
-use crate::hub::NewFight;
 use crate::limits;
 use crate::records::{Body, Login, Member, NewRecord, Presence, Room};
 use crate::rules::Library;
-use crate::store::Kind;
+use crate::session::Kind;
+use crate::shard::NewFight;
 
 /// What is to be created.
 #[derive(Debug)]

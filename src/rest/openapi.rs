@@ -9,10 +9,9 @@ use axum::response::Response;
 use tiltyard_protocol::Reason;
 use tokio::sync::OnceCell;
 
-use super::App;
 use super::error::ApiError;
 use super::packed::Packed;
-use super::rate;
+use super::{App, rate};
 
 const YAML: &str = include_str!("../../protocol/openapi.yaml");
 const JSON: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));

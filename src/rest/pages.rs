@@ -11,8 +11,7 @@ use tiltyard_protocol::Reason;
 
 use super::error::ApiError;
 use super::packed::Packed;
-use super::rate;
-use super::{App, AppState};
+use super::{App, AppState, rate};
 
 /// What the build script has made of a file.
 struct File {

@@ -17,12 +17,11 @@ use super::find::Found;
 use super::sessions::counted;
 use super::{App, AppState};
 use crate::auth::{Operation, Principal, Role};
-use crate::hub::{FightInfo, Refusal};
 use crate::records::Kept;
 use crate::replays::stories::{Question, Silence, Source};
 use crate::replays::story::{Page, Reader};
 use crate::replays::turns::{Payer, Refused, Turn};
-use crate::shard::NOBODY;
+use crate::session::{FightInfo, NOBODY, Refusal};
 
 /// Says whether a replay has the whole fight; if not, the one below says why.
 pub const COMPLETE: HeaderName = HeaderName::from_static("replay-complete");

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::App;
 use super::lobby::Kind;
-use crate::hub::Mode;
-use crate::rules::hex;
+use crate::session::hex;
+use tiltyard_combat::Mode;
 
 /// `RulesetListResponse`.
 #[derive(Debug, Serialize)]

@@ -7,8 +7,8 @@ use tiltyard_combat::Point;
 use uuid::Uuid;
 
 use super::shapes::participant_status;
-use crate::hub::world::{self, Environment};
-use crate::hub::{EnemyInfo, FightInfo};
+use crate::session::world::{self, Environment};
+use crate::session::{EnemyInfo, FightInfo};
 
 /// `CombatEnvironment`. Lengths in centimetres.
 #[derive(Debug, Serialize)]

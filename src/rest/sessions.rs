@@ -1,6 +1,7 @@
 //! `/sessions` and `/sessions/{session_id}`: sessions of every type in the generic view - created, listed, read, updated,
 //! terminated.
 
+use crate::session::Expected;
 use std::sync::Arc;
 
 use axum::Json;
@@ -12,7 +13,6 @@ use serde::Serialize;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-use super::App;
 use super::conditional::not_modified_in_any_coding;
 use super::conditions::{etag, expected};
 use super::error::ApiError;
@@ -21,14 +21,15 @@ use super::find::Found;
 use super::idempotency::{self, Key};
 use super::new_session::{NewSession, new_session};
 use super::shapes::{Session, SessionLogEntry, SessionStats};
-use super::{AppState, combat, cursor, logins, settings};
+use super::{App, AppState, combat, cursor, logins, settings};
 use crate::analytics::Series;
 use crate::auth::Operation;
-use crate::clock;
-use crate::hub::Control;
+use crate::clock::{self, now_ms};
 use crate::limits;
-use crate::records::{self, Change, Kept, Owned, Update, fights, now};
-use crate::store::{Filter, KeyAnswer, Kind, Status};
+use crate::records::{self, Change, Kept, Owned, fights};
+use crate::session::{Kind, Status, Update};
+use crate::shard::Control;
+use crate::store::{Filter, KeyAnswer};
 
 /// Creates a session of any type.
 pub async fn create(
@@ -41,7 +42,7 @@ pub async fn create(
     caller.may(Operation::CreateSession)?;
     let mut body = body.object().await;
     let key = Key::begin(&app, &caller, "createSession", &headers, &mut body).await?;
-    let asked = new_session(body?, &caller, clock::new_id(), now(), &app.library)?;
+    let asked = new_session(body?, &caller, clock::new_id(), now_ms(), &app.library)?;
     let begun = key.map(|key| key.go_on(&app)).transpose()?;
     let found = match (asked, begun) {
         (NewSession::Fight(asked), begun) => {
@@ -127,11 +128,11 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
         }
         filter.player = Some(own);
     }
-    let page = app.records.store().list(&filter).await.map_err(crate::hub::Refusal::from)?;
+    let page = app.records.store().list(&filter).await.map_err(crate::session::Refusal::from)?;
     let mut found = Vec::with_capacity(page.sessions.len());
     let damaged_count = Some(page.damaged).filter(|damaged| *damaged > 0);
     let combat = page.sessions.iter().filter(|row| row.kind == Kind::Combat);
-    let combat = combat.map(fights::of).collect::<Result<Vec<_>, _>>().map_err(crate::hub::Refusal::from)?;
+    let combat = combat.map(fights::of).collect::<Result<Vec<_>, _>>().map_err(crate::session::Refusal::from)?;
     let combat = app.as_they_are(caller.viewer(), combat.into_iter().map(Arc::new)).await;
     let mut combat = combat.into_iter();
     for row in page.sessions {
@@ -149,7 +150,7 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
             continue;
         }
         let node = row.node.as_str().into();
-        let kept = Kept::of(row, now()).map_err(crate::hub::Refusal::from)?;
+        let kept = Kept::of(row, now_ms()).map_err(crate::session::Refusal::from)?;
         found.push(app.afar(Owned { kept, node }, caller.viewer()));
     }
     // A fight may have got another status since the store was told of it.
@@ -192,7 +193,7 @@ pub async fn read(
     let mut session = found.session(app.records.node());
     if stats {
         session.stats = Some(match &found.kept {
-            Kept::Record(record) => SessionStats::of(record, now()),
+            Kept::Record(record) => SessionStats::of(record, now_ms()),
             Kept::Fight(fight) => SessionStats::of_fight(fight),
         });
     }
@@ -201,7 +202,7 @@ pub async fn read(
             Kept::Record(record) => {
                 let newest = i64::from(record.logs) + 1;
                 let rows = app.records.store().logs(id, newest, limits::LOGS_WITH_SESSION).await;
-                rows.map_err(crate::hub::Refusal::from)?.into_iter().map(Into::into).collect()
+                rows.map_err(crate::session::Refusal::from)?.into_iter().map(Into::into).collect()
             }
             Kept::Fight(fight) => {
                 match Box::pin(app.story(&caller, &found, fight, u64::MAX, limits::LOGS_WITH_SESSION)).await? {
@@ -303,7 +304,7 @@ pub async fn terminate(
     Ok(answer(&app, &changed))
 }
 
-fn already_ended(app: &AppState, found: &Found, expected: &records::Expected) -> Result<Response, ApiError> {
+fn already_ended(app: &AppState, found: &Found, expected: &Expected) -> Result<Response, ApiError> {
     expected.check(found.version())?;
     match found.status() {
         Status::Terminated => Ok(answer(app, found)),
@@ -312,7 +313,7 @@ fn already_ended(app: &AppState, found: &Found, expected: &records::Expected) ->
 }
 
 /// A fight that has left its shard since it was found has ended.
-fn ended(refusal: crate::hub::Refusal) -> crate::hub::Refusal {
+fn ended(refusal: crate::session::Refusal) -> crate::session::Refusal {
     if refusal.reason == Reason::NoSession { Reason::InvalidTransition.into() } else { refusal }
 }
 

@@ -4,7 +4,7 @@ use super::fields::{Fields, leave_out_nulls};
 use super::find::Found;
 use crate::json::{Json, Members};
 use crate::records::Kept;
-use crate::store::Kind;
+use crate::session::Kind;
 
 /// The names that a type reads when a session is created.
 const fn fixed(kind: Kind) -> &'static [&'static str] {

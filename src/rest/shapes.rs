@@ -9,12 +9,13 @@ use tiltyard_combat::{EndReason, ParticipantStatus, PhaseName, Point};
 use uuid::Uuid;
 
 use super::scenery::CombatEnvironment;
-use crate::clock;
-use crate::hub::world::Told;
-use crate::hub::{FightInfo, Mode, ParticipantInfo};
-use crate::records::{Body, Member, PresenceName, Record, now};
+use crate::clock::{self, now_ms};
+use crate::records::{Body, Member, PresenceName, Record};
 use crate::replays::story::{Happening, Page};
-use crate::store::{Kind, LogRow};
+use crate::session::world::Told;
+use crate::session::{FightInfo, Kind, ParticipantInfo};
+use crate::store::LogRow;
+use tiltyard_combat::Mode;
 
 /// A time as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy)]
@@ -281,7 +282,7 @@ impl<'a> Session<'a> {
             end_reason: record.end_reason.as_deref(),
             expires_at: record.expires_at().map(unix),
             absolute_expires_at,
-            presence: record.presence(now()),
+            presence: record.presence(now_ms()),
             last_seen_at,
             members,
             metadata: record.metadata.as_deref().and_then(raw),

@@ -15,7 +15,7 @@ use super::extract::{Caller, NamedId, Parameters, Unread};
 use super::sessions::{changed, counted};
 use crate::auth::Operation;
 use crate::records::{Body, Change, Record};
-use crate::store::Kind;
+use crate::session::Kind;
 
 /// Reads the state.
 pub async fn read(

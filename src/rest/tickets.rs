@@ -7,12 +7,11 @@ use serde::Serialize;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-use super::App;
-use super::AppState;
 use super::error::ApiError;
 use super::extract::{Caller, NamedId, Unread};
 use super::rate::Sender;
 use super::shapes::Timestamp;
+use super::{App, AppState};
 use crate::auth::outstanding::GivenUp;
 use crate::auth::{Admission, Operation, Sponsor};
 

@@ -1,7 +1,7 @@
 //! Who looks at a fight over REST. What that one may see of it, the fight's shard says, by the engine's audiences.
 
 use crate::auth::{Principal, Role};
-use crate::hub::Viewer;
+use crate::session::Viewer;
 
 impl Principal {
     /// As whom the caller looks at fights.

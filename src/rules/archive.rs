@@ -1,5 +1,6 @@
 //! Rulesets that sessions are pinned to outlive the files they came from: each is kept under its hash.
 
+use crate::session::hex;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
@@ -53,15 +54,6 @@ fn keep(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&unfinished, &path)?;
     File::open(folder)?.sync_all()
-}
-
-/// How a hash is written.
-pub fn hex(hash: &[u8; 32]) -> String {
-    use std::fmt::Write;
-    hash.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use tiltyard_combat::load;
 
-use super::{BUILT_IN, LibraryError, hex, read, show};
+use super::{BUILT_IN, LibraryError, read, show};
+use crate::session::hex;
 
 /// Checks each file: those that are right are named on `out` with their hashes, every mistake of the others is on
 /// `err`. Whether all are right.

@@ -6,7 +6,6 @@ pub mod command;
 mod contents;
 mod show;
 
-pub use archive::hex;
 pub use show::show;
 
 use std::fs;

@@ -9,7 +9,7 @@ use tiltyard_combat::ruleset::{Machine, State, Wait};
 use tiltyard_combat::{PhaseName, Rules, Ruleset};
 
 use super::contents::{write_abilities, write_effects, write_enemies, write_numbers};
-use super::hex;
+use crate::session::hex;
 
 /// Words that Mermaid does not take for the name of a state.
 const RESERVED: [&str; 8] = ["state", "end", "note", "direction", "class", "style", "as", "default"];

@@ -13,19 +13,18 @@ use super::lease::Lease;
 use super::play::refusal;
 use super::session::{Session, SessionKey};
 use super::worker::Worker;
-use crate::hub::{
-    ActionApplied, Attachment, Command, Control, FightInfo, NewFight, Refusal, Reply, RestAction, Seats, Viewer,
-};
+use crate::book::{News, Share};
 use crate::limits;
-use crate::log::{Description, Entry};
-use crate::records::{Expected, News, Share, Update};
 use crate::replays::Recording;
+use crate::session::{Expected, FightInfo, Refusal, Status, Update, Viewer};
+use crate::shard::{
+    ActionApplied, Attachment, Command, Control, Description, Entry, NewFight, Reply, RestAction, Seats,
+};
 use crate::socket::budget::Budget;
 use crate::socket::kernel;
 use crate::socket::ledger::Pass;
 use crate::socket::outbox::Outbox;
 use crate::socket::reader::Reader;
-use crate::store::Status;
 
 /// An answer to another thread, held until the turn is in the log.
 #[derive(Debug)]
@@ -186,10 +185,7 @@ impl Worker {
 
     /// Stops without showing what is not in the log: clients see a broken connection and ask again after the restart.
     pub(super) fn abandon(&mut self) {
-        tracing::error!(
-            shard = self.number,
-            "stopped while the log could not be written; what was not in it is not shown"
-        );
+        tracing::error!("stopped while the log could not be written; what was not in it is not shown");
         self.pending.clear();
         self.connections.clear();
         self.by_sid = BySid::default();
@@ -346,7 +342,7 @@ impl Worker {
 
     fn attach(&mut self, mut attachment: Attachment) {
         if let Err(error) = kernel::bound(&attachment.stream) {
-            tracing::debug!(shard = self.number, %error, "what a socket holds is not bounded");
+            tracing::debug!(%error, "what a socket holds is not bounded");
         }
         let debt = attachment.pass.as_mut().map(Pass::take_debt).unwrap_or_default();
         let mut stream = mio::net::TcpStream::from_std(attachment.stream);
@@ -354,7 +350,7 @@ impl Worker {
             let interest = Interest::READABLE | Interest::WRITABLE;
             let registered = self.poll.registry().register(&mut stream, Self::token(key), interest);
             if let Err(error) = &registered {
-                tracing::error!(shard = self.number, %error, "a socket could not be registered");
+                tracing::error!(%error, "a socket could not be registered");
             }
             Connection {
                 stream,

@@ -11,10 +11,7 @@ use tiltyard_combat::fight::Totals;
 use tiltyard_combat::{Audience, Event, Fight, Slot, Step};
 
 use super::session::remember;
-use crate::hub::Known;
-
-/// The team of those who are on nobody's side: no participant's, for there are at most 128 of these.
-pub const NOBODY: u8 = u8::MAX;
+use crate::session::{Known, NOBODY};
 
 /// What the sides of one fight know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,8 +112,9 @@ fn team_of(fight: &Fight, slot: Slot) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fog, NOBODY};
+    use super::Fog;
     use crate::limits;
+    use crate::session::NOBODY;
     use tiltyard_combat::{Action, Event, Fight, Input, Point, Rules, Step};
 
     /// Two on their own sides, far from each other in a fog.

@@ -9,12 +9,12 @@ use tiltyard_combat::ruleset::{
 use tiltyard_combat::{Action, Difficulty, Input, Mode, Point, Rules, Ruleset, Step};
 use uuid::Uuid;
 
-use super::session::Session;
-use crate::hub::NewFight;
 use crate::rules::Library;
+use crate::shard::NewFight;
+use crate::shard::session::Session;
 
 /// Who has made the fights, and takes no part in them.
-pub(super) const CREATOR: Uuid = Uuid::from_u128(99);
+pub(crate) const CREATOR: Uuid = Uuid::from_u128(99);
 
 const SIGHT_CM: u32 = 1_400;
 const WIDTH_CM: i32 = 8_000;
@@ -24,7 +24,7 @@ const CAMP_CM: i32 = 2_200;
 
 /// By which abilities and effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ground {
+pub(crate) enum Ground {
     /// Those below.
     FarReaching,
     /// Those of a shipped ruleset.
@@ -33,7 +33,7 @@ pub(super) enum Ground {
 }
 
 impl Ground {
-    pub(super) const ALL: [Self; 4] = [Self::FarReaching, Self::FarReaching, Self::Default, Self::ArenaFast];
+    pub(crate) const ALL: [Self; 4] = [Self::FarReaching, Self::FarReaching, Self::Default, Self::ArenaFast];
 
     fn ruleset(self) -> Arc<Ruleset> {
         static GROUNDS: OnceLock<[Arc<Ruleset>; 3]> = OnceLock::new();
@@ -50,7 +50,7 @@ impl Ground {
 }
 
 /// A fight of six on it: two, one, two and one of a team.
-pub(super) fn fight(ground: Ground, turns: bool) -> NewFight {
+pub(crate) fn fight(ground: Ground, turns: bool) -> NewFight {
     let ruleset = ground.ruleset();
     let rules = Rules {
         sight_cm: SIGHT_CM,
@@ -86,7 +86,7 @@ pub(super) fn fight(ground: Ground, turns: bool) -> NewFight {
 }
 
 /// The fight begins, and each goes to its camp.
-pub(super) fn open(session: &mut Session, turns: bool, now: &mut u64) {
+pub(crate) fn open(session: &mut Session, turns: bool, now: &mut u64) {
     let mut step = Step::default();
     let mut handle = |at, input| {
         step.clear();
@@ -112,17 +112,17 @@ pub(super) fn open(session: &mut Session, turns: bool, now: &mut u64) {
 }
 
 /// The place in its camp that is nearest to `at`.
-pub(super) fn within(hidden: bool, at: Point) -> Point {
+pub(crate) fn within(hidden: bool, at: Point) -> Point {
     let (least, most) = if hidden { (WIDTH_CM - CAMP_CM, WIDTH_CM) } else { (0, CAMP_CM) };
     Point::new(at.x.clamp(least, most), at.y.clamp(0, HEIGHT_CM))
 }
 
-pub(super) fn ability(name: &str, does: Vec<Op>) -> Ability {
+pub(crate) fn ability(name: &str, does: Vec<Op>) -> Ability {
     Ability { name: name.to_owned(), does, ..Ability::default() }
 }
 
 /// An effect that hurts.
-pub(super) fn burn(tick_damage: u32) -> Effect {
+pub(crate) fn burn(tick_damage: u32) -> Effect {
     Effect {
         name: "burn".to_owned(),
         stacking: Stacking::Intensify,
@@ -135,15 +135,15 @@ pub(super) fn burn(tick_damage: u32) -> Effect {
 }
 
 /// An effect that absorbs.
-pub(super) fn bubble(absorbs_percent: u32) -> Effect {
+pub(crate) fn bubble(absorbs_percent: u32) -> Effect {
     Effect { name: "bubble".to_owned(), ms: 500, absorbs_percent, ..Effect::default() }
 }
 
-pub(super) fn cover(kind: CoverKind, at: Point, (width_cm, height_cm): (u32, u32), health: u32) -> Cover {
+pub(crate) fn cover(kind: CoverKind, at: Point, (width_cm, height_cm): (u32, u32), health: u32) -> Cover {
     Cover { name: "crate".to_owned(), kind, at, width_cm, height_cm, health }
 }
 
-pub(super) fn hazard(at: Point, radius_cm: u32, every_ms: u32, health: u32) -> Hazard {
+pub(crate) fn hazard(at: Point, radius_cm: u32, every_ms: u32, health: u32) -> Hazard {
     Hazard { name: "barrel".to_owned(), at, radius_cm, every_ms, health, damage: 3, element: None, effect: None }
 }
 

@@ -7,7 +7,8 @@ use mio::Waker;
 use tiltyard_protocol::Reason;
 
 use super::stats::{Published, Stats};
-use crate::hub::{Command, Refusal};
+use crate::session::Refusal;
+use crate::shard::Command;
 
 /// A shard, seen from outside. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -13,8 +13,8 @@ use super::publish;
 use super::session::{Member, SessionKey};
 use super::welcome::Seat;
 use super::worker::Worker;
-use crate::hub::shard_of;
 use crate::limits;
+use crate::session::shard_of;
 
 impl Worker {
     /// A connection asks for a session. What cannot be is refused at once; a join waits for its turn, and the connection with it.

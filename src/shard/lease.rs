@@ -8,9 +8,8 @@ use uuid::Uuid;
 
 use super::connection::{ConnKey, State};
 use super::worker::Worker;
-use crate::hub::Renewal;
 use crate::limits;
-use crate::socket::renewal::{Asked, Credential};
+use crate::shard::{Asked, Credential, Renewal};
 
 /// How long a connection's credentials are good for, in the shard's time.
 #[derive(Debug, Clone, Copy)]

@@ -11,8 +11,7 @@ use uuid::Uuid;
 
 use super::{Shard, attachment, joined, last_code, read_until, text};
 use crate::clock;
-use crate::hub::{Command, Renewal};
-use crate::socket::renewal::{Asked, Credential};
+use crate::shard::{Asked, Command, Credential, Renewal};
 
 /// What the tokens here are good for: their clients are asked at the half of it.
 const LEFT: Duration = Duration::from_secs(20);

@@ -1,29 +1,31 @@
 //! A shard: one thread, one loop, its own sessions and sockets. Nothing in it is shared, locked or awaited.
 //!
 //! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
-//! way in from other threads, [`commands`] what comes that way, [`play`] turns messages into inputs and steps, [`joins`] takes members in
+//! way in from other threads for [`command`]s, [`commands`] what becomes of them, [`play`] turns messages into inputs and steps, [`joins`] takes members in
 //! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case),
 //! [`lease`] ends with a connection's token, [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`wheel`] wakes what is due.
+//! [`entry`] is what the log is told, [`recovery`] the way back from it at start, [`generation`] the folders that are read and begun then.
 
 mod admission;
+pub mod command;
 mod commands;
 pub mod connection;
+pub mod entry;
 mod flood;
 mod fog;
 #[cfg(test)]
-mod fog_ground;
-#[cfg(test)]
-mod fog_rest;
-#[cfg(test)]
-mod fog_tests;
+pub(crate) mod fog_ground;
+mod generation;
 mod inbox;
 mod joins;
 mod json;
 mod lease;
-mod play;
-mod publish;
+pub(crate) mod play;
+pub(crate) mod publish;
 #[cfg(test)]
 mod publish_tests;
+pub mod recovery;
+mod renewal;
 mod rulebook;
 pub mod session;
 mod shown;
@@ -45,21 +47,21 @@ use std::thread::JoinHandle;
 use thiserror::Error;
 use uuid::Uuid;
 
-pub use fog::{Fog, NOBODY};
+pub use command::{ActionApplied, Attachment, Command, Control, Effect, NewFight, Renewal, Reply, RestAction, Seats};
+pub use entry::{Description, Entry, SessionRecord};
+pub use fog::Fog;
 pub use inbox::ShardHandle;
 pub use publish::DeltaOf;
+pub use renewal::{Asked, Credential, Renewals, renewals};
 pub use session::Session;
 pub use shown::{view_digest, view_of};
 pub use stats::Stats;
-pub use wire::event_of;
 
-use crate::log::SessionRecord;
-use crate::log::recovery::{self, Found, RecoveryError};
-use crate::records::FightBook;
+use crate::book::FightBook;
 use crate::rules::Library;
 use crate::socket::budget::Allowance;
-use crate::socket::renewal::Renewals;
 use crate::store::StoreError;
+use recovery::{Found, RecoveryError};
 
 /// How many shards, and where their logs are.
 #[derive(Debug, Clone)]
@@ -135,11 +137,12 @@ pub fn start_without(
         let (handle, mut worker) = worker::Worker::new(place, journal, records, Arc::clone(&config.book))?;
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
+            let _span = tracing::info_span!("shard", shard = number).entered();
             let ran = catch_unwind(AssertUnwindSafe(|| worker.run()));
             drop(lock);
             if ran.is_err() {
                 // Half a node would answer for sessions it cannot serve. A whole restart recovers every one of them.
-                tracing::error!(shard = number, "the shard's loop panicked; the process ends to be restarted");
+                tracing::error!("the shard's loop panicked; the process ends to be restarted");
                 std::process::abort();
             }
         })?;

@@ -6,10 +6,9 @@ use tiltyard_combat::{EndReason, SessionStatus};
 use uuid::Uuid;
 
 use super::Shard;
-use crate::hub::{Command, Control, FightInfo, Viewer};
 use crate::limits;
-use crate::records::{Expected, Update};
-use crate::store::Status;
+use crate::session::{Expected, FightInfo, Status, Update, Viewer};
+use crate::shard::{Command, Control};
 
 const HOUR: Duration = Duration::from_hours(1);
 const MINUTE: Duration = Duration::from_mins(1);

@@ -13,10 +13,10 @@ use super::connection::{ConnKey, Connection, State};
 use super::publish::{self, DeltaOf};
 use super::session::{Session, SessionKey};
 use super::worker::{Timer, Worker};
-use crate::hub::{Refusal, Viewer, command};
+use crate::book::{News, Share};
 use crate::limits;
-use crate::log::Entry;
-use crate::records::{News, Share};
+use crate::session::{Refusal, Viewer};
+use crate::shard::{Entry, command};
 use crate::socket::outbox::Offer;
 
 /// Whose action an input is: the connection that waits for the answer, and the action's id.
@@ -349,7 +349,7 @@ impl Worker {
     /// A session whose stepping panicked ends; the shard and its other sessions go on.
     fn fail(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.remove(key) else { return };
-        tracing::error!(shard = self.number, session = %session.id, "stepping a session panicked; it is ended");
+        tracing::error!(session = %session.id, "stepping a session panicked; it is ended");
         self.stats.panics += 1;
         if session.recorder().end().is_none() {
             self.stats.loss(Loss::Panic);

@@ -11,8 +11,9 @@ use uuid::Uuid;
 use super::json;
 use super::session::Session;
 use super::shown::{self, Count, Entries};
-use super::wire::{end_of, event_of, phase_of};
+use super::wire::{end_of, phase_of};
 use crate::limits;
+use crate::session::words::event_of;
 use crate::socket::frame::Framed;
 
 /// Buffers for what is being encoded.

@@ -7,7 +7,7 @@ use tiltyard_combat::{ActionKind, Fight};
 use tiltyard_protocol::RulesView;
 use tiltyard_protocol::rules::{self as wire, AbilityView, CoverView, EffectView, EnemyView, FieldView, HazardView};
 
-use crate::rules::hex;
+use crate::session::hex;
 
 /// The rules of a fight, for one of `team`.
 pub fn rules_of(fight: &Fight, team: u8) -> RulesView {

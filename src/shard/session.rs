@@ -1,7 +1,8 @@
 //! A resident session: the fight and what the hub knows around it.
 
+use crate::session::TailHasher;
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use slotmap::new_key_type;
 use smallvec::SmallVec;
@@ -12,14 +13,14 @@ use uuid::Uuid;
 
 use super::connection::ConnKey;
 use super::fog::Fog;
+use crate::book::holdings::{arena, weight};
+use crate::book::{Holdings, Share};
 use crate::clock;
-use crate::hub::{Mode, NewFight};
 use crate::limits;
-use crate::log::{Description, SessionRecord};
-use crate::records::holdings::{arena, weight};
-use crate::records::{Holdings, Share};
 use crate::replays::chunks::Unwritten;
 use crate::replays::{ChunkWriter, Folder, Recorder, Recording};
+use crate::shard::{Description, NewFight, SessionRecord};
+use tiltyard_combat::Mode;
 
 new_key_type! {
     /// A session's place in its shard's arena.
@@ -28,24 +29,6 @@ new_key_type! {
 
 /// Where each session of a shard is.
 pub type SessionIndex = HashMap<Uuid, SessionKey, BuildHasherDefault<TailHasher>>;
-
-/// Takes the random tail of a session's id for its hash: the server draws the ids, so nobody can choose them to collide.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TailHasher(u64);
-
-impl Hasher for TailHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(tail) = bytes.last_chunk::<8>() {
-            self.0 = u64::from_le_bytes(*tail);
-        }
-    }
-
-    fn write_usize(&mut self, _length: usize) {}
-}
 
 /// A session in the arena.
 #[derive(Debug)]
@@ -423,9 +406,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::Session;
-    use crate::hub::NewFight;
     use crate::replays::Recorder;
     use crate::rules::Library;
+    use crate::shard::NewFight;
 
     /// Memory of a live session with four players, all that belongs to it alone. The ruleset is shared by all sessions.
     const BOUND_BYTES: i64 = 4_096;

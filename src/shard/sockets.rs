@@ -178,7 +178,7 @@ impl Worker {
     pub(super) fn close(&mut self, key: ConnKey, code: CloseCode) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.state == State::Open {
-            tracing::debug!(shard = self.number, player = %connection.player, code = code.code(), "closing a connection");
+            tracing::debug!(player = %connection.player, code = code.code(), "closing a connection");
             let mut frame = Vec::new();
             frame::close(code, &mut frame);
             connection.outbox.push(&frame, &mut self.pool);

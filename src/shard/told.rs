@@ -8,13 +8,11 @@ use tiltyard_combat::{Audience, Event, Fields, Fight, Input, Participant, Slot, 
 use tiltyard_protocol::{Act, Reason};
 use uuid::Uuid;
 
-use super::fog::{NOBODY, Side};
+use super::fog::Side;
 use super::session::Session;
-use crate::hub::world::{EventInfo, Numbered};
-use crate::hub::{
-    ActionApplied, Effect, EnemyInfo, FightInfo, Known, ParticipantInfo, Refusal, RestAction, Seats, Shown, Viewer,
-    World, command,
-};
+use crate::session::world::{EventInfo, Numbered};
+use crate::session::{EnemyInfo, FightInfo, Known, NOBODY, ParticipantInfo, Refusal, Shown, Viewer, World};
+use crate::shard::{ActionApplied, Effect, RestAction, Seats, command};
 
 /// Those who are on nobody's side and see through no fog.
 const OUTSIDERS: Audience = Audience::Team(NOBODY);
@@ -96,7 +94,7 @@ impl Session {
     }
 
     /// Sums, sequence and time as an audience knows them: where there is fog those of its side, otherwise everybody's.
-    pub(super) fn known(&self, audience: Audience) -> Known {
+    pub(crate) fn known(&self, audience: Audience) -> Known {
         if let Some(side) = self.side(audience) {
             return side.known;
         }

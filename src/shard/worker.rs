@@ -22,16 +22,17 @@ use super::session::{Session, SessionIndex, SessionKey};
 use super::stats::Stats;
 use super::welcome::Rulebooks;
 use super::wheel::Wheel;
+use crate::book::{FightBook, News};
 use crate::clock;
-use crate::hub::{FightInfo, Viewer};
 use crate::limits;
-use crate::log::{Entry, Found, Journal, SessionRecord};
+use crate::log::Journal;
 use crate::ops::{memory, watch};
-use crate::records::{FightBook, News};
 use crate::replays::{ChunkWriter, Folder, Recording};
+use crate::session::{FightInfo, Viewer};
+use crate::shard::recovery::Found;
+use crate::shard::{Entry, Renewals, SessionRecord};
 use crate::socket::budget::Allowance;
 use crate::socket::outbox::Pool;
-use crate::socket::renewal::Renewals;
 
 /// What the poll calls the waker; no connection has this number.
 const WAKER: Token = Token(usize::MAX);
@@ -303,9 +304,9 @@ impl Worker {
         }
         debug_assert!(self.by_sid.is_empty() || !self.connections.is_empty(), "forgotten with their connections");
         if let Err(error) = self.journal.close() {
-            tracing::error!(shard = self.number, %error, "the log could not be synced at the end");
+            tracing::error!(%error, "the log could not be synced at the end");
         }
-        tracing::info!(shard = self.number, sessions = self.sessions.len(), "shard stopped");
+        tracing::info!(sessions = self.sessions.len(), "shard stopped");
     }
 
     /// How long the shard has nothing to do if nothing comes.
@@ -331,11 +332,7 @@ impl Worker {
         if self.clock.stood > stood {
             let ms = self.clock.stood - stood;
             self.stats.stands += 1;
-            tracing::warn!(
-                shard = self.number,
-                ms,
-                "the shard could do nothing for a while; its sessions' time stood still"
-            );
+            tracing::warn!(ms, "the shard could do nothing for a while; its sessions' time stood still");
         }
         #[cfg(test)]
         self.clock.skip(self.clock_skips.load(std::sync::atomic::Ordering::SeqCst));
@@ -405,7 +402,7 @@ impl Worker {
                 Err(error) => {
                     self.stats.stalled = 1;
                     if !std::mem::replace(&mut failed, true) {
-                        tracing::error!(shard = self.number, %error, "the log cannot be written; waiting");
+                        tracing::error!(%error, "the log cannot be written; waiting");
                     }
                     self.stats.log_failures += 1;
                     self.publish_stats();
@@ -422,7 +419,7 @@ impl Worker {
         }
         if failed {
             self.stats.stalled = 0;
-            tracing::warn!(shard = self.number, "the log can be written again");
+            tracing::warn!("the log can be written again");
         }
         true
     }
@@ -458,7 +455,7 @@ impl Worker {
                 for part in unwritten {
                     let Some(&key) = self.index.get(&part.session) else { continue };
                     if let Some(loss) = self.sessions[key].put_back(&part) {
-                        tracing::warn!(shard = self.number, %error, "parts of replays cannot be written");
+                        tracing::warn!(%error, "parts of replays cannot be written");
                         self.tape_ended(key, loss);
                     }
                 }
@@ -478,19 +475,19 @@ impl Worker {
         let replays = self.chunks.unsynced();
         let sessions = self.sessions.values();
         let checkpoint = sessions.map(|s| Entry::Session { no: s.no, record: Box::new(Cow::Owned(s.record())) });
+        let checkpoint = checkpoint.chain([Entry::CheckpointEnd]);
         match self.journal.rotate(move || replays.sync(), checkpoint) {
             Ok(()) => {
                 self.chunks.synced();
                 self.stats.checkpoint_overdue = 0;
                 tracing::info!(
-                    shard = self.number,
                     sessions = self.sessions.len(),
                     elapsed_ms = started.elapsed().as_millis(),
                     "checkpoint written, log segment begun"
                 );
             }
             Err(error) => {
-                tracing::error!(shard = self.number, %error, "no checkpoint could be written; the segment grows on until one can");
+                tracing::error!(%error, "no checkpoint could be written; the segment grows on until one can");
                 self.stats.checkpoint_failures += 1;
                 self.stats.checkpoint_overdue = 1;
                 self.rotate_at = self.clock.now + limits::CHECKPOINT_RETRY_MS;

@@ -17,16 +17,18 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Place, Worker};
-use crate::hub::{Attachment, Command, Control, FightInfo, Hub, Mode, NewFight, Refusal, Reply, RestAction, Viewer};
+use crate::book::FightBook;
+use crate::hub::Hub;
 use crate::limits;
-use crate::log::recovery::recover;
-use crate::log::{Entry, SessionRecord};
-use crate::records::{Expected, FightBook};
 use crate::replays::Recording;
 use crate::rules::Library;
-use crate::shard::ShardHandle;
+use crate::session::{Expected, FightInfo, Refusal, Viewer};
+use crate::shard::recovery::recover;
+use crate::shard::{
+    Asked, Attachment, Command, Control, Entry, NewFight, Reply, RestAction, SessionRecord, ShardHandle, renewals,
+};
 use crate::socket::budget::Allowance;
-use crate::socket::renewal::{Asked, renewals};
+use tiltyard_combat::Mode;
 
 #[path = "lease_tests.rs"]
 mod leases;
@@ -147,7 +149,7 @@ impl Shard {
         self.ask(|reply| Command::Read(id, Viewer::All, reply)).blocking_recv().unwrap()
     }
 
-    fn attack(&self, session: Uuid) -> oneshot::Receiver<Result<crate::hub::ActionApplied, Refusal>> {
+    fn attack(&self, session: Uuid) -> oneshot::Receiver<Result<crate::shard::ActionApplied, Refusal>> {
         let act = Act::new(0, 0, ActionKind::Attack);
         let action = RestAction { act, target: Some(Uuid::from_u128(2)), expected: Expected::default() };
         self.ask(|reply| Command::Act { session, player: Uuid::from_u128(1), action, viewer: Viewer::All, reply })

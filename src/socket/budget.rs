@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Limit, Rate};
 use crate::limits;
-use crate::rest::rate::{Limit, Rate};
 
 /// Nanoseconds of a second.
 const SECOND_NS: u64 = 1_000_000_000;
@@ -146,8 +145,8 @@ const fn nanos(ms: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{Allowance, Budget, Taken};
+    use crate::config::Rate;
     use crate::limits;
-    use crate::rest::rate::Rate;
     use proptest::prelude::*;
     use std::time::Duration;
 

@@ -10,13 +10,15 @@ use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{SqliteStore, beside, copy, options};
-use crate::hub::Mode;
+use super::{SqliteStore, beside, options};
 use crate::limits;
+use crate::session::{FightStatus, Kind, Status};
+use crate::store::upkeep::{self, copy};
 use crate::store::{
-    Batch, BucketRow, CombatFilter, FightStatus, Filter, KeyAnswer, KeyRow, Kind, LogRow, OpenError, PlayerRow,
-    ReplayRow, RulesetRow, SessionRow, Status, Store, StoreError,
+    Batch, BucketRow, CombatFilter, Filter, KeyAnswer, KeyRow, LogRow, OpenError, PlayerRow, ReplayRow, RulesetRow,
+    SessionRow, Store, StoreError,
 };
+use tiltyard_combat::Mode;
 
 const FLIPS: usize = 500;
 const SESSIONS: u8 = 32;
@@ -498,10 +500,10 @@ async fn the_log_is_cut_off_once_it_was_copied_and_the_file_shrinks() {
     copy(connection).await.unwrap();
     connection.execute("DELETE FROM replays").await.unwrap();
     assert!(fs::metadata(&log).unwrap().len() <= limits::WAL_KEPT_BYTES, "the first commit into it");
-    assert!(super::room(connection, &store.figures).await.unwrap(), "there is room to give back");
+    assert!(upkeep::room(connection, &store.figures).await.unwrap(), "there is room to give back");
     let before = store.figures.bytes.load(Ordering::Relaxed);
-    while super::room(connection, &store.figures).await.unwrap() {
-        super::give_back(connection).await.unwrap();
+    while upkeep::room(connection, &store.figures).await.unwrap() {
+        upkeep::give_back(connection).await.unwrap();
     }
     let after = store.figures.bytes.load(Ordering::Relaxed);
     assert!(after < before / 2, "{before} bytes before, {after} after");

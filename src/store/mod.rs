@@ -13,9 +13,12 @@ pub mod row;
 pub mod soundness;
 mod sql;
 pub mod sqlite;
+mod sqlite_rows;
 mod sum;
+mod upkeep;
 pub mod wal;
 
+use crate::session::{Kind, Status};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -27,8 +30,8 @@ use uuid::Uuid;
 pub use opening::{gone, inspect};
 pub use postgres::PostgresStore;
 pub use row::{
-    Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow, Page,
-    Past, PlayerRow, ReplayRow, RulesetRow, SessionRow, Status,
+    Batch, BucketRow, CombatFilter, Count, Filter, KeptReplay, KeyAnswer, KeyRow, LogRow, Page, Past, PlayerRow,
+    ReplayRow, RulesetRow, SessionRow,
 };
 pub use soundness::Soundness;
 pub use sqlite::SqliteStore;

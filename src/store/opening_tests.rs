@@ -9,7 +9,8 @@ use sqlx::{ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 
 use super::damage_tests::{COMMITS, answers, batch, filled, id, still};
-use super::{SqliteStore, beside, copy, opening, options};
+use super::{SqliteStore, beside, opening, options};
+use crate::store::upkeep::copy;
 use crate::store::{Filter, OpenError, Store, StoreError};
 
 /// The store's files as they are; an empty one stands for none, which SQLite makes of it.

@@ -14,13 +14,14 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Post
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::row::{self, fight_numbers};
+use super::row::fight_numbers;
 use super::sql::{self, PageSql, bounded, number, unreadable, within};
 use super::{
-    Answer, Batch, BucketRow, CombatFilter, Count, FightStatus, Filter, KeptReplay, KeyAnswer, KeyRow, Kind, LogRow,
-    OpenError, Page, Past, SessionRow, Status, Store, StoreError, shown,
+    Answer, Batch, BucketRow, CombatFilter, Count, Filter, KeptReplay, KeyAnswer, KeyRow, LogRow, OpenError, Page,
+    Past, SessionRow, Store, StoreError, shown,
 };
 use crate::limits;
+use crate::session::{Kind, Status};
 
 /// One statement, and so one transaction and one way there and back.
 const COMMIT: &str = "

@@ -1,42 +1,9 @@
 //! What a store keeps, row by row. Times are Unix milliseconds; texts that hold JSON are valid JSON.
 
-use serde::{Deserialize, Serialize};
+use crate::session::{FightStatus, Kind, Status};
 use uuid::Uuid;
 
-use crate::hub::Mode;
-
-/// Types of session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum Kind {
-    Combat = 0,
-    Player = 1,
-    Auth = 2,
-    Custom = 3,
-}
-
-/// Statuses of a session in the generic view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum Status {
-    Active = 0,
-    Paused = 1,
-    Completed = 2,
-    Terminated = 3,
-}
-
-/// Statuses of a fight in its own view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum FightStatus {
-    Initializing = 0,
-    Active = 1,
-    Paused = 2,
-    Completed = 3,
-    Terminated = 4,
-}
+use tiltyard_combat::Mode;
 
 /// A session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,75 +193,6 @@ pub struct Page {
     pub damaged: u32,
 }
 
-impl Kind {
-    pub const ALL: [Self; 4] = [Self::Combat, Self::Player, Self::Auth, Self::Custom];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Combat => "combat",
-            Self::Player => "player",
-            Self::Auth => "auth",
-            Self::Custom => "custom",
-        }
-    }
-
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    pub(super) fn of(number: i16) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as i16 == number)
-    }
-}
-
-impl Status {
-    pub const ALL: [Self; 4] = [Self::Active, Self::Paused, Self::Completed, Self::Terminated];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Paused => "paused",
-            Self::Completed => "completed",
-            Self::Terminated => "terminated",
-        }
-    }
-
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
-    }
-
-    /// Whether nothing can change it any more.
-    pub const fn is_end(self) -> bool {
-        matches!(self, Self::Completed | Self::Terminated)
-    }
-
-    pub(super) fn of(number: i16) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| *status as i16 == number)
-    }
-}
-
-impl FightStatus {
-    pub const ALL: [Self; 5] = [Self::Initializing, Self::Active, Self::Paused, Self::Completed, Self::Terminated];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Initializing => "initializing",
-            Self::Active => "active",
-            Self::Paused => "paused",
-            Self::Completed => "completed",
-            Self::Terminated => "terminated",
-        }
-    }
-
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
-    }
-
-    pub(super) fn of(number: i16) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| *status as i16 == number)
-    }
-}
-
 /// A mode's number in the store.
 pub(super) const fn mode_number(mode: Mode) -> i16 {
     match mode {
@@ -327,25 +225,5 @@ impl Batch {
             && self.replays.is_empty()
             && self.undone.is_empty()
             && self.undone_keys.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{FightStatus, Kind, Status};
-
-    #[test]
-    fn names_and_numbers_come_back() {
-        for kind in Kind::ALL {
-            assert_eq!((Kind::named(kind.name()), Kind::of(kind as i16)), (Some(kind), Some(kind)));
-        }
-        for status in Status::ALL {
-            assert_eq!((Status::named(status.name()), Status::of(status as i16)), (Some(status), Some(status)));
-        }
-        for status in FightStatus::ALL {
-            assert_eq!(FightStatus::named(status.name()), Some(status));
-            assert_eq!(FightStatus::of(status as i16), Some(status));
-        }
-        assert_eq!((Kind::named("all"), Kind::of(4), Status::of(-1)), (None, None, None));
     }
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::row::RulesetRow;
 use super::sql::unreadable;
 use super::sqlite::{self, failure};
-use super::{StoreError, sum};
+use super::{StoreError, sqlite_rows as rows, sum};
 use crate::limits;
 
 /// Every table of the store.
@@ -73,7 +73,7 @@ impl Table {
         match self.name {
             "sessions" => {
                 let mut found = 0;
-                let read = sqlite::read_session(row, |numbers, row| {
+                let read = rows::read_session(row, |numbers, row| {
                     found = sum::session(numbers, row);
                     Ok(())
                 });
@@ -89,13 +89,13 @@ impl Table {
                 let numbers = [number("kind")?, number("status")?, number("mode")?, number("fight_status")?];
                 Ok(sum::player_of(id("session_id")?, id("player_id")?, numbers))
             }
-            "session_logs" => sqlite::read_log(row).map(|row| sum::log(&row)),
-            "idempotency_keys" => sqlite::read_key(row).map(|row| sum::key(&row)),
-            "analytics_buckets" => sqlite::read_bucket(row).map(|row| sum::bucket(&row)),
-            "replays" => sqlite::replay_of(row).map(|row| sum::replay(&row)),
+            "session_logs" => rows::read_log(row).map(|row| sum::log(&row)),
+            "idempotency_keys" => rows::read_key(row).map(|row| sum::key(&row)),
+            "analytics_buckets" => rows::read_bucket(row).map(|row| sum::bucket(&row)),
+            "replays" => rows::replay_of(row).map(|row| sum::replay(&row)),
             _ => {
                 let text = row.try_get("text").map_err(unreadable)?;
-                Ok(sum::ruleset(&RulesetRow { hash: sqlite::hash_of(row, "hash")?, text }))
+                Ok(sum::ruleset(&RulesetRow { hash: rows::hash_of(row, "hash")?, text }))
             }
         }
     }
@@ -123,7 +123,7 @@ impl Soundness {
 /// The key of a row, as far as it can be read.
 pub(super) fn name(row: &SqliteRow) -> String {
     let uuid = |column: &str| row.try_get::<Uuid, _>(column).ok().map(|id| id.to_string());
-    let hash = || row.try_get::<Vec<u8>, _>("hash").ok().map(|hash| sqlite::hex(&hash));
+    let hash = || row.try_get::<Vec<u8>, _>("hash").ok().map(|hash| rows::hex(&hash));
     let number = |column: &str| row.try_get::<i64, _>(column).ok().map(|number| format!("{column} {number}"));
     let id = uuid("id").or_else(|| uuid("session_id")).or_else(hash);
     let parts =
@@ -354,7 +354,7 @@ pub(super) async fn take_out(
 fn line(table: Table, row: &SqliteRow) -> Result<Value, StoreError> {
     let value = |index: usize| {
         let kind = row.try_get_raw(index).map_err(unreadable)?.type_info().to_string();
-        let bytes = || row.try_get_unchecked::<Vec<u8>, _>(index).map(|bytes| json!({ "hex": sqlite::hex(&bytes) }));
+        let bytes = || row.try_get_unchecked::<Vec<u8>, _>(index).map(|bytes| json!({ "hex": rows::hex(&bytes) }));
         match kind.as_str() {
             "NULL" => Ok(Value::Null),
             "INTEGER" => row.try_get_unchecked::<i64, _>(index).map(Value::from),

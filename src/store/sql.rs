@@ -6,8 +6,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::StoreError;
-use super::row::{CombatFilter, Filter, Kind, Status, mode_number};
+use super::row::{CombatFilter, Filter, mode_number};
 use crate::limits;
+use crate::session::{Kind, Status};
 
 /// The columns of [`super::SessionRow`], in the order in which [`session_row`] reads them.
 pub(super) const COLUMNS: &str = "s.id, s.kind, s.status, s.player_id, s.created_at, s.updated_at, s.ended_at, \
@@ -171,10 +172,11 @@ macro_rules! session_row {
         let numbers @ [kind, status, mode, fight_status] = [number(1)?, number(2)?, number(10)?, number(11)?];
         let fight = match (mode, fight_status) {
             (-1, -1) => Some(None),
-            (mode, status) => row::mode_of(mode).zip(FightStatus::of(status)).map(Some),
+            (mode, status) => $crate::store::row::mode_of(mode).zip($crate::session::FightStatus::of(status)).map(Some),
         };
-        let known = Kind::of(kind).zip(Status::of(status)).zip(fight);
-        let ((kind, status), fight) = known.unwrap_or(((Kind::Custom, Status::Active), None));
+        let known = $crate::session::Kind::of(kind).zip($crate::session::Status::of(status)).zip(fight);
+        let ((kind, status), fight) =
+            known.unwrap_or((($crate::session::Kind::Custom, $crate::session::Status::Active), None));
         let session = SessionRow {
             id: row.try_get(0).map_err(unreadable)?,
             kind,

@@ -20,6 +20,7 @@ mod heads;
 mod honest;
 mod joins;
 mod keys;
+mod layout;
 mod limits;
 mod metrics;
 mod openapi;

@@ -9,7 +9,6 @@
 mod address;
 mod charge;
 mod keys;
-mod quota;
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
@@ -28,14 +27,13 @@ use uuid::Uuid;
 
 pub use address::{Peer, counted};
 pub use charge::{Charge, HEADERS};
-pub use quota::{Limit, Rate};
 
-use super::App;
-use super::AppState;
 use super::error::ApiError;
+use super::{App, AppState};
 use crate::auth::{Principal, Role};
-use crate::config::{Config, Switch};
+use crate::config::{Config, Rate, Switch};
 use crate::limits;
+use crate::metrics::Caller;
 use charge::{Limiter, seconds};
 use keys::Keys;
 
@@ -55,16 +53,6 @@ struct Limiters<C: Clock> {
     admins: Limiter<String, C>,
     addresses: Limiter<IpAddr, C>,
     pages: Limiter<IpAddr, C>,
-}
-
-/// What is counted apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Player,
-    Service,
-    Admin,
-    Address,
-    Page,
 }
 
 /// A caller who needs no token: the address is counted.
@@ -110,36 +98,22 @@ impl<C: Clock + Clone> RateLimits<C> {
     }
 
     /// Counts one request: for its caller, else for its address; nothing where limits are off.
-    pub fn charge(&self, caller: Option<&Principal>, address: impl FnOnce() -> IpAddr) -> Option<(Kind, Charge)> {
+    pub fn charge(&self, caller: Option<&Principal>, address: impl FnOnce() -> IpAddr) -> Option<(Caller, Charge)> {
         let limiters = self.limiters.as_ref()?;
         Some(match caller.map(|caller| &caller.role) {
-            Some(Role::Player(player)) => (Kind::Player, Charge::of(&limiters.players, player)),
-            Some(Role::Service(name)) => (Kind::Service, Charge::of(&limiters.services, name)),
-            Some(Role::Admin(name)) => (Kind::Admin, Charge::of(&limiters.admins, name)),
-            None => (Kind::Address, Charge::of(&limiters.addresses, &counted(address()))),
+            Some(Role::Player(player)) => (Caller::Player, Charge::of(&limiters.players, player)),
+            Some(Role::Service(name)) => (Caller::Service, Charge::of(&limiters.services, name)),
+            Some(Role::Admin(name)) => (Caller::Admin, Charge::of(&limiters.admins, name)),
+            None => (Caller::Address, Charge::of(&limiters.addresses, &counted(address()))),
         })
     }
 
     /// Counts one page of `bytes` for the address that asks; nothing where limits are off.
-    fn charge_page(&self, bytes: usize, address: impl FnOnce() -> IpAddr) -> Option<(Kind, Charge)> {
+    fn charge_page(&self, bytes: usize, address: impl FnOnce() -> IpAddr) -> Option<(Caller, Charge)> {
         let limiters = self.limiters.as_ref()?;
         let units = u32::try_from(bytes / limits::PAGE_BYTES).unwrap_or(u32::MAX - 1);
         let charge = Charge::many(&limiters.pages, &counted(address()), NonZeroU32::MIN.saturating_add(units));
-        Some((Kind::Page, charge))
-    }
-}
-
-impl Kind {
-    pub const ALL: [Self; 5] = [Self::Player, Self::Service, Self::Admin, Self::Address, Self::Page];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Player => "player",
-            Self::Service => "service",
-            Self::Admin => "admin",
-            Self::Address => "address",
-            Self::Page => "page",
-        }
+        Some((Caller::Page, charge))
     }
 }
 
@@ -166,7 +140,7 @@ fn sender(app: &AppState, headers: &HeaderMap, extensions: &Extensions) -> IpAdd
 }
 
 /// Notes the charge for the answer's head, and refuses what is too much.
-fn refuse(app: &AppState, extensions: &Extensions, counted: Option<(Kind, Charge)>) -> Result<(), ApiError> {
+fn refuse(app: &AppState, extensions: &Extensions, counted: Option<(Caller, Charge)>) -> Result<(), ApiError> {
     let Some((kind, charge)) = counted else { return Ok(()) };
     if let Some(slip) = extensions.get::<Slip>() {
         // A second one would be a mistake of ours; the first stands.
@@ -215,11 +189,11 @@ fn limiter<K: Hash + Eq + Clone, C: Clock + Clone>(rate: Rate, clock: &C) -> Lim
 
 #[cfg(test)]
 mod tests {
-    use super::{Charge, Kind, RateLimits};
+    use super::{Charge, RateLimits};
     use crate::auth::{Principal, Role};
-    use crate::cli::Flags;
-    use crate::config::{Config, Switch};
+    use crate::config::{Config, Flags, Switch};
     use crate::limits::{PAGE_BYTES, RATE_KEYS};
+    use crate::metrics::Caller;
     use governor::clock::FakeRelativeClock;
     use std::collections::HashMap;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -271,8 +245,8 @@ mod tests {
         let kind =
             |role| limits.charge(Some(&caller(role)), || unreachable!()).map(|(kind, charge)| (kind, charge.remaining));
         let left = 40_000 - 1;
-        assert_eq!(kind(Role::Service("x".into())), Some((Kind::Service, left)));
-        assert_eq!(kind(Role::Admin("x".into())), Some((Kind::Admin, left)));
+        assert_eq!(kind(Role::Service("x".into())), Some((Caller::Service, left)));
+        assert_eq!(kind(Role::Admin("x".into())), Some((Caller::Admin, left)));
         assert_eq!(from(&limits, Ipv4Addr::LOCALHOST).remaining, 1);
         assert_eq!(from(&limits, Ipv4Addr::LOCALHOST).remaining, 0);
         assert!(from(&limits, Ipv4Addr::LOCALHOST).wait.is_some());
@@ -286,7 +260,7 @@ mod tests {
         let clock = FakeRelativeClock::default();
         let limits = RateLimits::with_clock(&Config::load(&flags, HashMap::new()).unwrap(), &clock);
         let page = |bytes, last| limits.charge_page(bytes, || Ipv4Addr::new(192, 0, 2, last).into()).unwrap();
-        assert_eq!(page(0, 1).0, Kind::Page);
+        assert_eq!(page(0, 1).0, Caller::Page);
         assert_eq!(page(PAGE_BYTES, 1).1.remaining, 1, "two of three");
         assert_eq!(page(PAGE_BYTES * 2, 1).1.wait, Some(Duration::from_secs(2)));
         assert_eq!(page(PAGE_BYTES - 1, 1).1.wait, None);
