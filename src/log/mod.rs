@@ -19,6 +19,8 @@
 
 mod disk;
 pub mod entry;
+#[cfg(test)]
+mod form_tests;
 pub mod frame;
 mod generation;
 pub mod journal;
@@ -26,6 +28,8 @@ pub mod marks;
 pub mod recovery;
 mod reserve;
 pub mod segment;
+#[cfg(test)]
+mod upgrade_tests;
 
 pub use entry::{Description, Entry, SessionRecord};
 pub use journal::Journal;
