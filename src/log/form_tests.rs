@@ -168,6 +168,7 @@ fn an_entry_of_every_kind_has_the_bytes_that_it_had() {
         ("entry describe", Entry::Describe { no: 300, description: Cow::Borrowed(&description) }),
         ("entry forget", Entry::Forget { no: 300 }),
         ("entry checkpoint end", Entry::CheckpointEnd),
+        ("entry follows", Entry::Follows { salt: 0x0102_0304, end: 70_000 }),
     ];
     entries.extend(inputs().into_iter().map(|(name, input)| (name, Entry::Input { no: 300, at: 70_000, input })));
     let forms: Vec<_> = entries.iter().map(|(name, entry)| ((*name).to_owned(), payload(entry))).collect();
@@ -191,7 +192,7 @@ fn a_segment_with_its_checkpoint_has_the_bytes_that_it_had() {
     let (reserve, marks) = (Arc::new(Reserve::of(folder.path())), Arc::new(Marks::of(folder.path())));
     let place = Place { generation: 3, shard: 1, shards: 2, segment: 1, reserve, marks };
     let entries = [Entry::Forget { no: 5 }].into_iter();
-    let mut journal = Journal::create(folder.path(), place, false, true, entries).unwrap();
+    let mut journal = Journal::create(folder.path(), place, false, entries).unwrap();
     journal.push(&Entry::Input { no: 5, at: 300, input: Input::Tick });
     journal.append(1_733_000_000_000).unwrap();
     let written = std::fs::read(segment::path(folder.path(), 1, 1)).unwrap();

@@ -1,6 +1,7 @@
 //! The log of inputs: what is in it has happened, what is not has not. Nothing a turn produced is shown before its
-//! batch is appended. [`entry`] is what is written, [`journal`] the writing, [`recovery`] the reading at start,
-//! [`generation`] the folders that are read and begun then, [`marks`] what tells that a journal lacks what it had.
+//! batch is appended. [`entry`] is what is written, [`journal`] the writing, [`trim`] going on from one segment to the next,
+//! [`recovery`] the reading at start, [`generation`] the folders that are read and begun then, [`marks`] what tells that a journal lacks
+//! what it had.
 //!
 //! On disk, below the data folder:
 //!
@@ -11,12 +12,16 @@
 //! log/marks                    how far each shard's journal of it is known to be whole
 //! log/<generation>/            made complete under another name, then renamed
 //! log/<generation>/<shard>-<segment>.journal
-//! log/<generation>/<shard>-<segment>.begun     the same while the disk may not have its checkpoint
+//! log/<generation>/<shard>-<segment>.begun     the same while the disk may not have all of its checkpoint
 //! ```
 //!
-//! A segment begins with a checkpoint of every session of its shard, so the newest complete one of a shard is enough
-//! to recover. A new generation is written at every start, which is also when the number of shards may change.
+//! A segment has a checkpoint: a snapshot of every session of its shard. The first of a generation begins with it, so does every one of
+//! form 6; later ones get it between their turns. The newest one whose checkpoint is complete, and what is behind it, is enough to
+//! recover. A new generation is written at every start, which is also when the number of shards may change.
 
+mod chain;
+#[cfg(test)]
+mod chain_tests;
 mod disk;
 pub mod entry;
 #[cfg(test)]
@@ -25,9 +30,11 @@ pub mod frame;
 mod generation;
 pub mod journal;
 pub mod marks;
+mod reading;
 pub mod recovery;
 mod reserve;
 pub mod segment;
+mod trim;
 #[cfg(test)]
 mod upgrade_tests;
 

@@ -119,7 +119,7 @@ fn headed(bytes: &[u8], generation: u64, segment: u64) -> Vec<u8> {
     [&Heading { generation, segment, ..heading }.bytes(), rest].concat()
 }
 
-fn session(library: &Library) -> Session {
+pub fn session(library: &Library) -> Session {
     let ruleset = library.by_name("default").unwrap();
     let new = NewFight {
         id: Uuid::now_v7(),
@@ -157,19 +157,19 @@ fn only(data: &Path) -> PathBuf {
     segments.into_values().flat_map(BTreeMap::into_values).next().unwrap()
 }
 
-fn state(fights: impl Iterator<Item = (Uuid, Fight)>) -> Vec<(Uuid, Fight)> {
+pub fn state(fights: impl Iterator<Item = (Uuid, Fight)>) -> Vec<(Uuid, Fight)> {
     let mut fights: Vec<_> = fights.collect();
     fights.sort_unstable_by_key(|(id, _)| *id);
     fights
 }
 
-fn stands(recovered: &Recovered) -> Vec<(Uuid, Fight)> {
+pub fn stands(recovered: &Recovered) -> Vec<(Uuid, Fight)> {
     let records = recovered.shards.iter().flat_map(|(_, records)| records);
     state(records.map(|record| (record.id, record.fight.clone())))
 }
 
 /// Fights as they stood after a turn, where a restart sets no clock.
-fn same(one: &[(Uuid, Fight)], other: &[(Uuid, Fight)]) -> bool {
+pub fn same(one: &[(Uuid, Fight)], other: &[(Uuid, Fight)]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a == b)
 }
 
@@ -330,7 +330,7 @@ fn a_session_whose_inputs_cannot_be_stepped_again_ends_alone() {
     let sessions: Vec<Session> = (0..2).map(|_| session(&killed.library)).collect();
     let entries =
         (0..).zip(&sessions).map(|(no, session)| Entry::Session { no, record: Box::new(Cow::Owned(session.record())) });
-    let mut journal = Journal::create(&folder, place, false, false, entries).unwrap();
+    let mut journal = Journal::create(&folder, place, false, entries).unwrap();
     for no in 0..2 {
         let at = if no == 0 { Session::PANICS_AT } else { 5 };
         journal.push(&Entry::Input { no, at, input: Input::Ready { slot: 0 } });

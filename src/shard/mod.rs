@@ -3,7 +3,8 @@
 //! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
 //! way in from other threads, [`commands`] what comes that way, [`play`] turns messages into inputs and steps, [`joins`] takes members in
 //! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case),
-//! [`lease`] ends with a connection's token, [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`wheel`] wakes what is due.
+//! [`lease`] ends with a connection's token, [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`trim`] begins another segment of the log when one is long,
+//! [`wheel`] wakes what is due.
 
 mod admission;
 mod commands;
@@ -30,6 +31,7 @@ mod shown;
 mod sockets;
 mod stats;
 mod told;
+mod trim;
 mod welcome;
 pub mod wheel;
 mod wire;
