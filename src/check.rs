@@ -185,7 +185,7 @@ fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>, before: &Segme
         if matches!(payload, Ok(Some([]))) {
             continue;
         }
-        match payload.and_then(|payload| payload.map(entry::entries).transpose()) {
+        match payload.and_then(|payload| payload.map(|payload| entry::entries(payload, heading.form)).transpose()) {
             Ok(None) => break,
             Ok(Some((_wall, entries))) => {
                 segment.turns += 1;

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use tiltyard_combat::{Event, Fight, Input};
 use uuid::Uuid;
 
+use super::form6::Entry6;
 use super::frame::Damage;
+use super::segment::FORM_BEFORE;
 use crate::hub::Mode;
 use crate::replays::RecorderState;
 use crate::shard::Fog;
@@ -62,6 +64,13 @@ pub struct SessionRecord {
     pub founders: u8,
     pub recorder: RecorderState,
     pub fight: Fight,
+    /// How often it has changed hands: who has it under the highest goes on with it.
+    pub epoch: u64,
+}
+
+impl SessionRecord {
+    /// That of a session that never did.
+    pub const FIRST_EPOCH: u64 = 1;
 }
 
 /// A change of what is said about a session; `None` is left as it was.
@@ -81,12 +90,16 @@ pub fn push(entry: &Entry<'_>, payload: &mut Vec<u8>) {
     *payload = postcard::to_extend(entry, taken).expect("log entries have no value that postcard refuses");
 }
 
-/// The wall time of a payload, and its entries.
-pub fn entries(payload: &[u8]) -> Result<(u64, Vec<Entry<'static>>), Damage> {
+/// The wall time of a payload of this form, and its entries.
+pub fn entries(payload: &[u8], form: u8) -> Result<(u64, Vec<Entry<'static>>), Damage> {
     let (wall, mut rest) = payload.split_first_chunk::<8>().ok_or(Damage::Entry)?;
     let mut entries = Vec::new();
     while !rest.is_empty() {
-        let (entry, left) = postcard::take_from_bytes(rest).map_err(|_| Damage::Entry)?;
+        let (entry, left) = match form {
+            FORM_BEFORE => postcard::take_from_bytes::<Entry6>(rest).map(|(entry, left)| (entry.into(), left)),
+            _ => postcard::take_from_bytes(rest),
+        }
+        .map_err(|_| Damage::Entry)?;
         entries.push(entry);
         rest = left;
     }
@@ -117,6 +130,7 @@ const CHECKPOINT_END: u8 = 4;
 #[cfg(test)]
 mod tests {
     use super::{Entry, entries, follows, is_checkpoint_end, push};
+    use crate::log::segment::FORM;
     use tiltyard_combat::{Action, BodyPart, Input};
 
     #[test]
@@ -126,7 +140,7 @@ mod tests {
         push(&Entry::Input { no: 3, at: 1000, input }, &mut payload);
         push(&Entry::Forget { no: 3 }, &mut payload);
         assert!(payload.len() < 32, "an action costs {} bytes of log", payload.len());
-        let (wall, entries) = entries(&payload).unwrap();
+        let (wall, entries) = entries(&payload, FORM).unwrap();
         assert_eq!(wall, 77);
         assert!(matches!(entries[0], Entry::Input { no: 3, at: 1000, .. }));
         assert!(matches!(entries[1], Entry::Forget { no: 3 }));

@@ -181,7 +181,7 @@ fn an_entry_that_was_written_down_is_read_as_what_it_was() {
     let line = GOLDEN.lines().find_map(|line| line.strip_prefix("entry session: ")).unwrap();
     let byte = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
     let bytes: Vec<u8> = (0..line.len()).step_by(2).map(byte).collect();
-    let (_, entries) = entry::entries(&[&[0; 8][..], &bytes].concat()).unwrap();
+    let (_, entries) = entry::entries(&[&[0; 8][..], &bytes].concat(), segment::FORM).unwrap();
     let [Entry::Session { no: 300, record: read }] = &entries[..] else { panic!("{entries:?}") };
     assert_eq!(**read, Cow::<SessionRecord>::Owned(record()));
 }

@@ -24,6 +24,7 @@ mod chain;
 mod chain_tests;
 mod disk;
 pub mod entry;
+mod form6;
 #[cfg(test)]
 mod form_tests;
 pub mod frame;

@@ -12,7 +12,7 @@ use super::chain::Gap;
 use super::entry::{self, Entry};
 use super::frame::{self, Damage, HEADER};
 use super::recovery::{Fights, Found, RecoveryError, Replay, at};
-use super::segment::{self, HEADING, Heading, NoSegment};
+use super::segment::{self, FORM, FORM_BEFORE, HEADING, Heading, NoSegment};
 use crate::rules::hex;
 use crate::shard::Session;
 
@@ -25,6 +25,13 @@ pub struct Read {
     pub end: u64,
     /// Whether something else than the mark of an end is behind them, or nothing.
     pub torn: bool,
+}
+
+/// What the frames of a segment are read with.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    salt: u32,
+    form: u8,
 }
 
 /// Sessions of a segment by their number; `None` where one could not be stepped again.
@@ -79,7 +86,8 @@ impl Replay<'_> {
         back: &mut PutBack,
     ) -> Result<Read, RecoveryError> {
         let bytes = fs::read(path).map_err(at(path))?;
-        let (heading, salt, mut rest) = self.open(path, &bytes, cut_short)?;
+        let (heading, head, mut rest) = self.open(path, &bytes, cut_short)?;
+        let Head { salt, form } = head;
         let (mut complete, mut ended, mut follows, mut gap) = (false, false, false, None);
         let (mut end, mut torn, mut turns) = (0, true, 0);
         loop {
@@ -91,7 +99,7 @@ impl Replay<'_> {
                 continue;
             }
             let is_turn = matches!(payload, Ok(Some(payload)) if entry::is_turn(payload));
-            match payload.and_then(|payload| payload.map(entry::entries).transpose()) {
+            match payload.and_then(|payload| payload.map(|payload| entry::entries(payload, form)).transpose()) {
                 Ok(None) if complete || before.is_some() || cut_short => {
                     torn = !has_ended;
                     if torn {
@@ -103,7 +111,7 @@ impl Replay<'_> {
                 }
                 // But not where a turn follows.
                 Ok(Some(_)) if is_turn && gap.is_some() && !cut_short => {
-                    return Err(broken(path, from_here, salt, back, gap.unwrap_or(Gap::Missing)));
+                    return Err(broken(path, from_here, head, back, gap.unwrap_or(Gap::Missing)));
                 }
                 Ok(Some((wall, entries))) => {
                     let mut left_out = false;
@@ -117,7 +125,7 @@ impl Replay<'_> {
                                 && !cut_short
                                 && !may_be
                             {
-                                return Err(broken(path, from_here, salt, back, gap));
+                                return Err(broken(path, from_here, head, back, gap));
                             }
                             if gap.is_some() {
                                 back.since = Some(BTreeSet::new());
@@ -146,14 +154,14 @@ impl Replay<'_> {
                     }
                 }
                 _ if cut_short => {
-                    back.found.lost_frames += whole_turns(from_here, salt, &back.sessions, false).0;
+                    back.found.lost_frames += whole_turns(from_here, head, &back.sessions, false).0;
                     back.found.torn_bytes += from_here.len() as u64;
                     break;
                 }
                 read => {
                     let damage = read.err().unwrap_or(Damage::Torn);
                     let path = path.to_owned();
-                    let (frames, fights) = whole_turns(from_here, salt, &back.sessions, !complete);
+                    let (frames, fights) = whole_turns(from_here, head, &back.sessions, !complete);
                     if follows && before.is_none() && !complete {
                         return Err(RecoveryError::Broken { path, gap: Gap::Missing, turns: turns + frames, fights });
                     }
@@ -182,17 +190,19 @@ impl Replay<'_> {
         path: &Path,
         bytes: &'a [u8],
         cut_short: bool,
-    ) -> Result<(Option<Heading>, u32, &'a [u8]), RecoveryError> {
+    ) -> Result<(Option<Heading>, Head, &'a [u8]), RecoveryError> {
         Ok(match Heading::read_at(path, bytes) {
-            Ok((heading, rest)) if !self.marked.is_another(&heading) => (Some(heading), heading.salt, rest),
+            Ok((heading, rest)) if !self.marked.is_another(&heading) => {
+                (Some(heading), Head { salt: heading.salt, form: heading.form }, rest)
+            }
             Err(NoSegment::Version(found)) => return Err(RecoveryError::Version { path: path.to_owned(), found }),
             read => {
                 let why = read.err().unwrap_or(NoSegment::Another);
                 let of_other = matches!(why, NoSegment::Elsewhere { .. } | NoSegment::Another);
-                match salt_without_heading(bytes) {
-                    Some(salt) if cut_short && !of_other => (None, salt, &bytes[HEADING..]),
-                    salt => {
-                        let whole = salt.map(|salt| whole_turns(&bytes[HEADING..], salt, &Sessions::new(), true));
+                match head_without_heading(bytes) {
+                    Some(head) if cut_short && !of_other => (None, head, &bytes[HEADING..]),
+                    head => {
+                        let whole = head.map(|head| whole_turns(&bytes[HEADING..], head, &Sessions::new(), true));
                         let (turns, fights) = whole.unwrap_or_default();
                         let empty = bytes.len() < HEADING || bytes.iter().all(|&byte| byte == 0);
                         return Err(RecoveryError::NoSegment { path: path.to_owned(), why, turns, fights, empty });
@@ -298,21 +308,21 @@ fn gap_to(before: &Read, salt: u32, said: u64) -> Option<Gap> {
 }
 
 /// That a segment, with these bytes from the frame at hand on, is cut off from the one before.
-fn broken(path: &Path, from_here: &[u8], salt: u32, back: &PutBack, gap: Gap) -> RecoveryError {
-    let (behind, fights) = whole_turns(from_here, salt, &back.sessions, true);
-    let here = frame::next(&mut &from_here[..], salt).is_ok_and(|payload| payload.is_some_and(entry::is_turn));
+fn broken(path: &Path, from_here: &[u8], head: Head, back: &PutBack, gap: Gap) -> RecoveryError {
+    let (behind, fights) = whole_turns(from_here, head, &back.sessions, true);
+    let here = frame::next(&mut &from_here[..], head.salt).is_ok_and(|payload| payload.is_some_and(entry::is_turn));
     RecoveryError::Broken { path: path.to_owned(), gap, turns: behind + u64::from(here), fights }
 }
 
 /// Whole turns behind damage that `bytes` begin with, and what fights they are of, of `sessions` and those that are introduced there. Where
 /// `all`, those of no turn are named, too: what is at stake is not only turns.
-fn whole_turns(bytes: &[u8], salt: u32, sessions: &Sessions, all: bool) -> (u64, Fights) {
+fn whole_turns(bytes: &[u8], head: Head, sessions: &Sessions, all: bool) -> (u64, Fights) {
     let before = sessions.iter().filter_map(|(&no, session)| Some((no, session.as_ref()?.id)));
     let mut known: BTreeMap<u32, Uuid> = before.collect();
     let mut fights: BTreeSet<Uuid> = if all { known.values().copied().collect() } else { BTreeSet::new() };
-    let turns = frame::behind(bytes, salt, |payload| {
+    let turns = frame::behind(bytes, head.salt, |payload| {
         let is_turn = entry::is_turn(payload);
-        for entry in entry::entries(payload).map_or_else(|_| Vec::new(), |(_, entries)| entries) {
+        for entry in entry::entries(payload, head.form).map_or_else(|_| Vec::new(), |(_, entries)| entries) {
             let no = match entry {
                 Entry::Session { no, record } => {
                     known.insert(no, record.id);
@@ -328,12 +338,19 @@ fn whole_turns(bytes: &[u8], salt: u32, sessions: &Sessions, all: bool) -> (u64,
     (turns.frames, fights.into_iter().collect())
 }
 
-/// The salt of a segment whose heading cannot be read: what its first frame tells, or what the heading says if there are such
-/// frames.
-fn salt_without_heading(bytes: &[u8]) -> Option<u32> {
+/// What of a segment whose heading cannot be read is needed to read its frames: its salt is what the first frame tells, or what the heading
+/// says if there are such frames, and its form the one in which that one can be read.
+fn head_without_heading(bytes: &[u8]) -> Option<Head> {
     let (heading, rest) = bytes.split_first_chunk::<HEADING>()?;
-    frame::salt_of(rest).or_else(|| {
+    let salt = frame::salt_of(rest).or_else(|| {
         let said = Heading::salt_said(heading);
         (frame::skip(rest, said) < rest.len()).then_some(said)
-    })
+    })?;
+    let is_whole = |form: &u8| {
+        let mut frames = rest;
+        std::iter::from_fn(|| frame::next(&mut frames, salt).ok().flatten().filter(|payload| !payload.is_empty()))
+            .all(|payload| entry::entries(payload, *form).is_ok())
+    };
+    let form = [FORM, FORM_BEFORE].into_iter().find(is_whole).unwrap_or(FORM);
+    Some(Head { salt, form })
 }

@@ -272,7 +272,7 @@ pub fn recover(
     let begun = old.newest(&generations, accept_loss).and_then(|(records, damaged)| {
         // What is about to refer to the tapes' parts is on the disk before what it takes the place of is gone.
         old.chunks.unsynced().sync().map_err(at(data))?;
-        for record in records {
+        for record in newest_of_each(records) {
             by_shard[shard_of(record.id, shards)].push(record);
         }
         Ok((generations.begin(&by_shard, sync)?, damaged))
@@ -486,6 +486,18 @@ impl Replay<'_> {
         tracing::warn!("accepted as lost: {error}");
         Ok(())
     }
+}
+
+/// One record of each session. One that was changing hands is in two journals, and has been gone on with in that with the higher epoch.
+fn newest_of_each(mut records: Vec<SessionRecord>) -> Vec<SessionRecord> {
+    let mut highest: BTreeMap<Uuid, u64> = BTreeMap::new();
+    for SessionRecord { id, epoch, .. } in &records {
+        let highest = highest.entry(*id).or_default();
+        *highest = (*epoch).max(*highest);
+    }
+    // Of those with the same the first: they are the same.
+    records.retain(|record| highest.get(&record.id) == Some(&record.epoch) && highest.remove(&record.id).is_some());
+    records
 }
 
 fn length(path: &Path) -> u64 {
