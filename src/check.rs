@@ -113,16 +113,19 @@ fn of_log(data: &Path, all: &mut Vec<Told>) -> anyhow::Result<()> {
     for folder in folders {
         let segments = segment::all(&folder).with_context(|| folder.display().to_string())?;
         let mut shards = None;
-        let newest = |of_shard: &BTreeMap<u64, PathBuf>| of_shard.keys().next_back().copied();
-        let paths =
-            segments.values().flat_map(|all| all.iter().map(move |(no, path)| (path, Some(*no) == newest(all))));
-        for (path, is_newest) in paths {
-            let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-            let segment = of_segment(path, &bytes, is_newest.then_some(&marked));
-            shards = shards.or(segment.shards);
-            all.push(Told { what: format!("{}, {} turns", path.display(), segment.turns), damage: segment.damage });
-            if is_newest && in_use.as_ref() == Some(&folder) {
-                for file in segment.recorded.into_values().flatten() {
+        for of_shard in segments.values() {
+            let (newest, mut before) = (of_shard.keys().next_back(), Segment::default());
+            for (number, path) in of_shard {
+                let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+                let marked = (Some(number) == newest).then_some(&marked);
+                let mut segment = of_segment(path, &bytes, marked, &before);
+                shards = shards.or(segment.shards);
+                let damage = std::mem::take(&mut segment.damage);
+                all.push(Told { what: format!("{}, {} turns", path.display(), segment.turns), damage });
+                before = segment;
+            }
+            if in_use.as_ref() == Some(&folder) {
+                for file in before.recorded.into_values().flatten() {
                     *recorded.entry(file).or_insert(0) += 1;
                 }
             }
@@ -156,13 +159,15 @@ struct Segment {
     damage: Vec<String>,
     /// How many there are, if its heading can be read.
     shards: Option<u32>,
+    /// Its salt, and where its whole frames end.
+    end: Option<(u32, u64)>,
     /// The files with parts of fights' replays, by the fights' numbers.
     recorded: BTreeMap<u32, Vec<FileId>>,
 }
 
-/// What is in a segment, and what is wrong with it. A torn end is nothing wrong: the start cuts it off. Where it is the newest of its
-/// shard, it has to have what was marked of it.
-fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>) -> Segment {
+/// What is in a segment, and what is wrong with it, after the one `before` it. A torn end is nothing wrong: the start cuts it off. Where
+/// it is the newest of its shard, it has to have what was marked of it.
+fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>, before: &Segment) -> Segment {
     let read = match Heading::read_at(path, bytes) {
         Ok((heading, _)) if marked.is_some_and(|marked| marked.is_another(&heading)) => Err(NoSegment::Another),
         read => read,
@@ -172,15 +177,15 @@ fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>) -> Segment {
         Err(why) => return Segment { damage: vec![why.to_string()], ..Segment::default() },
     };
     let mut segment = Segment { shards: Some(heading.shards), ..Segment::default() };
-    let (mut complete, mut end) = (false, 0);
+    let (mut complete, mut end, mut follows) = (false, 0, None);
     loop {
-        let before = rest;
+        let from_here = rest;
         let payload = frame::next(&mut rest, heading.salt);
         // The mark of an end, which the next turn is written over.
         if matches!(payload, Ok(Some([]))) {
             continue;
         }
-        match payload.and_then(|payload| payload.map(entry::entries).transpose()) {
+        match payload.and_then(|payload| payload.map(|payload| entry::entries(payload, heading.form)).transpose()) {
             Ok(None) => break,
             Ok(Some((_wall, entries))) => {
                 segment.turns += 1;
@@ -194,23 +199,35 @@ fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>) -> Segment {
                             segment.recorded.remove(&no);
                         }
                         Entry::CheckpointEnd => complete = true,
+                        Entry::Follows { salt, end } => {
+                            follows = Some((salt, end));
+                            segment.recorded.clone_from(&before.recorded);
+                        }
                         Entry::Input { .. } | Entry::Describe { .. } => {}
                     }
                 }
             }
             Err(damage) => {
-                let offset = bytes.len() - before.len();
-                let Behind { frames: behind, .. } = frame::behind(before, heading.salt, entry::is_turn);
-                if behind > 0 || !complete || damage == frame::Damage::Entry {
+                let offset = bytes.len() - from_here.len();
+                let Behind { frames: behind, .. } = frame::behind(from_here, heading.salt, entry::is_turn);
+                if behind > 0 || !(complete || follows.is_some()) || damage == frame::Damage::Entry {
                     segment.damage.push(format!("at byte {offset}: {damage}; {behind} turns behind it are whole"));
                 }
                 break;
             }
         }
     }
-    if !complete && segment.damage.is_empty() {
-        segment.damage.push("its checkpoint is cut short".to_owned());
+    match follows {
+        // It is written between the turns of a segment, and the one before is there as long.
+        Some(end) if !complete && before.end != Some(end) => {
+            segment.damage.push("the segment before it, which it goes on from, is not there as it was".to_owned());
+        }
+        None if !complete && segment.damage.is_empty() => {
+            segment.damage.push("its checkpoint is cut short".to_owned());
+        }
+        _ => {}
     }
+    segment.end = Some((heading.salt, end));
     // What a loss of power has taken a start goes on without.
     let missing = marked.and_then(|marked| marked.missing(&heading, end)).filter(|missing| !missing.by_power);
     segment.damage.extend(missing.map(|missing| missing.to_string()));

@@ -241,7 +241,8 @@ pub const STORE_WAIT_MS: u64 = 1_000;
 /// Deltas of one session between two digests.
 pub const DIGEST_EVERY: u64 = 16;
 
-/// Bytes of one journal segment before the shard starts a new one with a checkpoint of every live session.
+/// Bytes of one journal segment behind its checkpoint, before the shard goes on in a new one. What is in it then, and a snapshot of every
+/// session, is what a start has to read at most.
 pub const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Bytes of inputs that a session keeps in memory for its replay, about 25 inputs; with the one that is one too many they fit in
@@ -310,8 +311,15 @@ pub const REPLAY_BYTES_PER_COMMIT: usize = 512 * 1024;
 /// receive buffers.
 pub const FRAME_BYTES: usize = 256 * 1024 * 1024;
 
-/// Bytes after which a checkpoint starts another frame, so that writing it needs little memory.
+/// Bytes after which a start's checkpoint begins another frame, so that writing it needs little memory.
 pub const CHECKPOINT_FRAME_BYTES: usize = 1024 * 1024;
+
+/// Microseconds of a turn in which snapshots of sessions are made for the checkpoint of a new segment, some hundred of them. Over: the
+/// others are left to the next turns, and the segment before is needed as long.
+pub const CHECKPOINT_PART_US: u128 = 2_000;
+
+/// Bytes of snapshots that are written in one turn: what the disk's cache takes in less than the time above. Over: as above.
+pub const CHECKPOINT_PART_BYTES: usize = 256 * 1024;
 
 /// Milliseconds after which a shard that has nothing to do looks at the time.
 pub const SLEEP_MS: u64 = 1_000;

@@ -1,6 +1,7 @@
 //! What a journal leaves on the disk, call by call, and on a disk that has no room.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -43,30 +44,84 @@ fn until(done: impl Fn() -> bool) {
     }
 }
 
+/// Goes on in the next segment, as far as that is not done yet, with this as one part of its checkpoint.
+fn rotate(journal: &mut Journal, checkpoint: impl Iterator<Item = Entry<'static>>) -> io::Result<()> {
+    if !journal.is_incomplete() {
+        journal.begin_segment(|salt, end| Entry::Follows { salt, end })?;
+    }
+    checkpoint.for_each(|entry| journal.push(&entry));
+    journal.write_part()?;
+    journal.complete(&Entry::CheckpointEnd, || Ok(()))
+}
+
 fn position(calls: &[(Call, String)], call: Call, path: &str) -> usize {
     let found = calls.iter().position(|(of, at)| *of == call && at == path);
     found.unwrap_or_else(|| panic!("{call:?} of {path} is not in {calls:?}"))
 }
 
 #[test]
-fn a_segment_is_removed_only_after_the_next_one_and_its_name_are_on_the_disk() {
+fn a_segment_is_removed_only_after_all_of_the_next_one_and_its_name_are_on_the_disk() {
     for sync in [false, true] {
         let data = TempDir::new().unwrap();
         let mut journal = journal(data.path(), sync);
         let watch = Watch::over(&data.path().join("log/1"));
-        journal.rotate(|| Ok(()), checkpoint(10)).unwrap();
-        until(|| watch.calls().iter().any(|(call, path)| (*call, &**path) == (Call::Remove, "0-1.journal")));
-        let calls = watch.calls();
-        let file = if sync { "0-2.new" } else { "0-2.journal" };
-        let order = [
-            position(&calls, Call::Sync, file),
-            position(&calls, Call::Rename, "0-2.journal"),
-            position(&calls, Call::Sync, ""),
-            position(&calls, Call::Remove, "0-1.journal"),
-        ];
-        assert!(order.is_sorted(), "sync {sync}: {calls:?}");
+        let told = || watch.calls().into_iter().map(|(call, path)| format!("{call:?} {path}")).collect::<Vec<_>>();
+        journal.begin_segment(|salt, end| Entry::Follows { salt, end }).unwrap();
+        let begun = told();
+        // Where every turn waits for the disk, it has the segment that turns go to.
+        let names = ["Sync 0-2.new", "Rename 0-2.begun", "Sync "];
+        assert_eq!(begun, if sync { &names[..] } else { &names[1..2] });
+        for wall in 1..5 {
+            journal.push(&Entry::Forget { no: 1 });
+            journal.append(wall).unwrap();
+            checkpoint(10).for_each(|entry| journal.push(&entry));
+            journal.write_part().unwrap();
+        }
+        assert!(journal.is_incomplete() && !journal.is_long());
+        assert_eq!(told(), begun, "nothing goes while the checkpoint is not complete");
+        journal.complete(&Entry::CheckpointEnd, || Ok(())).unwrap();
+        assert!(!journal.is_incomplete());
+        until(|| told().last().is_some_and(|last| last == "Remove 0-1.journal"));
+        let order = ["Sync 0-1.journal", "Sync 0-2.journal", "Rename 0-2.journal", "Sync ", "Remove 0-1.journal"];
+        assert_eq!(told()[begun.len()..], order);
         until(|| !data.path().join("log/1/0-1.journal").exists());
-        assert!(data.path().join("log/1/0-2.journal").exists());
+        assert_eq!(names_in(&data.path().join("log/1")), ["0-2.journal"]);
+    }
+}
+
+/// What the disk does not take, or what the checkpoint refers to is not on it: the segment before stays, and goes with the next.
+#[test]
+fn a_segment_stays_where_the_next_one_cannot_be_made_sure_of() {
+    let failing = [
+        (Call::Sync, "0-1.journal"),
+        (Call::Sync, "0-2.journal"),
+        (Call::Rename, "0-2.journal"),
+        (Call::Sync, ""),
+        (Call::Remove, "0-1.journal"),
+    ];
+    for fails in [None].into_iter().chain(failing.into_iter().map(Some)) {
+        let data = TempDir::new().unwrap();
+        let mut journal = journal(data.path(), false);
+        let folder = data.path().join("log/1");
+        let watch = Watch::over(&folder);
+        if let Some((call, path)) = fails {
+            watch.fail(call, path);
+        }
+        let (told, asked) = flume::bounded(1);
+        journal.begin_segment(|salt, end| Entry::Follows { salt, end }).unwrap();
+        let replays = move || {
+            told.send(()).unwrap();
+            if fails.is_none() { Err(io::Error::other("as the test asks")) } else { Ok(()) }
+        };
+        journal.complete(&Entry::CheckpointEnd, replays).unwrap();
+        asked.recv().unwrap();
+        if let Some((call, path)) = fails {
+            until(|| watch.calls().contains(&(call, path.to_owned())));
+        }
+        assert!(folder.join("0-1.journal").exists(), "{fails:?}");
+        watch.mend();
+        rotate(&mut journal, checkpoint(10)).unwrap();
+        until(|| names_in(&folder) == ["0-3.journal"]);
     }
 }
 
@@ -99,18 +154,18 @@ fn a_segment_that_was_given_up_is_not_taken_for_the_newest() {
     let mut journal = journal(data.path(), true);
     let watch = Watch::over(&data.path().join("log/1"));
     watch.fail(Call::Sync, "");
-    watch.fail(Call::Remove, "0-2.journal");
-    journal.rotate(|| Ok(()), checkpoint(10)).unwrap_err();
-    assert!(data.path().join("log/1/0-2.journal").exists(), "it could not even be removed");
+    watch.fail(Call::Remove, "0-2.begun");
+    journal.begin_segment(|salt, end| Entry::Follows { salt, end }).unwrap_err();
+    assert!(data.path().join("log/1/0-2.begun").exists(), "it could not even be removed");
     journal.push(&Entry::CheckpointEnd);
     journal.append(7).unwrap_err();
     watch.mend();
     journal.append(7).unwrap();
-    assert!(!data.path().join("log/1/0-2.journal").exists());
+    assert!(!data.path().join("log/1/0-2.begun").exists());
     journal.push(&Entry::CheckpointEnd);
     journal.append(8).unwrap();
-    journal.rotate(|| Ok(()), checkpoint(10)).unwrap();
-    assert!(data.path().join("log/1/0-2.journal").exists());
+    rotate(&mut journal, checkpoint(10)).unwrap();
+    until(|| data.path().join("log/1/0-2.journal").exists());
 }
 
 #[test]
@@ -177,8 +232,13 @@ fn a_mark_is_never_ahead_of_the_journal_and_not_written_with_every_turn() {
         journal.append(5).unwrap();
         journal.mark_if_due(5);
         assert_eq!(mark(data.path()).end, whole());
-        journal.rotate(|| Ok(()), checkpoint(10)).unwrap();
+        journal.begin_segment(|salt, end| Entry::Follows { salt, end }).unwrap();
         assert_eq!((mark(data.path()).segment, journal.is_unmarked()), (2, false), "with a new segment at once");
+        checkpoint(10).for_each(|entry| journal.push(&entry));
+        journal.write_part().unwrap();
+        // Of what nobody waited for it is not said that the disk has it.
+        assert_eq!(journal.is_unmarked(), !sync);
+        journal.complete(&Entry::CheckpointEnd, || Ok(())).unwrap();
         journal.push(&Entry::CheckpointEnd);
         journal.append(6).unwrap();
         assert!(journal.is_unmarked());
@@ -254,7 +314,7 @@ fn free(disk: &Path) -> u64 {
     there.f_bavail * there.f_frsize
 }
 
-fn names(folder: &Path) -> Vec<String> {
+fn names_in(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -267,23 +327,27 @@ fn checkpoints_without_room(disk: &Path) {
         let mut journal = journal(&data, sync);
         let folder = data.join("log/1");
         let (mut failed, mut done, mut segment) = (0, 0, 1);
-        // The room ends at every page of a checkpoint of 200 KiB.
+        // The room ends at every page of a part of 200 KiB.
         for room in (0..60).map(|page| page * 4_096) {
             leave(disk, room);
-            let before = free(disk);
-            let Err(error) = journal.rotate(|| Ok(()), checkpoint(200_000)) else {
+            let (before, goes_on) = (free(disk), journal.is_incomplete());
+            let Err(error) = rotate(&mut journal, checkpoint(200_000)) else {
                 (done, segment) = (done + 1, segment + 1);
-                until(|| names(&folder) == [format!("0-{segment}.journal")]);
+                until(|| names_in(&folder) == [format!("0-{segment}.journal")]);
                 continue;
             };
             failed += 1;
             assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
-            assert_eq!(names(&folder), [format!("0-{segment}.journal")], "{room} bytes free");
-            assert_eq!(free(disk), before, "what it had taken is given back");
+            let begun = journal.is_incomplete();
+            let there = [format!("0-{segment}.journal"), format!("0-{}.begun", segment + 1)];
+            assert_eq!(names_in(&folder), there[..=usize::from(begun)], "{room} bytes free");
+            // But for the page that a segment begins on.
+            let kept = if begun && !goes_on { 4_096 } else { 0 };
+            assert_eq!(free(disk), before - kept, "what the part had taken is given back");
             // There is as much room for turns as before.
             journal.push(&Entry::Forget { no: 1 });
             let appended = journal.append(1);
-            assert!(appended.is_ok() || room == 0, "{room} bytes free");
+            assert!(appended.is_ok() || room <= 4_096, "{room} bytes free");
             if appended.is_err() {
                 leave(disk, 4_096);
                 journal.append(1).unwrap();
@@ -301,10 +365,14 @@ fn checkpoints_without_room(disk: &Path) {
     assert!(reserve.is_held());
     let marks = Arc::new(Marks::of(&data.join("log")));
     let place = Place { generation: 1, shard: 0, shards: 1, segment: 2, reserve: Arc::clone(&reserve), marks };
-    let mut journal = Journal::create(&data.join("log/1"), place, false, true, checkpoint(10)).unwrap();
+    let mut journal = Journal::create(&data.join("log/1"), place, false, checkpoint(10)).unwrap();
     leave(disk, 0);
-    journal.rotate(|| Ok(()), checkpoint(100_000)).unwrap_err();
-    assert!(reserve.is_held());
+    rotate(&mut journal, checkpoint(100_000)).unwrap_err();
+    assert!(reserve.is_held() && !journal.is_incomplete(), "not for the beginning of a segment");
+    leave(disk, 8_192);
+    rotate(&mut journal, checkpoint(100_000)).unwrap_err();
+    assert!(reserve.is_held() && journal.is_incomplete(), "nor for a part of its checkpoint");
+    leave(disk, 0);
     let mut turns = 0;
     while turns < 1_000 {
         checkpoint(1_000).for_each(|entry| journal.push(&entry));
@@ -349,7 +417,7 @@ fn starts_without_room(disk: &Path) {
     let (mut failed, mut done) = (0, 0);
     for room in (0..20).map(|pages| 3 * pages * 4_096) {
         leave(disk, room);
-        let before = (names(&folder), free(disk));
+        let before = (names_in(&folder), free(disk));
         match started(&data, false) {
             Ok(recovered) => {
                 done += 1;
@@ -358,7 +426,7 @@ fn starts_without_room(disk: &Path) {
             Err(error) => {
                 failed += 1;
                 assert!(matches!(error, RecoveryError::Io { .. }), "{error}");
-                assert_eq!((names(&folder), free(disk)), before, "{room} bytes free");
+                assert_eq!((names_in(&folder), free(disk)), before, "{room} bytes free");
             }
         }
     }

@@ -218,14 +218,14 @@ mod tests {
     use uuid::Uuid;
 
     use super::{FILE, MARK, Mark, Marked, Marks, boot};
-    use crate::log::segment::Heading;
+    use crate::log::segment::{FORM, Heading};
 
     fn mark(shard: u32) -> Mark {
         Mark { generation: 3, segment: 2, end: 900, boot: boot(), salt: 7, shard, on_disk: false }
     }
 
     fn heading(generation: u64, segment: u64) -> Heading {
-        Heading { salt: 7, shard: 1, shards: 2, generation, segment }
+        Heading { form: FORM, salt: 7, shard: 1, shards: 2, generation, segment }
     }
 
     #[test]

@@ -8,10 +8,16 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// First bytes of every segment, with the version of its form.
-pub const MAGIC: &[u8; 12] = b"tiltyard\x06\0\0\0";
+pub const MAGIC: &[u8; 12] = b"tiltyard\x07\0\0\0";
 
 /// How much of [`MAGIC`] is the name; the form's number follows.
 pub const MAGIC_NAME: usize = 8;
+
+/// The form that is written.
+pub const FORM: u8 = MAGIC[MAGIC_NAME];
+
+/// The one before, which is read: a start carries it over into a generation of [`FORM`].
+pub const FORM_BEFORE: u8 = 6;
 
 /// Bytes before the first frame.
 pub const HEADING: usize = MAGIC.len() + 32;
@@ -19,6 +25,8 @@ pub const HEADING: usize = MAGIC.len() + 32;
 /// What a segment begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heading {
+    /// [`FORM`] or [`FORM_BEFORE`].
+    pub form: u8,
     /// Of its frames: drawn for the segment, so that what another file has left on the disk is not taken for a part of it.
     pub salt: u32,
     pub shard: u32,
@@ -48,6 +56,7 @@ impl Heading {
     pub fn bytes(&self) -> [u8; HEADING] {
         let mut bytes = [0; HEADING];
         bytes[..MAGIC.len()].copy_from_slice(MAGIC);
+        bytes[MAGIC_NAME] = self.form;
         for (place, word) in [self.salt, self.shard, self.shards].into_iter().enumerate() {
             let at = MAGIC.len() + 4 * place;
             bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
@@ -69,24 +78,29 @@ impl Heading {
 
     /// The heading of a segment, and what follows it.
     pub fn read(bytes: &[u8]) -> Result<(Self, &[u8]), NoSegment> {
-        let form = bytes.strip_prefix(&MAGIC[..MAGIC_NAME]).ok_or(NoSegment::NoJournal)?;
-        let other = form.first().copied().filter(|&form| form != MAGIC[MAGIC_NAME]);
+        let form = bytes.strip_prefix(&MAGIC[..MAGIC_NAME]).ok_or(NoSegment::NoJournal)?.first().copied();
+        let other = form.filter(|form| ![FORM, FORM_BEFORE].contains(form));
         let Some((heading, rest)) = bytes.split_first_chunk::<HEADING>() else {
             return Err(other.map_or(NoSegment::Damaged, NoSegment::Version));
         };
         let word = |at: usize| u32::from_le_bytes([heading[at], heading[at + 1], heading[at + 2], heading[at + 3]]);
-        // Only the form's number is another: it was changed on the disk.
-        let ours = [&MAGIC[..], &heading[MAGIC.len()..HEADING - 4]].concat();
+        let is_whole_as = |form: u8| {
+            let mut heading = *heading;
+            heading[MAGIC_NAME] = form;
+            crc32fast::hash(&heading[..HEADING - 4]) == word(HEADING - 4)
+        };
+        let form = heading[MAGIC_NAME];
         match other {
-            Some(other) if crc32fast::hash(&ours) != word(HEADING - 4) => return Err(NoSegment::Version(other)),
-            Some(_) => return Err(NoSegment::Damaged),
-            None if crc32fast::hash(&heading[..HEADING - 4]) != word(HEADING - 4) => return Err(NoSegment::Damaged),
+            // Only the form's number is another: it was changed on the disk.
+            Some(_) if is_whole_as(FORM) || is_whole_as(FORM_BEFORE) => return Err(NoSegment::Damaged),
+            Some(other) => return Err(NoSegment::Version(other)),
+            None if !is_whole_as(form) => return Err(NoSegment::Damaged),
             None => {}
         }
         let at = MAGIC.len();
         let number = |at: usize| u64::from(word(at + 4)) << 32 | u64::from(word(at));
         let (generation, segment) = (number(at + 12), number(at + 20));
-        Ok((Self { salt: word(at), shard: word(at + 4), shards: word(at + 8), generation, segment }, rest))
+        Ok((Self { form, salt: word(at), shard: word(at + 4), shards: word(at + 8), generation, segment }, rest))
     }
 
     /// The same of the segment at `path`, which has to be the one that its name and its folder's say.
@@ -170,20 +184,27 @@ pub fn all(folder: &Path) -> io::Result<BTreeMap<usize, BTreeMap<u64, PathBuf>>>
 mod tests {
     use std::path::Path;
 
-    use super::{HEADING, Heading, MAGIC, NoSegment, is_own};
+    use super::{FORM, FORM_BEFORE, HEADING, Heading, MAGIC, NoSegment, is_own};
 
     #[test]
     fn a_heading_comes_back_and_no_flip_and_no_cut_of_it_does() {
-        let heading = Heading { salt: 7, shard: 1, shards: 3, generation: 4, segment: 5 };
-        let bytes = heading.bytes();
-        assert_eq!(Heading::read(&[&bytes[..], &[9]].concat()), Ok((heading, &[9][..])));
-        for bit in 0..HEADING * 8 {
-            let mut bad = bytes;
-            bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(Heading::read(&bad).is_err(), "bit {bit}");
-        }
-        for cut in 0..HEADING {
-            assert!(Heading::read(&bytes[..cut]).is_err(), "cut at {cut}");
+        let mut bytes = [0; HEADING];
+        for form in [FORM_BEFORE, FORM] {
+            let heading = Heading { form, salt: 7, shard: 1, shards: 3, generation: 4, segment: 5 };
+            bytes = heading.bytes();
+            assert_eq!(Heading::read(&[&bytes[..], &[9]].concat()), Ok((heading, &[9][..])));
+            for bit in 0..HEADING * 8 {
+                let mut bad = bytes;
+                bad[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(
+                    Heading::read(&bad).err(),
+                    Some(if bit < 64 { NoSegment::NoJournal } else { NoSegment::Damaged }),
+                    "bit {bit}"
+                );
+            }
+            for cut in 0..HEADING {
+                assert!(Heading::read(&bytes[..cut]).is_err(), "cut at {cut}");
+            }
         }
         // Another form is another heading, and not one of ours with a bit flipped.
         let mut other = bytes;
@@ -195,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_segment_is_that_of_its_name_and_its_folder() {
-        let heading = Heading { salt: 7, shard: 1, shards: 3, generation: u64::MAX, segment: 1 << 40 };
+        let heading = Heading { form: FORM, salt: 7, shard: 1, shards: 3, generation: u64::MAX, segment: 1 << 40 };
         let (generation, segment) = (heading.generation, heading.segment);
         let at =
             |heading: Heading, path: &str| Heading::read_at(Path::new(path), &heading.bytes()).map(|(read, _)| read);

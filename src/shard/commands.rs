@@ -192,7 +192,7 @@ impl Worker {
         self.draining = true;
     }
 
-    fn create(&mut self, asked: NewFight, shares: Vec<Share>, viewer: Viewer) -> Result<FightInfo, Refusal> {
+    pub(super) fn create(&mut self, asked: NewFight, shares: Vec<Share>, viewer: Viewer) -> Result<FightInfo, Refusal> {
         if self.draining {
             return Err(Reason::Draining.into());
         }

@@ -1,22 +1,24 @@
 //! What is written to the log: a frame's payload is a turn's wall time in Unix milliseconds, little-endian, and the turn's entries.
 
+use crate::log::Append;
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use tiltyard_combat::{Event, Fight, Input};
 use uuid::Uuid;
 
-use crate::log::Append;
 use crate::log::frame::Damage;
+use crate::log::segment::FORM_BEFORE;
 use crate::replays::RecorderState;
 use crate::shard::Fog;
+use crate::shard::recovery::form6::Entry6;
 use tiltyard_combat::Mode;
 
 /// One thing that happened to a shard.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Entry<'a> {
-    /// A session as it is: at its creation, and for every session at the start of a segment. `no` names it in the
-    /// entries that follow in this segment.
+    /// A session as it is: at its creation, and once in every segment after that ([`Entry::Follows`]). `no` names it in the entries
+    /// of this generation.
     Session { no: u32, record: Box<Cow<'a, SessionRecord>> },
     /// An input was handled at host time `at`.
     Input { no: u32, at: u64, input: Input },
@@ -24,8 +26,11 @@ pub enum Entry<'a> {
     Describe { no: u32, description: Cow<'a, Description> },
     /// The session left the arena; nothing follows for it.
     Forget { no: u32 },
-    /// The checkpoint at the start of the segment is complete.
+    /// The segment's checkpoint is complete: every session there is has been in it, and no other segment is needed.
     CheckpointEnd,
+    /// The first of a segment whose checkpoint is written between its turns: up to its end the segment before is needed, which has
+    /// this salt, and whose whole frames end here.
+    Follows { salt: u32, end: u64 },
 }
 
 /// A session as the log keeps it.
@@ -60,6 +65,13 @@ pub struct SessionRecord {
     pub founders: u8,
     pub recorder: RecorderState,
     pub fight: Fight,
+    /// How often it has changed hands: who has it under the highest goes on with it.
+    pub epoch: u64,
+}
+
+impl SessionRecord {
+    /// That of a session that never did.
+    pub const FIRST_EPOCH: u64 = 1;
 }
 
 /// A change of what is said about a session; `None` is left as it was.
@@ -80,12 +92,16 @@ impl Append for Entry<'_> {
     }
 }
 
-/// The wall time of a payload, and its entries.
-pub fn entries(payload: &[u8]) -> Result<(u64, Vec<Entry<'static>>), Damage> {
+/// The wall time of a payload of this form, and its entries.
+pub fn entries(payload: &[u8], form: u8) -> Result<(u64, Vec<Entry<'static>>), Damage> {
     let (wall, mut rest) = payload.split_first_chunk::<8>().ok_or(Damage::Entry)?;
     let mut entries = Vec::new();
     while !rest.is_empty() {
-        let (entry, left) = postcard::take_from_bytes(rest).map_err(|_| Damage::Entry)?;
+        let (entry, left) = match form {
+            FORM_BEFORE => postcard::take_from_bytes::<Entry6>(rest).map(|(entry, left)| (entry.into(), left)),
+            _ => postcard::take_from_bytes(rest),
+        }
+        .map_err(|_| Damage::Entry)?;
         entries.push(entry);
         rest = left;
     }
@@ -97,10 +113,27 @@ pub fn is_turn(payload: &[u8]) -> bool {
     payload.first_chunk::<8>().is_some_and(|wall| *wall != [0; 8])
 }
 
+/// What a payload says of the segment before, if it is the first of one that goes on from it: its salt, and where it ends.
+pub fn follows(payload: &[u8]) -> Option<(u32, u64)> {
+    match postcard::from_bytes(payload.get(8..)?) {
+        Ok(Entry::Follows { salt, end }) => Some((salt, end)),
+        _ => None,
+    }
+}
+
+/// Whether a payload is the end of a checkpoint that was written between turns: it has a frame of its own.
+pub fn is_checkpoint_end(payload: &[u8]) -> bool {
+    matches!(payload.split_first_chunk::<8>(), Some(([0, 0, 0, 0, 0, 0, 0, 0], [CHECKPOINT_END])))
+}
+
+/// [`Entry::CheckpointEnd`], written.
+const CHECKPOINT_END: u8 = 4;
+
 #[cfg(test)]
 mod tests {
-    use super::{Entry, entries};
+    use super::{Entry, entries, follows, is_checkpoint_end};
     use crate::log::Append;
+    use crate::log::segment::FORM;
     use tiltyard_combat::{Action, BodyPart, Input};
 
     #[test]
@@ -110,9 +143,22 @@ mod tests {
         Entry::Input { no: 3, at: 1000, input }.append_to(&mut payload);
         Entry::Forget { no: 3 }.append_to(&mut payload);
         assert!(payload.len() < 32, "an action costs {} bytes of log", payload.len());
-        let (wall, entries) = entries(&payload).unwrap();
+        let (wall, entries) = entries(&payload, FORM).unwrap();
         assert_eq!(wall, 77);
         assert!(matches!(entries[0], Entry::Input { no: 3, at: 1000, .. }));
         assert!(matches!(entries[1], Entry::Forget { no: 3 }));
+        assert!(follows(&payload).is_none() && !is_checkpoint_end(&payload));
+    }
+
+    #[test]
+    fn what_a_segment_begins_and_a_checkpoint_ends_with_is_known_without_reading_more() {
+        let payload = |entry: Entry<'_>| {
+            let mut payload = vec![0; 8];
+            entry.append_to(&mut payload);
+            payload
+        };
+        let (first, last) = (payload(Entry::Follows { salt: 7, end: 300 }), payload(Entry::CheckpointEnd));
+        assert_eq!((follows(&first), follows(&last), follows(&[])), (Some((7, 300)), None, None));
+        assert_eq!((is_checkpoint_end(&first), is_checkpoint_end(&last), is_checkpoint_end(&[])), (false, true, false));
     }
 }

@@ -3,8 +3,9 @@
 //! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
 //! way in from other threads for [`command`]s, [`commands`] what becomes of them, [`play`] turns messages into inputs and steps, [`joins`] takes members in
 //! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case),
-//! [`lease`] ends with a connection's token, [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`wheel`] wakes what is due.
-//! [`entry`] is what the log is told, [`recovery`] the way back from it at start, [`generation`] the folders that are read and begun then.
+//! [`lease`] ends with a connection's token, [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`trim`] begins another segment of
+//! the log when one is long, [`wheel`] wakes what is due.
+//! [`entry`] is what the log is told, [`recovery`] the way back from it at start.
 
 mod admission;
 pub mod command;
@@ -15,7 +16,6 @@ mod flood;
 mod fog;
 #[cfg(test)]
 pub(crate) mod fog_ground;
-mod generation;
 mod inbox;
 mod joins;
 mod json;
@@ -32,6 +32,7 @@ mod shown;
 mod sockets;
 mod stats;
 mod told;
+mod trim;
 mod welcome;
 pub mod wheel;
 mod wire;

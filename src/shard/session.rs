@@ -69,6 +69,8 @@ pub(super) struct Facts {
     pub updated_at: u64,
     pub paused_since: Option<u64>,
     pub version: u64,
+    /// How often it has changed hands.
+    epoch: u64,
     pub recent: VecDeque<(u64, Event)>,
     /// What the sides know, where there is fog.
     pub fog: Option<Box<Fog>>,
@@ -118,6 +120,7 @@ impl Session {
                 updated_at: wall,
                 paused_since: None,
                 version: 1,
+                epoch: SessionRecord::FIRST_EPOCH,
                 recent: VecDeque::new(),
                 fog,
                 seed,
@@ -148,6 +151,7 @@ impl Session {
                 updated_at: record.updated_at,
                 paused_since: record.paused_since,
                 version: record.version,
+                epoch: record.epoch,
                 recent: record.recent.into(),
                 fog: record.fog,
                 seed: record.seed,
@@ -197,6 +201,7 @@ impl Session {
             founders: self.facts.founders,
             recorder: self.facts.recorder.state(),
             fight: self.fight.clone(),
+            epoch: self.facts.epoch,
         }
     }
 

@@ -1,7 +1,6 @@
 //! The loop: poll, read what is ready, drain the inbox, fire what is due, append to the log, write once to every
 //! socket that has something to say.
 
-use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use super::inbox::{Inbox, ShardHandle, inbox};
 use super::publish::Publisher;
 use super::session::{Session, SessionIndex, SessionKey};
 use super::stats::Stats;
+use super::trim::Checkpoint;
 use super::welcome::Rulebooks;
 use super::wheel::Wheel;
 use crate::book::{FightBook, News};
@@ -72,8 +72,12 @@ pub struct Worker {
     pub(super) draining: bool,
     /// How many messages there had been at the last look for memory to give back.
     messages_tidied: u64,
-    /// When a checkpoint that could not be written is tried again.
-    rotate_at: u64,
+    /// The checkpoint that is being written, a part in every turn.
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// When one that could not be written is gone on with.
+    pub(super) trim_at: u64,
+    /// Microseconds and bytes of a turn for a part of a checkpoint.
+    pub(super) part: (u128, usize),
     /// Milliseconds for which a turn's answers wait for the log.
     pub(super) answer_ms: u64,
 
@@ -235,7 +239,9 @@ impl Worker {
             next_no: 0,
             draining: false,
             messages_tidied: 0,
-            rotate_at: 0,
+            checkpoint: None,
+            trim_at: 0,
+            part: (limits::CHECKPOINT_PART_US, limits::CHECKPOINT_PART_BYTES),
             answer_ms: limits::LOG_ANSWER_MS,
             dirty: Vec::new(),
             more: Vec::new(),
@@ -315,6 +321,7 @@ impl Worker {
             && self.lost.is_empty()
             && self.dirty.is_empty()
             && self.revoked.is_empty()
+            && !self.is_trimming()
             && self.inbox.commands.is_empty();
         if !idle {
             return Some(Duration::ZERO);
@@ -371,10 +378,8 @@ impl Worker {
         self.answer();
         self.flush();
         self.journal.mark_if_due(self.clock.wall);
+        self.trim();
         self.publish_stats();
-        if self.journal.is_long() && self.clock.now >= self.rotate_at {
-            self.rotate();
-        }
     }
 
     fn fire_timers(&mut self) {
@@ -468,31 +473,6 @@ impl Worker {
         self.stats.loss(loss);
         let Some(session) = self.sessions.get(key) else { return };
         session.tell_of(loss);
-    }
-
-    fn rotate(&mut self) {
-        let started = Instant::now();
-        let replays = self.chunks.unsynced();
-        let sessions = self.sessions.values();
-        let checkpoint = sessions.map(|s| Entry::Session { no: s.no, record: Box::new(Cow::Owned(s.record())) });
-        let checkpoint = checkpoint.chain([Entry::CheckpointEnd]);
-        match self.journal.rotate(move || replays.sync(), checkpoint) {
-            Ok(()) => {
-                self.chunks.synced();
-                self.stats.checkpoint_overdue = 0;
-                tracing::info!(
-                    sessions = self.sessions.len(),
-                    elapsed_ms = started.elapsed().as_millis(),
-                    "checkpoint written, log segment begun"
-                );
-            }
-            Err(error) => {
-                tracing::error!(%error, "no checkpoint could be written; the segment grows on until one can");
-                self.stats.checkpoint_failures += 1;
-                self.stats.checkpoint_overdue = 1;
-                self.rotate_at = self.clock.now + limits::CHECKPOINT_RETRY_MS;
-            }
-        }
     }
 
     /// Gives back what a burst left behind, once the shard is quiet.

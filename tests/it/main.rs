@@ -43,4 +43,5 @@ mod support;
 mod tickets;
 mod token_ends;
 mod transport;
+mod upgrade;
 mod wire;

@@ -13,7 +13,7 @@ use crate::contract::case::Case;
 use crate::recovery::{journals, marked, refuse_to_start};
 use crate::support::{Node, PATIENCE, attack, plain_rules, soon};
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

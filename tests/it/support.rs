@@ -46,6 +46,11 @@ impl Node {
         Self::run(data, flags, Vec::new())
     }
 
+    /// On this data folder.
+    pub fn start_on(data: TempDir) -> Self {
+        Self::run(data, vec!["--shards".to_owned(), "2".to_owned()], Vec::new())
+    }
+
     /// On a disk of its own in memory with this much room, which nobody else sees, of which a file `ballast` takes a part.
     pub fn start_on_small_disk(bytes: usize, ballast: usize) -> Self {
         let data = TempDir::new().unwrap();

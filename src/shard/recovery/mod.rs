@@ -1,10 +1,20 @@
 //! Reading the log at start: every session is put back by stepping its inputs again.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod chain;
+#[cfg(test)]
+mod chain_tests;
+pub(super) mod form6;
+#[cfg(test)]
+mod form_tests;
+mod generation;
+mod reading;
+#[cfg(test)]
+mod upgrade_tests;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,15 +24,18 @@ use uuid::Uuid;
 use crate::clock;
 use crate::limits;
 use crate::log::Journal;
-use crate::log::frame::{self, Damage, HEADER};
+use crate::log::frame::Damage;
 use crate::log::marks::{Marked, Missing};
-use crate::log::segment::{self, HEADING, Heading, MAGIC, MAGIC_NAME, NoSegment};
+use crate::log::segment::{self, FORM, FORM_BEFORE, NoSegment};
 use crate::replays::{ChunkWriter, Folder};
 use crate::rules::Library;
-use crate::session::{hex, shard_of};
-use crate::shard::entry::{self, Entry};
-use crate::shard::generation::Generations;
-use crate::shard::{Session, SessionRecord};
+use crate::session::shard_of;
+use crate::shard::SessionRecord;
+use chain::Chain;
+use chain::Gap;
+use generation::Generations;
+use reading::PutBack;
+use reading::Read;
 
 /// What a log had, ready for the shards to go on.
 #[derive(Debug)]
@@ -53,6 +66,18 @@ pub struct Found {
     pub missing_bytes: u64,
     /// Sessions whose inputs could not be stepped again, and which are ended for that.
     pub failed: u64,
+}
+
+impl Found {
+    fn add(&mut self, more: &Self) {
+        let Self { inputs, torn_bytes, lost_frames, lost_journals, missing_bytes, failed } = *more;
+        self.inputs += inputs;
+        self.torn_bytes += torn_bytes;
+        self.lost_frames += lost_frames;
+        self.lost_journals += lost_journals;
+        self.missing_bytes += missing_bytes;
+        self.failed += failed;
+    }
 }
 
 /// Why a log cannot be recovered. Nothing has been changed on disk.
@@ -86,8 +111,11 @@ pub enum RecoveryError {
     )]
     Behind { path: PathBuf, missing: Missing, fights: Fights },
     #[error(
-        "{path}: a journal of form {found}; this version reads form {}. Let the version that wrote it end its sessions, or move the folder `log` away and start once with --accept-loss to start without them",
-        MAGIC[MAGIC_NAME]
+        "{path}: the segment goes on from the one before it, {gap}; {turns} turns in it are whole, of {fights}. Restore that one from a backup, or start once with --accept-loss, which goes on with what can be read and keeps the damaged files aside"
+    )]
+    Broken { path: PathBuf, gap: Gap, turns: u64, fights: Fights },
+    #[error(
+        "{path}: a journal of form {found}; this version reads forms {FORM_BEFORE} and {FORM}. Let the version that wrote it end its sessions, or move the folder `log` away and start once with --accept-loss to start without them"
     )]
     Version { path: PathBuf, found: u8 },
     #[error(
@@ -134,6 +162,7 @@ impl RecoveryError {
             | Self::Incomplete { .. }
             | Self::NoSegment { .. }
             | Self::Behind { .. }
+            | Self::Broken { .. }
             | Self::Missing { .. }
             | Self::Empty(_)
             | Self::Gone { .. }
@@ -149,6 +178,7 @@ impl RecoveryError {
             Self::Damaged { path, .. }
             | Self::Incomplete { path, .. }
             | Self::NoSegment { path, .. }
+            | Self::Broken { path, .. }
             | Self::Behind { path, .. } => {
                 let shards = path.parent().and_then(|folder| segment::all(folder).ok()).map_or(0, |all| all.len());
                 segment::shard(path).map(|shard| (shard, shards)).filter(|(shard, shards)| shard < shards)
@@ -158,9 +188,12 @@ impl RecoveryError {
         of.is_none_or(|(shard, shards)| shard_of(session, shards) == shard)
     }
 
-    /// Whether it may be that the disk never had all of it, and it has no turn that anybody could know.
-    fn is_unfinished(&self) -> bool {
-        matches!(self, Self::Incomplete { turns: 0, .. } | Self::NoSegment { empty: true, .. })
+    /// The segment of which it may be that the disk never had all, and that has no turn that anybody could know.
+    fn unfinished(&self) -> Option<&Path> {
+        match self {
+            Self::Incomplete { turns: 0, path, .. } | Self::NoSegment { empty: true, path, .. } => Some(path),
+            _ => None,
+        }
     }
 }
 
@@ -253,7 +286,7 @@ pub fn recover(
     let begun = old.newest(&generations, accept_loss).and_then(|(records, damaged)| {
         // What is about to refer to the tapes' parts is on the disk before what it takes the place of is gone.
         old.chunks.unsynced().sync().map_err(at(data))?;
-        for record in records {
+        for record in newest_of_each(records) {
             by_shard[shard_of(record.id, shards)].push(record);
         }
         Ok((generations.begin(&by_shard, sync)?, damaged))
@@ -276,33 +309,26 @@ fn lock(root: &Path) -> Result<File, RecoveryError> {
 
 /// Segments being stepped again.
 #[derive(Debug)]
-struct Replay<'a> {
-    library: &'a Library,
+pub(super) struct Replay<'a> {
+    pub(super) library: &'a Library,
     /// Where rulesets are kept under their hash.
-    kept: PathBuf,
-    folder: &'a Folder,
+    pub(super) kept: PathBuf,
+    pub(super) folder: &'a Folder,
     /// How far journals were whole.
-    marked: &'a Marked,
-    chunks: ChunkWriter,
+    pub(super) marked: &'a Marked,
+    pub(super) chunks: ChunkWriter,
     /// What cannot be read is left out.
     accept_loss: bool,
     found: Found,
 }
 
-/// What a segment has.
+/// What there is of a shard.
 #[derive(Debug)]
-struct Read {
-    /// If it can be read.
-    heading: Option<Heading>,
-    /// Where its whole frames end.
-    end: u64,
-    /// Whether something else than the mark of an end is behind them, or nothing.
-    torn: bool,
+struct Journaled {
+    /// Of its newest segment.
+    read: Read,
     records: Vec<SessionRecord>,
 }
-
-/// Sessions of a segment by their number; `None` where one could not be stepped again.
-type Sessions = BTreeMap<u32, Option<Session>>;
 
 impl Replay<'_> {
     /// The sessions of the log, and whether something of it was given up.
@@ -345,7 +371,7 @@ impl Replay<'_> {
                     return Ok(sessions.unwrap_or_default());
                 }
                 Err(error) => {
-                    let no_turn = error.is_unfinished() && self.found.inputs == 0;
+                    let no_turn = error.unfinished().is_some() && self.found.inputs == 0;
                     if !generations.is_unused(number).unwrap_or(no_turn) {
                         return Err(error);
                     }
@@ -362,10 +388,10 @@ impl Replay<'_> {
         let (mut sessions, mut shards, mut read, mut failed) = (Vec::new(), None, false, None);
         for of_shard in segments.values() {
             match self.newest_segment(of_shard) {
-                Ok(Some(mut segment)) => {
-                    shards = shards.or(segment.heading.map(|heading| heading.shards));
+                Ok(Some(mut journal)) => {
+                    shards = shards.or(journal.read.heading.map(|heading| heading.shards));
                     read = true;
-                    sessions.append(&mut segment.records);
+                    sessions.append(&mut journal.records);
                 }
                 Ok(None) => {}
                 // The others are looked at: what they have is at stake, too.
@@ -389,35 +415,38 @@ impl Replay<'_> {
         Ok(read.then_some(sessions))
     }
 
-    /// The newest segment of a shard. Only where its name says that the disk may never have had its checkpoint, and it has no turn,
-    /// the one before is taken for it, which is there for that: nothing is lost then but what a loss of power takes.
-    fn newest_segment(&mut self, segments: &BTreeMap<u64, PathBuf>) -> Result<Option<Read>, RecoveryError> {
-        let oldest = segments.values().next();
-        for path in segments.values().rev() {
-            let error = match self.segment(path, false) {
-                Ok(read) => {
-                    self.compare(path, &read)?;
-                    return Ok(Some(read));
+    /// The newest segment of a shard, with those that it needs. Only where its name says that the disk may never have had its checkpoint,
+    /// and it has no turn, the one before is taken for it, which is there for that: nothing is lost then but what a loss of power takes.
+    fn newest_segment(&mut self, segments: &BTreeMap<u64, PathBuf>) -> Result<Option<Journaled>, RecoveryError> {
+        let paths: Vec<&PathBuf> = segments.values().collect();
+        for there in (1..=paths.len()).rev() {
+            let (path, is_oldest) = (paths[there - 1], there == 1);
+            let chain = Chain::of(&paths[..there]).map_err(at(path))?;
+            let error = match self.read(&chain, false) {
+                Ok(journal) => {
+                    self.compare(path, &journal)?;
+                    return Ok(Some(journal));
                 }
                 Err(error) => error,
             };
-            if error.is_unfinished() && segment::is_begun(path) && Some(path) != oldest {
+            if error.unfinished() == Some(path) && segment::is_begun(path) && !is_oldest {
                 tracing::warn!(%error, "a segment's checkpoint did not get to the disk; what was done since is lost");
                 continue;
             }
-            let behind = if let RecoveryError::Incomplete { turns, .. } = error { Some(turns) } else { None };
+            let behind = match error {
+                RecoveryError::Incomplete { turns, .. } if !chain.is_written_between_turns => Some(turns),
+                _ => None,
+            };
             self.left_out(error)?;
             if let Some(turns) = behind
-                && Some(path) != oldest
+                && !is_oldest
             {
                 // An older one with all sessions is worth more than a part of the newest.
                 self.found.lost_frames += turns;
                 continue;
             }
-            match self.segment(path, true) {
-                Err(RecoveryError::NoSegment { .. }) => {
-                    self.found.torn_bytes += fs::metadata(path).map_or(0, |file| file.len());
-                }
+            match self.read(&chain, true) {
+                Err(RecoveryError::NoSegment { .. }) => self.found.torn_bytes += length(path),
                 read => return read.map(Some),
             }
         }
@@ -425,13 +454,33 @@ impl Replay<'_> {
         Ok(None)
     }
 
+    /// What these segments have; where they are cut short, what can be read of them.
+    fn read(&mut self, chain: &Chain<'_>, cut_short: bool) -> Result<Journaled, RecoveryError> {
+        let (mut sessions, mut read) = (PutBack::default(), None);
+        sessions.found.lost_journals += u64::from(chain.is_broken && cut_short);
+        for (place, path) in chain.paths.iter().enumerate() {
+            read = match self.segment(path, cut_short, read.as_ref(), &mut sessions) {
+                // The next goes on with what is in its own checkpoint.
+                Err(RecoveryError::NoSegment { .. }) if cut_short && place + 1 < chain.paths.len() => {
+                    sessions.found.lost_journals += 1;
+                    sessions.found.torn_bytes += length(path);
+                    None
+                }
+                read => Some(read?),
+            };
+        }
+        let read = read.expect("the newest is there, or an error");
+        self.found.add(&sessions.found);
+        Ok(Journaled { read, records: sessions.into_records(clock::now_ms()) })
+    }
+
     /// Compares what was read of a shard with its mark: what was acknowledged and is not there is an error where the journal is whole, which
     /// is from before then. What the disk may never have had when the power went, and what a torn end had, is told and counted, and so is
     /// what the operator gives up.
-    fn compare(&mut self, path: &Path, read: &Read) -> Result<(), RecoveryError> {
+    fn compare(&mut self, path: &Path, Journaled { read, records }: &Journaled) -> Result<(), RecoveryError> {
         let missing = read.heading.and_then(|heading| self.marked.missing(&heading, read.end));
         let Some(missing) = missing else { return Ok(()) };
-        let fights: Fights = read.records.iter().map(|record| record.id).collect();
+        let fights: Fights = records.iter().map(|record| record.id).collect();
         let by_tear = read.torn && missing.there.0 == missing.marked.0;
         if missing.by_power || by_tear {
             let bytes = missing.bytes();
@@ -451,199 +500,22 @@ impl Replay<'_> {
         tracing::warn!("accepted as lost: {error}");
         Ok(())
     }
-
-    /// What a segment has; where it is cut short, what can be read of it, whatever its heading says.
-    fn segment(&mut self, path: &Path, cut_short: bool) -> Result<Read, RecoveryError> {
-        let bytes = fs::read(path).map_err(at(path))?;
-        let (heading, salt, mut rest) = match Heading::read_at(path, &bytes) {
-            Ok((heading, rest)) if !self.marked.is_another(&heading) => (Some(heading), heading.salt, rest),
-            Err(NoSegment::Version(found)) => return Err(RecoveryError::Version { path: path.to_owned(), found }),
-            read => {
-                let why = read.err().unwrap_or(NoSegment::Another);
-                let of_other = matches!(why, NoSegment::Elsewhere { .. } | NoSegment::Another);
-                match salt_without_heading(&bytes) {
-                    Some(salt) if cut_short && !of_other => (None, salt, &bytes[HEADING..]),
-                    salt => {
-                        let whole = salt.map(|salt| whole_turns(&bytes[HEADING..], salt, &Sessions::new(), true));
-                        let (turns, fights) = whole.unwrap_or_default();
-                        let empty = bytes.len() < HEADING || bytes.iter().all(|&byte| byte == 0);
-                        return Err(RecoveryError::NoSegment { path: path.to_owned(), why, turns, fights, empty });
-                    }
-                }
-            }
-        };
-        let (mut sessions, mut complete, mut ended) = (Sessions::new(), false, false);
-        let (mut end, mut torn) = (0, true);
-        let mut found = Found::default();
-        loop {
-            let offset = bytes.len() - rest.len();
-            let before = rest;
-            let payload = frame::next(&mut rest, salt);
-            let has_ended = std::mem::replace(&mut ended, matches!(payload, Ok(Some([]))));
-            if ended {
-                continue;
-            }
-            match payload.and_then(|payload| payload.map(entry::entries).transpose()) {
-                Ok(None) if complete || cut_short => {
-                    torn = !has_ended;
-                    if torn {
-                        // Of the turn that was being written nothing is there, or of more.
-                        tracing::warn!(path = %path.display(), offset, "the end of a log is cut off");
-                        found.torn_bytes += HEADER as u64;
-                    }
-                    break;
-                }
-                Ok(Some((wall, entries))) => {
-                    let mut left_out = false;
-                    for entry in entries {
-                        complete |= matches!(entry, Entry::CheckpointEnd);
-                        match self.step(path, &mut sessions, &mut found, wall, entry) {
-                            Err(RecoveryError::UnknownSession { .. }) if cut_short => left_out = true,
-                            stepped => stepped?,
-                        }
-                    }
-                    found.lost_frames += u64::from(left_out);
-                    end = (bytes.len() - rest.len()) as u64;
-                    self.write_chunks(&mut sessions);
-                }
-                // Sessions in other frames of a checkpoint do not need this one.
-                _ if cut_short && !complete && !before.is_empty() => {
-                    rest = &before[frame::skip(before, salt)..];
-                    found.torn_bytes += (before.len() - rest.len()) as u64;
-                }
-                _ if cut_short => {
-                    found.lost_frames += whole_turns(before, salt, &sessions, false).0;
-                    found.torn_bytes += before.len() as u64;
-                    break;
-                }
-                read => {
-                    let damage = read.err().unwrap_or(Damage::Torn);
-                    let path = path.to_owned();
-                    let (frames, fights) = whole_turns(before, salt, &sessions, !complete);
-                    if !complete {
-                        return Err(RecoveryError::Incomplete { path, offset, damage, turns: frames, fights });
-                    }
-                    if frames > 0 || damage == Damage::Entry {
-                        return Err(RecoveryError::Damaged { path, offset, damage, frames, fights });
-                    }
-                    // The last turn was being written when the process died or the power went: nothing of it had been shown.
-                    let bytes = before.len();
-                    tracing::warn!(path = %path.display(), offset, bytes, %damage, "the end of a log is torn; it is cut off");
-                    found.torn_bytes += bytes as u64;
-                    break;
-                }
-            }
-        }
-        self.found.inputs += found.inputs;
-        self.found.torn_bytes += found.torn_bytes;
-        self.found.lost_frames += found.lost_frames;
-        self.found.failed += found.failed;
-        let now = clock::now_ms();
-        let sessions = sessions.into_values().flatten().map(|mut session| {
-            session.was_away(now);
-            session.into_record()
-        });
-        Ok(Read { heading, end, torn, records: sessions.collect() })
-    }
-
-    /// What cannot be written is held by its session a while longer.
-    fn write_chunks(&mut self, sessions: &mut Sessions) {
-        let Err((error, unwritten)) = self.chunks.write() else { return };
-        for part in unwritten {
-            for session in sessions.values_mut().flatten().filter(|session| session.id == part.session) {
-                if let Some(loss) = session.put_back(&part) {
-                    tracing::warn!(%error, "parts of replays cannot be written");
-                    session.tell_of(loss);
-                }
-            }
-        }
-    }
-
-    fn step(
-        &mut self,
-        path: &Path,
-        sessions: &mut Sessions,
-        found: &mut Found,
-        wall: u64,
-        entry: Entry<'static>,
-    ) -> Result<(), RecoveryError> {
-        let unknown = |no| RecoveryError::UnknownSession { path: path.to_owned(), no };
-        match entry {
-            Entry::Session { no, record } => {
-                let mut record = record.into_owned();
-                let ruleset = self.library.by_hash(&record.ruleset).ok_or_else(|| RecoveryError::Ruleset {
-                    path: path.to_owned(),
-                    session: record.id,
-                    hash: hex(&record.ruleset),
-                    kept: self.kept.clone(),
-                })?;
-                record.fight.bind(ruleset);
-                sessions.insert(no, Some(Session::from_record(record, self.folder)));
-            }
-            Entry::Input { no, at, input } => {
-                let place = sessions.get_mut(&no).ok_or_else(|| unknown(no))?;
-                // One that has failed takes no more inputs.
-                let Some(session) = place else { return Ok(()) };
-                found.inputs += 1;
-                let id = session.id;
-                // After a panic the session is dropped as it is, so nobody sees it broken.
-                let stepped = catch_unwind(AssertUnwindSafe(|| session.replay(at, wall, input)));
-                if stepped.is_err() {
-                    tracing::error!(session = %id, "stepping a session again panicked; it is ended");
-                    found.failed += 1;
-                    *place = None;
-                    return Ok(());
-                }
-                // What has become too long now had become so before, and that has been told.
-                let _ = session.spill(&mut self.chunks, |_, _| true);
-            }
-            Entry::Describe { no, description } => {
-                let session = sessions.get_mut(&no).ok_or_else(|| unknown(no))?;
-                if let Some(session) = session {
-                    session.describe(wall, description.into_owned());
-                }
-            }
-            Entry::Forget { no } => {
-                sessions.remove(&no).ok_or_else(|| unknown(no))?;
-            }
-            Entry::CheckpointEnd => {}
-        }
-        Ok(())
-    }
 }
 
-/// Whole turns behind damage that `bytes` begin with, and what fights they are of, of `sessions` and those that are introduced there. Where
-/// `all`, those of no turn are named, too: what is at stake is not only turns.
-fn whole_turns(bytes: &[u8], salt: u32, sessions: &Sessions, all: bool) -> (u64, Fights) {
-    let before = sessions.iter().filter_map(|(&no, session)| Some((no, session.as_ref()?.id)));
-    let mut known: BTreeMap<u32, Uuid> = before.collect();
-    let mut fights: BTreeSet<Uuid> = if all { known.values().copied().collect() } else { BTreeSet::new() };
-    let turns = frame::behind(bytes, salt, |payload| {
-        let is_turn = entry::is_turn(payload);
-        for entry in entry::entries(payload).map_or_else(|_| Vec::new(), |(_, entries)| entries) {
-            let no = match entry {
-                Entry::Session { no, record } => {
-                    known.insert(no, record.id);
-                    no
-                }
-                Entry::Input { no, .. } | Entry::Describe { no, .. } | Entry::Forget { no } => no,
-                Entry::CheckpointEnd => continue,
-            };
-            fights.extend(known.get(&no).filter(|_| is_turn || all));
-        }
-        is_turn
-    });
-    (turns.frames, fights.into_iter().collect())
+/// One record of each session. One that was changing hands is in two journals, and has been gone on with in that with the higher epoch.
+fn newest_of_each(mut records: Vec<SessionRecord>) -> Vec<SessionRecord> {
+    let mut highest: BTreeMap<Uuid, u64> = BTreeMap::new();
+    for SessionRecord { id, epoch, .. } in &records {
+        let highest = highest.entry(*id).or_default();
+        *highest = (*epoch).max(*highest);
+    }
+    // Of those with the same the first: they are the same.
+    records.retain(|record| highest.get(&record.id) == Some(&record.epoch) && highest.remove(&record.id).is_some());
+    records
 }
 
-/// The salt of a segment whose heading cannot be read: what its first frame tells, or what the heading says if there are such
-/// frames.
-fn salt_without_heading(bytes: &[u8]) -> Option<u32> {
-    let (heading, rest) = bytes.split_first_chunk::<HEADING>()?;
-    frame::salt_of(rest).or_else(|| {
-        let said = Heading::salt_said(heading);
-        (frame::skip(rest, said) < rest.len()).then_some(said)
-    })
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |file| file.len())
 }
 
 #[cfg(test)]

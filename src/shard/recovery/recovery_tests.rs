@@ -119,7 +119,7 @@ fn headed(bytes: &[u8], generation: u64, segment: u64) -> Vec<u8> {
     [&Heading { generation, segment, ..heading }.bytes(), rest].concat()
 }
 
-fn session(library: &Library) -> Session {
+pub fn session(library: &Library) -> Session {
     let ruleset = library.by_name("default").unwrap();
     let new = NewFight {
         id: Uuid::now_v7(),
@@ -157,19 +157,19 @@ fn only(data: &Path) -> PathBuf {
     segments.into_values().flat_map(BTreeMap::into_values).next().unwrap()
 }
 
-fn state(fights: impl Iterator<Item = (Uuid, Fight)>) -> Vec<(Uuid, Fight)> {
+pub fn state(fights: impl Iterator<Item = (Uuid, Fight)>) -> Vec<(Uuid, Fight)> {
     let mut fights: Vec<_> = fights.collect();
     fights.sort_unstable_by_key(|(id, _)| *id);
     fights
 }
 
-fn stands(recovered: &Recovered) -> Vec<(Uuid, Fight)> {
+pub fn stands(recovered: &Recovered) -> Vec<(Uuid, Fight)> {
     let records = recovered.shards.iter().flat_map(|(_, records)| records);
     state(records.map(|record| (record.id, record.fight.clone())))
 }
 
 /// Fights as they stood after a turn, where a restart sets no clock.
-fn same(one: &[(Uuid, Fight)], other: &[(Uuid, Fight)]) -> bool {
+pub fn same(one: &[(Uuid, Fight)], other: &[(Uuid, Fight)]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a == b)
 }
 
@@ -330,8 +330,7 @@ fn a_session_whose_inputs_cannot_be_stepped_again_ends_alone() {
     let sessions: Vec<Session> = (0..2).map(|_| session(&killed.library)).collect();
     let entries =
         (0..).zip(&sessions).map(|(no, session)| Entry::Session { no, record: Box::new(Cow::Owned(session.record())) });
-    let entries = entries.chain([Entry::CheckpointEnd]);
-    let mut journal = Journal::create(&folder, place, false, false, entries).unwrap();
+    let mut journal = Journal::create(&folder, place, false, entries).unwrap();
     for no in 0..2 {
         let at = if no == 0 { Session::PANICS_AT } else { 5 };
         journal.push(&Entry::Input { no, at, input: Input::Ready { slot: 0 } });
@@ -738,4 +737,29 @@ fn fights_are_named_up_to_a_bound_and_counted_beyond_it() {
     assert_eq!(of(1), format!("1 fight: {}", ids[0]));
     assert_eq!(of(2), format!("2 fights: {}, {}", ids[0], ids[1]));
     assert!(of(10).starts_with("10 fights: ") && of(10).ends_with(&format!("{} and 2 more", ids[7])));
+}
+
+/// The process dies while a session changes hands: the one who takes it has it in its journal, and the one who gives it has not forgotten it.
+#[test]
+fn a_session_in_two_journals_goes_on_under_the_higher_epoch() {
+    let library = Library::built_in();
+    for higher in [0, 1] {
+        let data = TempDir::new().unwrap();
+        let mut journals = recover(data.path(), 2, false, false, &library).unwrap().shards;
+        let mut session = session(&library);
+        let given = session.record();
+        assert_eq!(given.epoch, SessionRecord::FIRST_EPOCH);
+        session.handle_input(1, 1, Input::Ready { slot: 0 }, &mut Step::default()).unwrap();
+        let taken = SessionRecord { epoch: given.epoch + 1, ..session.record() };
+        for (shard, (journal, _)) in journals.iter_mut().enumerate() {
+            let record = if shard == higher { &taken } else { &given };
+            journal.push(&Entry::Session { no: 0, record: Box::new(Cow::Borrowed(record)) });
+            journal.append(1).unwrap();
+        }
+        drop(journals);
+        let recovered = recover(data.path(), 2, false, false, &library).unwrap();
+        let records: Vec<_> = recovered.shards.into_iter().flat_map(|(_, records)| records).collect();
+        let [record] = &records[..] else { panic!("{} records", records.len()) };
+        assert!(record.epoch == taken.epoch && record.fight == taken.fight);
+    }
 }

@@ -164,7 +164,7 @@ impl Generations {
         let journal = |(shard, records): (usize, &Vec<SessionRecord>)| {
             let (reserve, marks) = (Arc::clone(&self.reserve), Arc::clone(&self.marks));
             let place = Place { generation, shard, shards, segment: 1, reserve, marks };
-            let mut journal = Journal::create(&unfinished, place, sync, true, checkpoint(records))?;
+            let mut journal = Journal::create(&unfinished, place, sync, checkpoint(records))?;
             journal.moved_to(&folder);
             Ok(journal)
         };
