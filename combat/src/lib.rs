@@ -19,6 +19,8 @@ pub mod fair_play;
 pub mod field;
 pub mod fight;
 pub mod geometry;
+#[cfg(test)]
+mod golden;
 pub mod lifecycle;
 pub mod load;
 pub mod participant;

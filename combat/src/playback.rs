@@ -37,6 +37,12 @@ struct Place {
     same: u64,
     /// Milliseconds for which the host was away.
     away: u64,
+    /// Whose inputs these are, as far as the tape has said.
+    engine: Option<u32>,
+    /// The newest of other engines whose word it has had.
+    other: Option<u32>,
+    /// Whose check stands here, behind the last input.
+    checked_by: Option<u32>,
 }
 
 /// One input, fought again.
@@ -56,6 +62,15 @@ pub struct Played<'a> {
     pub fight: &'a Fight,
 }
 
+/// How far a fight that was fought again to its end is known to be the recorded one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Same,
+    /// Its end was recorded by an engine of another revision. Inputs and sequences are the same; its digest only that one can compare.
+    OtherEngine { recorded: u32 },
+}
+
 /// How a fight that was fought again differs from the one that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Mismatch {
@@ -73,13 +88,19 @@ pub enum Mismatch {
         "the same up to input {same}, another fight at input {input}: digest {recorded:016x} in the replay, {found:016x} when stepped again"
     )]
     Digest { same: u64, input: u64, recorded: u64, found: u64 },
-    /// No sign that anybody has changed the file: the engine has changed.
-    #[error(
-        "recorded by revision {recorded} of the engine, and this is revision {REVISION}, which steps it otherwise; a version of Tiltyard with revision {recorded} can verify it ({what})"
-    )]
-    Revision { recorded: u32, what: Box<Mismatch> },
+    /// No sign that anybody has changed the file: the engine has changed. Nothing else, where there is nothing that it steps otherwise.
+    #[error("recorded by revision {recorded} of the engine, and this is revision {REVISION}, {}", otherwise(*recorded, what.as_deref()))]
+    Revision { recorded: u32, what: Option<Box<Mismatch>> },
     #[error("a bookmark that cannot be read")]
     Bookmark,
+}
+
+fn otherwise(recorded: u32, what: Option<&Mismatch>) -> String {
+    let who = format!("a version of Tiltyard with revision {recorded} can verify it");
+    match what {
+        Some(what) => format!("which steps it otherwise; {who} ({what})"),
+        None => format!("which has other digests: inputs and sequences are the recorded ones, and {who}"),
+    }
 }
 
 impl Playback {
@@ -110,11 +131,16 @@ impl Playback {
         loop {
             let mut entries = Entries::from(replay, self.place.offset, self.place.at);
             let Some(entry) = entries.next() else { return Ok(None) };
-            let place = &mut self.place;
-            let entry = entry.map_err(|error| replay.blamed(Mismatch::Tape { after: place.inputs, error }))?;
-            place.offset = replay.tape.len() - entries.left();
+            let after = self.place.inputs;
+            let entry = entry.map_err(|error| self.blamed(replay, Mismatch::Tape { after, error }))?;
+            self.place.offset = replay.tape.len() - entries.left();
             match entry {
                 Entry::Input { at, input } => {
+                    if self.place.engine.is_none() {
+                        self.heed(replay.old_revision());
+                    }
+                    let place = &mut self.place;
+                    place.checked_by = None;
                     place.at = at;
                     place.inputs += 1;
                     self.step.clear();
@@ -123,22 +149,25 @@ impl Playback {
                     let (no, step, fight) = (place.inputs, &self.step, &self.fight);
                     return Ok(Some(Played { no, at, unix_ms, input, answer, step, fight }));
                 }
-                Entry::Mark(Mark::Away { ms }) => place.away = place.away.saturating_add(ms),
-                Entry::Mark(Mark::Check { seq, digest }) => {
-                    self.compare(replay, End { inputs: self.place.inputs, seq, digest })?;
-                    self.place.same = self.place.inputs;
+                Entry::Mark(Mark::Away { ms }) => self.place.away = self.place.away.saturating_add(ms),
+                Entry::Mark(Mark::Begun { revision }) => self.heed(revision),
+                Entry::Mark(Mark::OldCheck { seq, digest }) => {
+                    self.check(replay, replay.old_revision(), seq, digest)?
                 }
+                Entry::Mark(Mark::Check { revision, seq, digest }) => self.check(replay, revision, seq, digest)?,
             }
         }
     }
 
     /// At the end of the tape: whether the fight is where the recorded one was. Returns it as it is.
-    pub fn finish(self, replay: &Replay) -> Result<Fight, Mismatch> {
+    pub fn finish(self, replay: &Replay) -> Result<(Fight, Verdict), Mismatch> {
         if self.place.inputs != replay.end.inputs {
             return Err(Mismatch::Inputs { recorded: replay.end.inputs, found: self.place.inputs });
         }
-        self.compare(replay, replay.end)?;
-        Ok(self.fight)
+        let recorded = self.place.checked_by.unwrap_or_else(|| replay.old_revision());
+        self.compare(replay, recorded, replay.end)?;
+        let verdict = if recorded == REVISION { Verdict::Same } else { Verdict::OtherEngine { recorded } };
+        Ok((self.fight, verdict))
     }
 
     /// Inputs that were stepped.
@@ -160,18 +189,53 @@ impl Playback {
         replay.created_at.saturating_add(self.place.at).saturating_add(self.place.away)
     }
 
-    /// Whether the fight is where the recorded one was.
-    fn compare(&self, replay: &Replay, recorded: End) -> Result<(), Mismatch> {
-        let End { seq, digest, .. } = self.end();
-        let (same, input) = (self.place.same, recorded.inputs);
-        if seq != recorded.seq {
-            return Err(replay.blamed(Mismatch::Seq { same, input, recorded: recorded.seq, found: seq }));
+    /// What the engine of this revision says comes next.
+    fn heed(&mut self, revision: u32) {
+        self.place.engine = Some(revision);
+        if revision != REVISION {
+            self.place.other = Some(revision);
         }
+    }
+
+    /// A check on the tape.
+    fn check(&mut self, replay: &Replay, revision: u32, seq: u64, digest: u64) -> Result<(), Mismatch> {
+        self.compare(replay, revision, End { inputs: self.place.inputs, seq, digest })?;
+        self.heed(revision);
+        self.place.checked_by = Some(revision);
+        self.place.same = self.place.inputs;
+        Ok(())
+    }
+
+    /// Whether the fight is where the recorded one was, as far as the digest of an engine of that revision can be compared.
+    fn compare(&self, replay: &Replay, revision: u32, recorded: End) -> Result<(), Mismatch> {
+        let (same, input, seq) = (self.place.same, recorded.inputs, self.fight.seq());
+        if seq != recorded.seq {
+            let mismatch = Mismatch::Seq { same, input, recorded: recorded.seq, found: seq };
+            return Err(if revision == REVISION { self.blamed(replay, mismatch) } else { of(revision, mismatch) });
+        }
+        if revision != REVISION {
+            return Ok(());
+        }
+        let digest = self.fight.state_digest();
         if digest != recorded.digest {
-            return Err(replay.blamed(Mismatch::Digest { same, input, recorded: recorded.digest, found: digest }));
+            let mismatch = Mismatch::Digest { same, input, recorded: recorded.digest, found: digest };
+            return Err(self.blamed(replay, mismatch));
         }
         Ok(())
     }
+
+    /// The same mismatch; where an engine of another revision has been at work, it says that.
+    fn blamed(&self, replay: &Replay, mismatch: Mismatch) -> Mismatch {
+        let written = Some(replay.revision).filter(|&revision| revision != REVISION);
+        match self.place.other.or(written) {
+            Some(recorded) => of(recorded, mismatch),
+            None => mismatch,
+        }
+    }
+}
+
+fn of(recorded: u32, mismatch: Mismatch) -> Mismatch {
+    Mismatch::Revision { recorded, what: Some(Box::new(mismatch)) }
 }
 
 impl Bookmark {

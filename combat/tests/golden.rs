@@ -3,7 +3,8 @@
 //!
 //! Where that was meant, record them anew and look at what the change has done to them:
 //! `UPDATE_GOLDEN=1 cargo test -p tiltyard-combat --test golden`, then `tiltyard replay --events FILE`; and raise
-//! `replay::REVISION`, so that fights recorded before are not taken for changed files.
+//! `replay::REVISION`, so that fights recorded before are not taken for changed files. Those that an engine before has recorded stay:
+//! it is told by name that they are of that one.
 
 // A test that cannot go on has failed: unwrapping says so where it happens.
 #![allow(clippy::unwrap_used)]
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tiltyard_combat::compare::differences;
-use tiltyard_combat::replay::{End, Mark, Pen, REVISION};
+use tiltyard_combat::replay::{Mark, Mismatch, Pen, REVISION, Verdict};
 use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_combat::{
     Action, BodyPart, Difficulty, Event, Fight, Input, Mode, ParticipantStatus, Point, Replay, Ruleset, Setup, Slot,
@@ -75,6 +76,27 @@ fn golden_replays_are_the_same_fights() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Nobody has changed them, so that is never said; also not where the engine steps them otherwise now.
+#[test]
+fn replays_of_an_engine_before_are_told_by_its_name() {
+    let folder = Path::new(FOLDER).join("revision-1");
+    let files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 9);
+    for file in files {
+        let replay = Replay::decode(&fs::read(&file).unwrap()).unwrap();
+        match replay.fight_again(ruleset(&replay.text), |_| ()) {
+            Ok((_, Verdict::OtherEngine { recorded: 1 })) | Err(Mismatch::Revision { recorded: 1, .. }) => {}
+            said => panic!("{}: {said:?}", file.display()),
+        }
+        // One that was changed is not taken for a verified one either.
+        let mut changed = replay;
+        changed.end.digest ^= 1;
+        changed.setup.seed ^= 1;
+        let said = changed.play(ruleset(&changed.text), |_| ());
+        assert!(matches!(said, Err(Mismatch::Revision { recorded: 1, .. })), "{}: {said:?}", file.display());
+    }
 }
 
 /// They would show little if little happened in them.
@@ -247,10 +269,10 @@ fn record(text: &str, mode: Mode) -> Replay {
         let _applied_or_refused = fight.handle(at, input, &mut step);
         pen.input(at, input, &mut tape);
         if pen.is_check_due() {
-            Pen::mark(Mark::Check { seq: fight.seq(), digest: fight.state_digest() }, &mut tape);
+            Pen::mark(Mark::check(&fight), &mut tape);
         }
     }
-    let end = End { inputs: pen.inputs(), seq: fight.seq(), digest: fight.state_digest() };
+    let end = pen.end(&fight, &mut tape);
     Replay {
         session: 0x601D,
         created_at: 0,

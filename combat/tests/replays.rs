@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tiltyard_combat::replay::{End, Mark, Pen, REVISION, ReadError};
+use tiltyard_combat::replay::{Mark, Pen, REVISION, ReadError};
 use tiltyard_combat::{
     Action, BodyPart, Fight, Input, Mode, Point, Replay, Rules, Ruleset, Setup, Step, action::Target, action::Thing,
 };
@@ -54,10 +54,10 @@ fn record(seats: u8, seed: u64, inputs: &[(u64, Input)]) -> Replay {
         let _answer = fight.handle(at, input, &mut Step::default());
         pen.input(at, input, &mut tape);
         if pen.is_check_due() {
-            Pen::mark(Mark::Check { seq: fight.seq(), digest: fight.state_digest() }, &mut tape);
+            Pen::mark(Mark::check(&fight), &mut tape);
         }
     }
-    let end = End { inputs: pen.inputs(), seq: fight.seq(), digest: fight.state_digest() };
+    let end = pen.end(&fight, &mut tape);
     Replay {
         session: 1,
         created_at: 0,

@@ -68,10 +68,9 @@ impl Recorder {
         }
         state.pen.input(at, input, &mut state.tape);
         if fight.lifecycle().is_ended() {
-            state.end = Some(end_of(state.pen, fight));
+            state.end = Some(state.pen.end(fight, &mut state.tape));
         } else if state.pen.is_check_due() {
-            let End { seq, digest, .. } = end_of(state.pen, fight);
-            Pen::mark(Mark::Check { seq, digest }, &mut state.tape);
+            Pen::mark(Mark::check(fight), &mut state.tape);
         }
     }
 
@@ -92,7 +91,7 @@ impl Recorder {
         if state.end.is_some() {
             return false;
         }
-        state.end = Some(end_of(state.pen, fight));
+        state.end = Some(state.pen.end(fight, &mut state.tape));
         state.cut = Some(Cut { loss, at: fight.now() });
         true
     }
@@ -166,8 +165,4 @@ impl Recorder {
         state.tape.splice(0..0, part.iter().copied());
         state.last = before;
     }
-}
-
-fn end_of(pen: Pen, fight: &Fight) -> End {
-    End { inputs: pen.inputs(), seq: fight.seq(), digest: fight.state_digest() }
 }

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::{Eliminated, Fight};
 use crate::chance::below;
+use crate::digest::form;
 use crate::field::Field;
 use crate::lifecycle::Outcome;
 use crate::participant::Pool;
@@ -15,13 +16,15 @@ use crate::{EndReason, Event, Fields, Millis, PhaseName, Refusal, Slot, Step};
 const LEAST_TURN_MS: u32 = 1_000;
 
 /// Rounds won, where a fight has several.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rounds {
     /// Rounds that are over.
     pub(super) over: u8,
     /// Rounds won, by team.
     pub(super) wins: SmallVec<[(u8, u8); 0]>,
 }
+
+form!(Rounds: over, wins);
 
 impl Rounds {
     /// Rounds that are over.
@@ -36,7 +39,7 @@ impl Rounds {
 }
 
 /// Whose turn it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     /// By initiative.
     pub(super) order: SmallVec<[Slot; 8]>,
@@ -44,6 +47,8 @@ pub struct Turn {
     pub(super) at: u8,
     pub(super) until: Millis,
 }
+
+form!(Turn: order, at, until);
 
 impl Turn {
     pub fn slot(&self) -> Slot {

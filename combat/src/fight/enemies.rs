@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Eliminated, Fight};
 use crate::chance::below;
+use crate::digest::form;
 use crate::geometry::Point;
 use crate::participant::Played;
 use crate::ruleset::EnemyId;
@@ -21,13 +22,15 @@ const MOST_ENEMIES: usize = 64;
 const APART_CM: u32 = 120;
 
 /// Which waves have come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waves {
     /// Waves that have come.
     pub(super) come: u8,
     /// When the next comes; [`Millis::MAX`] while there is one to beat, or none left.
     pub(super) due: Millis,
 }
+
+form!(Waves: come, due);
 
 impl Default for Waves {
     fn default() -> Self {

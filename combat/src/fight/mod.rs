@@ -11,6 +11,8 @@ mod attack;
 mod course;
 mod effects;
 mod enemies;
+#[cfg(test)]
+mod form_tests;
 mod harm;
 mod minds;
 mod movement;
@@ -21,7 +23,6 @@ mod things;
 mod timers;
 mod watch;
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use rand_core::Rng;
@@ -30,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::chance::{self, Dice};
-use crate::digest::StateHasher;
+use crate::digest::{self, Form, Words, form};
 use crate::field::Field;
 use crate::participant::ParticipantStatus::Eliminated;
 use crate::{
@@ -87,13 +88,15 @@ pub struct Fight {
 }
 
 /// See [`Fight::given_up`].
-#[derive(Debug, Clone, Default, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct GivenUp {
     seats: Vec<(Slot, PlayerId)>,
 }
 
+form!(GivenUp: seats);
+
 /// Sums over the fight.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Actions applied.
     pub actions: u64,
@@ -103,6 +106,8 @@ pub struct Totals {
     pub damage: u64,
     pub eliminations: u32,
 }
+
+form!(Totals: actions, refused, damage, eliminations);
 
 impl Totals {
     /// What has been added since they were `before`.
@@ -213,27 +218,7 @@ impl Fight {
 
     /// Everything that decides how the fight goes on, in one number.
     pub fn state_digest(&self) -> u64 {
-        let mut hasher = StateHasher::new();
-        self.ruleset.hash.hash(&mut hasher);
-        self.rules.hash(&mut hasher);
-        self.mode.hash(&mut hasher);
-        self.lifecycle.hash(&mut hasher);
-        self.clock.hash(&mut hasher);
-        self.seq.hash(&mut hasher);
-        self.seed.hash(&mut hasher);
-        // The generator shows its state only in what it draws next.
-        self.rng.clone().next_u64().hash(&mut hasher);
-        self.seats.hash(&mut hasher);
-        self.gathered.hash(&mut hasher);
-        self.participants.hash(&mut hasher);
-        self.given_up.hash(&mut hasher);
-        self.teams.hash(&mut hasher);
-        self.totals.hash(&mut hasher);
-        self.field.hash(&mut hasher);
-        self.rounds.hash(&mut hasher);
-        self.turn.hash(&mut hasher);
-        self.waves.hash(&mut hasher);
-        hasher.finish()
+        digest::digest(|to| self.write(to))
     }
 
     pub fn ruleset(&self) -> &Arc<Ruleset> {
@@ -393,10 +378,59 @@ impl Fight {
     }
 }
 
-impl Hash for Clock {
+impl Form for Fight {
+    fn write(&self, to: &mut impl Words) {
+        let Self {
+            ruleset,
+            rules,
+            mode,
+            lifecycle,
+            clock,
+            seq,
+            seed,
+            rng,
+            seats,
+            gathered,
+            participants,
+            given_up,
+            teams,
+            totals,
+            field,
+            rounds,
+            turn,
+            waves,
+            // What is found out from the rest, and what is nothing between two inputs.
+            due: _,
+            fallen: _,
+        } = self;
+        digest::write_head(&ruleset.hash, to);
+        rules.write(to);
+        mode.write(to);
+        lifecycle.write(to);
+        clock.write(to);
+        seq.write(to);
+        seed.write(to);
+        // The generator shows its state only in what it draws next.
+        rng.clone().next_u64().write(to);
+        seats.write(to);
+        gathered.write(to);
+        participants.write(to);
+        given_up.write(to);
+        teams.write(to);
+        totals.write(to);
+        field.write(to);
+        rounds.write(to);
+        turn.write(to);
+        waves.write(to);
+    }
+}
+
+impl Form for Clock {
     /// Without the host's time, which every input brings along: in a pause nothing happens.
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        (self.now, self.stopped).hash(hasher);
+    fn write(&self, to: &mut impl Words) {
+        let Self { now, stopped, host: _ } = self;
+        now.write(to);
+        stopped.write(to);
     }
 }
 
