@@ -5,19 +5,20 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tiltyard::log::Append;
 use tiltyard::shard::Entry;
-use tiltyard_combat::{Action, BodyPart, Fight, Input, Rules, Step};
+use tiltyard_combat::{Action, BodyPart, Fight, Input, Rules, Ruleset, Step};
 
 fn fight(players: u8) -> Fight {
     let rules = Rules { health: 1_000_000_000, attack_interval_ms: 0, actions_per_second: 0, ..Rules::default() };
     let ids: Vec<u128> = (1..=u128::from(players)).collect();
     let mut fight = Fight::plain(rules, players, &ids, 7);
     for slot in 0..players {
-        fight.handle(1, Input::Ready { slot }, &mut Step::default()).expect("ready in preparation");
+        fight.handle(&Ruleset::plain(), 1, Input::Ready { slot }, &mut Step::default()).expect("ready in preparation");
     }
     fight
 }
 
 fn step(c: &mut Criterion) {
+    let ruleset = Ruleset::plain();
     let mut group = c.benchmark_group("step");
     for players in [2_u8, 4, 16, 100] {
         let mut fight = fight(players);
@@ -28,7 +29,7 @@ fn step(c: &mut Criterion) {
                 let slot = u8::try_from(id % u64::from(players)).expect("below the number of players");
                 let action = Action::Attack { target: Some((slot + 1) % players), part: BodyPart::Torso };
                 step.clear();
-                black_box(fight.handle(2, Input::Act { slot, id, action }, &mut step))
+                black_box(fight.handle(&ruleset, 2, Input::Act { slot, id, action }, &mut step))
             });
         });
     }

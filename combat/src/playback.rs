@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::replay::{End, Entries, Entry, Mark, REVISION, ReadError, Replay};
-use crate::{Answer, Fight, Input, Millis, Ruleset, Step};
+use crate::{Answer, Bout, Fight, Input, Millis, Ruleset, Step};
 
 /// A fight that is being fought again.
 #[derive(Debug)]
 pub struct Playback {
+    ruleset: Arc<Ruleset>,
     fight: Fight,
     step: Step,
     place: Place,
@@ -20,6 +21,8 @@ pub struct Playback {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bookmark {
     place: Place,
+    /// The hash of its ruleset.
+    ruleset: [u8; 32],
     /// The fight in the postcard format, as the log keeps it.
     fight: Box<[u8]>,
 }
@@ -59,7 +62,7 @@ pub struct Played<'a> {
     /// What it changed.
     pub step: &'a Step,
     /// As it is after the input.
-    pub fight: &'a Fight,
+    pub fight: Bout<'a>,
 }
 
 /// How far a fight that was fought again to its end is known to be the recorded one.
@@ -109,21 +112,23 @@ impl Playback {
         if ruleset.hash != replay.hash {
             return Err(Mismatch::Ruleset);
         }
-        let fight = Fight::new(ruleset, replay.setup.clone());
-        Ok(Self { fight, step: Step::default(), place: Place::default() })
+        let fight = Fight::new(&ruleset, replay.setup.clone());
+        Ok(Self { ruleset, fight, step: Step::default(), place: Place::default() })
     }
 
     /// Where `bookmark` was taken, on a tape that begins with the one it was taken on.
     pub fn resume(bookmark: &Bookmark, ruleset: Arc<Ruleset>) -> Result<Self, Mismatch> {
-        let mut fight: Fight = postcard::from_bytes(&bookmark.fight).map_err(|_| Mismatch::Bookmark)?;
-        fight.bind(ruleset);
-        Ok(Self { fight, step: Step::default(), place: bookmark.place })
+        if ruleset.hash != bookmark.ruleset {
+            return Err(Mismatch::Ruleset);
+        }
+        let fight = postcard::from_bytes(&bookmark.fight).map_err(|_| Mismatch::Bookmark)?;
+        Ok(Self { ruleset, fight, step: Step::default(), place: bookmark.place })
     }
 
     /// What it takes to go on from here.
     pub fn bookmark(&self) -> Bookmark {
         let fight = postcard::to_stdvec(&self.fight).expect("a fight has no value that postcard refuses");
-        Bookmark { place: self.place, fight: fight.into() }
+        Bookmark { place: self.place, ruleset: self.ruleset.hash, fight: fight.into() }
     }
 
     /// Steps the next input of `replay`; `None` at the end of its tape. After an error there is no going on.
@@ -144,9 +149,10 @@ impl Playback {
                     place.at = at;
                     place.inputs += 1;
                     self.step.clear();
-                    let answer = self.fight.handle(at, input, &mut self.step);
+                    let answer = self.fight.handle(&self.ruleset, at, input, &mut self.step);
                     let unix_ms = replay.created_at.saturating_add(at).saturating_add(place.away);
-                    let (no, step, fight) = (place.inputs, &self.step, &self.fight);
+                    let (no, step) = (place.inputs, &self.step);
+                    let fight = Bout { fight: &self.fight, ruleset: &self.ruleset };
                     return Ok(Some(Played { no, at, unix_ms, input, answer, step, fight }));
                 }
                 Entry::Mark(Mark::Away { ms }) => self.place.away = self.place.away.saturating_add(ms),
@@ -179,9 +185,14 @@ impl Playback {
         &self.fight
     }
 
+    /// The same, under its ruleset.
+    pub fn bout(&self) -> Bout<'_> {
+        Bout { fight: &self.fight, ruleset: &self.ruleset }
+    }
+
     /// Where it is now, in the terms of a replay's end.
     pub fn end(&self) -> End {
-        End { inputs: self.place.inputs, seq: self.fight.seq(), digest: self.fight.state_digest() }
+        End { inputs: self.place.inputs, seq: self.fight.seq(), digest: self.fight.state_digest(&self.ruleset) }
     }
 
     /// Unix milliseconds of the last input.
@@ -216,7 +227,7 @@ impl Playback {
         if revision != REVISION {
             return Ok(());
         }
-        let digest = self.fight.state_digest();
+        let digest = self.fight.state_digest(&self.ruleset);
         if digest != recorded.digest {
             let mismatch = Mismatch::Digest { same, input, recorded: recorded.digest, found: digest };
             return Err(self.blamed(replay, mismatch));

@@ -9,17 +9,20 @@
 // A test that cannot go on has failed: unwrapping says so where it happens.
 #![allow(clippy::unwrap_used)]
 
+mod hosted;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hosted::Hosted;
 use tiltyard_combat::compare::differences;
-use tiltyard_combat::replay::{Mark, Mismatch, Pen, REVISION, Verdict};
+use tiltyard_combat::replay::{Mismatch, Pen, REVISION, Verdict};
 use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_combat::{
-    Action, BodyPart, Difficulty, Event, Fight, Input, Mode, ParticipantStatus, Point, Replay, Ruleset, Setup, Slot,
-    Step, Target, load,
+    Action, BodyPart, Difficulty, Event, Input, Mode, ParticipantStatus, Point, Replay, Ruleset, Setup, Slot, Step,
+    Target, load,
 };
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
@@ -197,7 +200,7 @@ impl Dice {
     }
 
     /// A step towards somebody of another team, so that those meet who do not see each other.
-    fn towards(&mut self, fight: &Fight, slot: Slot) -> Point {
+    fn towards(&mut self, fight: &Hosted, slot: Slot) -> Point {
         let own = &fight.participants()[usize::from(slot)];
         let (here, there) = (own.at(), fight.participants().iter().find(|p| p.team() != own.team()));
         let there = there.map_or(here, tiltyard_combat::Participant::at);
@@ -206,7 +209,7 @@ impl Dice {
     }
 
     /// What somebody in `slot` could try.
-    fn action(&mut self, fight: &Fight, slot: Slot) -> Action {
+    fn action(&mut self, fight: &Hosted, slot: Slot) -> Action {
         let here = fight.participants()[usize::from(slot)].at();
         let others = fight.participants().len();
         match self.below(20) {
@@ -230,7 +233,7 @@ impl Dice {
     }
 
     /// Somebody who stands, and whose turn it is where there are turns.
-    fn actor(&mut self, fight: &Fight) -> Slot {
+    fn actor(&mut self, fight: &Hosted) -> Slot {
         if let Some(turn) = fight.turn() {
             return turn.slot();
         }
@@ -251,7 +254,7 @@ fn record(text: &str, mode: Mode) -> Replay {
     let seats = if rules.turn_ms > 0 { 2 } else { 4 };
     let participants = (1..=u128::from(seats)).collect();
     let setup = Setup { mode, rules, seats, participants, teams: Vec::new(), seed: 0x601D };
-    let mut fight = Fight::new(Arc::clone(&ruleset), setup.clone());
+    let mut fight = Hosted::new(Arc::clone(&ruleset), setup.clone());
     let (mut pen, mut tape, mut step) = (Pen::default(), Vec::new(), Step::default());
     let (mut dice, mut at) = (Dice(0xF1647), 0);
     let ready = (0..seats).flat_map(|slot| [Input::Connect { slot }, Input::Ready { slot }]);
@@ -269,10 +272,10 @@ fn record(text: &str, mode: Mode) -> Replay {
         let _applied_or_refused = fight.handle(at, input, &mut step);
         pen.input(at, input, &mut tape);
         if pen.is_check_due() {
-            Pen::mark(Mark::check(&fight), &mut tape);
+            fight.check(&mut tape);
         }
     }
-    let end = pen.end(&fight, &mut tape);
+    let end = fight.end(pen, &mut tape);
     Replay {
         session: 0x601D,
         created_at: 0,

@@ -22,6 +22,7 @@ use crate::rules::Library;
 use crate::session::{hex, shard_of};
 use crate::shard::entry::{self, Entry};
 use crate::shard::generation::Generations;
+use crate::shard::session::OtherRuleset;
 use crate::shard::{Session, SessionRecord};
 
 /// What a log had, ready for the shards to go on.
@@ -114,6 +115,8 @@ pub enum RecoveryError {
         "{path}: session {session} is pinned to the ruleset with the hash {hash}, which no ruleset of this server has; they are looked for among those it was built with, in its folder of rules, and as {hash}.toml in {kept}"
     )]
     Ruleset { path: PathBuf, session: Uuid, hash: String, kept: PathBuf },
+    #[error("{path}: {other}")]
+    OtherRuleset { path: PathBuf, other: OtherRuleset },
     #[error(
         "{path}: entry for session number {no}, which the segment has not introduced. Restore the file from a backup, or start once with --accept-loss, which leaves such entries out"
     )]
@@ -127,6 +130,7 @@ impl RecoveryError {
             Self::Io { .. }
             | Self::Locked(_)
             | Self::Ruleset { .. }
+            | Self::OtherRuleset { .. }
             | Self::Version { .. }
             | Self::NoFolder(_)
             | Self::Number(_) => false,
@@ -570,15 +574,16 @@ impl Replay<'_> {
         let unknown = |no| RecoveryError::UnknownSession { path: path.to_owned(), no };
         match entry {
             Entry::Session { no, record } => {
-                let mut record = record.into_owned();
+                let record = record.into_owned();
                 let ruleset = self.library.by_hash(&record.ruleset).ok_or_else(|| RecoveryError::Ruleset {
                     path: path.to_owned(),
                     session: record.id,
                     hash: hex(&record.ruleset),
                     kept: self.kept.clone(),
                 })?;
-                record.fight.bind(ruleset);
-                sessions.insert(no, Some(Session::from_record(record, self.folder)));
+                let session = Session::from_record(record, ruleset, self.folder);
+                let session = session.map_err(|other| RecoveryError::OtherRuleset { path: path.to_owned(), other })?;
+                sessions.insert(no, Some(session));
             }
             Entry::Input { no, at, input } => {
                 let place = sessions.get_mut(&no).ok_or_else(|| unknown(no))?;

@@ -4,10 +4,16 @@ use super::{Eliminated, Fight};
 use crate::budget::Allowance;
 use crate::fair_play::Flag;
 use crate::ruleset::{Activity, ParticipantDeed};
-use crate::{Action, ActionKind, Event, Fields, Refusal, Slot, Step};
+use crate::{Action, ActionKind, Event, Fields, Refusal, Ruleset, Slot, Step};
 
 impl Fight {
-    pub(super) fn act(&mut self, slot: Slot, action: Action, step: &mut Step) -> Result<(), Refusal> {
+    pub(super) fn act(
+        &mut self,
+        ruleset: &Ruleset,
+        slot: Slot,
+        action: Action,
+        step: &mut Step,
+    ) -> Result<(), Refusal> {
         let index = self.index(slot)?;
         self.spend_action(slot, step)?;
         self.lifecycle.expect_fighting()?;
@@ -15,10 +21,10 @@ impl Fight {
             return Err(Refusal::Eliminated);
         }
         let kind = action.kind().ok_or(Refusal::Unavailable)?;
-        let done = self.may(slot, kind).and_then(|()| self.perform(slot, action, step));
+        let done = self.may(ruleset, slot, kind).and_then(|()| self.perform(ruleset, slot, action, step));
         self.watch(slot, action, done, step);
         if done.is_ok() && kind != ActionKind::Move {
-            self.end_turn_of(slot, step);
+            self.end_turn_of(ruleset, slot, step);
         }
         done
     }
@@ -36,33 +42,41 @@ impl Fight {
     }
 
     /// Whether `slot` can do something of this kind now, for all that it is doing and suffering.
-    pub(super) fn may(&self, slot: Slot, kind: ActionKind) -> Result<(), Refusal> {
+    pub(super) fn may(&self, ruleset: &Ruleset, slot: Slot, kind: ActionKind) -> Result<(), Refusal> {
         if self.turn.as_ref().is_some_and(|turn| turn.slot() != slot) {
             return Err(Refusal::NotYourTurn);
         }
         let p = &self.participants[usize::from(slot)];
-        if !self.ruleset.activity.state(p.activity).is.allows.has(kind) {
-            return Err(if self.is_stunned(slot) { Refusal::Stunned } else { Refusal::Busy });
+        if !ruleset.activity.state(p.activity).is.allows.has(kind) {
+            return Err(if self.is_stunned(ruleset, slot) { Refusal::Stunned } else { Refusal::Busy });
         }
-        if self.is_denied(slot, kind) {
+        if self.is_denied(ruleset, slot, kind) {
             return Err(Refusal::Denied);
         }
         Ok(())
     }
 
     /// Also how the server's enemies act: under the same conditions.
-    pub(super) fn perform(&mut self, slot: Slot, action: Action, step: &mut Step) -> Result<(), Refusal> {
+    pub(super) fn perform(
+        &mut self,
+        ruleset: &Ruleset,
+        slot: Slot,
+        action: Action,
+        step: &mut Step,
+    ) -> Result<(), Refusal> {
         match action {
-            Action::Attack { target, part } => self.attack(slot, target.ok_or(Refusal::NeedsTarget)?, part, step),
-            Action::Break { thing } => self.strike(slot, thing, step),
-            Action::Defend => self.defend(slot, step),
-            Action::Use { ability, item, aim } => self.use_ability(slot, ability, item, aim, step),
-            Action::Move { to } => self.walk(slot, to, step),
+            Action::Attack { target, part } => {
+                self.attack(ruleset, slot, target.ok_or(Refusal::NeedsTarget)?, part, step)
+            }
+            Action::Break { thing } => self.strike(ruleset, slot, thing, step),
+            Action::Defend => self.defend(ruleset, slot, step),
+            Action::Use { ability, item, aim } => self.use_ability(ruleset, slot, ability, item, aim, step),
+            Action::Move { to } => self.walk(ruleset, slot, to, step),
             Action::Unavailable => Err(Refusal::Unavailable),
         }
     }
 
-    fn defend(&mut self, by: Slot, step: &mut Step) -> Result<(), Refusal> {
+    fn defend(&mut self, ruleset: &Ruleset, by: Slot, step: &mut Step) -> Result<(), Refusal> {
         let now = self.clock.now;
         let defender = &mut self.participants[usize::from(by)];
         if defender.defend_ready_at > now {
@@ -76,14 +90,13 @@ impl Fight {
         step.touch(by, Fields::GUARD);
         step.touch(by, Fields::STAMINA);
         step.note(Event::Guard { by });
-        self.do_activity(by, Activity::Guard, step);
+        self.do_activity(ruleset, by, Activity::Guard, step);
         self.wake(until);
         Ok(())
     }
 
     /// Moves a participant's machine on; what its state does not take changes nothing.
-    pub(super) fn do_activity(&mut self, slot: Slot, activity: Activity, step: &mut Step) {
-        let ruleset = std::sync::Arc::clone(&self.ruleset);
+    pub(super) fn do_activity(&mut self, ruleset: &Ruleset, slot: Slot, activity: Activity, step: &mut Step) {
         let machine = &ruleset.activity;
         let from = self.participants[usize::from(slot)].activity;
         let Some(to) = machine.next(from, activity) else { return };
@@ -93,9 +106,9 @@ impl Fight {
         }
         for &deed in machine.state(from).exit.iter().chain(&machine.state(to).entry) {
             match deed {
-                ParticipantDeed::BreakCast => self.break_cast(slot, step),
+                ParticipantDeed::BreakCast => self.break_cast(ruleset, slot, step),
                 ParticipantDeed::DropGuard => self.drop_guard(slot, step),
-                ParticipantDeed::ClearEffects => self.clear_effects(slot, step),
+                ParticipantDeed::ClearEffects => self.clear_effects(ruleset, slot, step),
             }
         }
     }
@@ -110,8 +123,8 @@ impl Fight {
     }
 
     /// Whether its machine is in a state that ends with the guard.
-    pub(super) fn is_guarding(&self, slot: Slot) -> bool {
+    pub(super) fn is_guarding(&self, ruleset: &Ruleset, slot: Slot) -> bool {
         let p = &self.participants[usize::from(slot)];
-        p.guard_until > 0 && self.ruleset.activity.next(p.activity, Activity::GuardOver).is_some()
+        p.guard_until > 0 && ruleset.activity.next(p.activity, Activity::GuardOver).is_some()
     }
 }

@@ -4,7 +4,7 @@ use super::harm::{Blow, Source};
 use super::{Eliminated, Fight};
 use crate::chance::Dice;
 use crate::geometry::Point;
-use crate::{Audience, BodyPart, Event, Fields, Participant, Refusal, Slot, Step};
+use crate::{Audience, BodyPart, Event, Fields, Participant, Refusal, Ruleset, Slot, Step};
 
 /// What a participant attacks with.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,14 @@ pub(super) struct Weapon {
 }
 
 impl Fight {
-    pub(super) fn attack(&mut self, by: Slot, to: Slot, part: BodyPart, step: &mut Step) -> Result<(), Refusal> {
+    pub(super) fn attack(
+        &mut self,
+        ruleset: &Ruleset,
+        by: Slot,
+        to: Slot,
+        part: BodyPart,
+        step: &mut Step,
+    ) -> Result<(), Refusal> {
         let target = self.expect_target(by, to)?;
         let (from, at) = (self.participants[usize::from(by)].at, target.at);
         let spared = self.rules.friendly_fire == 0 && target.team == self.participants[usize::from(by)].team;
@@ -24,23 +31,23 @@ impl Fight {
             return Err(Refusal::InvalidTarget);
         }
         self.expect_loaded(by)?;
-        self.expect_in_reach(from, at, self.weapon(by).range_cm, true)?;
-        self.pull_trigger(by, step);
+        self.expect_in_reach(ruleset, from, at, self.weapon(ruleset, by).range_cm, true)?;
+        self.pull_trigger(ruleset, by, step);
         self.begin_deed(by);
-        let (mut dice, accuracy) = (self.dice(by, 0, to), self.accuracy(by));
+        let (mut dice, accuracy) = (self.dice(by, 0, to), self.accuracy(ruleset, by));
         if accuracy < 100 && dice.below(100) >= accuracy {
             step.note(Event::Missed { by, to });
             return Ok(());
         }
-        let base = self.draw_damage(by, &mut dice);
+        let base = self.draw_damage(ruleset, by, &mut dice);
         let critical = dice.below(100) < self.rules.critical_percent;
         let part = match part {
             BodyPart::Head => self.rules.head_percent,
             BodyPart::Torso => 100,
             BodyPart::Limb => self.rules.limb_percent,
         };
-        let cover = self.cover(from, at);
-        self.hit(Blow { source: Source::By(by, None), to, base, part, critical, cover, element: None }, step);
+        let cover = self.cover(ruleset, from, at);
+        self.hit(ruleset, Blow { source: Source::By(by, None), to, base, part, critical, cover, element: None }, step);
         Ok(())
     }
 
@@ -69,23 +76,30 @@ impl Fight {
     }
 
     /// Whether it is near enough, and no wall in between where walls count.
-    pub(super) fn expect_in_reach(&self, from: Point, at: Point, range_cm: u32, walls: bool) -> Result<(), Refusal> {
+    pub(super) fn expect_in_reach(
+        &self,
+        ruleset: &Ruleset,
+        from: Point,
+        at: Point,
+        range_cm: u32,
+        walls: bool,
+    ) -> Result<(), Refusal> {
         if !from.within(at, range_cm) {
             return Err(Refusal::OutOfRange);
         }
-        if walls && self.wall_between(from, at) {
+        if walls && self.wall_between(ruleset, from, at) {
             return Err(Refusal::NoSight);
         }
         Ok(())
     }
 
-    pub(super) fn weapon_range(&self, by: Slot) -> u32 {
-        self.weapon(by).range_cm
+    pub(super) fn weapon_range(&self, ruleset: &Ruleset, by: Slot) -> u32 {
+        self.weapon(ruleset, by).range_cm
     }
 
     /// The time to the next attack begins, and a shot is gone.
-    pub(super) fn pull_trigger(&mut self, by: Slot, step: &mut Step) {
-        let ready_at = self.clock.now + u64::from(self.weapon(by).interval_ms);
+    pub(super) fn pull_trigger(&mut self, ruleset: &Ruleset, by: Slot, step: &mut Step) {
+        let ready_at = self.clock.now + u64::from(self.weapon(ruleset, by).interval_ms);
         self.participants[usize::from(by)].attack_ready_at = ready_at;
         if self.counts_shots(by) {
             self.spend_ammo(by, 1, step);
@@ -93,8 +107,8 @@ impl Fight {
     }
 
     /// Base damage of an attack, drawn anew.
-    pub(super) fn draw_damage(&self, by: Slot, dice: &mut Dice) -> u32 {
-        let Weapon { damage_min, damage_max, .. } = self.weapon(by);
+    pub(super) fn draw_damage(&self, ruleset: &Ruleset, by: Slot, dice: &mut Dice) -> u32 {
+        let Weapon { damage_min, damage_max, .. } = self.weapon(ruleset, by);
         dice.between(damage_min, damage_max)
     }
 
@@ -117,10 +131,10 @@ impl Fight {
         step.touch(slot, Fields::AMMO);
     }
 
-    fn weapon(&self, by: Slot) -> Weapon {
+    fn weapon(&self, ruleset: &Ruleset, by: Slot) -> Weapon {
         match self.participants[usize::from(by)].enemy {
             Some(enemy) => {
-                let enemy = self.ruleset.enemy(enemy.kind);
+                let enemy = ruleset.enemy(enemy.kind);
                 Weapon {
                     damage_min: enemy.damage_min,
                     damage_max: enemy.damage_max,
@@ -137,7 +151,7 @@ impl Fight {
         }
     }
 
-    fn accuracy(&self, by: Slot) -> u32 {
-        super::effects::changed(self.rules.accuracy_percent, self.modifiers(by).accuracy).min(100)
+    fn accuracy(&self, ruleset: &Ruleset, by: Slot) -> u32 {
+        super::effects::changed(self.rules.accuracy_percent, self.modifiers(ruleset, by).accuracy).min(100)
     }
 }

@@ -10,7 +10,7 @@ use crate::field::Field;
 use crate::lifecycle::Outcome;
 use crate::participant::Pool;
 use crate::ruleset::{Deed, Trigger};
-use crate::{EndReason, Event, Fields, Millis, PhaseName, Refusal, Slot, Step};
+use crate::{EndReason, Event, Fields, Millis, PhaseName, Refusal, Ruleset, Slot, Step};
 
 /// The shortest turn: one of a millisecond would pass more often than a fight that is looked at late can catch up with.
 const LEAST_TURN_MS: u32 = 1_000;
@@ -63,38 +63,36 @@ impl Turn {
 
 impl Fight {
     /// The first state has been entered with the fight itself.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, ruleset: &Ruleset) {
         let mut step = Step::default();
-        self.do_deeds(self.lifecycle.state(), true, &mut step);
-        self.look_around(&mut step);
+        self.do_deeds(ruleset, self.lifecycle.state(), true, &mut step);
+        self.look_around(ruleset, &mut step);
     }
 
     /// Leaves the state and enters `to`, with what the ruleset wants done on the way.
-    fn enter(&mut self, to: u8, step: &mut Step) {
-        self.do_deeds(self.lifecycle.state(), false, step);
-        let ruleset = std::sync::Arc::clone(&self.ruleset);
+    fn enter(&mut self, ruleset: &Ruleset, to: u8, step: &mut Step) {
+        self.do_deeds(ruleset, self.lifecycle.state(), false, step);
         self.lifecycle.enter(to, &ruleset.lifecycle, self.clock.now, &self.rules);
         step.phase();
-        self.do_deeds(to, true, step);
+        self.do_deeds(ruleset, to, true, step);
     }
 
-    fn do_deeds(&mut self, state: u8, entry: bool, step: &mut Step) {
-        let ruleset = std::sync::Arc::clone(&self.ruleset);
+    fn do_deeds(&mut self, ruleset: &Ruleset, state: u8, entry: bool, step: &mut Step) {
         let state = ruleset.lifecycle.state(state);
         for &deed in if entry { &state.entry } else { &state.exit } {
-            self.do_deed(deed, step);
+            self.do_deed(ruleset, deed, step);
         }
     }
 
-    fn do_deed(&mut self, deed: Deed, step: &mut Step) {
+    fn do_deed(&mut self, ruleset: &Ruleset, deed: Deed, step: &mut Step) {
         match deed {
-            Deed::Reset => self.reset(step),
-            Deed::Restore => self.restore(step),
-            Deed::Begin => self.begin_turns(step),
-            Deed::Waves => self.begin_waves(),
+            Deed::Reset => self.reset(ruleset, step),
+            Deed::Restore => self.restore(ruleset, step),
+            Deed::Begin => self.begin_turns(ruleset, step),
+            Deed::Waves => self.begin_waves(ruleset),
             Deed::Judge => {
                 if self.lifecycle.end().is_none() {
-                    let outcome = self.judge();
+                    let outcome = self.judge(ruleset);
                     self.conclude(outcome, step);
                 }
             }
@@ -103,9 +101,9 @@ impl Fight {
     }
 
     /// The state's time is over.
-    pub(super) fn state_over(&mut self, step: &mut Step) {
+    pub(super) fn state_over(&mut self, ruleset: &Ruleset, step: &mut Step) {
         let preparing = self.lifecycle.phase() == PhaseName::Preparation;
-        if preparing && !self.can_start() {
+        if preparing && !self.can_start(ruleset) {
             return self.end_without(EndReason::Abandoned, step);
         }
         let ready = |p: &crate::Participant| p.ready || p.status == Eliminated || p.enemy.is_some();
@@ -113,42 +111,48 @@ impl Fight {
             return self.end_without(EndReason::NotReady, step);
         }
         if self.lifecycle.is_fighting() && self.rules.rounds > 1 {
-            let Outcome { reason, team, .. } = self.judge();
-            return self.round_over(reason, team, step);
+            let Outcome { reason, team, .. } = self.judge(ruleset);
+            return self.round_over(ruleset, reason, team, step);
         }
-        if let Some((_, to)) = self.ruleset.lifecycle.state(self.lifecycle.state()).after {
-            self.enter(to, step);
+        if let Some((_, to)) = ruleset.lifecycle.state(self.lifecycle.state()).after {
+            self.enter(ruleset, to, step);
         }
     }
 
     /// Whether there are enough to begin with: all, or two where others can come later, or one against the server.
-    fn can_start(&self) -> bool {
-        let least = if self.against_server() { 1 } else { 2 };
+    fn can_start(&self, ruleset: &Ruleset) -> bool {
+        let least = if self.against_server(ruleset) { 1 } else { 2 };
         self.gathered || (self.rules.late_join > 0 && self.seats_taken() >= least)
     }
 
     /// Nobody waits for those who are eliminated, nor for a fight that has started already.
-    pub(super) fn start_if_all_ready(&mut self, step: &mut Step) {
+    pub(super) fn start_if_all_ready(&mut self, ruleset: &Ruleset, step: &mut Step) {
         let ready = self.participants.iter().all(|p| p.ready || p.status == Eliminated || p.enemy.is_some());
-        if self.can_start()
+        if self.can_start(ruleset)
             && ready
-            && let Ok(to) = self.lifecycle.next(&self.ruleset.lifecycle, Trigger::AllReady)
+            && let Ok(to) = self.lifecycle.next(&ruleset.lifecycle, Trigger::AllReady)
         {
-            self.enter(to, step);
+            self.enter(ruleset, to, step);
         }
     }
 
     // By hand.
 
-    pub(super) fn complete(&mut self, host_now: Millis, step: &mut Step) -> Result<(), Refusal> {
+    pub(super) fn complete(&mut self, ruleset: &Ruleset, host_now: Millis, step: &mut Step) -> Result<(), Refusal> {
         let (winner, team) = self.leader();
-        self.decide(host_now, Outcome { reason: EndReason::Completed, winner, team }, step)
+        self.decide(ruleset, host_now, Outcome { reason: EndReason::Completed, winner, team }, step)
     }
 
-    pub(super) fn stop(&mut self, host_now: Millis, force: bool, step: &mut Step) -> Result<(), Refusal> {
+    pub(super) fn stop(
+        &mut self,
+        ruleset: &Ruleset,
+        host_now: Millis,
+        force: bool,
+        step: &mut Step,
+    ) -> Result<(), Refusal> {
         let outcome = Outcome::nobody(EndReason::Terminated);
         if !force {
-            match self.decide(host_now, outcome, step) {
+            match self.decide(ruleset, host_now, outcome, step) {
                 Err(Refusal::InvalidTransition) => {}
                 done => return done,
             }
@@ -184,14 +188,20 @@ impl Fight {
         Ok(())
     }
 
-    fn decide(&mut self, host_now: Millis, outcome: Outcome, step: &mut Step) -> Result<(), Refusal> {
+    fn decide(
+        &mut self,
+        ruleset: &Ruleset,
+        host_now: Millis,
+        outcome: Outcome,
+        step: &mut Step,
+    ) -> Result<(), Refusal> {
         let paused = self.lifecycle.is_paused();
-        let to = self.lifecycle.next(&self.ruleset.lifecycle, Trigger::Decided)?;
+        let to = self.lifecycle.next(&ruleset.lifecycle, Trigger::Decided)?;
         if paused {
             self.restart_clock(host_now);
         }
         self.conclude(outcome, step);
-        self.enter(to, step);
+        self.enter(ruleset, to, step);
         Ok(())
     }
 
@@ -216,8 +226,8 @@ impl Fight {
     // Victory.
 
     /// Whether the players fight enemies that the server plays.
-    pub(super) fn against_server(&self) -> bool {
-        self.mode == crate::Mode::Pve && !self.ruleset.waves.is_empty()
+    pub(super) fn against_server(&self, ruleset: &Ruleset) -> bool {
+        self.mode == crate::Mode::Pve && !ruleset.waves.is_empty()
     }
 
     /// Whether nobody has to be waited for before somebody can have won.
@@ -227,30 +237,30 @@ impl Fight {
 
     /// A moment is over: what it means that somebody has fallen in it. All who have fallen have done so together, so that
     /// no order among them decides.
-    pub(super) fn judge_fallen(&mut self, step: &mut Step) {
+    pub(super) fn judge_fallen(&mut self, ruleset: &Ruleset, step: &mut Step) {
         let Some(reason) = self.fallen.take() else { return };
         let (round, fighting) = (self.rounds.over, self.lifecycle.is_fighting());
         if fighting {
-            self.check_score(step);
+            self.check_score(ruleset, step);
         }
         if self.lifecycle.is_fighting() == fighting && self.rounds.over == round {
-            self.check_victory(reason, step);
+            self.check_victory(ruleset, reason, step);
         }
         if !fighting {
-            self.start_if_all_ready(step);
+            self.start_if_all_ready(ruleset, step);
         }
         self.pass_turn_of_fallen(step);
     }
 
     /// Whether those who have fallen in this moment leave one side, or nobody, among players.
-    pub(super) fn is_one_side_left(&self) -> bool {
+    pub(super) fn is_one_side_left(&self, ruleset: &Ruleset) -> bool {
         let mut standing = self.participants.iter().filter(|p| p.status != Eliminated).map(|p| p.team);
         let first = standing.next();
-        self.fallen.is_some() && !self.against_server() && standing.all(|team| Some(team) == first)
+        self.fallen.is_some() && !self.against_server(ruleset) && standing.all(|team| Some(team) == first)
     }
 
     /// Looks whether one side is left alone.
-    pub(super) fn check_victory(&mut self, reason: EndReason, step: &mut Step) {
+    pub(super) fn check_victory(&mut self, ruleset: &Ruleset, reason: EndReason, step: &mut Step) {
         if self.lifecycle.end().is_some() || self.lifecycle.is_ended() {
             return;
         }
@@ -260,36 +270,36 @@ impl Fight {
         let Some(first) = self.participants.iter().find(standing).map(|p| p.team) else {
             // Players and enemies may have brought each other down.
             let fought = self.participants.iter().any(|p| p.enemy.is_none() && !p.forfeited);
-            return if self.against_server() && fought {
-                self.won(EndReason::Defeated, None, step);
+            return if self.against_server(ruleset) && fought {
+                self.won(ruleset, EndReason::Defeated, None, step);
             } else if self.has_all() {
                 // They have brought each other down, or all of them have left.
                 let left = self.participants.iter().all(|p| p.forfeited);
-                self.won(if left { EndReason::Abandoned } else { reason }, None, step);
+                self.won(ruleset, if left { EndReason::Abandoned } else { reason }, None, step);
             } else {
                 self.end_without(EndReason::Abandoned, step);
             };
         };
-        if self.against_server() {
+        if self.against_server(ruleset) {
             let players = self.participants.iter().filter(standing).any(|p| p.enemy.is_none());
             let enemies = self.participants.iter().filter(standing).any(|p| p.enemy.is_some());
             let out = self.participants.iter().all(|p| p.enemy.is_some() || p.forfeited);
             if !players {
                 let reason = if out && !enemies { EndReason::Abandoned } else { EndReason::Defeated };
-                self.won(reason, enemies.then_some(super::enemies::TEAM), step);
-            } else if !enemies && self.lifecycle.is_fighting() && self.wave_cleared() {
-                self.won(EndReason::Cleared, Some(0), step);
+                self.won(ruleset, reason, enemies.then_some(super::enemies::TEAM), step);
+            } else if !enemies && self.lifecycle.is_fighting() && self.wave_cleared(ruleset) {
+                self.won(ruleset, EndReason::Cleared, Some(0), step);
             }
             return;
         }
         let alone = self.participants.iter().filter(standing).all(|p| p.team == first);
         if alone && self.has_all() && self.participants.len() > 1 {
-            self.won(reason, Some(first), step);
+            self.won(ruleset, reason, Some(first), step);
         }
     }
 
     /// Looks whether a team has the score that wins. Of several that reach it in one moment it is the one with the most.
-    fn check_score(&mut self, step: &mut Step) {
+    fn check_score(&mut self, ruleset: &Ruleset, step: &mut Step) {
         let limit = u64::from(self.rules.score_limit);
         let Some(most) = self.participants.iter().map(|p| self.score_of(p.team)).max() else { return };
         if limit == 0 || most < limit {
@@ -297,7 +307,7 @@ impl Fight {
         }
         let mut first = self.participants.iter().filter(|p| self.score_of(p.team) == most).map(|p| p.team);
         let team = first.next().filter(|&team| first.all(|other| other == team));
-        self.won(EndReason::ScoreLimit, team, step);
+        self.won(ruleset, EndReason::ScoreLimit, team, step);
     }
 
     /// In this round.
@@ -307,16 +317,16 @@ impl Fight {
     }
 
     /// A team has won the round, or nobody has.
-    fn won(&mut self, reason: EndReason, team: Option<u8>, step: &mut Step) {
+    fn won(&mut self, ruleset: &Ruleset, reason: EndReason, team: Option<u8>, step: &mut Step) {
         if self.lifecycle.end().is_some() {
             return;
         }
         // Who has given up does not come back for the next round.
         let for_good = reason == EndReason::Forfeit || self.only_forfeits_are_down(team);
         if self.rules.rounds > 1 && self.lifecycle.is_fighting() && !for_good {
-            self.round_over(reason, team, step);
+            self.round_over(ruleset, reason, team, step);
         } else {
-            self.win(reason, team, step);
+            self.win(ruleset, reason, team, step);
         }
     }
 
@@ -325,15 +335,15 @@ impl Fight {
         self.participants.iter().all(|p| Some(p.team) == team || p.forfeited)
     }
 
-    fn win(&mut self, reason: EndReason, team: Option<u8>, step: &mut Step) {
+    fn win(&mut self, ruleset: &Ruleset, reason: EndReason, team: Option<u8>, step: &mut Step) {
         let winner = team.and_then(|team| self.best_of(team));
-        if let Ok(to) = self.lifecycle.next(&self.ruleset.lifecycle, Trigger::Decided) {
+        if let Ok(to) = self.lifecycle.next(&ruleset.lifecycle, Trigger::Decided) {
             self.conclude(Outcome { reason, winner, team }, step);
-            self.enter(to, step);
+            self.enter(ruleset, to, step);
         }
     }
 
-    fn round_over(&mut self, reason: EndReason, team: Option<u8>, step: &mut Step) {
+    fn round_over(&mut self, ruleset: &Ruleset, reason: EndReason, team: Option<u8>, step: &mut Step) {
         // The next counts from here.
         for p in &mut self.participants {
             p.score_before = p.score;
@@ -352,7 +362,7 @@ impl Fight {
         step.course();
         let best_of = self.rules.rounds;
         if u32::from(most) > best_of / 2 {
-            return self.win(EndReason::RoundsWon, team, step);
+            return self.win(ruleset, EndReason::RoundsWon, team, step);
         }
         if u32::from(rounds.over) >= best_of {
             let leading = rounds.wins.iter().map(|&(_, wins)| wins).max().unwrap_or(0);
@@ -361,19 +371,19 @@ impl Fight {
                 (Some(&(team, _)), None) => Some(team),
                 _ => None,
             };
-            return self.win(if team.is_some() { EndReason::RoundsWon } else { reason }, team, step);
+            return self.win(ruleset, if team.is_some() { EndReason::RoundsWon } else { reason }, team, step);
         }
         self.turn = None;
-        if let Ok(to) = self.lifecycle.next(&self.ruleset.lifecycle, Trigger::RoundOver) {
-            self.enter(to, step);
+        if let Ok(to) = self.lifecycle.next(&ruleset.lifecycle, Trigger::RoundOver) {
+            self.enter(ruleset, to, step);
         } else {
-            self.win(reason, team, step);
+            self.win(ruleset, reason, team, step);
         }
     }
 
     /// The result when the time is up.
-    fn judge(&self) -> Outcome {
-        if self.against_server() {
+    fn judge(&self, ruleset: &Ruleset) -> Outcome {
+        if self.against_server(ruleset) {
             let survived = self.rules.survive > 0;
             let reason = if survived { EndReason::Survived } else { EndReason::TimeLimit };
             let team = survived.then_some(0);
@@ -428,12 +438,12 @@ impl Fight {
 
     // A round begins.
 
-    fn reset(&mut self, step: &mut Step) {
+    fn reset(&mut self, ruleset: &Ruleset, step: &mut Step) {
         let now = self.clock.now;
         if !self.lifecycle.has_started() {
             return;
         }
-        self.dismiss_enemies(step);
+        self.dismiss_enemies(ruleset, step);
         for slot in self.slots() {
             let rules = &self.rules;
             let p = &mut self.participants[usize::from(slot)];
@@ -445,7 +455,7 @@ impl Fight {
                 self.due = self.due.min(p.forfeit_at.unwrap_or(Millis::MAX));
             }
             p.ready = false;
-            p.activity = self.ruleset.activity.start;
+            p.activity = ruleset.activity.start;
             (p.hp, p.armor, p.shield) = (rules.health, rules.armor, rules.shield);
             p.stamina = Pool::full(rules.stamina, rules.stamina_per_second, now);
             p.energy = Pool::full(rules.energy, rules.energy_per_second, now);
@@ -454,24 +464,24 @@ impl Fight {
             p.effects.clear();
             p.used.clear();
             p.cast = None;
-            self.place_at_start(slot);
+            self.place_at_start(ruleset, slot);
             step.touch(slot, Fields::SEAT);
         }
     }
 
-    fn restore(&mut self, step: &mut Step) {
+    fn restore(&mut self, ruleset: &Ruleset, step: &mut Step) {
         if !self.lifecycle.has_started() {
             return;
         }
-        self.field = Field::new(&self.ruleset.environment, self.clock.now);
+        self.field = Field::new(&ruleset.environment, self.clock.now);
         self.show_field(step);
-        self.look_around(step);
+        self.look_around(ruleset, step);
     }
 
     // Turns.
 
-    fn begin_turns(&mut self, step: &mut Step) {
-        self.begin_round(step);
+    fn begin_turns(&mut self, ruleset: &Ruleset, step: &mut Step) {
+        self.begin_round(ruleset, step);
         if self.rules.turn_ms == 0 {
             return;
         }
@@ -501,9 +511,9 @@ impl Fight {
     }
 
     /// Whoever's turn it was has acted. It may have fallen by that, or the round is over: then it is passed already.
-    pub(super) fn end_turn_of(&mut self, slot: Slot, step: &mut Step) {
+    pub(super) fn end_turn_of(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
         let round = self.rounds.over;
-        self.judge_fallen(step);
+        self.judge_fallen(ruleset, step);
         if self.rounds.over == round && self.turn.as_ref().is_some_and(|turn| turn.slot() == slot) {
             self.pass_turn(step);
         }

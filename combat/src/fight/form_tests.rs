@@ -7,7 +7,7 @@ use crate::digest::{self, Form};
 use crate::field::HazardState;
 use crate::participant::{Link, Participant, ParticipantStatus, Played};
 use crate::status::{Active, Cast, Used};
-use crate::{Point, Rules, Target};
+use crate::{Point, Rules, Ruleset, Target};
 
 /// Every number of it is another one, as far as there are so many.
 fn fight() -> Fight {
@@ -46,7 +46,7 @@ fn fight() -> Fight {
 #[test]
 fn the_words_of_a_state_are_those_of_its_form() {
     let mut words = Vec::new();
-    fight().write(&mut words);
+    fight().write_under(&Ruleset::plain(), &mut words);
     // Which engine it is of has a place of its own.
     assert_eq!(words[..2], [u64::from(digest::FORM), u64::from(crate::replay::REVISION)]);
     let advice = "raise digest::FORM (combat/src/digest.rs) and replay::REVISION (combat/src/replay/mod.rs)";
@@ -57,11 +57,11 @@ fn the_words_of_a_state_are_those_of_its_form() {
 fn a_digest_is_of_one_form_and_one_revision() {
     let digest_after = |word: usize| {
         let mut words = Vec::new();
-        fight().write(&mut words);
+        fight().write_under(&Ruleset::plain(), &mut words);
         words[word] += 1;
         digest::digest(|to| words.iter().for_each(|&word| digest::Words::word(to, word)))
     };
-    let own = fight().state_digest();
+    let own = fight().state_digest(&Ruleset::plain());
     assert!(digest_after(0) != own && digest_after(1) != own);
 }
 
@@ -79,7 +79,7 @@ fn a_setting_that_nobody_sets_changes_no_digest() {
 /// What decides how a fight goes on is in its digest: here what no step shows.
 #[test]
 fn every_part_of_a_state_is_in_its_digest() {
-    let own = fight().state_digest();
+    let own = fight().state_digest(&Ruleset::plain());
     let changes: [fn(&mut Fight); 9] = [
         |f| f.gathered = !f.gathered,
         |f| {
@@ -96,9 +96,9 @@ fn every_part_of_a_state_is_in_its_digest() {
     for (which, change) in changes.into_iter().enumerate() {
         let mut other = fight();
         change(&mut other);
-        assert_ne!(other.state_digest(), own, "{which}");
+        assert_ne!(other.state_digest(&Ruleset::plain()), own, "{which}");
     }
     let mut same = fight();
     (same.clock.host, same.due) = (9, 9);
-    assert_eq!(same.state_digest(), own, "what is found out from the rest is not");
+    assert_eq!(same.state_digest(&Ruleset::plain()), own, "what is found out from the rest is not");
 }

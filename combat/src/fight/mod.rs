@@ -23,8 +23,6 @@ mod things;
 mod timers;
 mod watch;
 
-use std::sync::Arc;
-
 use rand_core::Rng;
 use rand_pcg::Pcg32;
 use serde::{Deserialize, Serialize};
@@ -48,12 +46,10 @@ pub const MOST_GIVEN_UP: usize = 256;
 /// Most seats of players; enemies have the slots behind them.
 pub const MOST_SEATS: u8 = 128;
 
-/// A fight and everything that decides how it goes on.
+/// A fight: all of its state, and nothing of its ruleset, which it is given with every input. Whoever keeps a fight keeps the hash of
+/// its ruleset beside it, and looks whether it is that one when the two are put together again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fight {
-    /// Shared, and not in the log: the log names it by its hash, and [`Fight::bind`] gives it back.
-    #[serde(skip, default = "Ruleset::plain")]
-    ruleset: Arc<Ruleset>,
     rules: Rules,
     mode: Mode,
     lifecycle: Lifecycle,
@@ -133,7 +129,7 @@ struct Clock {
 
 impl Fight {
     /// A fight at time zero with the participants in its first seats.
-    pub fn new(ruleset: Arc<Ruleset>, setup: Setup) -> Self {
+    pub fn new(ruleset: &Ruleset, setup: Setup) -> Self {
         let Setup { mode, rules, seats, mut participants, teams, seed } = setup;
         participants.truncate(usize::from(MOST_SEATS));
         let taken = u8::try_from(participants.len()).unwrap_or(MOST_SEATS);
@@ -160,40 +156,34 @@ impl Fight {
             fallen: None,
             rules,
             mode,
-            ruleset,
         };
         for (slot, player) in (0..).zip(participants) {
-            fight.put_player(slot, player);
+            fight.put_player(ruleset, slot, player);
         }
-        fight.begin();
+        fight.begin(ruleset);
         fight
     }
 
     /// A fight under [`Ruleset::plain`], in mode pvp.
     pub fn plain(rules: Rules, seats: u8, participants: &[PlayerId], seed: u64) -> Self {
         let participants = participants.to_vec();
-        Self::new(Ruleset::plain(), Setup { mode: Mode::Pvp, rules, seats, participants, teams: Vec::new(), seed })
+        Self::new(&Ruleset::plain(), Setup { mode: Mode::Pvp, rules, seats, participants, teams: Vec::new(), seed })
     }
 
-    /// Gives a fight from the log the ruleset it is pinned to.
-    pub fn bind(&mut self, ruleset: Arc<Ruleset>) {
-        self.ruleset = ruleset;
-    }
-
-    /// Applies `input` at the host's time `host_now` (milliseconds since the session was created, never falling), after
+    /// Applies `input` under the ruleset that it has been fought under from the beginning, at the host's time `host_now` (milliseconds since the session was created, never falling), after
     /// everything that was due by then. What changed goes into `step`, which must be clear. The answer is the
     /// sequence of the step, or why the input was refused; also then the step may show what had been due.
-    pub fn handle(&mut self, host_now: Millis, input: Input, step: &mut Step) -> Answer {
+    pub fn handle(&mut self, ruleset: &Ruleset, host_now: Millis, input: Input, step: &mut Step) -> Answer {
         debug_assert!(step.is_empty(), "a step is cleared before it is used again");
-        self.advance(host_now, step);
+        self.advance(ruleset, host_now, step);
         if let Input::Act { slot, id, .. } = input
             && let Some(answer) = self.remembered(slot, id)
         {
             self.number(step);
             return answer;
         }
-        let outcome = self.apply(host_now, input, step);
-        self.judge_fallen(step);
+        let outcome = self.apply(ruleset, host_now, input, step);
+        self.judge_fallen(ruleset, step);
         self.number(step);
         let answer = outcome.map(|()| self.seq);
         if let Input::Act { slot, id, .. } = input {
@@ -216,13 +206,15 @@ impl Fight {
         self.participants.get(usize::from(slot))?.answers.answer(id)
     }
 
-    /// Everything that decides how the fight goes on, in one number.
-    pub fn state_digest(&self) -> u64 {
-        digest::digest(|to| self.write(to))
+    /// Everything that decides how the fight goes on under its ruleset, in one number.
+    pub fn state_digest(&self, ruleset: &Ruleset) -> u64 {
+        digest::digest(|to| self.write_under(ruleset, to))
     }
 
-    pub fn ruleset(&self) -> &Arc<Ruleset> {
-        &self.ruleset
+    /// What the digest is taken over.
+    fn write_under(&self, ruleset: &Ruleset, to: &mut impl Words) {
+        digest::write_head(&ruleset.hash, to);
+        self.write(to);
     }
 
     pub fn rules(&self) -> &Rules {
@@ -337,14 +329,14 @@ impl Fight {
         }
     }
 
-    fn apply(&mut self, host_now: Millis, input: Input, step: &mut Step) -> Result<(), Refusal> {
+    fn apply(&mut self, ruleset: &Ruleset, host_now: Millis, input: Input, step: &mut Step) -> Result<(), Refusal> {
         match input {
             Input::Tick => Ok(()),
-            Input::Seat { player } => self.seat(player, step),
-            Input::Ready { slot } => self.ready(slot, step).inspect(|()| self.hear_of(slot)),
+            Input::Seat { player } => self.seat(ruleset, player, step),
+            Input::Ready { slot } => self.ready(ruleset, slot, step).inspect(|()| self.hear_of(slot)),
             Input::Connect { slot } => self.connect(slot, step),
             Input::Disconnect { slot } => self.disconnect(slot, step),
-            Input::Act { slot, action, .. } => self.act(slot, action, step).inspect(|()| self.hear_of(slot)),
+            Input::Act { slot, action, .. } => self.act(ruleset, slot, action, step).inspect(|()| self.hear_of(slot)),
             Input::Pause => {
                 self.lifecycle.pause()?;
                 step.phase();
@@ -356,8 +348,8 @@ impl Fight {
                 step.phase();
                 Ok(())
             }
-            Input::Complete => self.complete(host_now, step),
-            Input::Terminate { force } => self.stop(host_now, force, step),
+            Input::Complete => self.complete(ruleset, host_now, step),
+            Input::Terminate { force } => self.stop(ruleset, host_now, force, step),
             Input::PauseOver => self.end_pause(host_now, step),
         }
     }
@@ -381,7 +373,6 @@ impl Fight {
 impl Form for Fight {
     fn write(&self, to: &mut impl Words) {
         let Self {
-            ruleset,
             rules,
             mode,
             lifecycle,
@@ -403,7 +394,6 @@ impl Form for Fight {
             due: _,
             fallen: _,
         } = self;
-        digest::write_head(&ruleset.hash, to);
         rules.write(to);
         mode.write(to);
         lifecycle.write(to);
@@ -435,9 +425,10 @@ impl Form for Clock {
 }
 
 impl PartialEq for Fight {
-    /// Of the same ruleset, and in the same state.
+    /// In the same state.
     fn eq(&self, other: &Self) -> bool {
-        self.state_digest() == other.state_digest() && self.participants == other.participants
+        let state = |fight: &Self| digest::digest(|to| fight.write(to));
+        state(self) == state(other) && self.participants == other.participants
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Eliminated, Fight};
 use crate::ruleset::Activity;
-use crate::{Fields, Millis, Slot, Step};
+use crate::{Fields, Millis, Ruleset, Slot, Step};
 
 /// Something with a time. Of those with the same time the first of this list goes first, then the lower slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ const MOST_FIRED: usize = 100_000;
 
 impl Fight {
     /// Moves the clock and fires what is due, in order of time.
-    pub(super) fn advance(&mut self, host_now: Millis, step: &mut Step) {
+    pub(super) fn advance(&mut self, ruleset: &Ruleset, host_now: Millis, step: &mut Step) {
         self.clock.host = self.clock.host.max(host_now);
         if self.lifecycle.is_paused() {
             return;
@@ -45,10 +45,10 @@ impl Fight {
         let now = self.time_at(host_now);
         let mut fired = 0;
         while self.due.min(self.lifecycle.until().unwrap_or(Millis::MAX)) <= now && fired < MOST_FIRED {
-            let (at, timer) = self.soonest();
+            let (at, timer) = self.soonest(ruleset);
             // Who falls in one moment falls together; but the end of a state comes after all that was before it.
             if self.fallen.is_some() && (at > self.clock.now || timer == Timer::State) {
-                self.judge_fallen(step);
+                self.judge_fallen(ruleset, step);
                 continue;
             }
             if at > now {
@@ -56,11 +56,11 @@ impl Fight {
                 break;
             }
             self.clock.now = self.clock.now.max(at);
-            self.fire(timer, at, step);
+            self.fire(ruleset, timer, at, step);
             fired += 1;
             self.due = 0;
         }
-        self.judge_fallen(step);
+        self.judge_fallen(ruleset, step);
         self.clock.now = now;
     }
 
@@ -73,7 +73,7 @@ impl Fight {
     }
 
     /// The next timer; nothing is due any more once the fight has ended.
-    fn soonest(&self) -> (Millis, Timer) {
+    fn soonest(&self, ruleset: &Ruleset) -> (Millis, Timer) {
         let Some(until) = self.lifecycle.until() else { return (Millis::MAX, Timer::State) };
         let mut soonest = (until, Timer::State);
         let mut offer = |at: Millis, timer: Timer| soonest = soonest.min((at, timer));
@@ -97,7 +97,7 @@ impl Fight {
                 let effect = p.effects.iter().map(|effect| effect.until.min(effect.next_tick)).min();
                 offer(effect.unwrap_or(Millis::MAX), Timer::Effect(slot));
                 offer(p.cast.map_or(Millis::MAX, |cast| cast.next), Timer::Cast(slot));
-                if self.is_guarding(slot) {
+                if self.is_guarding(ruleset, slot) {
                     offer(p.guard_until, Timer::Guard(slot));
                 }
                 if p.reload_at > 0 {
@@ -112,22 +112,22 @@ impl Fight {
         soonest
     }
 
-    fn fire(&mut self, timer: Timer, at: Millis, step: &mut Step) {
+    fn fire(&mut self, ruleset: &Ruleset, timer: Timer, at: Millis, step: &mut Step) {
         match timer {
-            Timer::Forfeit => self.forfeit_late(at, step),
-            Timer::State => self.state_over(step),
+            Timer::Forfeit => self.forfeit_late(ruleset, at, step),
+            Timer::State => self.state_over(ruleset, step),
             Timer::Turn => self.pass_turn(step),
-            Timer::Effect(slot) => self.effect_due(slot, step),
-            Timer::Cast(slot) => self.cast_due(slot, step),
-            Timer::Guard(slot) => self.do_activity(slot, Activity::GuardOver, step),
+            Timer::Effect(slot) => self.effect_due(ruleset, slot, step),
+            Timer::Cast(slot) => self.cast_due(ruleset, slot, step),
+            Timer::Guard(slot) => self.do_activity(ruleset, slot, Activity::GuardOver, step),
             Timer::Reload(slot) => {
                 let p = &mut self.participants[usize::from(slot)];
                 (p.ammo, p.reload_at) = (self.rules.ammo, 0);
                 step.touch(slot, Fields::AMMO);
             }
-            Timer::Hazard(hazard) => self.hazard_due(hazard, step),
-            Timer::Wave => self.wave_due(step),
-            Timer::Think(slot) => self.think(slot, step),
+            Timer::Hazard(hazard) => self.hazard_due(ruleset, hazard, step),
+            Timer::Wave => self.wave_due(ruleset, step),
+            Timer::Think(slot) => self.think(ruleset, slot, step),
             Timer::Away(slot) => self.note_away(slot, step),
         }
     }

@@ -157,7 +157,7 @@ impl Replay {
         let mut playback = Playback::of(self, ruleset)?;
         while playback.next(self)?.is_some() {}
         self.end = playback.end();
-        Pen::mark(Mark::check(playback.fight()), &mut self.tape);
+        Pen::mark(Mark::check(playback.bout()), &mut self.tape);
         if let Some(cut) = &mut self.cut {
             cut.at = playback.fight().now();
         }

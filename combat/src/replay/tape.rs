@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::take;
 use super::{CHECK_EVERY, End, MOST_MS, REVISION, ReadError, Replay};
-use crate::{Fight, Input, Millis};
+use crate::{Bout, Input, Millis};
 
 /// Something on a tape that is no input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,9 +21,9 @@ pub enum Mark {
 }
 
 impl Mark {
-    /// `fight` as it is, by this engine.
-    pub fn check(fight: &Fight) -> Self {
-        Self::Check { revision: REVISION, seq: fight.seq(), digest: fight.state_digest() }
+    /// `bout` as it is, by this engine.
+    pub fn check(bout: Bout<'_>) -> Self {
+        Self::Check { revision: REVISION, seq: bout.seq(), digest: bout.state_digest(bout.ruleset) }
     }
 }
 
@@ -72,10 +72,10 @@ impl Pen {
         write(&mark, tape);
     }
 
-    /// Ends the tape where `fight` stands now, with a check that says whose digest that is.
-    pub fn end(&self, fight: &Fight, tape: &mut Vec<u8>) -> End {
-        Self::mark(Mark::check(fight), tape);
-        End { inputs: self.inputs, seq: fight.seq(), digest: fight.state_digest() }
+    /// Ends the tape where `bout` stands now, with a check that says whose digest that is.
+    pub fn end(&self, bout: Bout<'_>, tape: &mut Vec<u8>) -> End {
+        Self::mark(Mark::check(bout), tape);
+        End { inputs: self.inputs, seq: bout.seq(), digest: bout.state_digest(bout.ruleset) }
     }
 
     /// Inputs written so far.

@@ -4,29 +4,29 @@ use super::{
     CHECK_EVERY, Cut, End, Entry, Loss, MAGIC, Mark, Mismatch, Pen, Playback, REVISION, ReadError, Replay, Verdict,
 };
 use crate::golden::{expect, words};
-use crate::{Action, BodyPart, Fight, Input, Mode, Rules, Ruleset, Setup, Step};
+use crate::{Action, BodyPart, Bout, Fight, Input, Mode, Rules, Ruleset, Setup, Step};
 
 /// A fight of some hundred inputs, and the replay of it.
 fn recorded() -> Replay {
     let rules = Rules { preparation_ms: 0, health: 5_000, actions_per_second: 0, ..Rules::default() };
     let setup = Setup { mode: Mode::Pvp, rules, seats: 2, participants: vec![7, 8], teams: Vec::new(), seed: 0xA11CE };
-    let mut fight = Fight::new(Ruleset::plain(), setup.clone());
+    let mut fight = Fight::new(&Ruleset::plain(), setup.clone());
     let (mut pen, mut tape, mut step) = (Pen::default(), Vec::new(), Step::default());
     for no in 0..300_u64 {
         let slot = u8::from(no % 2 == 1);
         let action = Action::Attack { target: Some(1 - slot), part: BodyPart::Torso };
         let (at, input) = (no * 70, Input::Act { slot, id: no + 1, action });
         step.clear();
-        let _refused_or_not = fight.handle(at, input, &mut step);
+        let _refused_or_not = fight.handle(&Ruleset::plain(), at, input, &mut step);
         pen.input(at, input, &mut tape);
         if pen.is_check_due() {
-            Pen::mark(Mark::check(&fight), &mut tape);
+            Pen::mark(Mark::check(Bout { fight: &fight, ruleset: Ruleset::plain_ref() }), &mut tape);
         }
         if no == 200 {
             Pen::mark(Mark::Away { ms: 1_000 }, &mut tape);
         }
     }
-    let end = pen.end(&fight, &mut tape);
+    let end = pen.end(Bout { fight: &fight, ruleset: Ruleset::plain_ref() }, &mut tape);
     Replay {
         session: 9,
         created_at: 1_000_000,
@@ -84,7 +84,10 @@ fn says_what_differs() {
     assert!(matches!(play(&other), Err(Mismatch::Tape { after: 300, .. })));
     let mut other = (*Ruleset::plain()).clone();
     other.hash = [1; 32];
-    assert_eq!(replay.play(Arc::new(other), |_| ()).unwrap_err(), Mismatch::Ruleset);
+    let other = Arc::new(other);
+    assert_eq!(replay.play(Arc::clone(&other), |_| ()).unwrap_err(), Mismatch::Ruleset);
+    let bookmark = Playback::of(&replay, Ruleset::plain()).unwrap().bookmark();
+    assert_eq!(Playback::resume(&bookmark, other).unwrap_err(), Mismatch::Ruleset, "nor does it go on under another");
 }
 
 /// The same fight, with every check of its tape changed by `change`.
