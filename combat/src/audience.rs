@@ -63,7 +63,7 @@ impl Bout<'_> {
     /// The fields of `slot` that `audience` may see now; [`Fields::KNOWN`] alone where it does not see the participant,
     /// none where there is no such participant.
     pub fn visible(&self, audience: Audience, slot: Slot) -> Fields {
-        let Some(of) = self.participants().get(usize::from(slot)) else { return Fields::NONE };
+        let Some(of) = self.participant(slot) else { return Fields::NONE };
         let rules = &self.ruleset.visibility;
         match audience {
             Audience::All => Fields::SEAT,
@@ -126,7 +126,7 @@ impl Bout<'_> {
 impl Fight {
     /// Whether fog does not hide the participant in `slot` from `audience`.
     pub fn sees(&self, audience: Audience, slot: Slot) -> bool {
-        let Some(of) = self.participants().get(usize::from(slot)) else { return false };
+        let Some(of) = self.participant(slot) else { return false };
         match audience {
             _ if self.rules().sight_cm == 0 => true,
             Audience::All | Audience::Spectator => true,
@@ -185,7 +185,7 @@ impl Fight {
         match audience {
             Audience::All | Audience::Spectator => None,
             Audience::Team(team) => Some(team),
-            Audience::Own(own) => self.participants().get(usize::from(own)).map(crate::Participant::team),
+            Audience::Own(own) => self.participant(own).map(crate::Participant::team),
         }
     }
 }
@@ -216,7 +216,7 @@ mod tests {
     fn in_fog() -> Fight {
         let rules = Rules { sight_cm: 100, ..Rules::default() };
         let mut fight = Fight::plain(rules, 3, &[11, 12, 13], 7);
-        for (slot, seen_by) in [0b011, 0b110, 0b100].into_iter().enumerate() {
+        for (slot, seen_by) in (0..).zip([0b011, 0b110, 0b100]) {
             fight.set_seen_by(slot, seen_by);
         }
         fight

@@ -29,6 +29,7 @@ pub mod playback;
 pub mod replay;
 pub mod ruleset;
 pub mod setup;
+mod slots;
 pub mod status;
 pub mod step;
 

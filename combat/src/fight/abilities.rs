@@ -1,4 +1,4 @@
-//! Abilities and items: what they cost, whom they reach, what they do, and casts.
+//! Abilities and items: what they cost, whom they reach, and what they do.
 
 use smallvec::SmallVec;
 
@@ -7,8 +7,8 @@ use super::harm::{Blow, Source};
 use super::{Eliminated, Fight};
 use crate::geometry::Point;
 use crate::ruleset::{Ability, AbilityId, AbilityKind, Activity, Affects, Op, Resource, Shape};
-use crate::status::{Cast, Used};
-use crate::{ActionKind, Event, Fields, Millis, Refusal, Ruleset, Slot, Step, Target};
+use crate::status::Used;
+use crate::{Event, Fields, Millis, Refusal, Ruleset, Slot, Step, Target};
 
 /// What an ability reaches from where its user stands.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl Fight {
         aim: Target,
         step: &mut Step,
     ) -> Result<(), Refusal> {
-        let known = self.participants[usize::from(by)].enemy.is_some() || id < ruleset.kit;
+        let known = self.participants[by].enemy.is_some() || id < ruleset.kit;
         let kind = if item { AbilityKind::Item } else { AbilityKind::Ability };
         let ability =
             ruleset.ability(id).filter(|ability| known && ability.kind == kind).ok_or(Refusal::Unavailable)?;
@@ -51,7 +51,7 @@ impl Fight {
     }
 
     fn expect_ready(&self, by: Slot, id: AbilityId, ability: &Ability) -> Result<(), Refusal> {
-        let used = self.participants[usize::from(by)].used.iter().find(|used| used.ability == id);
+        let used = self.participants[by].used.iter().find(|used| used.ability == id);
         match used {
             Some(used) if ability.uses > 0 && used.times >= ability.uses => Err(Refusal::UsedUp),
             Some(used) if used.ready_at > self.clock.now => Err(Refusal::Cooldown { until: used.ready_at }),
@@ -64,7 +64,7 @@ impl Fight {
             return;
         }
         let ready_at = self.clock.now + u64::from(ability.cooldown_ms);
-        let used = &mut self.participants[usize::from(by)].used;
+        let used = &mut self.participants[by].used;
         match used.iter_mut().find(|used| used.ability == id) {
             Some(used) => (used.times, used.ready_at) = (used.times.saturating_add(1), ready_at),
             None => used.push(Used { ability: id, times: 1, ready_at }),
@@ -76,7 +76,7 @@ impl Fight {
 
     /// Whether there is enough of everything that it costs.
     fn expect_paid(&self, by: Slot, ability: &Ability) -> Result<(), Refusal> {
-        let (now, rules, p) = (self.clock.now, &self.rules, &self.participants[usize::from(by)]);
+        let (now, rules, p) = (self.clock.now, &self.rules, &self.participants[by]);
         for &(of, points) in &ability.cost {
             let never = || Err(Millis::MAX);
             let enough = match of {
@@ -101,7 +101,7 @@ impl Fight {
     fn pay(&mut self, by: Slot, ability: &Ability, step: &mut Step) {
         let now = self.clock.now;
         for &(of, points) in &ability.cost {
-            let p = &mut self.participants[usize::from(by)];
+            let p = &mut self.participants[by];
             match of {
                 Resource::Stamina => {
                     p.stamina.spend(points, now, self.rules.stamina);
@@ -127,8 +127,8 @@ impl Fight {
     // Whom it reaches.
 
     /// What it reaches when it is aimed so, or why it cannot be.
-    fn reach(&self, ruleset: &Ruleset, by: Slot, ability: &Ability, aim: Target) -> Result<Reach, Refusal> {
-        let from = self.participants[usize::from(by)].at;
+    pub(super) fn reach(&self, ruleset: &Ruleset, by: Slot, ability: &Ability, aim: Target) -> Result<Reach, Refusal> {
+        let from = self.participants[by].at;
         if ability.affects == Affects::Own {
             let dashes = ability.does.iter().any(|op| matches!(op, Op::Dash { .. }));
             let at = if dashes { self.place(by, aim)? } else { from };
@@ -142,7 +142,7 @@ impl Fight {
     }
 
     fn reach_one(&self, ruleset: &Ruleset, by: Slot, ability: &Ability, aim: Target) -> Result<Reach, Refusal> {
-        let from = self.participants[usize::from(by)].at;
+        let from = self.participants[by].at;
         let to = aim.slot.ok_or(Refusal::NeedsTarget)?;
         let target = self.expect_target(by, to)?;
         if !self.is_meant(ruleset, by, ability, to) {
@@ -160,7 +160,7 @@ impl Fight {
         radius_cm: u32,
         aim: Target,
     ) -> Result<Reach, Refusal> {
-        let own = self.participants[usize::from(by)].at;
+        let own = self.participants[by].at;
         let at = if ability.range_cm == 0 { own } else { self.place(by, aim)? };
         if !self.arena(ruleset).encloses(at) {
             return Err(Refusal::OutOfBounds);
@@ -170,7 +170,7 @@ impl Fight {
     }
 
     fn reach_ahead(&self, ruleset: &Ruleset, by: Slot, ability: &Ability, aim: Target) -> Result<Reach, Refusal> {
-        let (own, at) = (self.participants[usize::from(by)].at, self.place(by, aim)?);
+        let (own, at) = (self.participants[by].at, self.place(by, aim)?);
         if at == own {
             return Err(Refusal::NeedsPlace);
         }
@@ -193,14 +193,12 @@ impl Fight {
         within: impl Fn(Point) -> bool,
     ) -> Reach {
         let is_reached = |&slot: &Slot| {
-            let p = &self.participants[usize::from(slot)];
+            let p = &self.participants[slot];
             self.is_meant(ruleset, by, ability, slot)
                 && within(p.at)
                 && !(ability.sight && self.wall_between(ruleset, from, p.at))
         };
-        let far = |slot: Slot| {
-            (!self.is_seen(by, slot), from.distance_squared(self.participants[usize::from(slot)].at), slot)
-        };
+        let far = |slot: Slot| (!self.is_seen(by, slot), from.distance_squared(self.participants[slot].at), slot);
         let mut reached: SmallVec<[(bool, u64, Slot); 16]> = self.slots().filter(is_reached).map(far).collect();
         reached.sort_unstable();
         let targets = reached.into_iter().take(usize::from(ability.targets)).map(|(_, _, slot)| slot).collect();
@@ -218,7 +216,7 @@ impl Fight {
 
     /// Whether it is for somebody like this.
     pub(super) fn is_meant(&self, ruleset: &Ruleset, by: Slot, ability: &Ability, to: Slot) -> bool {
-        let (user, target) = (&self.participants[usize::from(by)], &self.participants[usize::from(to)]);
+        let (user, target) = (&self.participants[by], &self.participants[to]);
         let (fallen, friend) = (target.status == Eliminated, user.team == target.team);
         let health_below = ability.below_percent == 0
             || u64::from(target.hp) * 100 < u64::from(self.most_health(ruleset, to)) * u64::from(ability.below_percent);
@@ -234,7 +232,7 @@ impl Fight {
 
     // What it does.
 
-    fn carry_out(
+    pub(super) fn carry_out(
         &mut self,
         ruleset: &Ruleset,
         by: Slot,
@@ -277,7 +275,7 @@ impl Fight {
     /// What is done once, whoever is reached. Whether `op` is that.
     fn do_own(&mut self, ruleset: &Ruleset, by: Slot, op: &Op, reach: &Reach, step: &mut Step) -> bool {
         let fights = self.lifecycle.is_fighting();
-        let own = self.participants[usize::from(by)].at;
+        let own = self.participants[by].at;
         match *op {
             Op::Gain { effect, ms } if fights => self.affect(ruleset, by, by, effect, u64::from(ms), step),
             Op::Dash { cm } if fights => self.shift(ruleset, by, own.towards(reach.at, cm), step),
@@ -301,7 +299,7 @@ impl Fight {
         reach: &Reach,
         step: &mut Step,
     ) {
-        let (own, target) = (self.participants[usize::from(by)].at, &self.participants[usize::from(to)]);
+        let (own, target) = (self.participants[by].at, &self.participants[to]);
         let at = target.at;
         if (target.status == Eliminated) != matches!(op, Op::Revive { .. }) {
             return;
@@ -330,7 +328,7 @@ impl Fight {
     /// Back to life, where it fell.
     fn revive(&mut self, ruleset: &Ruleset, by: Slot, to: Slot, percent: u32, step: &mut Step) {
         let (now, most) = (self.clock.now, self.most_health(ruleset, to));
-        let p = &mut self.participants[usize::from(to)];
+        let p = &mut self.participants[to];
         p.hp = percent_of(most, percent).clamp(1, most);
         p.stand_again(&self.rules, now);
         step.touch(to, Fields::STATUS.or(Fields::HP));
@@ -345,7 +343,7 @@ impl Fight {
     fn refill(&mut self, to: Slot, resource: Resource, points: u32, step: &mut Step) {
         let (now, rules) = (self.clock.now, &self.rules);
         let counts_shots = self.counts_shots(to);
-        let p = &mut self.participants[usize::from(to)];
+        let p = &mut self.participants[to];
         match resource {
             Resource::Stamina => {
                 p.stamina.refill(points, now, rules.stamina);
@@ -361,81 +359,6 @@ impl Fight {
                 step.touch(to, Fields::AMMO);
             }
             Resource::Ammo => {}
-        }
-    }
-
-    // Casts.
-
-    fn begin_cast(
-        &mut self,
-        ruleset: &Ruleset,
-        by: Slot,
-        id: AbilityId,
-        ability: &Ability,
-        aim: Target,
-        step: &mut Step,
-    ) {
-        self.break_cast(ruleset, by, step);
-        let now = self.clock.now;
-        let until = now + u64::from(ability.cast_ms);
-        let next = if ability.every_ms == 0 { until } else { until.min(now + u64::from(ability.every_ms)) };
-        self.participants[usize::from(by)].cast = Some(Cast { ability: id, aim, until, next, hurt: 0 });
-        step.touch(by, Fields::CAST);
-        step.note(Event::Casting { by, ability: id, until });
-        let begins = if ability.channel { Activity::Channel } else { Activity::Cast };
-        self.do_activity(ruleset, by, begins, step);
-        self.wake(next);
-    }
-
-    /// A cast does what it does, and is over or goes on.
-    pub(super) fn cast_due(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
-        let Some(cast) = self.participants[usize::from(slot)].cast else { return };
-        let Some(ability) = ruleset.ability(cast.ability) else { return };
-        let (begun, every) = (cast.until - u64::from(ability.cast_ms), u64::from(ability.every_ms));
-        // The end of a channel that is no multiple of its beat is only an end.
-        if every == 0 || (cast.next - begun).is_multiple_of(every) {
-            match self.reach(ruleset, slot, ability, cast.aim) {
-                Ok(reach) => self.carry_out(ruleset, slot, cast.ability, ability, &reach, step),
-                // The target is gone.
-                Err(_) => return self.break_cast(ruleset, slot, step),
-            }
-        }
-        let Some(going_on) = self.participants[usize::from(slot)].cast.as_mut() else { return };
-        if cast.next < cast.until {
-            going_on.next = cast.until.min(cast.next + every.max(1));
-        } else {
-            self.participants[usize::from(slot)].cast = None;
-            step.touch(slot, Fields::CAST);
-            self.do_activity(ruleset, slot, Activity::Done, step);
-        }
-    }
-
-    /// What is being cast comes to nothing.
-    pub(super) fn break_cast(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
-        if let Some(cast) = self.participants[usize::from(slot)].cast.take() {
-            step.touch(slot, Fields::CAST);
-            step.note(Event::Broken { by: slot, ability: cast.ability });
-            self.do_activity(ruleset, slot, Activity::Broken, step);
-        }
-    }
-
-    /// Damage breaks the casts that cannot bear so much.
-    pub(super) fn disturb_cast(&mut self, ruleset: &Ruleset, slot: Slot, damage: u32, step: &mut Step) {
-        let Some(cast) = &mut self.participants[usize::from(slot)].cast else { return };
-        cast.hurt = cast.hurt.saturating_add(damage);
-        let (id, hurt) = (cast.ability, cast.hurt);
-        let bears = ruleset.ability(id).and_then(|ability| ability.broken_by);
-        if bears.is_some_and(|bears| hurt > bears) {
-            self.break_cast(ruleset, slot, step);
-        }
-    }
-
-    /// What is being cast is broken off where an effect forbids to use its like.
-    pub(super) fn silence_cast(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
-        let Some(cast) = self.participants[usize::from(slot)].cast else { return };
-        let item = ruleset.ability(cast.ability).is_some_and(|ability| ability.kind == AbilityKind::Item);
-        if self.is_denied(ruleset, slot, if item { ActionKind::ItemUse } else { ActionKind::Ability }) {
-            self.break_cast(ruleset, slot, step);
         }
     }
 }

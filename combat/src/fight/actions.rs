@@ -14,10 +14,10 @@ impl Fight {
         action: Action,
         step: &mut Step,
     ) -> Result<(), Refusal> {
-        let index = self.index(slot)?;
+        self.expect_player(slot)?;
         self.spend_action(slot, step)?;
         self.lifecycle.expect_fighting()?;
-        if self.participants[index].status == Eliminated {
+        if self.participants[slot].status == Eliminated {
             return Err(Refusal::Eliminated);
         }
         let kind = action.kind().ok_or(Refusal::Unavailable)?;
@@ -32,7 +32,7 @@ impl Fight {
     /// Every action costs its own participant's budget, also one that is then refused: nobody pays for another.
     fn spend_action(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
         let Some(allowed) = Allowance::per_second(self.rules.actions_per_second) else { return Ok(()) };
-        let spent = self.participants[usize::from(slot)].actions.spend(self.clock.host, allowed);
+        let spent = self.participants[slot].actions.spend(self.clock.host, allowed);
         spent.map_err(|wait| {
             if self.lifecycle.expect_fighting().is_ok() {
                 self.flag(slot, Flag::Rate, step);
@@ -46,7 +46,7 @@ impl Fight {
         if self.turn.as_ref().is_some_and(|turn| turn.slot() != slot) {
             return Err(Refusal::NotYourTurn);
         }
-        let p = &self.participants[usize::from(slot)];
+        let p = &self.participants[slot];
         if !ruleset.activity.state(p.activity).is.allows.has(kind) {
             return Err(if self.is_stunned(ruleset, slot) { Refusal::Stunned } else { Refusal::Busy });
         }
@@ -78,7 +78,7 @@ impl Fight {
 
     fn defend(&mut self, ruleset: &Ruleset, by: Slot, step: &mut Step) -> Result<(), Refusal> {
         let now = self.clock.now;
-        let defender = &mut self.participants[usize::from(by)];
+        let defender = &mut self.participants[by];
         if defender.defend_ready_at > now {
             return Err(Refusal::Cooldown { until: defender.defend_ready_at });
         }
@@ -98,9 +98,9 @@ impl Fight {
     /// Moves a participant's machine on; what its state does not take changes nothing.
     pub(super) fn do_activity(&mut self, ruleset: &Ruleset, slot: Slot, activity: Activity, step: &mut Step) {
         let machine = &ruleset.activity;
-        let from = self.participants[usize::from(slot)].activity;
+        let from = self.participants[slot].activity;
         let Some(to) = machine.next(from, activity) else { return };
-        self.participants[usize::from(slot)].activity = to;
+        self.participants[slot].activity = to;
         if from != to {
             step.touch(slot, Fields::ACTIVITY);
         }
@@ -115,7 +115,7 @@ impl Fight {
 
     fn drop_guard(&mut self, slot: Slot, step: &mut Step) {
         let now = self.clock.now;
-        let p = &mut self.participants[usize::from(slot)];
+        let p = &mut self.participants[slot];
         if p.guard_until > now {
             p.guard_until = now;
             step.touch(slot, Fields::GUARD);
@@ -124,7 +124,7 @@ impl Fight {
 
     /// Whether its machine is in a state that ends with the guard.
     pub(super) fn is_guarding(&self, ruleset: &Ruleset, slot: Slot) -> bool {
-        let p = &self.participants[usize::from(slot)];
+        let p = &self.participants[slot];
         p.guard_until > 0 && ruleset.activity.next(p.activity, Activity::GuardOver).is_some()
     }
 }

@@ -25,8 +25,8 @@ impl Fight {
         step: &mut Step,
     ) -> Result<(), Refusal> {
         let target = self.expect_target(by, to)?;
-        let (from, at) = (self.participants[usize::from(by)].at, target.at);
-        let spared = self.rules.friendly_fire == 0 && target.team == self.participants[usize::from(by)].team;
+        let (from, at) = (self.participants[by].at, target.at);
+        let spared = self.rules.friendly_fire == 0 && target.team == self.participants[by].team;
         if by == to || target.status == Eliminated || spared {
             return Err(Refusal::InvalidTarget);
         }
@@ -53,7 +53,7 @@ impl Fight {
 
     /// Whether the participant can attack again, and has something to shoot.
     pub(super) fn expect_loaded(&self, by: Slot) -> Result<(), Refusal> {
-        let (now, attacker) = (self.clock.now, &self.participants[usize::from(by)]);
+        let (now, attacker) = (self.clock.now, &self.participants[by]);
         if attacker.attack_ready_at > now {
             return Err(Refusal::Cooldown { until: attacker.attack_ready_at });
         }
@@ -66,13 +66,13 @@ impl Fight {
     /// Who is aimed at. First of all: of those in the fog nothing is to be found out by aiming at them, so whoever is not seen is
     /// refused like one who is not there.
     pub(super) fn expect_target(&self, by: Slot, to: Slot) -> Result<&Participant, Refusal> {
-        let target = self.participants.get(usize::from(to)).filter(|_| self.is_seen(by, to));
+        let target = self.participants.get(to).filter(|_| self.is_seen(by, to));
         target.ok_or(if self.rules.sight_cm > 0 { Refusal::NoSight } else { Refusal::NoSuchTarget })
     }
 
     /// Whether the participant's team sees the other.
     pub(super) fn is_seen(&self, by: Slot, to: Slot) -> bool {
-        self.sees(Audience::Team(self.participants[usize::from(by)].team), to)
+        self.sees(Audience::Team(self.participants[by].team), to)
     }
 
     /// Whether it is near enough, and no wall in between where walls count.
@@ -100,7 +100,7 @@ impl Fight {
     /// The time to the next attack begins, and a shot is gone.
     pub(super) fn pull_trigger(&mut self, ruleset: &Ruleset, by: Slot, step: &mut Step) {
         let ready_at = self.clock.now + u64::from(self.weapon(ruleset, by).interval_ms);
-        self.participants[usize::from(by)].attack_ready_at = ready_at;
+        self.participants[by].attack_ready_at = ready_at;
         if self.counts_shots(by) {
             self.spend_ammo(by, 1, step);
         }
@@ -114,13 +114,13 @@ impl Fight {
 
     /// Whether the participant runs out of shots: the server's enemies do not.
     pub(super) fn counts_shots(&self, slot: Slot) -> bool {
-        self.rules.ammo > 0 && self.participants[usize::from(slot)].enemy.is_none()
+        self.rules.ammo > 0 && self.participants[slot].enemy.is_none()
     }
 
     /// Takes shots away; the reload begins with the last.
     pub(super) fn spend_ammo(&mut self, slot: Slot, shots: u32, step: &mut Step) {
         let reload_ms = u64::from(self.rules.reload_ms);
-        let p = &mut self.participants[usize::from(slot)];
+        let p = &mut self.participants[slot];
         p.ammo = p.ammo.saturating_sub(shots);
         if p.ammo == 0 && reload_ms == 0 {
             p.ammo = self.rules.ammo;
@@ -132,7 +132,7 @@ impl Fight {
     }
 
     fn weapon(&self, ruleset: &Ruleset, by: Slot) -> Weapon {
-        match self.participants[usize::from(by)].enemy {
+        match self.participants[by].enemy {
             Some(enemy) => {
                 let enemy = ruleset.enemy(enemy.kind);
                 Weapon {

@@ -33,7 +33,7 @@ impl Fight {
             0 => now + u64::from(kind.ms),
             ms => now.saturating_add(ms),
         };
-        if until <= now || self.participants[usize::from(to)].status == Eliminated {
+        if until <= now || self.participants[to].status == Eliminated {
             return;
         }
         let ticks = kind.tick_ms > 0 && (kind.tick_damage > 0 || kind.tick_heal > 0);
@@ -56,7 +56,7 @@ impl Fight {
 
     /// Puts it with those of the same kind; how many stacks that makes, or `None` where nothing has changed.
     fn stack(&mut self, ruleset: &Ruleset, to: Slot, kind: &Effect, fresh: Active, step: &mut Step) -> Option<u8> {
-        let effects = &mut self.participants[usize::from(to)].effects;
+        let effects = &mut self.participants[to].effects;
         let most = kind.stacks.max(1);
         let copies = effects.iter().filter(|old| old.effect == fresh.effect).count();
         let first = effects.iter().position(|old| old.effect == fresh.effect);
@@ -88,14 +88,14 @@ impl Fight {
             let oldest = effects.iter().position(|old| old.until < Millis::MAX).unwrap_or(0);
             self.remove_effect(ruleset, to, oldest, step);
         }
-        self.participants[usize::from(to)].effects.push(fresh);
+        self.participants[to].effects.push(fresh);
         Some(1)
     }
 
     /// The soonest of the participant's effects ticks or ends; at the same time it ticks first.
     pub(super) fn effect_due(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
         let now = self.clock.now;
-        let effects = &mut self.participants[usize::from(slot)].effects;
+        let effects = &mut self.participants[slot].effects;
         let Some(at) = effects.iter().position(|effect| effect.next_tick.min(effect.until) <= now) else { return };
         let due = &mut effects[at];
         let kind = &ruleset.effects[usize::from(due.effect)];
@@ -118,7 +118,7 @@ impl Fight {
     }
 
     fn remove_effect(&mut self, ruleset: &Ruleset, slot: Slot, at: usize, step: &mut Step) {
-        let gone = self.participants[usize::from(slot)].effects.remove(at).effect;
+        let gone = self.participants[slot].effects.remove(at).effect;
         step.touch(slot, Fields::EFFECTS);
         step.note(Event::Faded { to: slot, effect: gone });
         self.settle(ruleset, slot, step);
@@ -129,7 +129,7 @@ impl Fight {
 
     /// The oldest effect of this kind ends before its time.
     pub(super) fn end_effect(&mut self, ruleset: &Ruleset, slot: Slot, effect: EffectId, step: &mut Step) {
-        let effects = &self.participants[usize::from(slot)].effects;
+        let effects = &self.participants[slot].effects;
         if let Some(at) = effects.iter().position(|active| active.effect == effect) {
             self.remove_effect(ruleset, slot, at, step);
         }
@@ -137,7 +137,7 @@ impl Fight {
 
     fn end_effects(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step, ends: impl Fn(&Self, &Active) -> bool) {
         let mut at = 0;
-        while let Some(&active) = self.participants[usize::from(slot)].effects.get(at) {
+        while let Some(&active) = self.participants[slot].effects.get(at) {
             if ends(self, &active) {
                 self.remove_effect(ruleset, slot, at, step);
             } else {
@@ -157,14 +157,14 @@ impl Fight {
     /// Effects that foes have put there.
     pub(super) fn cleanse(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
         self.end_effects(ruleset, slot, step, |fight, active| {
-            let team = |slot: Slot| fight.participants.get(usize::from(slot)).map(|p| p.team);
+            let team = |slot: Slot| fight.participants.get(slot).map(|p| p.team);
             team(active.by) != team(slot)
         });
     }
 
     /// All effects end, as its bearer is out.
     pub(super) fn clear_effects(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
-        let effects = &mut self.participants[usize::from(slot)].effects;
+        let effects = &mut self.participants[slot].effects;
         if !effects.is_empty() {
             effects.clear();
             step.touch(slot, Fields::EFFECTS);
@@ -175,7 +175,7 @@ impl Fight {
     /// Takes from `damage` what effects absorb, the oldest first; what is left of it.
     pub(super) fn absorb(&mut self, slot: Slot, damage: u32) -> u32 {
         let mut left = damage;
-        for active in &mut self.participants[usize::from(slot)].effects {
+        for active in &mut self.participants[slot].effects {
             let taken = left.min(active.absorbs);
             active.absorbs -= taken;
             left -= taken;
@@ -185,7 +185,7 @@ impl Fight {
 
     /// What an element meets on `slot`: the first reaction of the ruleset that there is an effect for.
     pub(super) fn reaction(&self, ruleset: &Ruleset, slot: Slot, element: Element) -> Option<Met> {
-        let effects = &self.participants[usize::from(slot)].effects;
+        let effects = &self.participants[slot].effects;
         ruleset.reactions.iter().filter(|reaction| reaction.damage == element).find_map(|reaction| {
             let meets = |active: &&Active| ruleset.effect(active.effect).element == Some(reaction.effect);
             let met = effects.iter().find(meets)?;
@@ -194,20 +194,20 @@ impl Fight {
     }
 
     pub(super) fn is_stunned(&self, ruleset: &Ruleset, slot: Slot) -> bool {
-        let p = &self.participants[usize::from(slot)];
+        let p = &self.participants[slot];
         p.effects.iter().any(|effect| ruleset.effect(effect.effect).stuns)
     }
 
     /// Whether an effect, or a modifier of the round, forbids this.
     pub(super) fn is_denied(&self, ruleset: &Ruleset, slot: Slot, kind: ActionKind) -> bool {
-        let effects = self.participants[usize::from(slot)].effects.iter().map(|active| active.effect);
+        let effects = self.participants[slot].effects.iter().map(|active| active.effect);
         effects.chain(self.field.modifiers.iter().copied()).any(|effect| ruleset.effect(effect).denies.has(kind))
     }
 
     /// All that effects and the modifiers of the round change, added up.
     pub(super) fn modifiers(&self, ruleset: &Ruleset, slot: Slot) -> Modifiers {
         let mut sum = Modifiers::default();
-        let effects = self.participants[usize::from(slot)].effects.iter().map(|active| (active.effect, active.stacks));
+        let effects = self.participants[slot].effects.iter().map(|active| (active.effect, active.stacks));
         for (effect, stacks) in effects.chain(self.field.modifiers.iter().map(|&effect| (effect, 1))) {
             let (one, stacks) = (&ruleset.effect(effect).modifiers, i32::from(stacks));
             let add = |sum: &mut i32, one: i32| *sum = sum.saturating_add(one.saturating_mul(stacks));
@@ -227,7 +227,7 @@ impl Fight {
     pub(super) fn settle(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
         let (now, regeneration) = (self.clock.now, self.modifiers(ruleset, slot).regeneration);
         let rules = &self.rules;
-        let p = &mut self.participants[usize::from(slot)];
+        let p = &mut self.participants[slot];
         let pools = [
             (&mut p.stamina, rules.stamina, rules.stamina_per_second, Fields::STAMINA),
             (&mut p.energy, rules.energy, rules.energy_per_second, Fields::ENERGY),
@@ -245,7 +245,7 @@ impl Fight {
 
     /// What one has all the time, from the beginning of a round to its end: passive abilities, and what an enemy comes with.
     pub(super) fn give_passives(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
-        let enemy = self.participants[usize::from(slot)].enemy;
+        let enemy = self.participants[slot].enemy;
         if let Some(enemy) = enemy {
             for &effect in &ruleset.enemy(enemy.kind).passives {
                 self.affect(ruleset, slot, slot, effect, Millis::MAX, step);

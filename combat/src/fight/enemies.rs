@@ -102,7 +102,7 @@ impl Fight {
         participant.activity = ruleset.activity.start;
         (participant.armor, participant.shield) = (enemy.armor, enemy.shield);
         participant.at = self.place_beside(ruleset, near);
-        match self.participants.get_mut(usize::from(slot)) {
+        match self.participants.get_mut(slot) {
             Some(fallen) => {
                 // With other luck than who had the slot before.
                 participant.deeds = fallen.deeds;
@@ -110,7 +110,7 @@ impl Fight {
             }
             None => self.participants.push(participant),
         }
-        self.participants[usize::from(slot)].hp = self.most_health(ruleset, slot);
+        self.participants[slot].hp = self.most_health(ruleset, slot);
         self.wake(think_at);
         self.join_turns(slot);
         step.touch(slot, Fields::SEAT);
@@ -126,7 +126,7 @@ impl Fight {
             return u8::try_from(self.participants.len()).ok().filter(|&slot| slot < u8::MAX);
         }
         let fallen = |&slot: &Slot| {
-            let p = &self.participants[usize::from(slot)];
+            let p = &self.participants[slot];
             p.enemy.is_some() && p.status == Eliminated
         };
         self.slots().find(fallen)
@@ -160,7 +160,7 @@ impl Fight {
     pub(super) fn dismiss_enemies(&mut self, ruleset: &Ruleset, step: &mut Step) {
         self.waves = Waves::default();
         for slot in self.slots() {
-            let p = &mut self.participants[usize::from(slot)];
+            let p = &mut self.participants[slot];
             if p.enemy.is_some() && p.status != Eliminated {
                 p.hp = 0;
                 step.touch(slot, Fields::SEAT);

@@ -2,7 +2,8 @@
 
 use smallvec::smallvec;
 
-use super::{Fight, GivenUp, Turn};
+use super::super::Turn;
+use super::{Fight, GivenUp, Totals};
 use crate::digest::{self, Form};
 use crate::field::HazardState;
 use crate::participant::{Link, Participant, ParticipantStatus, Played};
@@ -16,7 +17,7 @@ fn fight() -> Fight {
     (fight.clock.now, fight.clock.stopped, fight.clock.host, fight.seq) = (1_001, 1_002, 1_003, 1_004);
     fight.given_up = Some(Box::new(GivenUp { seats: vec![(1, 77)] }));
     fight.teams = smallvec![1, 0];
-    fight.totals = super::Totals { actions: 2_001, refused: 2_002, damage: 2_003, eliminations: 2_004 };
+    fight.totals = Totals { actions: 2_001, refused: 2_002, damage: 2_003, eliminations: 2_004 };
     fight.field.covers = smallvec![3_001];
     fight.field.hazards = smallvec![HazardState { health: 3_002, gone: true, next: 3_003 }];
     fight.field.modifiers = smallvec![31, 32];
@@ -51,6 +52,15 @@ fn the_words_of_a_state_are_those_of_its_form() {
     assert_eq!(words[..2], [u64::from(digest::FORM), u64::from(crate::replay::REVISION)]);
     let advice = "raise digest::FORM (combat/src/digest.rs) and replay::REVISION (combat/src/replay/mod.rs)";
     crate::golden::expect("state.form", &words[2..], advice);
+}
+
+/// What a checkpoint of the journal has of a fight.
+#[test]
+fn the_bytes_of_a_fight_are_those_of_the_journals_form() {
+    let bytes = postcard::to_stdvec(&fight()).unwrap();
+    assert_eq!(postcard::from_bytes::<Fight>(&bytes).unwrap(), fight());
+    let advice = "raise the number of the journal's form (MAGIC in src/log/segment.rs), and go on reading what was";
+    crate::golden::expect("fight.form", &crate::golden::words(&bytes), advice);
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl Fight {
         if !self.can_be_hurt(to) {
             return;
         }
-        let guarded = self.participants[usize::from(to)].guard_until > self.clock.now;
+        let guarded = self.participants[to].guard_until > self.clock.now;
         let met = blow.element.and_then(|element| self.reaction(ruleset, to, element));
         let damage = self.force_of(ruleset, &blow, guarded, met.map_or(100, |met| met.percent)).points();
         let reaction = met.is_some();
@@ -84,7 +84,7 @@ impl Fight {
     /// reaction.
     fn force_of(&self, ruleset: &Ruleset, blow: &Blow, guarded: bool, reaction: u32) -> Force {
         let (rules, by) = (&self.rules, blow.source.by());
-        let armor = changed(self.participants[usize::from(blow.to)].armor, self.modifiers(ruleset, blow.to).armor);
+        let armor = changed(self.participants[blow.to].armor, self.modifiers(ruleset, blow.to).armor);
         let force = Force::of(blow.base)
             .percent(by.map_or(100, |by| self.strength(ruleset, by)))
             .percent(blow.part)
@@ -98,7 +98,7 @@ impl Fight {
 
     /// What the target's effects and the difficulty make of it.
     fn as_taken(&self, ruleset: &Ruleset, force: Force, by: Option<Slot>, to: Slot) -> Force {
-        let plays = |slot: Slot| self.participants.get(usize::from(slot)).is_some_and(|p| p.enemy.is_none());
+        let plays = |slot: Slot| self.participants.get(slot).is_some_and(|p| p.enemy.is_none());
         let difficulty = match by.map(|by| (plays(by), plays(to))) {
             Some((true, false)) => self.rules.damage_dealt_percent,
             Some((false, true)) => self.rules.damage_taken_percent,
@@ -125,7 +125,7 @@ impl Fight {
 
     /// Nobody is hurt who is out, nor after the end of the round.
     fn can_be_hurt(&self, to: Slot) -> bool {
-        self.lifecycle.is_fighting() && self.participants[usize::from(to)].status != Eliminated
+        self.lifecycle.is_fighting() && self.participants[to].status != Eliminated
     }
 
     /// In percent: the effects of who deals it, and its rage in proportion to the health it has lost.
@@ -134,14 +134,14 @@ impl Fight {
         if modifiers.rage == 0 {
             return changed(100, modifiers.damage_dealt);
         }
-        let (most, p) = (i64::from(self.most_health(ruleset, by)), &self.participants[usize::from(by)]);
+        let (most, p) = (i64::from(self.most_health(ruleset, by)), &self.participants[by]);
         let rage = i64::from(modifiers.rage) * (most - i64::from(p.hp)).max(0) / most.max(1);
         changed(100, modifiers.damage_dealt.saturating_add(i32::try_from(rage).unwrap_or(i32::MAX)))
     }
 
     /// In percent: 100 for players.
     fn strength(&self, ruleset: &Ruleset, slot: Slot) -> u32 {
-        self.participants[usize::from(slot)].enemy.map_or(100, |enemy| self.enemy_strength(ruleset, enemy.kind))
+        self.participants[slot].enemy.map_or(100, |enemy| self.enemy_strength(ruleset, enemy.kind))
     }
 
     /// What an enemy's rank and the number of players make of its health and damage, in percent.
@@ -158,7 +158,7 @@ impl Fight {
 
     /// The most health that the participant can have.
     pub fn most_health(&self, ruleset: &Ruleset, slot: Slot) -> u32 {
-        match self.participants[usize::from(slot)].enemy {
+        match self.participants[slot].enemy {
             None => self.rules.health,
             Some(enemy) => self.enemy_health(ruleset, enemy.kind),
         }
@@ -176,7 +176,7 @@ impl Fight {
         step: &mut Step,
     ) {
         let passed = self.absorb(to, damage);
-        let target = &mut self.participants[usize::from(to)];
+        let target = &mut self.participants[to];
         let of_shield = passed.min(target.shield);
         target.shield -= of_shield;
         let of_health = (passed - of_shield).min(target.hp);
@@ -188,7 +188,7 @@ impl Fight {
         let fallen = target.hp == 0;
         let taken = of_shield + of_health;
         step.note(event(damage - passed + of_shield));
-        let by = by.filter(|&by| by != to && usize::from(by) < self.participants.len());
+        let by = by.filter(|&by| by != to && self.participants.get(by).is_some());
         if let Some(by) = by {
             self.credit(ruleset, by, to, taken, step);
         }
@@ -205,7 +205,7 @@ impl Fight {
     fn credit(&mut self, ruleset: &Ruleset, by: Slot, to: Slot, taken: u32, step: &mut Step) {
         let charges = ruleset.kit > 0 && self.is_seen(by, to);
         let gained = u64::from(taken) * u64::from(self.rules.charge_per_100_damage) * 10;
-        let p = &mut self.participants[usize::from(by)];
+        let p = &mut self.participants[by];
         p.damage += u64::from(taken);
         self.totals.damage += u64::from(taken);
         step.take(to, taken);
@@ -216,7 +216,7 @@ impl Fight {
 
     /// Charge of the ultimate ability, in thousandths of a percent.
     pub(super) fn charge(&mut self, slot: Slot, gained: u64, step: &mut Step) {
-        let p = &mut self.participants[usize::from(slot)];
+        let p = &mut self.participants[slot];
         let before = p.charge();
         p.charge = u32::try_from((u64::from(p.charge).saturating_add(gained)).min(100_000)).unwrap_or(100_000);
         if p.charge() != before {
@@ -228,12 +228,12 @@ impl Fight {
         self.totals.eliminations += 1;
         step.note(by.map_or(Event::Perished { to }, |by| Event::Eliminated { by, to }));
         self.fall(ruleset, to, step);
-        let fallen = &self.participants[usize::from(to)];
+        let fallen = &self.participants[to];
         let (team, enemy) = (fallen.team, fallen.enemy);
         let score = enemy.map_or(self.rules.elimination_score, |enemy| ruleset.enemy(enemy.kind).score);
         // Nobody is honoured for a friend.
-        if let Some(by) = by.filter(|&by| self.participants[usize::from(by)].team != team) {
-            let winner = &mut self.participants[usize::from(by)];
+        if let Some(by) = by.filter(|&by| self.participants[by].team != team) {
+            let winner = &mut self.participants[by];
             winner.eliminations += 1;
             winner.score = winner.score.saturating_add(score);
             step.touch(by, Fields::SCORE);
@@ -247,7 +247,7 @@ impl Fight {
     /// Health comes back, up to the most.
     pub(super) fn heal(&mut self, ruleset: &Ruleset, by: Slot, to: Slot, points: u64, step: &mut Step) {
         let (most, healing) = (self.most_health(ruleset, to), changed(100, self.modifiers(ruleset, to).healing));
-        let p = &mut self.participants[usize::from(to)];
+        let p = &mut self.participants[to];
         if p.status == Eliminated {
             return;
         }

@@ -31,7 +31,7 @@ type Those = SmallVec<[Slot; 16]>;
 impl Fight {
     /// An enemy decides what to do: a step, then the first of its moves that it can do.
     pub(super) fn think(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
-        let Some(played) = &mut self.participants[usize::from(slot)].enemy else { return };
+        let Some(played) = &mut self.participants[slot].enemy else { return };
         let enemy = ruleset.enemy(played.kind);
         let next = self.clock.now + Millis::from(enemy.think_ms).max(LEAST_THINK_MS);
         played.think_at = next;
@@ -41,7 +41,7 @@ impl Fight {
         if !self.can_think(slot) {
             return;
         }
-        let phase = self.participants[usize::from(slot)].enemy_phase();
+        let phase = self.participants[slot].enemy_phase();
         if let Some(phase) = enemy.phases.get(usize::from(phase)) {
             self.begin_deed(slot);
             let mut dice = self.dice(slot, 0, slot);
@@ -60,13 +60,13 @@ impl Fight {
 
     fn can_think(&self, slot: Slot) -> bool {
         let its_turn = self.turn.as_ref().is_none_or(|turn| turn.slot() == slot);
-        its_turn && self.lifecycle.is_fighting() && self.participants[usize::from(slot)].status != Eliminated
+        its_turn && self.lifecycle.is_fighting() && self.participants[slot].status != Eliminated
     }
 
     /// The next phase, where health has fallen to it: one at a time, so that none is left out.
     fn enter_phase(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
         let most = u64::from(self.most_health(ruleset, slot));
-        let p = &mut self.participants[usize::from(slot)];
+        let p = &mut self.participants[slot];
         let Some(played) = &mut p.enemy else { return };
         let phases = &ruleset.enemy(played.kind).phases;
         let Some(next) = phases.get(usize::from(played.phase) + 1) else { return };
@@ -83,7 +83,7 @@ impl Fight {
 
     /// What its fall does to all others of its side; what comes in its place comes where it fell.
     pub(super) fn enemy_fell(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
-        let Some(played) = self.participants[usize::from(slot)].enemy else { return };
+        let Some(played) = self.participants[slot].enemy else { return };
         let words = &ruleset.enemy(played.kind).last_words;
         if words.is_empty() || !step.begin_words() {
             return;
@@ -96,7 +96,7 @@ impl Fight {
 
     /// What it does without aiming: to these, from where it stands.
     fn reach_of(&self, slot: Slot, targets: impl IntoIterator<Item = Slot>) -> Reach {
-        let at = self.participants[usize::from(slot)].at;
+        let at = self.participants[slot].at;
         Reach { targets: targets.into_iter().collect(), at, from: at, covered: false }
     }
 
@@ -134,8 +134,7 @@ impl Fight {
             Shape::Area { radius_cm } if ability.range_cm == 0 => radius_cm,
             _ => ability.range_cm,
         };
-        let hurt =
-            |fight: &Self, slot: Slot| fight.participants[usize::from(slot)].hp < fight.most_health(ruleset, slot);
+        let hurt = |fight: &Self, slot: Slot| fight.participants[slot].hp < fight.most_health(ruleset, slot);
         let mut of: Those = match ability.affects {
             Affects::Own => std::iter::once(slot).collect(),
             Affects::Allies => self.mates(slot),
@@ -148,8 +147,7 @@ impl Fight {
         let options = self.options(ruleset, slot, of, reach, aim, dice);
         let around_itself =
             ability.affects == Affects::Own || (ability.range_cm == 0 && ability.shape != Shape::Single);
-        let target =
-            |&option: &Slot| Target { slot: Some(option), at: Some(self.participants[usize::from(option)].at) };
+        let target = |&option: &Slot| Target { slot: Some(option), at: Some(self.participants[option].at) };
         if around_itself {
             options.first().map(|_| Target::default()).into_iter().collect()
         } else {
@@ -159,10 +157,10 @@ impl Fight {
 
     /// Those within reach, the preferred first.
     fn options(&self, ruleset: &Ruleset, slot: Slot, of: Those, reach_cm: u32, aim: Aim, dice: &mut Dice) -> Options {
-        let at = self.participants[usize::from(slot)].at;
+        let at = self.participants[slot].at;
         let mut within = of;
-        within.retain(|other| *other == slot || self.participants[usize::from(*other)].at.within(at, reach_cm));
-        let far = |fight: &Self, other: Slot| fight.participants[usize::from(other)].at.distance_squared(at);
+        within.retain(|other| *other == slot || self.participants[*other].at.within(at, reach_cm));
+        let far = |fight: &Self, other: Slot| fight.participants[other].at.distance_squared(at);
         within.sort_by_key(|&other| far(self, other));
         match aim {
             Aim::Nearest => {}
@@ -181,27 +179,27 @@ impl Fight {
 
     /// Health left, in thousandths of the most.
     fn share_left(&self, ruleset: &Ruleset, slot: Slot) -> u64 {
-        u64::from(self.participants[usize::from(slot)].hp) * 1000 / u64::from(self.most_health(ruleset, slot)).max(1)
+        u64::from(self.participants[slot].hp) * 1000 / u64::from(self.most_health(ruleset, slot)).max(1)
     }
 
     fn foes(&self, of: Slot) -> Those {
-        let team = self.participants[usize::from(of)].team;
+        let team = self.participants[of].team;
         self.those(move |p| p.team != team && p.status != Eliminated)
     }
 
     /// Itself too.
     fn mates(&self, of: Slot) -> Those {
-        let team = self.participants[usize::from(of)].team;
+        let team = self.participants[of].team;
         self.those(move |p| p.team == team && p.status != Eliminated)
     }
 
     fn fallen_mates(&self, of: Slot) -> Those {
-        let team = self.participants[usize::from(of)].team;
+        let team = self.participants[of].team;
         self.those(move |p| p.team == team && p.status == Eliminated)
     }
 
     fn those(&self, which: impl Fn(&Participant) -> bool) -> Those {
-        self.slots().filter(|&slot| which(&self.participants[usize::from(slot)])).collect()
+        self.slots().filter(|&slot| which(&self.participants[slot])).collect()
     }
 
     // Walking.
@@ -211,8 +209,8 @@ impl Fight {
         if self.may(ruleset, slot, ActionKind::Move).is_err() {
             return;
         }
-        let at = self.participants[usize::from(slot)].at;
-        let foes = self.foes(slot).into_iter().map(|foe| self.participants[usize::from(foe)].at);
+        let at = self.participants[slot].at;
+        let foes = self.foes(slot).into_iter().map(|foe| self.participants[foe].at);
         let Some(foe) = foes.min_by_key(|foe| foe.distance_squared(at)) else { return };
         let (far, longest) = (u32::try_from(at.distance(foe)).unwrap_or(u32::MAX), self.longest_step(ruleset, slot));
         let to = if self.wall_between(ruleset, at, foe) {
@@ -233,7 +231,7 @@ impl Fight {
 
     /// As far as it gets before its next decision.
     fn longest_step(&self, ruleset: &Ruleset, slot: Slot) -> u32 {
-        let p = &self.participants[usize::from(slot)];
+        let p = &self.participants[slot];
         let think_ms = p.enemy.map_or(0, |played| Millis::from(ruleset.enemy(played.kind).think_ms));
         let since = self.clock.now.saturating_sub(p.moved_at).min(think_ms.clamp(LEAST_THINK_MS, 1_000));
         u32::try_from(self.speed(ruleset, slot).saturating_mul(since) / 1_000).unwrap_or(u32::MAX)
@@ -241,7 +239,7 @@ impl Fight {
 
     /// To `to`, or beside it where another of its side stands, or along one of the axes where it cannot be reached.
     fn step_to(&mut self, ruleset: &Ruleset, slot: Slot, to: Point, longest: u32, step: &mut Step) {
-        let at = self.participants[usize::from(slot)].at;
+        let at = self.participants[slot].at;
         if at == to {
             return;
         }
@@ -255,7 +253,7 @@ impl Fight {
     }
 
     fn is_crowded(&self, slot: Slot, place: Point) -> bool {
-        let team = self.participants[usize::from(slot)].team;
+        let team = self.participants[slot].team;
         let mut others = (0_u8..).zip(&self.participants).filter(|&(other, _)| other != slot);
         others.any(|(_, p)| p.team == team && p.status != Eliminated && p.at.within(place, CROWD_CM))
     }

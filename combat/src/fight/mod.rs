@@ -1,35 +1,37 @@
 //! A fight: inputs to changes.
 //!
-//! [`admission`] what need not be handled, [`seats`] who takes part, [`course`] what leads to what and who has won, [`timers`] what happens by itself, [`actions`] what
-//! a participant does, and what that is made of: [`attack`], [`harm`], [`abilities`], [`effects`], [`movement`]. The world
+//! [`admission`] what need not be handled, [`seats`] who takes part, [`participants`] who they are by slot, [`course`] what leads to what, [`rounds`] and [`turns`], [`victory`] who has won, [`timers`] what happens by itself, [`actions`] what
+//! a participant does, and what that is made of: [`attack`], [`harm`], [`abilities`], [`casts`], [`effects`], [`movement`]. The world
 //! around them: [`enemies`], their [`minds`] and [`routes`], [`things`], [`sight`], [`watch`].
 
 mod abilities;
 mod actions;
 mod admission;
 mod attack;
+mod casts;
 mod course;
 mod effects;
 mod enemies;
-#[cfg(test)]
-mod form_tests;
+mod form;
 mod harm;
 mod minds;
 mod movement;
+mod participants;
+mod rounds;
 mod routes;
 mod seats;
 mod sight;
 mod things;
 mod timers;
+mod turns;
+mod victory;
 mod watch;
 
-use rand_core::Rng;
 use rand_pcg::Pcg32;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::chance::{self, Dice};
-use crate::digest::{self, Form, Words, form};
 use crate::field::Field;
 use crate::participant::ParticipantStatus::Eliminated;
 use crate::{
@@ -37,8 +39,11 @@ use crate::{
     Step,
 };
 
-pub use course::{Rounds, Turn};
 pub use enemies::Waves;
+use participants::Participants;
+pub use rounds::Rounds;
+use timers::Timetable;
+pub use turns::Turn;
 
 /// Seats that somebody else takes after they were given up. Over: whose seat is given up, keeps it.
 pub const MOST_GIVEN_UP: usize = 256;
@@ -65,7 +70,7 @@ pub struct Fight {
     /// free again.
     gathered: bool,
     /// Players by seat, then the server's enemies.
-    participants: Vec<Participant>,
+    participants: Participants,
     /// Seats that were given up while others were still free, and whose they were before somebody else took them. Few fights have
     /// any, and all are small.
     given_up: Option<Box<GivenUp>>,
@@ -73,6 +78,9 @@ pub struct Fight {
     teams: SmallVec<[u8; 0]>,
     /// No timer fires before this: the soonest, or sooner.
     due: Millis,
+    /// When what happens to whom next, as far as that is known.
+    #[serde(skip)]
+    timetable: Timetable,
     totals: Totals,
     field: Field,
     rounds: Rounds,
@@ -89,8 +97,6 @@ struct GivenUp {
     seats: Vec<(Slot, PlayerId)>,
 }
 
-form!(GivenUp: seats);
-
 /// Sums over the fight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
@@ -102,8 +108,6 @@ pub struct Totals {
     pub damage: u64,
     pub eliminations: u32,
 }
-
-form!(Totals: actions, refused, damage, eliminations);
 
 impl Totals {
     /// What has been added since they were `before`.
@@ -144,10 +148,11 @@ impl Fight {
             rng: chance::of_fight(seed),
             seats,
             gathered: taken == seats,
-            participants: Vec::with_capacity(participants.len()),
+            participants: Participants::with_capacity(participants.len()),
             given_up: None,
             teams: teams.into_iter().collect(),
             due: 0,
+            timetable: Timetable::default(),
             totals: Totals::default(),
             field: Field::new(&ruleset.environment, 0),
             rounds: Rounds::default(),
@@ -203,18 +208,7 @@ impl Fight {
         if id == 0 {
             return None;
         }
-        self.participants.get(usize::from(slot))?.answers.answer(id)
-    }
-
-    /// Everything that decides how the fight goes on under its ruleset, in one number.
-    pub fn state_digest(&self, ruleset: &Ruleset) -> u64 {
-        digest::digest(|to| self.write_under(ruleset, to))
-    }
-
-    /// What the digest is taken over.
-    fn write_under(&self, ruleset: &Ruleset, to: &mut impl Words) {
-        digest::write_head(&ruleset.hash, to);
-        self.write(to);
+        self.participants.get(slot)?.answers.answer(id)
     }
 
     pub fn rules(&self) -> &Rules {
@@ -231,7 +225,12 @@ impl Fight {
 
     /// Players by seat, then the server's enemies.
     pub fn participants(&self) -> &[Participant] {
-        &self.participants
+        self.participants.as_slice()
+    }
+
+    /// Who is in a slot.
+    pub fn participant(&self, slot: Slot) -> Option<&Participant> {
+        self.participants.get(slot)
     }
 
     /// Of players.
@@ -294,7 +293,7 @@ impl Fight {
 
     /// The slot `player` sits in.
     pub fn slot_of(&self, player: PlayerId) -> Option<Slot> {
-        self.slots().find(|&slot| self.participants[usize::from(slot)].player == player)
+        self.slots().find(|&slot| self.participants[slot].player == player)
     }
 
     /// The host's time now, as it was at the last input: what a clock has to go on from after a restart.
@@ -303,7 +302,7 @@ impl Fight {
     }
 
     fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        0..u8::try_from(self.participants.len()).unwrap_or(u8::MAX)
+        self.participants.slots()
     }
 
     /// No timer may fire later than the first that was asked for.
@@ -323,7 +322,7 @@ impl Fight {
             Err(_) => self.totals.refused += 1,
         }
         if id > 0
-            && let Some(participant) = self.participants.get_mut(usize::from(slot))
+            && let Some(participant) = self.participants.get_mut(slot)
         {
             participant.answers.keep(id, answer);
         }
@@ -356,80 +355,16 @@ impl Fight {
 
     /// A participant begins something that may take dice.
     fn begin_deed(&mut self, by: Slot) {
-        let deeds = &mut self.participants[usize::from(by)].deeds;
+        let deeds = &mut self.participants[by].deeds;
         *deeds = deeds.wrapping_add(1);
     }
 
     /// The dice for one part of what `by` is doing, as far as it is done to `to`.
     fn dice(&self, by: Slot, part: u8, to: Slot) -> Dice {
-        Dice::new(self.seed, by, self.participants[usize::from(by)].deeds, part, to)
+        Dice::new(self.seed, by, self.participants[by].deeds, part, to)
     }
 
     fn restart_clock(&mut self, host_now: Millis) {
         self.clock.stopped = self.clock.stopped.max(host_now.saturating_sub(self.clock.now));
     }
 }
-
-impl Form for Fight {
-    fn write(&self, to: &mut impl Words) {
-        let Self {
-            rules,
-            mode,
-            lifecycle,
-            clock,
-            seq,
-            seed,
-            rng,
-            seats,
-            gathered,
-            participants,
-            given_up,
-            teams,
-            totals,
-            field,
-            rounds,
-            turn,
-            waves,
-            // What is found out from the rest, and what is nothing between two inputs.
-            due: _,
-            fallen: _,
-        } = self;
-        rules.write(to);
-        mode.write(to);
-        lifecycle.write(to);
-        clock.write(to);
-        seq.write(to);
-        seed.write(to);
-        // The generator shows its state only in what it draws next.
-        rng.clone().next_u64().write(to);
-        seats.write(to);
-        gathered.write(to);
-        participants.write(to);
-        given_up.write(to);
-        teams.write(to);
-        totals.write(to);
-        field.write(to);
-        rounds.write(to);
-        turn.write(to);
-        waves.write(to);
-    }
-}
-
-impl Form for Clock {
-    /// Without the host's time, which every input brings along: in a pause nothing happens.
-    fn write(&self, to: &mut impl Words) {
-        let Self { now, stopped, host: _ } = self;
-        now.write(to);
-        stopped.write(to);
-    }
-}
-
-impl PartialEq for Fight {
-    /// In the same state.
-    fn eq(&self, other: &Self) -> bool {
-        let state = |fight: &Self| digest::digest(|to| fight.write(to));
-        state(self) == state(other) && self.participants == other.participants
-    }
-}
-
-impl Eq for Fight {}

@@ -23,12 +23,12 @@ impl Fight {
         if !self.arena(ruleset).encloses(to) {
             return Err(Refusal::OutOfBounds);
         }
-        let p = &self.participants[usize::from(slot)];
+        let p = &self.participants[slot];
         if self.wall_between(ruleset, p.at, to) {
             return Err(Refusal::Blocked);
         }
         if p.at != to {
-            self.participants[usize::from(slot)].moved_at = moved_at;
+            self.participants[slot].moved_at = moved_at;
             self.put(ruleset, slot, to, step);
         }
         Ok(())
@@ -37,7 +37,7 @@ impl Fight {
     /// When the participant can have come to `to`: ahead of the clock by no more than the slack, which many small steps
     /// share; `None` where it cannot be there yet.
     fn reached_at(&self, ruleset: &Ruleset, slot: Slot, to: Point) -> Option<Millis> {
-        let (now, p) = (self.clock.now, &self.participants[usize::from(slot)]);
+        let (now, p) = (self.clock.now, &self.participants[slot]);
         let far = p.at.distance(to);
         if far == 0 {
             return Some(p.moved_at);
@@ -53,7 +53,7 @@ impl Fight {
 
     /// Centimetres per second, with what effects change.
     pub(super) fn speed(&self, ruleset: &Ruleset, slot: Slot) -> u64 {
-        let base = match self.participants[usize::from(slot)].enemy {
+        let base = match self.participants[slot].enemy {
             Some(enemy) => ruleset.enemy(enemy.kind).speed_cm_per_s,
             None => self.rules.speed_cm_per_s,
         };
@@ -62,16 +62,16 @@ impl Fight {
 
     /// By another's will or its own, but not on foot: as far towards `to` as nothing is in the way.
     pub(super) fn shift(&mut self, ruleset: &Ruleset, slot: Slot, to: Point, step: &mut Step) {
-        let p = &self.participants[usize::from(slot)];
+        let p = &self.participants[slot];
         let at = self.way(ruleset, p.at, to);
         if p.at != at {
-            self.participants[usize::from(slot)].moved_at = self.clock.now;
+            self.participants[slot].moved_at = self.clock.now;
             self.put(ruleset, slot, at, step);
         }
     }
 
     fn put(&mut self, ruleset: &Ruleset, slot: Slot, at: Point, step: &mut Step) {
-        self.participants[usize::from(slot)].at = at;
+        self.participants[slot].at = at;
         step.touch(slot, Fields::PLACE);
         self.look_from(ruleset, slot, step);
     }
@@ -101,15 +101,15 @@ impl Fight {
     /// Where its team begins.
     pub(super) fn place_at_start(&mut self, ruleset: &Ruleset, slot: Slot) {
         let at = self.free_near(ruleset, self.start_of(ruleset, slot));
-        let p = &mut self.participants[usize::from(slot)];
+        let p = &mut self.participants[slot];
         (p.at, p.moved_at) = (at, self.clock.now);
     }
 
     /// The team's spots in turn, or else a place of its own on a circle around the middle.
     fn start_of(&self, ruleset: &Ruleset, slot: Slot) -> Point {
-        let team = self.participants[usize::from(slot)].team;
+        let team = self.participants[slot].team;
         let environment = &ruleset.environment;
-        let mates = self.participants[..usize::from(slot)].iter().filter(|p| p.team == team).count();
+        let mates = self.participants.iter().take(usize::from(slot)).filter(|p| p.team == team).count();
         let spots = || environment.spawns.iter().filter(|spot| spot.team == team);
         if let Some(spot) = spots().nth(mates % spots().count().max(1)) {
             return spot.at;

@@ -20,7 +20,7 @@ impl Fight {
         let mut participant = Participant::new(player, team, &self.rules, self.clock.now);
         participant.activity = ruleset.activity.start;
         self.wake(participant.forfeit_at.unwrap_or(Millis::MAX));
-        if let Some(before) = self.participants.get_mut(seat) {
+        if let Some(before) = self.participants.get_mut(slot) {
             if before.player != player {
                 self.given_up.get_or_insert_default().seats.push((slot, before.player));
             }
@@ -73,10 +73,8 @@ impl Fight {
 
     /// A participant does something: it is there, connected or not.
     pub(super) fn hear_of(&mut self, slot: Slot) {
-        if let Ok(index) = self.index(slot)
-            && self.participants[index].link == Link::Awaited
-        {
-            let participant = &mut self.participants[index];
+        if self.expect_player(slot).is_ok_and(|p| p.link == Link::Awaited) {
+            let participant = &mut self.participants[slot];
             participant.link = Link::Never;
             participant.forfeit_at = None;
         }
@@ -84,7 +82,7 @@ impl Fight {
 
     pub(super) fn ready(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
         if !self.expect_unready(slot)? {
-            self.participants[usize::from(slot)].ready = true;
+            self.participants[slot].ready = true;
             step.touch(slot, Fields::READY);
             step.note(Event::Ready { by: slot });
         }
@@ -93,11 +91,10 @@ impl Fight {
     }
 
     pub(super) fn connect(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
-        let index = self.index(slot)?;
-        let participant = &mut self.participants[index];
-        if participant.link == Link::Up {
+        if self.expect_player(slot)?.link == Link::Up {
             return Ok(());
         }
+        let participant = &mut self.participants[slot];
         let spent = participant.connects.spend(self.clock.host, CONNECTS);
         spent.map_err(|wait| Refusal::RateLimited { until: self.clock.now.saturating_add(wait) })?;
         participant.link = Link::Up;
@@ -114,11 +111,10 @@ impl Fight {
     }
 
     pub(super) fn disconnect(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
-        let index = self.index(slot)?;
-        let participant = &mut self.participants[index];
-        if participant.link != Link::Up {
+        if self.expect_player(slot)?.link != Link::Up {
             return Ok(());
         }
+        let participant = &mut self.participants[slot];
         participant.link = Link::Down;
         if self.lifecycle.is_ended() {
             return Ok(());
@@ -137,7 +133,7 @@ impl Fight {
     /// Everybody whose time to come back was over by `due`.
     pub(super) fn forfeit_late(&mut self, ruleset: &Ruleset, due: Millis, step: &mut Step) {
         for slot in self.slots() {
-            let participant = &mut self.participants[usize::from(slot)];
+            let participant = &mut self.participants[slot];
             if participant.forfeit_at.is_some_and(|at| at <= due) {
                 participant.forfeited = true;
                 self.fall(ruleset, slot, step);
@@ -149,7 +145,7 @@ impl Fight {
 
     /// Out of the fight, for this round at least. Whoever calls it says why, and that it has to be judged.
     pub(super) fn fall(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
-        let participant = &mut self.participants[usize::from(slot)];
+        let participant = &mut self.participants[slot];
         participant.status = Eliminated;
         participant.forfeit_at = None;
         step.touch(slot, Fields::STATUS);
@@ -157,9 +153,8 @@ impl Fight {
         self.look_from(ruleset, slot, step);
     }
 
-    pub(super) fn index(&self, slot: Slot) -> Result<usize, Refusal> {
-        let index = usize::from(slot);
-        let is_player = index < self.participants.len() && self.participants[index].enemy.is_none();
-        if is_player { Ok(index) } else { Err(Refusal::NoSeat) }
+    /// Whoever plays in `slot`.
+    pub(super) fn expect_player(&self, slot: Slot) -> Result<&Participant, Refusal> {
+        self.participants.get(slot).filter(|p| p.enemy.is_none()).ok_or(Refusal::NoSeat)
     }
 }

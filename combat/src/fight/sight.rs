@@ -32,7 +32,7 @@ impl Fight {
                 self.note_seen(slot, seen_by, step);
                 continue;
             }
-            let was = self.participants[usize::from(other)].seen_by;
+            let was = self.participants[other].seen_by;
             let sees = self.looks_at(ruleset, slot, other)
                 // Another of its team may still see whom it lost, but nobody new has come into view of these.
                 || (was & bit != 0 && self.slots().any(|by| self.bit(by) == bit && self.looks_at(ruleset, by, other)));
@@ -42,13 +42,13 @@ impl Fight {
 
     /// Whether `by` sees `to` with its own eyes.
     fn looks_at(&self, ruleset: &Ruleset, by: Slot, to: Slot) -> bool {
-        let (by, to) = (&self.participants[usize::from(by)], &self.participants[usize::from(to)]);
+        let (by, to) = (&self.participants[by], &self.participants[to]);
         by.status != Eliminated && by.at.within(to.at, self.rules.sight_cm) && !self.wall_between(ruleset, by.at, to.at)
     }
 
     fn note_seen(&mut self, slot: Slot, seen_by: u128, step: &mut Step) {
         let own = self.bit(slot);
-        let was = std::mem::replace(&mut self.participants[usize::from(slot)].seen_by, seen_by);
+        let was = std::mem::replace(&mut self.participants[slot].seen_by, seen_by);
         // One's own team is never lost from sight, whatever it sees.
         let (gained, lost) = (seen_by & !was & !own, was & !seen_by & !own);
         if gained | lost != 0 {
@@ -57,11 +57,11 @@ impl Fight {
     }
 
     fn bit(&self, slot: Slot) -> u128 {
-        team_bit(self.participants[usize::from(slot)].team)
+        team_bit(self.participants[slot].team)
     }
 
     #[cfg(test)]
-    pub(crate) fn set_seen_by(&mut self, slot: usize, teams: u128) {
+    pub(crate) fn set_seen_by(&mut self, slot: Slot, teams: u128) {
         self.participants[slot].seen_by = teams;
     }
 }

@@ -54,7 +54,7 @@ impl Fight {
 
     /// An attack on a cover or a hazard: what it takes from a participant without armor, and neither misses nor crits.
     pub(super) fn strike(&mut self, ruleset: &Ruleset, by: Slot, thing: Thing, step: &mut Step) -> Result<(), Refusal> {
-        let from = self.participants[usize::from(by)].at;
+        let from = self.participants[by].at;
         let (left, at) = match thing {
             Thing::Cover(id) => {
                 let cover = ruleset.environment.covers.get(usize::from(id)).ok_or(Refusal::NoSuchTarget)?;
@@ -141,7 +141,7 @@ impl Fight {
     fn burn_within(&mut self, ruleset: &Ruleset, id: u8, blast: bool, step: &mut Step) {
         let hazard = &ruleset.environment.hazards[usize::from(id)];
         let within = |&slot: &Slot| {
-            let p = &self.participants[usize::from(slot)];
+            let p = &self.participants[slot];
             let reached = hazard.radius_cm == 0
                 || hazard.at.within(p.at, hazard.radius_cm) && !(blast && self.wall_between(ruleset, hazard.at, p.at));
             p.status != Eliminated && reached
@@ -153,7 +153,7 @@ impl Fight {
                 let blow = Blow { source, to, base: hazard.damage, part: 100, critical: false, cover: 100, element };
                 self.hit(ruleset, blow, step);
             }
-            let stands = self.participants[usize::from(to)].status != Eliminated;
+            let stands = self.participants[to].status != Eliminated;
             if let Some(effect) = hazard.effect.filter(|_| stands && self.lifecycle.is_fighting()) {
                 self.affect(ruleset, to, to, effect, 0, step);
             }

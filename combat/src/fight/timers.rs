@@ -2,6 +2,7 @@
 
 use super::{Eliminated, Fight};
 use crate::ruleset::Activity;
+use crate::slots::PerSlot;
 use crate::{Fields, Millis, Ruleset, Slot, Step};
 
 /// Something with a time. Of those with the same time the first of this list goes first, then the lower slot.
@@ -29,6 +30,24 @@ enum Timer {
     Think(Slot),
     /// A participant has been away for long.
     Away(Slot),
+}
+
+/// The next timer of each participant, kept until that one may have changed: what fires touches few, and through the effects of all others
+/// nobody has to look again. It is found out from the state, and no part of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Timetable {
+    next: PerSlot<Next>,
+    /// What all of it depends on that is no participant's: whether there are turns, and since when it has been fought.
+    under: (bool, Option<Millis>),
+}
+
+/// Of one participant, [`Millis::MAX`] for never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Next {
+    at: Millis,
+    timer: Timer,
+    /// When its seat is forfeited, also while nothing is fought.
+    forfeit: Millis,
 }
 
 /// Most timers that fire at one input: far above what a host that ticks on time can reach, so that a mistake in a ruleset's
@@ -73,14 +92,15 @@ impl Fight {
     }
 
     /// The next timer; nothing is due any more once the fight has ended.
-    fn soonest(&self, ruleset: &Ruleset) -> (Millis, Timer) {
+    fn soonest(&mut self, ruleset: &Ruleset) -> (Millis, Timer) {
         let Some(until) = self.lifecycle.until() else { return (Millis::MAX, Timer::State) };
+        self.keep_timetable(ruleset);
         let mut soonest = (until, Timer::State);
         let mut offer = |at: Millis, timer: Timer| soonest = soonest.min((at, timer));
+        let timetable = self.timetable.next.as_slice();
         // The result stays as it is.
         if self.lifecycle.end().is_none() {
-            let forfeits = self.participants.iter().filter_map(|p| p.forfeit_at);
-            offer(forfeits.min().unwrap_or(Millis::MAX), Timer::Forfeit);
+            offer(timetable.iter().map(|next| next.forfeit).min().unwrap_or(Millis::MAX), Timer::Forfeit);
         }
         if self.lifecycle.is_fighting() {
             if let Some(turn) = &self.turn {
@@ -90,26 +110,52 @@ impl Fight {
             for (hazard, state) in (0_u8..).zip(&self.field.hazards) {
                 offer(if state.gone { Millis::MAX } else { state.next }, Timer::Hazard(hazard));
             }
-            for (slot, p) in (0_u8..).zip(&self.participants) {
-                if p.status == Eliminated {
-                    continue;
-                }
-                let effect = p.effects.iter().map(|effect| effect.until.min(effect.next_tick)).min();
-                offer(effect.unwrap_or(Millis::MAX), Timer::Effect(slot));
-                offer(p.cast.map_or(Millis::MAX, |cast| cast.next), Timer::Cast(slot));
-                if self.is_guarding(ruleset, slot) {
-                    offer(p.guard_until, Timer::Guard(slot));
-                }
-                if p.reload_at > 0 {
-                    offer(p.reload_at, Timer::Reload(slot));
-                }
-                match p.enemy {
-                    Some(enemy) => offer(enemy.think_at, Timer::Think(slot)),
-                    None => offer(self.away_at(slot), Timer::Away(slot)),
-                }
-            }
+            timetable.iter().for_each(|next| offer(next.at, next.timer));
         }
         soonest
+    }
+
+    /// Looks anew through what those have who may have changed since the last time.
+    fn keep_timetable(&mut self, ruleset: &Ruleset) {
+        let under = (self.turn.is_some(), self.lifecycle.active_since());
+        if self.timetable.under != under {
+            self.timetable.under = under;
+            self.participants.touch_all();
+        }
+        for slot in self.participants.take_touched() {
+            let next = self.next_of(ruleset, slot);
+            match self.timetable.next.get_mut(slot) {
+                Some(known) => *known = next,
+                None => self.timetable.next.push(next),
+            }
+        }
+        debug_assert!(
+            self.slots().all(|slot| self.timetable.next[slot] == self.next_of(ruleset, slot)),
+            "a participant has changed and was not touched"
+        );
+    }
+
+    /// What a participant has a time for.
+    fn next_of(&self, ruleset: &Ruleset, slot: Slot) -> Next {
+        let p = &self.participants[slot];
+        let mut soonest = (Millis::MAX, Timer::Away(slot));
+        let mut offer = |at: Millis, timer: Timer| soonest = soonest.min((at, timer));
+        if p.status != Eliminated {
+            let effect = p.effects.iter().map(|effect| effect.until.min(effect.next_tick)).min();
+            offer(effect.unwrap_or(Millis::MAX), Timer::Effect(slot));
+            offer(p.cast.map_or(Millis::MAX, |cast| cast.next), Timer::Cast(slot));
+            if self.is_guarding(ruleset, slot) {
+                offer(p.guard_until, Timer::Guard(slot));
+            }
+            if p.reload_at > 0 {
+                offer(p.reload_at, Timer::Reload(slot));
+            }
+            match p.enemy {
+                Some(enemy) => offer(enemy.think_at, Timer::Think(slot)),
+                None => offer(self.away_at(slot), Timer::Away(slot)),
+            }
+        }
+        Next { at: soonest.0, timer: soonest.1, forfeit: p.forfeit_at.unwrap_or(Millis::MAX) }
     }
 
     fn fire(&mut self, ruleset: &Ruleset, timer: Timer, at: Millis, step: &mut Step) {
@@ -121,7 +167,7 @@ impl Fight {
             Timer::Cast(slot) => self.cast_due(ruleset, slot, step),
             Timer::Guard(slot) => self.do_activity(ruleset, slot, Activity::GuardOver, step),
             Timer::Reload(slot) => {
-                let p = &mut self.participants[usize::from(slot)];
+                let p = &mut self.participants[slot];
                 (p.ammo, p.reload_at) = (self.rules.ammo, 0);
                 step.touch(slot, Fields::AMMO);
             }
