@@ -147,7 +147,9 @@ impl<T: Form> Form for Option<T> {
 impl<T: Form> Form for [T] {
     fn write(&self, to: &mut impl Words) {
         to.word(self.len() as u64);
-        self.iter().for_each(|entry| entry.write(to));
+        for entry in self {
+            entry.write(to);
+        }
     }
 }
 

@@ -158,7 +158,7 @@ impl Playback {
                 Entry::Mark(Mark::Away { ms }) => self.place.away = self.place.away.saturating_add(ms),
                 Entry::Mark(Mark::Begun { revision }) => self.heed(revision),
                 Entry::Mark(Mark::OldCheck { seq, digest }) => {
-                    self.check(replay, replay.old_revision(), seq, digest)?
+                    self.check(replay, replay.old_revision(), seq, digest)?;
                 }
                 Entry::Mark(Mark::Check { revision, seq, digest }) => self.check(replay, revision, seq, digest)?,
             }

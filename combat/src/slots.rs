@@ -136,6 +136,6 @@ mod tests {
         two.push('a');
         two.push('b');
         assert_eq!((two[0], two.get(2)), ('a', None));
-        let _nobody = two[2];
+        assert_eq!(two[2], 'c');
     }
 }

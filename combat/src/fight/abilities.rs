@@ -162,7 +162,7 @@ impl Fight {
     ) -> Result<Reach, Refusal> {
         let own = self.participants[by].at;
         let at = if ability.range_cm == 0 { own } else { self.place(by, aim)? };
-        if !self.arena(ruleset).encloses(at) {
+        if !ruleset.environment.arena().encloses(at) {
             return Err(Refusal::OutOfBounds);
         }
         self.expect_in_reach(ruleset, own, at, ability.range_cm, ability.sight)?;

@@ -76,7 +76,7 @@ impl Fight {
             let count = u32::from(least) + below(&mut self.rng, u32::from(most.saturating_sub(least)) + 1);
             for _ in 0..count {
                 let lair = lairs.get(coming % lairs.len().max(1)).copied();
-                self.spawn(ruleset, enemy, lair.unwrap_or_else(|| self.middle(ruleset)), step);
+                self.spawn(ruleset, enemy, lair.unwrap_or_else(|| ruleset.environment.middle()), step);
                 coming += 1;
             }
         }
@@ -150,8 +150,9 @@ impl Fight {
         let rings = (1..=8).flat_map(|ring| (0..ring * 6).map(move |turn| (ring, turn * 720 / (ring * 6))));
         let places = rings.map(|(ring, turned)| near.on_circle(ring * APART_CM, turned));
         let near = self.free_near(ruleset, near);
-        let free =
-            |&at: &Point| !taken(at) && self.arena(ruleset).encloses(at) && !self.wall_between(ruleset, near, at);
+        let free = |&at: &Point| {
+            !taken(at) && ruleset.environment.arena().encloses(at) && !self.wall_between(ruleset, near, at)
+        };
         std::iter::once(near).chain(places).find(free).unwrap_or(near)
     }
 

@@ -20,7 +20,7 @@ impl Fight {
     /// A participant says that it is at `to` now.
     pub(super) fn walk(&mut self, ruleset: &Ruleset, slot: Slot, to: Point, step: &mut Step) -> Result<(), Refusal> {
         let moved_at = self.reached_at(ruleset, slot, to).ok_or(Refusal::TooFast)?;
-        if !self.arena(ruleset).encloses(to) {
+        if !ruleset.environment.arena().encloses(to) {
             return Err(Refusal::OutOfBounds);
         }
         let p = &self.participants[slot];
@@ -78,7 +78,7 @@ impl Fight {
 
     /// The last point on the way to `to` before a wall or the end of the arena.
     pub(super) fn way(&self, ruleset: &Ruleset, from: Point, to: Point) -> Point {
-        let arena = self.arena(ruleset);
+        let arena = ruleset.environment.arena();
         let free = |at: Point| arena.encloses(at) && !self.wall_between(ruleset, from, at);
         if free(to) {
             return to;
@@ -116,30 +116,17 @@ impl Fight {
         }
         let turned = u32::from(slot) * 720 / u32::from(self.seats.max(1));
         let radius = environment.width_cm.min(environment.height_cm) / 5 * 2;
-        self.middle(ruleset).on_circle(radius, turned)
-    }
-
-    /// The middle of the arena.
-    pub(super) fn middle(&self, ruleset: &Ruleset) -> Point {
-        let environment = &ruleset.environment;
-        let half = |size: u32| i32::try_from(size / 2).unwrap_or(i32::MAX);
-        Point::new(half(environment.width_cm), half(environment.height_cm))
+        ruleset.environment.middle().on_circle(radius, turned)
     }
 
     /// `at`, or a place near it that is inside the arena and not inside a wall.
     pub(super) fn free_near(&self, ruleset: &Ruleset, at: Point) -> Point {
-        let arena = self.arena(ruleset);
+        let arena = ruleset.environment.arena();
         let at = arena.clamp(at);
         let free = |place: &Point| arena.encloses(*place) && !self.walls(ruleset).any(|wall| wall.contains(*place));
         let around =
             (1..=SEARCH_STEPS).flat_map(|out| (0..8).map(move |turn| at.on_circle(out * SEARCH_CM, turn * 90)));
         std::iter::once(at).chain(around).find(free).unwrap_or(at)
-    }
-
-    /// All of it; one can stand on the edge.
-    pub(super) fn arena(&self, ruleset: &Ruleset) -> Rect {
-        let environment = &ruleset.environment;
-        Rect::new(Point::default(), environment.width_cm, environment.height_cm)
     }
 
     /// Whether nothing is seen, shot or walked straight from the one to the other.

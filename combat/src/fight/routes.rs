@@ -57,7 +57,7 @@ impl Fight {
 
     /// Whether one can turn at a corner of `wall`: it is inside the arena, and no other wall leans on it.
     fn is_passable(&self, ruleset: &Ruleset, wall: Rect, corner: Point) -> bool {
-        self.arena(ruleset).encloses(corner)
+        ruleset.environment.arena().encloses(corner)
             && !self.walls(ruleset).any(|other| other != wall && other.encloses(corner))
     }
 }

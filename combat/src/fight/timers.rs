@@ -110,7 +110,9 @@ impl Fight {
             for (hazard, state) in (0_u8..).zip(&self.field.hazards) {
                 offer(if state.gone { Millis::MAX } else { state.next }, Timer::Hazard(hazard));
             }
-            timetable.iter().for_each(|next| offer(next.at, next.timer));
+            for next in timetable {
+                offer(next.at, next.timer);
+            }
         }
         soonest
     }
