@@ -2,19 +2,21 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tiltyard::shard::{DeltaOf, view_digest};
-use tiltyard_combat::{Action, Audience, BodyPart, Fight, Input, Rules, Step};
+use tiltyard_combat::{Action, Audience, BodyPart, Bout, Fight, Input, Rules, Ruleset, Step};
 use tiltyard_protocol::Encoding;
 
 fn encode(c: &mut Criterion) {
     let rules = Rules { health: 1_000_000_000, ..Rules::default() };
+    let ruleset = Ruleset::plain();
     let mut fight = Fight::plain(rules, 4, &[1, 2, 3, 4], 7);
     for slot in 0..4 {
-        fight.handle(1, Input::Ready { slot }, &mut Step::default()).expect("ready in preparation");
+        fight.handle(&ruleset, 1, Input::Ready { slot }, &mut Step::default()).expect("ready in preparation");
     }
     let mut step = Step::default();
     let action = Action::Attack { target: Some(3), part: BodyPart::Torso };
-    fight.handle(52_311, Input::Act { slot: 1, id: 123_456, action }, &mut step).expect("an attack");
-    let delta = DeltaOf::whole(2_716_970_204, &fight, &step);
+    fight.handle(&ruleset, 52_311, Input::Act { slot: 1, id: 123_456, action }, &mut step).expect("an attack");
+    let bout = Bout { fight: &fight, ruleset: &ruleset };
+    let delta = DeltaOf::whole(2_716_970_204, bout, &step);
 
     let mut group = c.benchmark_group("encode");
     for encoding in Encoding::ALL {
@@ -28,7 +30,7 @@ fn encode(c: &mut Criterion) {
             });
         });
     }
-    group.bench_function("digest of a view of four", |b| b.iter(|| view_digest(&fight, Audience::Own(1))));
+    group.bench_function("digest of a view of four", |b| b.iter(|| view_digest(bout, Audience::Own(1))));
     group.finish();
 }
 

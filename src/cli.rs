@@ -27,7 +27,8 @@ pub enum Command {
     Serve(Box<Flags>),
     /// Print a token signed with this node's key; makes the data folder and the key where there are none.
     Token(TokenArgs),
-    /// Fight a replay again, and tell what happened and whether it is still the same fight. Exits with 1 where it is another.
+    /// Fight a replay again, and tell what happened and whether it is still the same fight. Exits with 1 where it is another, and
+    /// with 3 where another engine has recorded it than this version's, so that only that one can tell.
     Replay(ReplayArgs),
     /// Read everything in a data folder that no server is using, and tell what is damaged; nothing is changed. Exits with 1 where
     /// something is.

@@ -11,18 +11,27 @@ use tiltyard::check;
 use tiltyard::cli::{CheckArgs, Cli, Command, ReplayArgs, RulesCommand, TokenArgs};
 use tiltyard::config::{Config, Flags};
 use tiltyard::ops::{files, logging, signals::Signals};
-use tiltyard::replays::report::{Question, report};
+use tiltyard::replays::report::{Outcome, Question, report};
 use tiltyard::rules::command as rulesets;
 use tiltyard::server::Server;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What `replay` exits with where the fight was recorded by another engine; clap has 2.
+const OTHER_ENGINE: u8 = 3;
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command_of() {
         Command::Serve(flags) => serve(&flags),
         Command::Token(args) => token(&args),
-        Command::Replay(args) => replay(&args),
+        Command::Replay(args) => match replay(&args) {
+            Ok(Outcome::OtherEngine) => {
+                eprintln!("tiltyard: recorded by another engine, which alone can verify it");
+                return ExitCode::from(OTHER_ENGINE);
+            }
+            done => done.map(drop),
+        },
         Command::Check(args) => check(&args),
         Command::Rules(command) => rules(&command),
     };
@@ -109,9 +118,9 @@ fn rules(command: &RulesCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
+fn replay(args: &ReplayArgs) -> anyhow::Result<Outcome> {
     let question = Question { file: &args.file, rules: args.rules.as_deref(), events: args.events, json: args.json };
-    let same = report(question, &mut std::io::stdout().lock())?;
-    anyhow::ensure!(same, "not the same fight");
-    Ok(())
+    let outcome = report(question, &mut std::io::stdout().lock())?;
+    anyhow::ensure!(outcome != Outcome::Different, "not the same fight");
+    Ok(outcome)
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::digest::form;
 use crate::geometry::Point;
 use crate::ruleset::{AbilityId, Resource};
 use crate::{Millis, PlayerId, Slot};
@@ -82,6 +83,8 @@ pub struct Target {
     pub slot: Option<Slot>,
     pub at: Option<Point>,
 }
+
+form!(Target: slot, at);
 
 /// The kinds of action, as the contract names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

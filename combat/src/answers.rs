@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
+use crate::digest::{Form, Words, form, write_text};
 
 /// What an action was answered with: the sequence of the step that shows it, or a refusal.
 pub type Answer = Result<u64, Refusal>;
@@ -18,7 +19,7 @@ pub const REMEMBERED: usize = 64;
 const GROWTH: usize = 16;
 
 /// The last answers of one participant. Of the ids above the forgotten ones those that are not here are new.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// The highest id that was forgotten, and the sequence of its answer or of the last before it that had one.
     forgotten: Mark,
@@ -30,10 +31,23 @@ pub struct Remembered {
 }
 
 /// Where differences are counted from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     id: u64,
     seq: u64,
+}
+
+form!(Mark: id, seq);
+
+impl Form for Remembered {
+    /// The bytes as a text has them.
+    fn write(&self, to: &mut impl Words) {
+        let Self { forgotten, newest, count, bytes } = self;
+        forgotten.write(to);
+        newest.write(to);
+        count.write(to);
+        write_text(bytes, to);
+    }
 }
 
 /// An answer that is kept.

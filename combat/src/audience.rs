@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::{Event, Fields, Fight, Slot, Step};
+use crate::{Bout, Event, Fields, Fight, Slot, Step};
 
 /// Those who see the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,12 +59,12 @@ impl Cut {
     }
 }
 
-impl Fight {
+impl Bout<'_> {
     /// The fields of `slot` that `audience` may see now; [`Fields::KNOWN`] alone where it does not see the participant,
     /// none where there is no such participant.
     pub fn visible(&self, audience: Audience, slot: Slot) -> Fields {
-        let Some(of) = self.participants().get(usize::from(slot)) else { return Fields::NONE };
-        let rules = &self.ruleset().visibility;
+        let Some(of) = self.participant(slot) else { return Fields::NONE };
+        let rules = &self.ruleset.visibility;
         match audience {
             Audience::All => Fields::SEAT,
             Audience::Spectator => rules.all,
@@ -75,21 +75,9 @@ impl Fight {
         }
     }
 
-    /// Whether fog does not hide the participant in `slot` from `audience`.
-    pub fn sees(&self, audience: Audience, slot: Slot) -> bool {
-        let Some(of) = self.participants().get(usize::from(slot)) else { return false };
-        match audience {
-            _ if self.rules().sight_cm == 0 => true,
-            Audience::All | Audience::Spectator => true,
-            Audience::Team(_) | Audience::Own(_) => {
-                self.side(audience).is_some_and(|team| team == of.team() || of.seen_by() & team_bit(team) != 0)
-            }
-        }
-    }
-
     /// Whether every audience is shown the same of the step: then one encoding does, and no cut is needed.
     pub fn same_for_all(&self, step: &Step) -> bool {
-        let rules = &self.ruleset().visibility;
+        let rules = &self.ruleset.visibility;
         let by_all = rules.all.and(rules.team);
         self.rules().sight_cm == 0 && step.changed().iter().all(|&(_, fields)| by_all.has(fields))
     }
@@ -131,6 +119,20 @@ impl Fight {
             patch.hidden = Some(false);
         } else if lost {
             patch.hidden = Some(true);
+        }
+    }
+}
+
+impl Fight {
+    /// Whether fog does not hide the participant in `slot` from `audience`.
+    pub fn sees(&self, audience: Audience, slot: Slot) -> bool {
+        let Some(of) = self.participant(slot) else { return false };
+        match audience {
+            _ if self.rules().sight_cm == 0 => true,
+            Audience::All | Audience::Spectator => true,
+            Audience::Team(_) | Audience::Own(_) => {
+                self.side(audience).is_some_and(|team| team == of.team() || of.seen_by() & team_bit(team) != 0)
+            }
         }
     }
 
@@ -183,7 +185,7 @@ impl Fight {
         match audience {
             Audience::All | Audience::Spectator => None,
             Audience::Team(team) => Some(team),
-            Audience::Own(own) => self.participants().get(usize::from(own)).map(crate::Participant::team),
+            Audience::Own(own) => self.participant(own).map(crate::Participant::team),
         }
     }
 }
@@ -204,13 +206,17 @@ pub(crate) const fn team_bit(team: u8) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::{Audience, Named, Patch};
-    use crate::{Action, BodyPart, Event, Fields, Fight, Input, Refusal, Rules, Step};
+    use crate::{Action, BodyPart, Bout, Event, Fields, Fight, Input, Refusal, Rules, Ruleset, Step};
+
+    fn look(fight: &Fight) -> Bout<'_> {
+        Bout { fight, ruleset: Ruleset::plain_ref() }
+    }
 
     /// Three participants on their own in a fog; the first is seen by the second alone.
     fn in_fog() -> Fight {
         let rules = Rules { sight_cm: 100, ..Rules::default() };
         let mut fight = Fight::plain(rules, 3, &[11, 12, 13], 7);
-        for (slot, seen_by) in [0b011, 0b110, 0b100].into_iter().enumerate() {
+        for (slot, seen_by) in (0..).zip([0b011, 0b110, 0b100]) {
             fight.set_seen_by(slot, seen_by);
         }
         fight
@@ -220,12 +226,12 @@ mod tests {
     fn what_is_not_there_is_not_seen() {
         for fight in [in_fog(), Fight::plain(Rules::default(), 2, &[11, 12], 7)] {
             for audience in [Audience::All, Audience::Spectator, Audience::Team(0), Audience::Own(0)] {
-                assert_eq!(fight.visible(audience, 200), Fields::NONE);
+                assert_eq!(look(&fight).visible(audience, 200), Fields::NONE);
                 assert!(!fight.sees(audience, 200));
             }
         }
         for nobody in [Audience::Own(200), Audience::Team(200), Audience::Team(128)] {
-            assert_eq!(in_fog().visible(nobody, 0), Fields::KNOWN, "{nobody:?}");
+            assert_eq!(look(&in_fog()).visible(nobody, 0), Fields::KNOWN, "{nobody:?}");
         }
     }
 
@@ -237,17 +243,24 @@ mod tests {
         step.touch(2, Fields::ENERGY);
         let patch = |slot, fields| Patch { slot, fields, seat: false, hidden: None };
         let seen = Fields::HP.or(Fields::STATUS);
-        assert_eq!(fight.cut(&step, Audience::Team(1)).patches(), [patch(0, seen)]);
-        assert_eq!(fight.cut(&step, Audience::Team(2)).patches(), [patch(0, Fields::STATUS)]);
-        assert_eq!(fight.cut(&step, Audience::Own(2)).patches(), [patch(0, Fields::STATUS), patch(2, Fields::ENERGY)]);
+        assert_eq!(look(&fight).cut(&step, Audience::Team(1)).patches(), [patch(0, seen)]);
+        assert_eq!(look(&fight).cut(&step, Audience::Team(2)).patches(), [patch(0, Fields::STATUS)]);
+        assert_eq!(
+            look(&fight).cut(&step, Audience::Own(2)).patches(),
+            [patch(0, Fields::STATUS), patch(2, Fields::ENERGY)]
+        );
 
         step.sight(0, 0b010, 0b100);
-        let all = fight.ruleset().visibility.all;
+        let all = Ruleset::plain().visibility.all;
         let gained = Patch { slot: 0, fields: all, seat: true, hidden: Some(false) };
         let lost = Patch { slot: 0, fields: Fields::STATUS, seat: false, hidden: Some(true) };
-        assert_eq!(fight.cut(&step, Audience::Own(1)).patches(), [gained]);
-        assert_eq!(fight.cut(&step, Audience::Team(2)).patches(), [lost]);
-        assert_eq!(fight.cut(&step, Audience::Spectator).patches(), [patch(0, seen)], "who has no side has no fog");
+        assert_eq!(look(&fight).cut(&step, Audience::Own(1)).patches(), [gained]);
+        assert_eq!(look(&fight).cut(&step, Audience::Team(2)).patches(), [lost]);
+        assert_eq!(
+            look(&fight).cut(&step, Audience::Spectator).patches(),
+            [patch(0, seen)],
+            "who has no side has no fog"
+        );
     }
 
     #[test]
@@ -257,20 +270,20 @@ mod tests {
         step.note(Event::Guard { by: 0 });
         step.note(Event::Eliminated { by: 0, to: 1 });
         let (both, to) = (Some(Named { by: true, to: true }), Some(Named { by: false, to: true }));
-        assert_eq!(fight.cut(&step, Audience::Team(1)).events(), [None, both, both], "it missed one in the fog");
-        assert_eq!(fight.cut(&step, Audience::Team(2)).events(), [to, None, both]);
+        assert_eq!(look(&fight).cut(&step, Audience::Team(1)).events(), [None, both, both], "it missed one in the fog");
+        assert_eq!(look(&fight).cut(&step, Audience::Team(2)).events(), [to, None, both]);
         step.sight(0, 0, 0b100);
-        assert_eq!(fight.cut(&step, Audience::Team(2)).events(), [both, both, both]);
+        assert_eq!(look(&fight).cut(&step, Audience::Team(2)).events(), [both, both, both]);
     }
 
     #[test]
     fn who_is_in_the_fog_is_no_other_target_than_nobody() {
         for (sight_cm, nobody) in [(100, Refusal::NoSight), (0, Refusal::NoSuchTarget)] {
             let mut fight = Fight::plain(Rules { sight_cm, ..Rules::default() }, 3, &[11, 12, 13], 7);
-            fight.handle(10_000, Input::Tick, &mut Step::default()).unwrap();
+            fight.handle(&Ruleset::plain(), 10_000, Input::Tick, &mut Step::default()).unwrap();
             let mut attack = |to| {
                 let action = Action::Attack { target: Some(to), part: BodyPart::Torso };
-                fight.handle(10_001, Input::Act { slot: 0, id: 0, action }, &mut Step::default())
+                fight.handle(&Ruleset::plain(), 10_001, Input::Act { slot: 0, id: 0, action }, &mut Step::default())
             };
             assert_eq!((attack(77), attack(1).err()), (Err(nobody), (sight_cm > 0).then_some(nobody)));
             // Also of one that cannot attack yet.
@@ -282,15 +295,15 @@ mod tests {
     fn a_step_that_hides_nothing_is_the_same_for_all() {
         let mut fight = Fight::plain(Rules::default(), 2, &[11, 12], 7);
         let mut step = Step::default();
-        fight.handle(10_000, Input::Tick, &mut step).unwrap();
+        fight.handle(&Ruleset::plain(), 10_000, Input::Tick, &mut step).unwrap();
         assert!(fight.lifecycle().is_fighting() && !step.is_empty());
         step.touch(0, Fields::HP);
-        assert!(fight.same_for_all(&step));
-        assert_eq!(fight.cut(&step, Audience::Own(0)), fight.cut(&step, Audience::All));
+        assert!(look(&fight).same_for_all(&step));
+        assert_eq!(look(&fight).cut(&step, Audience::Own(0)), look(&fight).cut(&step, Audience::All));
         step.touch(0, Fields::ENERGY);
-        assert!(!fight.same_for_all(&step));
-        assert_ne!(fight.cut(&step, Audience::Own(0)), fight.cut(&step, Audience::Own(1)));
-        assert_eq!(fight.cut(&step, Audience::Team(0)), fight.cut(&step, Audience::Own(1)));
-        assert!(!in_fog().same_for_all(&Step::default()), "fog takes a cut for each");
+        assert!(!look(&fight).same_for_all(&step));
+        assert_ne!(look(&fight).cut(&step, Audience::Own(0)), look(&fight).cut(&step, Audience::Own(1)));
+        assert_eq!(look(&fight).cut(&step, Audience::Team(0)), look(&fight).cut(&step, Audience::Own(1)));
+        assert!(!look(&in_fog()).same_for_all(&Step::default()), "fog takes a cut for each");
     }
 }

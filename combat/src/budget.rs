@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
+use crate::digest::form;
 
 /// So much at once, and so much a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +31,12 @@ impl Allowance {
 
 /// What is left of an [`Allowance`], in one number: when all that was spent will have been given back, in microseconds of the
 /// host's time. Not in session time: a fight that is paused would never give anything back.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Budget {
     whole_at: u64,
 }
+
+form!(Budget: whole_at);
 
 impl Budget {
     /// Whether there is one left at `host_now`, or after how many milliseconds there will be.

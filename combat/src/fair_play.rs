@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
+use crate::digest::form;
 
 /// Something a fair player does not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ const WINDOW: u32 = 32;
 const REST_MS: Millis = 60_000;
 
 /// What is known of one participant's conduct. Of the times of its actions only sums are kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conduct {
     /// Of the last action, also of one that was refused.
     pub(crate) acted_at: Millis,
@@ -70,6 +71,10 @@ pub struct Conduct {
     /// Has been flagged as away since it acted.
     pub(crate) away: bool,
 }
+
+form!(
+    Conduct: acted_at, timed_at, squares, sum, quiet_until, intervals, too_soon, missed_aims, away,
+);
 
 // It is part of every participant of every live session.
 const _: () = assert!(size_of::<Conduct>() <= 64);

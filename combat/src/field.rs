@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::Millis;
+use crate::digest::form;
 use crate::ruleset::{EffectId, Environment};
 
 /// The environment's state. Empty lists for an environment without covers and hazards: an open field costs nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
     /// Health left of each cover that can be destroyed; of one that cannot, what the ruleset says: 0.
     pub(crate) covers: SmallVec<[u32; 0]>,
@@ -17,7 +18,7 @@ pub struct Field {
 }
 
 /// A hazard as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HazardState {
     /// Health left, where it can be set off.
     pub(crate) health: u32,
@@ -26,6 +27,9 @@ pub struct HazardState {
     /// When it reaches those within the next time; [`Millis::MAX`] for never.
     pub(crate) next: Millis,
 }
+
+form!(Field: covers, hazards, modifiers);
+form!(HazardState: health, gone, next);
 
 impl Field {
     /// A whole one, at `now`.

@@ -5,12 +5,13 @@
 //! every machine and build, so that the log of inputs is the fight.
 //!
 //! In reading order: [`ruleset`] the rules as data, [`load`] a file to a ruleset, [`lifecycle`] the course of a fight, [`participant`] one seat with its budgets
-//! and its last [`answers`], [`fight`] inputs to changes, [`step`] what an input changed, [`audience`] who may see what of it, [`digest`] the state in one
+//! and its last [`answers`], [`fight`] inputs to changes, [`step`] what an input changed, [`bout`] a fight under its ruleset to look at, [`audience`] who may see what of it, [`digest`] the state in one
 //! number, [`replay`] a fight as a file, [`playback`] one that is fought again, [`compare`] two rulesets by name.
 
 pub mod action;
 pub mod answers;
 pub mod audience;
+pub mod bout;
 mod budget;
 mod chance;
 pub mod compare;
@@ -19,6 +20,8 @@ pub mod fair_play;
 pub mod field;
 pub mod fight;
 pub mod geometry;
+#[cfg(test)]
+mod golden;
 pub mod lifecycle;
 pub mod load;
 pub mod participant;
@@ -26,12 +29,14 @@ pub mod playback;
 pub mod replay;
 pub mod ruleset;
 pub mod setup;
+mod slots;
 pub mod status;
 pub mod step;
 
 pub use action::{Action, ActionKind, ActionSet, BodyPart, Input, Refusal, Target, Thing};
 pub use answers::{Answer, Remembered};
 pub use audience::{Audience, Cut, Named, Patch};
+pub use bout::Bout;
 pub use fair_play::Flag;
 pub use fight::Fight;
 pub use geometry::Point;

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::{Form, Words, choice, form, write_text};
 use crate::ruleset::{Deed, Machine, Stage, Trigger};
 use crate::{Millis, Refusal, Rules, Slot};
 
@@ -77,8 +78,16 @@ end_reasons! {
     PauseLimit = "pause_limit",
 }
 
+choice!(PhaseName: Preparation = 0, Active = 1, Cooldown = 2, Finished = 3);
+
+impl Form for EndReason {
+    fn write(&self, to: &mut impl Words) {
+        write_text(self.name().as_bytes(), to);
+    }
+}
+
 /// Where the fight is. Times are session time, which stands still while the fight is paused.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lifecycle {
     /// A place in the states of the machine.
     state: u8,
@@ -98,7 +107,7 @@ pub struct Lifecycle {
 }
 
 /// Who won, and why it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     pub reason: EndReason,
     /// `None` for a draw, or where nobody could win.
@@ -106,6 +115,11 @@ pub struct Outcome {
     /// `None` for a draw, or where nobody could win.
     pub team: Option<u8>,
 }
+
+form!(
+    Lifecycle: state, phase, until, paused, ended, started_at, active_since, active_before, outcome,
+);
+form!(Outcome: reason, winner, team);
 
 impl Outcome {
     pub(crate) const fn nobody(reason: EndReason) -> Self {

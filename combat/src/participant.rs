@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::budget::Budget;
+use crate::digest::{choice, form};
 use crate::fair_play::Conduct;
 use crate::geometry::Point;
 use crate::ruleset::EnemyId;
@@ -11,7 +12,7 @@ use crate::status::{Active, Cast, Used};
 use crate::{Millis, PlayerId, Remembered, Rules};
 
 /// How a participant stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ParticipantStatus {
     Active,
     Eliminated,
@@ -19,7 +20,7 @@ pub enum ParticipantStatus {
 }
 
 /// Whether a participant is connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Link {
     /// It has not been, and nothing else has been heard of it: it has a time to come by.
     Awaited,
@@ -28,6 +29,9 @@ pub(crate) enum Link {
     Up,
     Down,
 }
+
+choice!(ParticipantStatus: Active = 0, Eliminated = 1, Disconnected = 2);
+choice!(Link: Awaited = 0, Never = 1, Up = 2, Down = 3);
 
 impl Link {
     /// Until when a participant is waited for from `now` on; `None` where there is nothing to wait for.
@@ -41,7 +45,7 @@ impl Link {
 }
 
 /// One participant's state.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Participant {
     pub(crate) player: PlayerId,
     pub(crate) status: ParticipantStatus,
@@ -92,16 +96,24 @@ pub struct Participant {
     pub(crate) answers: Remembered,
 }
 
+form!(
+    Participant: player, status, ready, link, forfeited, team, activity, enemy, hp, armor, shield, stamina, energy, charge, ammo,
+    reload_at, guard_until, defend_ready_at, attack_ready_at, at, moved_at, effects, cast, used, seen_by, conduct, deeds, forfeit_at,
+    joined_at, score, score_before, eliminations, damage, actions, connects, answers,
+);
+
 /// An enemy's mind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Played {
     pub(crate) kind: EnemyId,
     pub(crate) phase: u8,
     pub(crate) think_at: Millis,
 }
 
+form!(Played: kind, phase, think_at);
+
 /// A pool that fills with time and is only computed when it is asked for: idle fights cost nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {
     /// Thousandths, as they were at `at`.
     pub(crate) milli: u32,
@@ -109,6 +121,8 @@ pub struct Pool {
     pub(crate) per_second: u32,
     pub(crate) at: Millis,
 }
+
+form!(Pool: milli, per_second, at);
 
 impl Pool {
     /// A full one.

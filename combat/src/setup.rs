@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::{Form, Words, write_text};
 use crate::{PlayerId, Rules};
 
 /// How it is fought, as the contract names it.
@@ -29,6 +30,12 @@ impl Mode {
             Self::Arena => "arena",
             Self::Tournament => "tournament",
         }
+    }
+}
+
+impl Form for Mode {
+    fn write(&self, to: &mut impl Words) {
+        write_text(self.name().as_bytes(), to);
     }
 }
 

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::action::Target;
+use crate::digest::form;
 use crate::ruleset::{AbilityId, EffectId};
 use crate::{Millis, Slot};
 
 /// An effect at work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Active {
     pub(crate) effect: EffectId,
     /// Who put it there.
@@ -20,6 +21,8 @@ pub struct Active {
     /// [`Millis::MAX`] for never.
     pub(crate) next_tick: Millis,
 }
+
+form!(Active: effect, by, stacks, absorbs, until, next_tick);
 
 impl Active {
     pub fn effect(&self) -> EffectId {
@@ -37,7 +40,7 @@ impl Active {
 }
 
 /// A cast in progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cast {
     pub(crate) ability: AbilityId,
     pub(crate) aim: Target,
@@ -47,6 +50,8 @@ pub struct Cast {
     /// Damage taken since it began.
     pub(crate) hurt: u32,
 }
+
+form!(Cast: ability, aim, until, next, hurt);
 
 impl Cast {
     pub fn ability(&self) -> AbilityId {
@@ -60,12 +65,14 @@ impl Cast {
 }
 
 /// An ability or item that has been used in this round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Used {
     pub(crate) ability: AbilityId,
     pub(crate) times: u8,
     pub(crate) ready_at: Millis,
 }
+
+form!(Used: ability, times, ready_at);
 
 impl Used {
     pub fn ability(&self) -> AbilityId {

@@ -1,6 +1,7 @@
 //! Everything a participant can do to another and to itself, as scripts: attacks with all that they meet, abilities and
 //! items, casts, effects, movement.
 
+mod hosted;
 mod scripts;
 mod watched;
 

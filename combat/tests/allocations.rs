@@ -1,19 +1,22 @@
 //! What an action asks of the allocator, and what a participant takes: nothing, and little.
 
-use tiltyard_combat::{Action, BodyPart, Fight, Input, Participant, PlayerId, Rules, Slot, Step};
+mod hosted;
+
+use hosted::Hosted;
+use tiltyard_combat::{Action, BodyPart, Input, Participant, PlayerId, Rules, Slot, Step};
 
 /// A fight in progress in which nobody falls.
-fn fight(players: u8) -> Fight {
+fn fight(players: u8) -> Hosted {
     let rules = Rules { health: 1_000_000_000, actions_per_second: 0, attack_interval_ms: 0, ..Rules::default() };
     let ids: Vec<PlayerId> = (1..=PlayerId::from(players)).collect();
-    let mut fight = Fight::plain(rules, players, &ids, 7);
+    let mut fight = Hosted::plain(rules, players, &ids, 7);
     for slot in 0..players {
         fight.handle(1, Input::Ready { slot }, &mut Step::default()).expect("ready in preparation");
     }
     fight
 }
 
-fn act(fight: &mut Fight, step: &mut Step, at: u64, id: u64, players: u8) {
+fn act(fight: &mut Hosted, step: &mut Step, at: u64, id: u64, players: u8) {
     let slot = Slot::try_from(id % u64::from(players)).expect("below the number of players");
     let action = if id.is_multiple_of(7) {
         Action::Defend
@@ -46,6 +49,6 @@ fn an_action_allocates_nothing() {
 #[test]
 fn a_participant_is_small() {
     let size = size_of::<Participant>();
-    println!("a participant takes {size} bytes, a fight {} beside them", size_of::<Fight>());
+    println!("a participant takes {size} bytes, a fight {} beside them", size_of::<Hosted>());
     assert!(size <= 640, "{size} bytes");
 }

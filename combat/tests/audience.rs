@@ -1,16 +1,18 @@
 //! Who learns what: fog against a naive model of sight, and what a client can put together from the cuts it is shown,
 //! against what it may see.
 
+mod hosted;
 mod watched;
 
 use std::sync::{Arc, OnceLock};
 
+use hosted::Hosted;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tiltyard_combat::ruleset::CoverKind;
 use tiltyard_combat::{
-    Action, Audience, BodyPart, Cut, Event, Fields, Fight, Input, Millis, Mode, Participant, ParticipantStatus,
-    PlayerId, Point, Ruleset, Setup, Slot, Step, Target, Thing,
+    Action, Audience, BodyPart, Cut, Event, Fields, Input, Millis, Mode, Participant, ParticipantStatus, PlayerId,
+    Point, Ruleset, Setup, Slot, Step, Target, Thing,
 };
 use watched::Watched;
 
@@ -58,7 +60,7 @@ enum Deed {
 }
 
 impl Plan {
-    fn fight(&self) -> Fight {
+    fn fight(&self) -> Hosted {
         let ruleset = ruleset();
         let mut rules =
             ruleset.rules_of(self.mode, tiltyard_combat::Difficulty::Normal).expect("a mode of the ruleset");
@@ -71,13 +73,13 @@ impl Plan {
         rules.speed_cm_per_s = 20_000;
         let participants = (0..PlayerId::from(PLAYERS)).map(|player| player + 1_000).collect();
         let setup = Setup { mode: self.mode, rules, seats: PLAYERS, participants, teams: Vec::new(), seed: self.seed };
-        Fight::new(ruleset, setup)
+        Hosted::new(ruleset, setup)
     }
 
     /// Gives `after` the fight before and after each step, and the step.
     fn play(
         &self,
-        mut after: impl FnMut(&Fight, &Fight, &Step) -> Result<(), TestCaseError>,
+        mut after: impl FnMut(&Hosted, &Hosted, &Step) -> Result<(), TestCaseError>,
     ) -> Result<(), TestCaseError> {
         let (mut fight, mut step, mut at) = (self.fight(), Step::default(), 0);
         for line in &self.lines {
@@ -92,7 +94,7 @@ impl Plan {
 }
 
 impl Line {
-    fn input_to(&self, fight: &Fight) -> Input {
+    fn input_to(&self, fight: &Hosted) -> Input {
         let slot = self.slot;
         let act = |action| Input::Act { slot, id: 0, action };
         let all = fight.participants();
@@ -138,14 +140,14 @@ fn line() -> impl Strategy<Value = Line> {
     (0..700_u64, 0..PLAYERS, deed).prop_map(|(wait, slot, deed)| Line { wait, slot, deed })
 }
 
-fn audiences(fight: &Fight) -> Vec<Audience> {
+fn audiences(fight: &Hosted) -> Vec<Audience> {
     let teams = (0..5).map(Audience::Team);
     let own = (0..u8::try_from(fight.participants().len()).expect("slots")).map(Audience::Own);
     [Audience::All, Audience::Spectator].into_iter().chain(teams).chain(own).collect()
 }
 
 /// Whether a team sees a participant, from the words of the rules: a member that stands, near enough, no wall in between.
-fn is_seen(fight: &Fight, team: u8, of: &Participant) -> bool {
+fn is_seen(fight: &Hosted, team: u8, of: &Participant) -> bool {
     let walls = fight.ruleset().environment.covers.iter().zip(fight.field().covers());
     let walls: Vec<_> = walls
         .filter(|(cover, left)| cover.kind == CoverKind::Wall && (cover.health == 0 || **left > 0))
@@ -216,7 +218,7 @@ fn text(p: &Participant, field: Fields) -> String {
 }
 
 /// What an audience may know, straight from the fight: what a snapshot has.
-fn snapshot(fight: &Fight, audience: Audience) -> Vec<Known> {
+fn snapshot(fight: &Hosted, audience: Audience) -> Vec<Known> {
     let known = |(slot, p): (Slot, &Participant)| {
         let visible = fight.visible(audience, slot);
         let fields = SHOWN.map(|(name, field)| (name, visible.has(field).then(|| text(p, field))));
@@ -226,7 +228,7 @@ fn snapshot(fight: &Fight, audience: Audience) -> Vec<Known> {
 }
 
 /// What a client makes of it that knows nothing but the cut.
-fn apply(known: &mut Vec<Known>, fight: &Fight, cut: &Cut) {
+fn apply(known: &mut Vec<Known>, fight: &Hosted, cut: &Cut) {
     for patch in cut.patches() {
         let p = &fight.participants()[usize::from(patch.slot)];
         if usize::from(patch.slot) == known.len() {
@@ -254,8 +256,8 @@ fn apply(known: &mut Vec<Known>, fight: &Fight, cut: &Cut) {
 
 /// The parts of an event that name somebody who is in the fog before and after.
 fn expect_nothing_of_the_fog(
-    before: &Fight,
-    after: &Fight,
+    before: &Hosted,
+    after: &Hosted,
     step: &Step,
     audience: Audience,
 ) -> Result<(), TestCaseError> {

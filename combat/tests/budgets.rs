@@ -1,15 +1,16 @@
 //! Budgets of actions: each participant's own, spent by what it does itself, with room for whoever acts as fast as the rules
 //! let it; and what a host need not hand to a fight at all.
 
+mod hosted;
 mod scripts;
 mod watched;
 
 use std::sync::Arc;
 
+use hosted::Hosted;
 use scripts::check;
 use tiltyard_combat::{
-    Action, BodyPart, Difficulty, Fight, Flag, Input, Millis, Mode, PlayerId, Point, Refusal, Ruleset, Setup, Slot,
-    Step, load,
+    Action, BodyPart, Difficulty, Flag, Input, Millis, Mode, PlayerId, Point, Refusal, Ruleset, Setup, Slot, Step, load,
 };
 
 #[test]
@@ -73,20 +74,20 @@ fn what_cannot_be_done_costs_as_well() {
 }
 
 /// A fight in progress of so many under a shipped ruleset, in which nobody can fall.
-fn in_progress(text: &str, mode: Mode, players: u8) -> Fight {
+fn in_progress(text: &str, mode: Mode, players: u8) -> Hosted {
     let ruleset = Arc::new(load::load(text).unwrap_or_else(|problems| panic!("{problems}")));
     let mut rules = ruleset.rules_of(mode, Difficulty::Normal).expect("a mode of the ruleset");
     (rules.health, rules.preparation_ms) = (1_000_000_000, 0);
     let participants = (1..=PlayerId::from(players)).collect();
     let setup = Setup { mode, rules, seats: players, participants, teams: Vec::new(), seed: 7 };
-    let mut fight = Fight::new(ruleset, setup);
+    let mut fight = Hosted::new(ruleset, setup);
     fight.handle(0, Input::Tick, &mut Step::default()).expect("a tick");
     fight
 }
 
 /// Everybody moves at `hz` and attacks at the rules' interval for ten seconds; those who were refused for want of budget, and
 /// how often the fight was asked.
-fn act_as_fast_as_allowed(fight: &mut Fight, hz: u64) -> (Vec<(Slot, Millis)>, u32) {
+fn act_as_fast_as_allowed(fight: &mut Hosted, hz: u64) -> (Vec<(Slot, Millis)>, u32) {
     let players = fight.seats();
     let interval = u64::from(fight.rules().attack_interval_ms).max(1);
     let (mut limited, mut asked, mut step) = (Vec::new(), 0, Step::default());
@@ -192,9 +193,9 @@ fn what_changes_nothing_need_not_be_handled() {
     let players = vec![1, 2];
     let rules = Ruleset::plain().rules.clone();
     let setup = Setup { mode: Mode::Pvp, rules, seats: 3, participants: players, teams: Vec::new(), seed: 7 };
-    let mut fight = Fight::new(Ruleset::plain(), setup);
+    let mut fight = Hosted::new(Ruleset::plain(), setup);
     let mut step = Step::default();
-    let mut give = |fight: &mut Fight, at, input| {
+    let mut give = |fight: &mut Hosted, at, input| {
         step.clear();
         fight.handle(at, input, &mut step).expect("it is taken");
     };

@@ -1,12 +1,15 @@
 //! The course of a fight: every input in every state of the usual machine as one table, then rounds, turns, teams, ready
 //! checks and late seats as scripts.
 
+mod hosted;
+
 use std::sync::Arc;
 
+use hosted::Hosted;
 use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_combat::{
-    Action, Answer, BodyPart, EndReason, Event, Fight, Input, Millis, Mode, ParticipantStatus, PhaseName, Point,
-    Refusal, Rules, Ruleset, SessionStatus, Setup, Slot, Step, Target,
+    Action, Answer, BodyPart, EndReason, Event, Input, Millis, Mode, ParticipantStatus, PhaseName, Point, Refusal,
+    Rules, Ruleset, SessionStatus, Setup, Slot, Step, Target,
 };
 
 /// Rules under which one hit takes a quarter of the health, and nothing else happens by itself.
@@ -20,13 +23,13 @@ fn rules(settings: &str) -> Rules {
     rules
 }
 
-fn fight(settings: &str, seats: u8, taken: u8) -> Fight {
+fn fight(settings: &str, seats: u8, taken: u8) -> Hosted {
     fight_in(Mode::Pvp, settings, seats, taken)
 }
 
-fn fight_in(mode: Mode, settings: &str, seats: u8, taken: u8) -> Fight {
+fn fight_in(mode: Mode, settings: &str, seats: u8, taken: u8) -> Hosted {
     let participants = (1..=u128::from(taken)).collect();
-    Fight::new(
+    Hosted::new(
         Ruleset::plain(),
         Setup { mode, rules: rules(settings), seats, participants, teams: Vec::new(), seed: 7 },
     )
@@ -34,14 +37,14 @@ fn fight_in(mode: Mode, settings: &str, seats: u8, taken: u8) -> Fight {
 
 /// Gives a fight inputs, and keeps what happened.
 struct Run {
-    fight: Fight,
+    fight: Hosted,
     at: Millis,
     events: Vec<Event>,
     decided: usize,
 }
 
 impl Run {
-    fn of(fight: Fight) -> Self {
+    fn of(fight: Hosted) -> Self {
         Self { fight, at: 0, events: Vec::new(), decided: 0 }
     }
 
@@ -283,7 +286,7 @@ fn teams_can_be_given() {
         teams: vec![1, 1, 0],
         seed: 7,
     };
-    let run = Run::of(Fight::new(Ruleset::plain(), setup));
+    let run = Run::of(Hosted::new(Ruleset::plain(), setup));
     let teams: Vec<u8> = run.fight.participants().iter().map(tiltyard_combat::Participant::team).collect();
     assert_eq!(teams, [1, 1, 0]);
 }
@@ -424,7 +427,7 @@ fn use_of(ruleset: &Ruleset, slot: Slot, name: &str, target: Option<Slot>) -> In
 fn doing(ruleset: &Arc<Ruleset>, state: &str) -> Run {
     let setup =
         Setup { mode: Mode::Pvp, rules: rules(""), seats: 3, participants: vec![1, 2, 3], teams: Vec::new(), seed: 7 };
-    let mut run = Run::of(Fight::new(Arc::clone(ruleset), setup));
+    let mut run = Run::of(Hosted::new(Arc::clone(ruleset), setup));
     run.all_ready();
     match state {
         "idle" => {}

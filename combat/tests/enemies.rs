@@ -1,11 +1,13 @@
 //! The server's enemies: waves of them, what they decide, and how they find their way.
 
+mod hosted;
 mod scripts;
 mod watched;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hosted::Hosted;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use scripts::check_in;
@@ -14,8 +16,8 @@ use tiltyard_combat::ruleset::{
     Spot, Wave,
 };
 use tiltyard_combat::{
-    Action, BodyPart, EndReason, Event, Fight, Input, Millis, Mode, Participant, ParticipantStatus, PlayerId, Point,
-    Ruleset, Setup, Slot, Step,
+    Action, BodyPart, EndReason, Event, Input, Millis, Mode, Participant, ParticipantStatus, PlayerId, Point, Ruleset,
+    Setup, Slot, Step,
 };
 use watched::{Watched, view};
 
@@ -78,14 +80,14 @@ fn fight(ruleset: &Arc<Ruleset>, players: u8, seed: u64) -> Watched {
     let participants = (0..PlayerId::from(players)).map(|player| player + 1_000).collect();
     let rules = ruleset.rules.clone();
     let setup = Setup { mode: Mode::Pve, rules, seats: players, participants, teams: Vec::new(), seed };
-    Watched::new(Fight::new(Arc::clone(ruleset), setup))
+    Watched::new(Hosted::new(Arc::clone(ruleset), setup))
 }
 
 fn tick(watched: &mut Watched, at: Millis) {
     watched.handle(at, Input::Tick).expect("a tick is never refused");
 }
 
-fn standing(fight: &Fight) -> impl Iterator<Item = (Slot, &Participant)> {
+fn standing(fight: &Hosted) -> impl Iterator<Item = (Slot, &Participant)> {
     let enemies = (0_u8..).zip(fight.participants()).filter(|(_, p)| p.enemy().is_some());
     enemies.filter(|(_, p)| p.status() != ParticipantStatus::Eliminated)
 }

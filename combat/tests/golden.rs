@@ -3,22 +3,26 @@
 //!
 //! Where that was meant, record them anew and look at what the change has done to them:
 //! `UPDATE_GOLDEN=1 cargo test -p tiltyard-combat --test golden`, then `tiltyard replay --events FILE`; and raise
-//! `replay::REVISION`, so that fights recorded before are not taken for changed files.
+//! `replay::REVISION`, so that fights recorded before are not taken for changed files. Those that an engine before has recorded stay:
+//! it is told by name that they are of that one.
 
 // A test that cannot go on has failed: unwrapping says so where it happens.
 #![allow(clippy::unwrap_used)]
+
+mod hosted;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hosted::Hosted;
 use tiltyard_combat::compare::differences;
-use tiltyard_combat::replay::{End, Mark, Pen, REVISION};
+use tiltyard_combat::replay::{Mismatch, Pen, REVISION, Verdict};
 use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_combat::{
-    Action, BodyPart, Difficulty, Event, Fight, Input, Mode, ParticipantStatus, Point, Replay, Ruleset, Setup, Slot,
-    Step, Target, load,
+    Action, BodyPart, Difficulty, Event, Input, Mode, ParticipantStatus, Point, Replay, Ruleset, Setup, Slot, Step,
+    Target, load,
 };
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
@@ -75,6 +79,27 @@ fn golden_replays_are_the_same_fights() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Nobody has changed them, so that is never said; also not where the engine steps them otherwise now.
+#[test]
+fn replays_of_an_engine_before_are_told_by_its_name() {
+    let folder = Path::new(FOLDER).join("revision-1");
+    let files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 9);
+    for file in files {
+        let replay = Replay::decode(&fs::read(&file).unwrap()).unwrap();
+        match replay.fight_again(ruleset(&replay.text), |_| ()) {
+            Ok((_, Verdict::OtherEngine { recorded: 1 })) | Err(Mismatch::Revision { recorded: 1, .. }) => {}
+            said => panic!("{}: {said:?}", file.display()),
+        }
+        // One that was changed is not taken for a verified one either.
+        let mut changed = replay;
+        changed.end.digest ^= 1;
+        changed.setup.seed ^= 1;
+        let said = changed.play(ruleset(&changed.text), |_| ());
+        assert!(matches!(said, Err(Mismatch::Revision { recorded: 1, .. })), "{}: {said:?}", file.display());
+    }
 }
 
 /// They would show little if little happened in them.
@@ -175,7 +200,7 @@ impl Dice {
     }
 
     /// A step towards somebody of another team, so that those meet who do not see each other.
-    fn towards(&mut self, fight: &Fight, slot: Slot) -> Point {
+    fn towards(&mut self, fight: &Hosted, slot: Slot) -> Point {
         let own = &fight.participants()[usize::from(slot)];
         let (here, there) = (own.at(), fight.participants().iter().find(|p| p.team() != own.team()));
         let there = there.map_or(here, tiltyard_combat::Participant::at);
@@ -184,7 +209,7 @@ impl Dice {
     }
 
     /// What somebody in `slot` could try.
-    fn action(&mut self, fight: &Fight, slot: Slot) -> Action {
+    fn action(&mut self, fight: &Hosted, slot: Slot) -> Action {
         let here = fight.participants()[usize::from(slot)].at();
         let others = fight.participants().len();
         match self.below(20) {
@@ -208,7 +233,7 @@ impl Dice {
     }
 
     /// Somebody who stands, and whose turn it is where there are turns.
-    fn actor(&mut self, fight: &Fight) -> Slot {
+    fn actor(&mut self, fight: &Hosted) -> Slot {
         if let Some(turn) = fight.turn() {
             return turn.slot();
         }
@@ -229,7 +254,7 @@ fn record(text: &str, mode: Mode) -> Replay {
     let seats = if rules.turn_ms > 0 { 2 } else { 4 };
     let participants = (1..=u128::from(seats)).collect();
     let setup = Setup { mode, rules, seats, participants, teams: Vec::new(), seed: 0x601D };
-    let mut fight = Fight::new(Arc::clone(&ruleset), setup.clone());
+    let mut fight = Hosted::new(Arc::clone(&ruleset), setup.clone());
     let (mut pen, mut tape, mut step) = (Pen::default(), Vec::new(), Step::default());
     let (mut dice, mut at) = (Dice(0xF1647), 0);
     let ready = (0..seats).flat_map(|slot| [Input::Connect { slot }, Input::Ready { slot }]);
@@ -247,10 +272,10 @@ fn record(text: &str, mode: Mode) -> Replay {
         let _applied_or_refused = fight.handle(at, input, &mut step);
         pen.input(at, input, &mut tape);
         if pen.is_check_due() {
-            Pen::mark(Mark::Check { seq: fight.seq(), digest: fight.state_digest() }, &mut tape);
+            fight.check(&mut tape);
         }
     }
-    let end = End { inputs: pen.inputs(), seq: fight.seq(), digest: fight.state_digest() };
+    let end = fight.end(pen, &mut tape);
     Replay {
         session: 0x601D,
         created_at: 0,

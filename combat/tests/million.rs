@@ -1,14 +1,17 @@
 //! A million actions, sense and nonsense, under every shipped ruleset in every mode it has: nothing panics, every number stays
 //! in its range, nobody who is out acts, and a fight that is put away and taken out again at any moment goes on as the same.
 
+mod hosted;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use hosted::Hosted;
 use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_combat::{
-    Action, BodyPart, Difficulty, Event, Fight, Input, Millis, Mode, Participant, ParticipantStatus, Point, Rules,
-    Ruleset, Setup, Slot, Step, Target, Thing, load,
+    Action, BodyPart, Difficulty, Event, Input, Millis, Mode, Participant, ParticipantStatus, Point, Rules, Ruleset,
+    Setup, Slot, Step, Target, Thing, load,
 };
 
 /// Of all rulesets together.
@@ -55,7 +58,7 @@ impl Dice {
     }
 
     /// One who stands, mostly; where there are turns, mostly the one whose turn it is.
-    fn actor(&mut self, fight: &Fight) -> Slot {
+    fn actor(&mut self, fight: &Hosted) -> Slot {
         if let Some(turn) = fight.turn()
             && self.chance(70)
         {
@@ -70,12 +73,12 @@ impl Dice {
         standing[usize::from(self.byte(standing.len()))]
     }
 
-    fn slot(&mut self, fight: &Fight) -> Slot {
+    fn slot(&mut self, fight: &Hosted) -> Slot {
         let seats = fight.participants().len() + usize::from(self.chance(2));
         self.byte(seats)
     }
 
-    fn action(&mut self, fight: &Fight, slot: Slot) -> Action {
+    fn action(&mut self, fight: &Hosted, slot: Slot) -> Action {
         let here = fight.participants().get(usize::from(slot)).map_or_else(Point::default, Participant::at);
         let ruleset = fight.ruleset();
         match self.below(20) {
@@ -103,7 +106,7 @@ impl Dice {
         }
     }
 
-    fn input(&mut self, fight: &Fight) -> Input {
+    fn input(&mut self, fight: &Hosted) -> Input {
         let slot = self.actor(fight);
         match self.below(400) {
             0 => Input::Disconnect { slot },
@@ -130,7 +133,7 @@ fn shipped() -> Vec<Arc<Ruleset>> {
     files.iter().map(read).collect()
 }
 
-fn begin(ruleset: &Arc<Ruleset>, mode: Mode, rules: &Rules, seed: u64) -> Fight {
+fn begin(ruleset: &Arc<Ruleset>, mode: Mode, rules: &Rules, seed: u64) -> Hosted {
     let seats = [2, 3, 6, 10][usize::try_from(seed % 4).expect("small")];
     let setup = Setup {
         mode,
@@ -140,14 +143,14 @@ fn begin(ruleset: &Arc<Ruleset>, mode: Mode, rules: &Rules, seed: u64) -> Fight 
         teams: Vec::new(),
         seed,
     };
-    let mut fight = Fight::new(Arc::clone(ruleset), setup);
+    let mut fight = Hosted::new(Arc::clone(ruleset), setup);
     for slot in 0..seats {
         let _ready = fight.handle(0, Input::Ready { slot }, &mut Step::default());
     }
     fight
 }
 
-fn check(fight: &Fight, before: &[ParticipantStatus], step: &Step) {
+fn check(fight: &Hosted, before: &[ParticipantStatus], step: &Step) {
     let rules = fight.rules();
     for (slot, p) in (0..).zip(fight.participants()) {
         let most = p.enemy().map_or(rules.health, |enemy| fight.enemy_health(enemy));
@@ -177,14 +180,6 @@ fn check(fight: &Fight, before: &[ParticipantStatus], step: &Step) {
     }
 }
 
-/// Puts a fight away and takes it out again.
-fn put_away(fight: &Fight) -> Fight {
-    let bytes = postcard::to_stdvec(fight).expect("a fight can be written");
-    let mut again: Fight = postcard::from_bytes(&bytes).expect("and read");
-    again.bind(Arc::clone(fight.ruleset()));
-    again
-}
-
 #[test]
 fn a_million_actions_break_nothing() {
     let rulesets = shipped();
@@ -208,7 +203,7 @@ fn a_million_actions_break_nothing() {
             let mut fight = begin(&ruleset, mode, &rules, fights);
             let mut dice = Dice(fights);
             let (mut step, mut at): (Step, Millis) = (Step::default(), 0);
-            let mut twin: Option<Fight> = None;
+            let mut twin: Option<Hosted> = None;
             let mut before = Vec::new();
             for n in 0..20_000 {
                 if fight.lifecycle().is_ended() {
@@ -233,7 +228,7 @@ fn a_million_actions_break_nothing() {
                     if let Some(other) = &twin {
                         assert_eq!(other.state_digest(), fight.state_digest(), "{name}, fight {fights}, input {n}");
                     }
-                    twin = Some(put_away(&fight));
+                    twin = Some(fight.put_away());
                 }
             }
             if let Some(other) = twin {

@@ -1,6 +1,7 @@
 //! What happens in one moment happens together: who falls with others, who falls in its own turn, and rounds that are won by
 //! a score.
 
+mod hosted;
 mod scripts;
 mod watched;
 

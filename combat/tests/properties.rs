@@ -1,15 +1,17 @@
 //! What is true of every fight: random rules, seats, times and inputs, nonsense among them. [`Watched`] checks each step.
 
+mod hosted;
 mod watched;
 
 use std::sync::{Arc, OnceLock};
 
+use hosted::Hosted;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_combat::{
-    Action, Answer, BodyPart, Difficulty, Fight, Input, Millis, Mode, Participant, PlayerId, Point, Rules, Ruleset,
-    Setup, Slot, Step, Target, Thing,
+    Action, Answer, BodyPart, Difficulty, Input, Millis, Mode, Participant, PlayerId, Point, Rules, Ruleset, Setup,
+    Slot, Step, Target, Thing,
 };
 use watched::{Watched, view};
 
@@ -56,7 +58,7 @@ enum Id {
 }
 
 impl Plan {
-    fn fight(&self) -> Fight {
+    fn fight(&self) -> Hosted {
         let (ruleset, mode) = (self.ground.ruleset(), self.ground.mode());
         let mut rules = ruleset.rules_of(mode, Difficulty::Normal).expect("a mode of every ruleset");
         for (setting, value) in Rules::SETTINGS.iter().zip(self.rules.values()).filter(|(s, value)| s.default != *value)
@@ -64,7 +66,7 @@ impl Plan {
             rules.set(setting.name, Some(u64::from(value))).expect("a value in range");
         }
         let participants: Vec<PlayerId> = (0..PlayerId::from(self.taken)).collect();
-        Fight::new(ruleset, Setup { mode, rules, seats: self.seats, participants, teams: Vec::new(), seed: self.seed })
+        Hosted::new(ruleset, Setup { mode, rules, seats: self.seats, participants, teams: Vec::new(), seed: self.seed })
     }
 
     /// Plays it, giving `after` each input with its time and answer; what comes of it is the fight at its end.
@@ -113,7 +115,7 @@ impl Ground {
 }
 
 impl Line {
-    fn input_to(&self, fight: &Fight) -> Input {
+    fn input_to(&self, fight: &Hosted) -> Input {
         let Input::Act { slot, action, .. } = self.input else { return self.input };
         let last = fight.participants().get(usize::from(slot)).map_or(0, Participant::last_action_id);
         let id = match self.id {
@@ -127,7 +129,7 @@ impl Line {
 }
 
 /// Places are seen from where the participant is, and an ability is used as what it is not where `item` is set.
-fn aimed(action: Action, fight: &Fight, slot: Slot) -> Action {
+fn aimed(action: Action, fight: &Hosted, slot: Slot) -> Action {
     let from = fight.participants().get(usize::from(slot)).map_or(Point::default(), Participant::at);
     let there = |by: Point| Point::new(from.x.saturating_add(by.x), from.y.saturating_add(by.y));
     match action {
@@ -269,9 +271,7 @@ proptest! {
         let (mut fight, mut step) = (plan.fight(), Step::default());
         for (number, &(time, input, digest)) in log.iter().enumerate() {
             if number == at.index(log.len()) {
-                let bytes = postcard::to_stdvec(&fight).unwrap();
-                let mut restored: Fight = postcard::from_bytes(&bytes).unwrap();
-                restored.bind(plan.ground.ruleset());
+                let restored = fight.put_away();
                 prop_assert_eq!(&restored, &fight);
                 fight = restored;
             }

@@ -1,12 +1,15 @@
 //! Replay files: what is recorded is fought again as it was, and nothing that can be written into a file does harm.
 
+mod hosted;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use hosted::Hosted;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tiltyard_combat::replay::{End, Mark, Pen, REVISION, ReadError};
+use tiltyard_combat::replay::{Pen, REVISION, ReadError};
 use tiltyard_combat::{
-    Action, BodyPart, Fight, Input, Mode, Point, Replay, Rules, Ruleset, Setup, Step, action::Target, action::Thing,
+    Action, BodyPart, Input, Mode, Point, Replay, Rules, Ruleset, Setup, Step, action::Target, action::Thing,
 };
 
 fn action() -> impl Strategy<Value = Action> {
@@ -47,17 +50,17 @@ fn record(seats: u8, seed: u64, inputs: &[(u64, Input)]) -> Replay {
     let rules = Rules { preparation_ms: 500, health: 300, ..Rules::default() };
     let participants = (1..=u128::from(seats.min(3))).collect();
     let setup = Setup { mode: Mode::Pvp, rules, seats, participants, teams: Vec::new(), seed };
-    let mut fight = Fight::new(Ruleset::plain(), setup.clone());
+    let mut fight = Hosted::new(Ruleset::plain(), setup.clone());
     let (mut pen, mut tape, mut at) = (Pen::default(), Vec::new(), 0);
     for &(after, input) in inputs {
         at += after;
         let _answer = fight.handle(at, input, &mut Step::default());
         pen.input(at, input, &mut tape);
         if pen.is_check_due() {
-            Pen::mark(Mark::Check { seq: fight.seq(), digest: fight.state_digest() }, &mut tape);
+            fight.check(&mut tape);
         }
     }
-    let end = End { inputs: pen.inputs(), seq: fight.seq(), digest: fight.state_digest() };
+    let end = fight.end(pen, &mut tape);
     Replay {
         session: 1,
         created_at: 0,

@@ -1,5 +1,6 @@
 //! The course of a fight, and attack and defend, as scripts.
 
+mod hosted;
 mod scripts;
 mod watched;
 

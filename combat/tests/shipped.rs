@@ -1,12 +1,15 @@
 //! The rulesets that every server is built with: each is played to its end in each of its modes.
 
+mod hosted;
+
 use std::sync::Arc;
 
+use hosted::Hosted;
 use tiltyard_combat::load::load;
 use tiltyard_combat::ruleset::{AbilityKind, Affects, machine};
 use tiltyard_combat::{
-    Action, BodyPart, Difficulty, EndReason, Event, Fight, Input, Millis, Mode, ParticipantStatus, PhaseName, PlayerId,
-    Point, Rules, Ruleset, Setup, Slot, Step, Target,
+    Action, BodyPart, Difficulty, EndReason, Event, Input, Millis, Mode, ParticipantStatus, PhaseName, PlayerId, Point,
+    Rules, Ruleset, Setup, Slot, Step, Target,
 };
 
 const SHIPPED: [(&str, &str); 3] = [
@@ -35,7 +38,7 @@ impl Chance {
 
 /// A match of bots.
 struct Game {
-    fight: Fight,
+    fight: Hosted,
     step: Step,
     now: Millis,
     chance: Chance,
@@ -54,7 +57,7 @@ impl Game {
         let participants: Vec<PlayerId> = (1..=players).map(PlayerId::from).collect();
         let setup = Setup { mode, rules, seats: players, participants, teams: Vec::new(), seed };
         let used = vec![0; ruleset.abilities.len()];
-        let fight = Fight::new(Arc::clone(ruleset), setup);
+        let fight = Hosted::new(Arc::clone(ruleset), setup);
         Self { fight, step: Step::default(), now: 0, chance: Chance(seed), taken: 0, used, watch: None }
     }
 
@@ -292,7 +295,7 @@ fn in_default_nothing_stands_between_those_who_begin() {
         };
         let participants: Vec<PlayerId> = (1..=players).map(PlayerId::from).collect();
         let setup = Setup { mode: Mode::Pvp, rules, seats: players, participants, teams: Vec::new(), seed: 1 };
-        let (mut fight, mut step) = (Fight::new(Arc::clone(&ruleset), setup), Step::default());
+        let (mut fight, mut step) = (Hosted::new(Arc::clone(&ruleset), setup), Step::default());
         for (by, to) in (0..players).flat_map(|by| (0..players).map(move |to| (by, to))) {
             let team = |slot: Slot| fight.participants()[usize::from(slot)].team();
             if team(by) == team(to) {

@@ -1,14 +1,16 @@
 //! The world around the participants: the environment, the server's enemies, and fair play.
 
+mod hosted;
 mod scripts;
 mod watched;
 
 use std::sync::Arc;
 
+use hosted::Hosted;
 use scripts::{check, check_in};
 use tiltyard_combat::ruleset::{Cover, CoverKind, Effect, Environment, Hazard, Spot};
 use tiltyard_combat::{
-    Action, BodyPart, EndReason, Fight, Input, Mode, ParticipantStatus, PlayerId, Point, Ruleset, Setup, Slot,
+    Action, BodyPart, EndReason, Input, Mode, ParticipantStatus, PlayerId, Point, Ruleset, Setup, Slot,
 };
 use watched::Watched;
 
@@ -214,7 +216,7 @@ fn fight(ruleset: &Arc<Ruleset>, mode: Mode, players: u8) -> Watched {
     let participants = (0..PlayerId::from(players)).map(|player| player + 1_000).collect();
     let rules = ruleset.rules.clone();
     let setup = Setup { mode, rules, seats: players, participants, teams: Vec::new(), seed: 7 };
-    Watched::new(Fight::new(Arc::clone(ruleset), setup))
+    Watched::new(Hosted::new(Arc::clone(ruleset), setup))
 }
 
 // Fair play.
@@ -384,7 +386,7 @@ fn without_fog_all_are_seen() {
 // The server's enemies.
 
 /// A player that shoots at the nearest enemy and keeps away from it: no genius.
-fn play(fight: &Fight, slot: Slot) -> Option<Action> {
+fn play(fight: &Hosted, slot: Slot) -> Option<Action> {
     let me = &fight.participants()[usize::from(slot)];
     let foes = (0_u8..).zip(fight.participants());
     let near = foes.filter(|(_, p)| p.team() != me.team() && p.status() != ParticipantStatus::Eliminated);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use tiltyard_combat::replay::{Cut, End, Loss, Mark, Pen};
-use tiltyard_combat::{Fight, Input, Millis};
+use tiltyard_combat::{Bout, Input, Millis};
 
 use super::chunks::{ChunkFile, FileId, Folder, Place};
 use crate::limits;
@@ -60,18 +60,17 @@ impl Recorder {
         RecorderState { state: self.state.clone(), files: self.files.iter().map(|file| file.id()).collect() }
     }
 
-    /// Notes an input that `fight` has just handled, up to the one that ends it.
-    pub fn note(&mut self, at: Millis, input: Input, fight: &Fight) {
+    /// Notes an input that `bout` has just handled, up to the one that ends it.
+    pub fn note(&mut self, at: Millis, input: Input, bout: Bout<'_>) {
         let state = &mut self.state;
         if state.end.is_some() {
             return;
         }
         state.pen.input(at, input, &mut state.tape);
-        if fight.lifecycle().is_ended() {
-            state.end = Some(end_of(state.pen, fight));
+        if bout.lifecycle().is_ended() {
+            state.end = Some(state.pen.end(bout, &mut state.tape));
         } else if state.pen.is_check_due() {
-            let End { seq, digest, .. } = end_of(state.pen, fight);
-            Pen::mark(Mark::Check { seq, digest }, &mut state.tape);
+            Pen::mark(Mark::check(bout), &mut state.tape);
         }
     }
 
@@ -86,14 +85,14 @@ impl Recorder {
         }
     }
 
-    /// Ends the tape where `fight` stands now: what there is of it stays. `false` where it has ended already.
-    pub fn cut(&mut self, loss: Loss, fight: &Fight) -> bool {
+    /// Ends the tape where `bout` stands now: what there is of it stays. `false` where it has ended already.
+    pub fn cut(&mut self, loss: Loss, bout: Bout<'_>) -> bool {
         let state = &mut self.state;
         if state.end.is_some() {
             return false;
         }
-        state.end = Some(end_of(state.pen, fight));
-        state.cut = Some(Cut { loss, at: fight.now() });
+        state.end = Some(state.pen.end(bout, &mut state.tape));
+        state.cut = Some(Cut { loss, at: bout.now() });
         true
     }
 
@@ -166,8 +165,4 @@ impl Recorder {
         state.tape.splice(0..0, part.iter().copied());
         state.last = before;
     }
-}
-
-fn end_of(pen: Pen, fight: &Fight) -> End {
-    End { inputs: pen.inputs(), seq: fight.seq(), digest: fight.state_digest() }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use tiltyard_combat::replay::{Cut, End, Loss, REVISION, Replay};
-use tiltyard_combat::{Fight, Participant, Ruleset, Setup, Slot};
+use tiltyard_combat::{Bout, Participant, Ruleset, Setup, Slot};
 use uuid::Uuid;
 
 use super::chunks::{self, ChunkFile, Place};
@@ -42,7 +42,7 @@ pub struct Known {
 
 impl Recording {
     /// Of a session created at `created_at` with this seed and this many participants.
-    pub fn of(session: Uuid, created_at: u64, fight: &Fight, seed: u64, founders: u8, recorder: &Recorder) -> Self {
+    pub fn of(session: Uuid, created_at: u64, fight: Bout<'_>, seed: u64, founders: u8, recorder: &Recorder) -> Self {
         let founders = fight.participants().iter().take(usize::from(founders));
         // Whoever sat in a seat first.
         let founder = |(slot, participant): (Slot, &Participant)| {
@@ -51,7 +51,7 @@ impl Recording {
         };
         Self {
             session,
-            hash: fight.ruleset().hash,
+            hash: fight.ruleset.hash,
             ended: fight.lifecycle().is_ended(),
             created_at,
             setup: Setup {

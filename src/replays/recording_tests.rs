@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tiltyard_combat::replay::Loss;
-use tiltyard_combat::{Action, BodyPart, Difficulty, Fight, Input, Mode, Step};
+use tiltyard_combat::{Action, BodyPart, Bout, Difficulty, Fight, Input, Mode, Step};
 use uuid::Uuid;
 
 use super::super::chunks::{ChunkWriter, Folder};
@@ -33,6 +33,7 @@ const PARTS: u64 = 4;
 impl Kept {
     fn new() -> Self {
         let (data, library) = (TempDir::new().unwrap(), Library::built_in());
+        let ruleset = library.by_name("default").unwrap();
         let folder = Folder::open(data.path()).unwrap();
         let mut chunks = ChunkWriter::new(Arc::clone(&folder), 0);
         let mut fights: Vec<(Uuid, Fight, Recorder)> =
@@ -43,8 +44,8 @@ impl Kept {
                 for n in 0..20 {
                     let action = Action::Attack { target: Some(1), part: BodyPart::Torso };
                     let (at, input) = (part * 20 + n, Input::Act { slot: 0, id: part * 20 + n + 1, action });
-                    let _ = fight.handle(at, input, &mut Step::default());
-                    recorder.note(at, input, fight);
+                    let _ = fight.handle(ruleset, at, input, &mut Step::default());
+                    recorder.note(at, input, Bout { fight, ruleset });
                 }
                 // What is left after the last part is in memory alone.
                 if part < PARTS {
@@ -55,8 +56,10 @@ impl Kept {
             }
         }
         let path = fs::read_dir(data.path().join("replays")).unwrap().next().unwrap().unwrap().path();
-        let recordings: Vec<Recording> =
-            fights.iter().map(|(id, fight, recorder)| Recording::of(*id, 0, fight, 7, 2, recorder)).collect();
+        let recordings: Vec<Recording> = fights
+            .iter()
+            .map(|(id, fight, recorder)| Recording::of(*id, 0, Bout { fight, ruleset }, 7, 2, recorder))
+            .collect();
         let tapes = recordings.iter().map(|recording| recording.clone().tape(None).unwrap().0.tape).collect();
         Self { whole: fs::read(&path).unwrap(), _data: data, path, recordings, tapes, frames }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use tiltyard_combat::compare::differences;
-use tiltyard_combat::replay::{Cut, MOST_BYTES, Mismatch, ReadError};
+use tiltyard_combat::replay::{Cut, MOST_BYTES, Mismatch, ReadError, Verdict};
 use tiltyard_combat::{Fight, Replay, load};
 use uuid::Uuid;
 
@@ -49,23 +49,65 @@ struct Report {
     /// The ruleset's name and title.
     ruleset: (String, String),
     happenings: Vec<Happening>,
-    fought: Result<Fight, Mismatch>,
+    fought: Result<(Fight, Verdict), Mismatch>,
     /// How the ruleset differs from the one it was to be compared with.
     differences: Vec<String>,
 }
 
-/// Answers on `out`. Whether it is still the same fight, under the same ruleset as far as that was asked.
-pub fn report(question: Question<'_>, out: &mut impl Write) -> Result<bool, ReportError> {
+/// What came of it, for a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is still the same fight, under the same ruleset as far as that was asked.
+    Same,
+    /// It is another, or its ruleset is.
+    Different,
+    /// Another engine has recorded it than this one, so only that one can tell.
+    OtherEngine,
+}
+
+/// Answers on `out`.
+pub fn report(question: Question<'_>, out: &mut impl Write) -> Result<Outcome, ReportError> {
     let report = Report::of(question)?;
     if question.json {
         writeln!(out, "{}", report.to_json(question.events))?;
     } else {
         out.write_all(report.to_text(question).as_bytes())?;
     }
-    Ok(report.fought.is_ok() && report.differences.is_empty())
+    Ok(if report.differences.is_empty() { report.outcome() } else { Outcome::Different })
+}
+
+impl Outcome {
+    /// Stable.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Different => "different",
+            Self::OtherEngine => "other_engine",
+        }
+    }
 }
 
 impl Report {
+    /// What is to be said of the fight alone.
+    fn outcome(&self) -> Outcome {
+        match self.fought {
+            Ok((_, Verdict::Same)) => Outcome::Same,
+            Ok((_, Verdict::OtherEngine { .. })) | Err(Mismatch::Revision { .. }) => Outcome::OtherEngine,
+            Err(_) => Outcome::Different,
+        }
+    }
+
+    /// Why it is not known to be the same.
+    fn difference(&self) -> Option<String> {
+        match &self.fought {
+            Ok((_, Verdict::Same)) => None,
+            &Ok((_, Verdict::OtherEngine { recorded })) => {
+                Some(Mismatch::Revision { recorded, what: None }.to_string())
+            }
+            Err(mismatch) => Some(mismatch.to_string()),
+        }
+    }
+
     fn of(question: Question<'_>) -> Result<Self, ReportError> {
         let path = question.file.display().to_string();
         let mut bytes = Vec::new();
@@ -80,7 +122,7 @@ impl Report {
             None => Vec::new(),
         };
         let (mut teller, mut happenings) = (Teller::new(Reader::All), Vec::new());
-        let fought = replay.play(Arc::clone(&ruleset), |played| {
+        let fought = replay.fight_again(Arc::clone(&ruleset), |played| {
             if question.events {
                 teller.tell(played, |happening| happenings.push(happening));
             }
@@ -101,21 +143,21 @@ impl Report {
         for happening in &self.happenings {
             let _ = writeln!(text, "{}", line(happening));
         }
-        match &self.fought {
-            Ok(fight) => {
-                told_result(fight, replay.cut.is_some(), &mut text);
+        if let Ok((fight, _)) = &self.fought {
+            told_result(fight, replay.cut.is_some(), &mut text);
+            if self.outcome() == Outcome::Same {
                 let end = replay.end;
                 let _ =
                     writeln!(text, "the same  {} inputs, sequence {}, digest {:016x}", end.inputs, end.seq, end.digest);
-                if let Some(Cut { loss, at }) = replay.cut {
-                    let (s, ms, why) = (at / 1000, at % 1000, loss.about());
-                    let _ =
-                        writeln!(text, "cut       its recording ends at {s}.{ms:03} s, before the fight does: {why}");
-                }
             }
-            Err(mismatch) => {
-                let _ = writeln!(text, "DIFFERENT {mismatch}");
+            if let Some(Cut { loss, at }) = replay.cut {
+                let (s, ms, why) = (at / 1000, at % 1000, loss.about());
+                let _ = writeln!(text, "cut       its recording ends at {s}.{ms:03} s, before the fight does: {why}");
             }
+        }
+        if let Some(difference) = self.difference() {
+            let what = if self.outcome() == Outcome::Different { "DIFFERENT" } else { "UNVERIFIED" };
+            let _ = writeln!(text, "{what} {difference}");
         }
         if let Some(file) = question.rules {
             if self.differences.is_empty() {
@@ -143,15 +185,18 @@ impl Report {
             "inputs": replay.end.inputs,
             "seq": replay.end.seq,
             "digest": format!("{:016x}", replay.end.digest),
-            "same": self.fought.is_ok(),
+            "same": self.outcome() == Outcome::Same,
+            "verdict": self.outcome().name(),
             "rules_differ": self.differences,
         });
         if let Some(cut) = replay.cut {
             told["cut"] = json!({ "reason": cut.loss.name(), "at": cut.at });
         }
-        match &self.fought {
-            Ok(fight) => told["result"] = result(fight),
-            Err(mismatch) => told["difference"] = mismatch.to_string().into(),
+        if let Ok((fight, _)) = &self.fought {
+            told["result"] = result(fight);
+        }
+        if let Some(difference) = self.difference() {
+            told["difference"] = difference.into();
         }
         if events {
             told["events"] = self.happenings.iter().map(event).collect();
@@ -251,30 +296,44 @@ mod tests {
     use std::path::Path;
 
     use serde_json::Value;
-    use tiltyard_combat::replay::REVISION;
+    use tiltyard_combat::Replay;
 
-    use super::{Question, ReportError, report};
+    use super::{Outcome, Question, ReportError, report};
 
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/combat/tests/golden/duel-pvp.replay");
+    const BEFORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/combat/tests/golden/revision-1/duel-pvp.replay");
     const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rules/duel.toml");
 
-    fn asked(file: &Path, rules: Option<&Path>, json: bool) -> (bool, String) {
+    fn asked(file: &Path, rules: Option<&Path>, json: bool) -> (Outcome, String) {
         let mut out = Vec::new();
-        let same = report(Question { file, rules, events: true, json }, &mut out).unwrap();
-        (same, String::from_utf8(out).unwrap())
+        let outcome = report(Question { file, rules, events: true, json }, &mut out).unwrap();
+        (outcome, String::from_utf8(out).unwrap())
     }
 
     #[test]
     fn a_golden_replay_is_told_and_is_the_same() {
-        let (same, text) = asked(Path::new(GOLDEN), Some(Path::new(RULES)), false);
-        assert!(same, "{text}");
+        let (outcome, text) = asked(Path::new(GOLDEN), Some(Path::new(RULES)), false);
+        assert_eq!(outcome, Outcome::Same, "{text}");
         for part in ["ruleset   duel: ", "fought    pvp of 2 seats", " hit p", ", damage ", "result    p", "the same  "]
         {
             assert!(text.contains(part), "{part} in\n{text}");
         }
-        let (same, text) = asked(Path::new(GOLDEN), None, true);
+        let (outcome, text) = asked(Path::new(GOLDEN), None, true);
         let told: Value = serde_json::from_str(&text).unwrap();
-        assert!(same && told["same"] == true && told["events"].as_array().unwrap().len() > 20, "{text}");
+        assert_eq!((outcome, &told["same"], &told["verdict"]), (Outcome::Same, &true.into(), &"same".into()));
+        assert!(told["events"].as_array().unwrap().len() > 20, "{text}");
+    }
+
+    #[test]
+    fn a_replay_of_an_engine_before_is_called_that_and_not_another_fight() {
+        let (outcome, text) = asked(Path::new(BEFORE), Some(Path::new(RULES)), false);
+        assert_eq!(outcome, Outcome::OtherEngine, "{text}");
+        assert!(text.contains("UNVERIFIED recorded by revision 1 of the engine, and this is revision "), "{text}");
+        assert!(text.contains(" hit p") && !text.contains("the same  ") && !text.contains("DIFFERENT"), "{text}");
+        let (outcome, text) = asked(Path::new(BEFORE), None, true);
+        let told: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((outcome, &told["same"]), (Outcome::OtherEngine, &false.into()));
+        assert_eq!((&told["verdict"], &told["revision"]), (&"other_engine".into(), &1.into()));
     }
 
     #[test]
@@ -282,17 +341,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mutant = folder.path().join("duel.toml");
         fs::write(&mutant, fs::read_to_string(RULES).unwrap().replace("health = 120", "health = 121")).unwrap();
-        let (same, text) = asked(Path::new(GOLDEN), Some(&mutant), false);
-        assert!(!same && text.contains("  settings.health: 120 in the replay, 121 in the file\n"), "{text}");
+        let (outcome, text) = asked(Path::new(GOLDEN), Some(&mutant), false);
+        assert_eq!(outcome, Outcome::Different);
+        assert!(text.contains("  settings.health: 120 in the replay, 121 in the file\n"), "{text}");
 
-        let mut replay = tiltyard_combat::Replay::decode(&fs::read(GOLDEN).unwrap()).unwrap();
-        // The golden file may be of an engine before.
-        replay.revision = REVISION;
+        let mut replay = Replay::decode(&fs::read(GOLDEN).unwrap()).unwrap();
         replay.setup.seed += 1;
         let other = folder.path().join("other.replay");
         fs::write(&other, replay.encode()).unwrap();
-        let (same, text) = asked(&other, None, false);
-        assert!(!same && text.contains("DIFFERENT the same up to input 0, another fight at input"), "{text}");
+        let (outcome, text) = asked(&other, None, false);
+        assert_eq!(outcome, Outcome::Different);
+        assert!(text.contains("DIFFERENT the same up to input 0, another fight at input"), "{text}");
 
         fs::write(&other, b"no replay").unwrap();
         let question = Question { file: &other, rules: None, events: false, json: false };

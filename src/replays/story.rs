@@ -167,7 +167,7 @@ impl Teller {
                 name: event_of(*event).k.name(),
                 by: by.filter(|_| named.by),
                 to: to.filter(|_| named.to),
-                details: details(*event, fight.ruleset()),
+                details: details(*event, fight.ruleset),
             });
         }
         for &(slot, flag) in step.flags() {

@@ -249,7 +249,8 @@ impl Trail {
         } else {
             happenings.extend(self.replay.cut.map(|cut| teller.cut(cut, playback.unix_ms(&self.replay))));
             if self.ended {
-                playback.finish(&self.replay)?;
+                // What another engine has recorded is told, too, where it is stepped alike.
+                let _verdict = playback.finish(&self.replay)?;
             }
             None
         };

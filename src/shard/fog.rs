@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use tiltyard_combat::audience::Named;
 use tiltyard_combat::fight::Totals;
-use tiltyard_combat::{Audience, Event, Fight, Slot, Step};
+use tiltyard_combat::{Audience, Bout, Event, Fight, Slot, Step};
 
 use super::session::remember;
 use crate::session::{Known, NOBODY};
@@ -47,12 +47,12 @@ impl Fog {
     }
 
     /// Notes a step that has just been taken.
-    pub fn note(&mut self, fight: &Fight, step: &Step, wall: u64) {
-        self.seat(fight);
+    pub fn note(&mut self, fight: Bout<'_>, step: &Step, wall: u64) {
+        self.seat(&fight);
         for Side { team, known, recent } in &mut self.sides {
             let audience = Audience::Team(*team);
             let cut = fight.cut(step, audience);
-            let own = step.changed().iter().any(|&(slot, _)| team_of(fight, slot) == Some(*team));
+            let own = step.changed().iter().any(|&(slot, _)| team_of(&fight, slot) == Some(*team));
             let shown = own
                 || !cut.patches().is_empty()
                 || cut.events().iter().any(Option::is_some)
@@ -115,7 +115,7 @@ mod tests {
     use super::Fog;
     use crate::limits;
     use crate::session::NOBODY;
-    use tiltyard_combat::{Action, Event, Fight, Input, Point, Rules, Step};
+    use tiltyard_combat::{Action, Bout, Event, Fight, Input, Point, Rules, Ruleset, Step};
 
     /// Two on their own sides, far from each other in a fog.
     fn fight() -> Fight {
@@ -125,10 +125,10 @@ mod tests {
 
     fn act(fight: &mut Fight, fog: &mut Fog, at: u64, input: Input) {
         let (mut step, before) = (Step::default(), *fight.totals());
-        let _ = fight.handle(at, input, &mut step);
+        let _ = fight.handle(&Ruleset::plain(), at, input, &mut step);
         let added = fight.totals().since(before);
         if !step.is_empty() {
-            fog.note(fight, &step, at);
+            fog.note(Bout { fight, ruleset: &Ruleset::plain() }, &step, at);
         }
         if let Input::Act { slot, .. } = input {
             fog.note_action(fight, slot, added);

@@ -144,7 +144,7 @@ impl Worker {
         }
         let (session, rulebooks) = (&self.sessions[key], &mut self.rulebooks);
         let mut publisher = std::mem::take(&mut self.publisher);
-        let joined = publisher.single(encoding, |out| rulebooks.joined(encoding, &session.fight, team, seat, out));
+        let joined = publisher.single(encoding, |out| rulebooks.joined(encoding, session.bout(), team, seat, out));
         self.queue_single(conn, joined);
         self.publisher = publisher;
         self.tell(conn, &snapshot);

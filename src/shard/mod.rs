@@ -134,7 +134,8 @@ pub fn start_without(
         let found = if number == 0 { recovered.found } else { Found::default() };
         let folder = Arc::clone(&recovered.folder);
         let (allowance, renewals) = (config.allowance, config.renewals.clone());
-        let place = worker::Place { number, shards, folder, allowance, renewals, found, ended: Arc::clone(&ended) };
+        let (library, ended) = (Arc::clone(&config.library), Arc::clone(&ended));
+        let place = worker::Place { number, shards, folder, library, allowance, renewals, found, ended };
         let (handle, mut worker) = worker::Worker::new(place, journal, records, Arc::clone(&config.book))?;
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {

@@ -173,7 +173,7 @@ impl Worker {
         let session = &self.sessions[key];
         self.stats.deltas += 1;
         self.publisher.begin();
-        let whole = DeltaOf::whole(session.handle(), &session.fight, &self.step);
+        let whole = DeltaOf::whole(session.handle(), session.bout(), &self.step);
         for member in &session.members {
             let Some(connection) = self.connections.get_mut(member.conn) else { continue };
             if connection.state != State::Open {

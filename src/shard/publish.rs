@@ -3,7 +3,7 @@
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 use tiltyard_combat::audience::{Cut, Named, Patch};
-use tiltyard_combat::{Audience, Event, Fields, Fight, Participant, Slot, Step, Thing};
+use tiltyard_combat::{Audience, Bout, Event, Fields, Participant, Slot, Step, Thing};
 use tiltyard_protocol::server::{self as wire, Outcome, Standing};
 use tiltyard_protocol::{Digest, Encoding, ServerMessage, Snapshot};
 use uuid::Uuid;
@@ -72,7 +72,7 @@ impl Publisher {
         encoded.deltas[place].framed.bytes()
     }
 
-    fn digest(&mut self, fight: &Fight, audience: Audience) -> u32 {
+    fn digest(&mut self, fight: Bout<'_>, audience: Audience) -> u32 {
         let common = self.common.unwrap_or_else(|| shown::common_digest(fight, audience));
         if shown::is_common(fight) {
             self.common = Some(common);
@@ -110,7 +110,7 @@ impl Encoded {
 }
 
 /// Whether a delta has a digest: every so often, and whenever the phase changed.
-fn is_digest_due(fight: &Fight, step: &Step) -> bool {
+fn is_digest_due(fight: Bout<'_>, step: &Step) -> bool {
     fight.seq().is_multiple_of(limits::DIGEST_EVERY) || step.phase_changed()
 }
 
@@ -119,7 +119,7 @@ fn is_digest_due(fight: &Fight, step: &Step) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub struct DeltaOf<'a> {
     pub handle: u32,
-    pub fight: &'a Fight,
+    pub fight: Bout<'a>,
     pub step: &'a Step,
     /// What its audience is shown of the step; `None` for everything.
     pub cut: Option<&'a Cut>,
@@ -129,7 +129,7 @@ pub struct DeltaOf<'a> {
 
 impl<'a> DeltaOf<'a> {
     /// With everything that a step changed, and no digest.
-    pub const fn whole(handle: u32, fight: &'a Fight, step: &'a Step) -> Self {
+    pub const fn whole(handle: u32, fight: Bout<'a>, step: &'a Step) -> Self {
         Self { handle, fight, step, cut: None, digest: None }
     }
 
@@ -155,7 +155,7 @@ impl<'a> DeltaOf<'a> {
 
     /// What changed about participants that are still there, as the audience is shown it.
     pub(super) fn patches(&self) -> impl Iterator<Item = (Patch, &'a Participant)> + Clone {
-        let Self { fight, step, cut, .. } = *self;
+        let Self { fight: Bout { fight, .. }, step, cut, .. } = *self;
         let changed = if cut.is_none() { step.changed() } else { &[] };
         let all =
             changed.iter().map(|&(slot, fields)| Patch { slot, fields, seat: fields.has(Fields::SEAT), hidden: None });
@@ -166,7 +166,7 @@ impl<'a> DeltaOf<'a> {
 
     /// How many participants there are, where enemies may have gone: which happens only where a phase begins.
     pub(super) fn left(&self) -> Option<u16> {
-        let may_have_gone = self.step.phase_changed() && !self.fight.ruleset().enemies.is_empty();
+        let may_have_gone = self.step.phase_changed() && !self.fight.ruleset.enemies.is_empty();
         may_have_gone.then(|| u16::try_from(self.fight.participants().len()).unwrap_or(u16::MAX))
     }
 
@@ -190,7 +190,7 @@ impl<'a> DeltaOf<'a> {
     }
 
     pub(super) fn modifiers(&self) -> Option<&'a [u8]> {
-        self.step.modifiers_changed().then(|| self.fight.field().modifiers())
+        self.step.modifiers_changed().then(|| self.fight.fight.field().modifiers())
     }
 }
 
@@ -304,7 +304,7 @@ impl Serialize for PatchOf<'_> {
 /// A session's snapshot for `audience` at the shard's time `now`.
 pub fn snapshot_of(session: &Session, now: u64, audience: Audience) -> ServerMessage {
     let fight = &session.fight;
-    let view = shown::view_of(fight, audience);
+    let view = shown::view_of(session.bout(), audience);
     let h = view.digest();
     ServerMessage::Snapshot(Snapshot { s: session.handle(), q: fight.seq(), at: session.session_time(now), view, h })
 }

@@ -8,8 +8,8 @@ use tiltyard_combat::ruleset::{
     Spot, Wave,
 };
 use tiltyard_combat::{
-    Action, Audience, BodyPart, Fields, Fight, Input, Mode, Participant, Point, Rules, Ruleset, Setup, Step, Target,
-    Thing,
+    Action, Audience, BodyPart, Bout, Fields, Fight, Input, Mode, Participant, Point, Rules, Ruleset, Setup, Step,
+    Target, Thing,
 };
 use tiltyard_protocol::server::Delta;
 use tiltyard_protocol::{Encoding, ServerMessage, View};
@@ -129,7 +129,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 }
 
 /// Every input of a plan, from an empty seat on, with what it changed.
-fn play(plan: &Plan, mut see: impl FnMut(&Fight, &Step)) -> Fight {
+fn play(plan: &Plan, mut see: impl FnMut(Bout<'_>, &Step)) {
     let rules = Rules {
         teams: plan.teams,
         rounds: plan.rounds,
@@ -149,7 +149,8 @@ fn play(plan: &Plan, mut see: impl FnMut(&Fight, &Step)) -> Fight {
     };
     let participants = vec![11, 12, 13];
     let setup = Setup { mode: plan.mode, rules, seats: 4, participants, teams: Vec::new(), seed: plan.seed };
-    let mut fight = Fight::new(ruleset(), setup);
+    let ruleset = ruleset();
+    let mut fight = Fight::new(&ruleset, setup);
     let mut now = 0;
     let start = [Input::Seat { player: 14 }, Input::Connect { slot: 0 }].into_iter();
     let ready = (0..4).map(|slot| Input::Ready { slot });
@@ -158,12 +159,11 @@ fn play(plan: &Plan, mut see: impl FnMut(&Fight, &Step)) -> Fight {
         now += wait;
         let mut step = Step::default();
         // Also a refused input shows what had been due.
-        let _ = fight.handle(now, input, &mut step);
+        let _ = fight.handle(&ruleset, now, input, &mut step);
         if !step.is_empty() {
-            see(&fight, &step);
+            see(Bout { fight: &fight, ruleset: &ruleset }, &step);
         }
     }
-    fight
 }
 
 /// Everybody there is to show a fight to.
@@ -235,7 +235,7 @@ proptest! {
 }
 
 /// Everything that is encoded for an audience.
-fn told(fight: &Fight, step: &Step, audience: Audience) -> Vec<Vec<u8>> {
+fn told(fight: Bout<'_>, step: &Step, audience: Audience) -> Vec<Vec<u8>> {
     let mut publisher = Publisher::default();
     let whole = DeltaOf::whole(5, fight, step);
     let (mut all, view) = (vec![view_digest(fight, audience).to_le_bytes().to_vec()], view_of(fight, audience));
@@ -248,10 +248,10 @@ fn told(fight: &Fight, step: &Step, audience: Audience) -> Vec<Vec<u8>> {
     all
 }
 
-fn nothing_hidden_is_told(fight: &Fight, step: &Step, audience: Audience) {
+fn nothing_hidden_is_told(fight: Bout<'_>, step: &Step, audience: Audience) {
     // Ids of enemies have more bits than a number of a JSON value can have.
     let players: Vec<u128> = fight.participants().iter().map(Participant::player).collect();
-    let mut text = serde_json::to_string(fight).unwrap();
+    let mut text = serde_json::to_string(fight.fight).unwrap();
     for player in &players {
         text = text.replacen(&format!("\"player\":{player}"), "\"player\":null", 1);
     }
@@ -263,12 +263,11 @@ fn nothing_hidden_is_told(fight: &Fight, step: &Step, audience: Audience) {
     for player in &players {
         text = text.replacen("\"player\":null", &format!("\"player\":{player}"), 1);
     }
-    let mut other: Fight = serde_json::from_str(&text).unwrap();
-    other.bind(Arc::clone(fight.ruleset()));
-    assert_ne!(fight.state_digest(), other.state_digest(), "something is hidden from everybody");
+    let other: Fight = serde_json::from_str(&text).unwrap();
+    assert_ne!(fight.fight, &other, "something is hidden from everybody");
     let text = |told: Vec<Vec<u8>>| told.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
     let (before, after): (Vec<String>, Vec<String>) =
-        (text(told(fight, step, audience)), text(told(&other, step, audience)));
+        (text(told(fight, step, audience)), text(told(Bout { fight: &other, ..fight }, step, audience)));
     assert_eq!(before, after, "{audience:?}");
 }
 

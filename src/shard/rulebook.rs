@@ -3,15 +3,15 @@
 use tiltyard_combat::ruleset::{
     Ability, AbilityKind, Affects, CoverKind, Effect, Element, Enemy, EnemyId, Rank, Resource, Shape,
 };
-use tiltyard_combat::{ActionKind, Fight};
+use tiltyard_combat::{ActionKind, Bout};
 use tiltyard_protocol::RulesView;
 use tiltyard_protocol::rules::{self as wire, AbilityView, CoverView, EffectView, EnemyView, FieldView, HazardView};
 
 use crate::session::hex;
 
 /// The rules of a fight, for one of `team`.
-pub fn rules_of(fight: &Fight, team: u8) -> RulesView {
-    let (ruleset, rules) = (fight.ruleset(), fight.rules());
+pub fn rules_of(fight: Bout<'_>, team: u8) -> RulesView {
+    let (ruleset, rules) = (fight.ruleset, fight.rules());
     RulesView {
         name: ruleset.name.clone(),
         title: ruleset.title.clone(),
@@ -115,7 +115,7 @@ fn effect(effect: &Effect) -> EffectView {
     }
 }
 
-fn enemy(fight: &Fight, id: EnemyId, enemy: &Enemy) -> EnemyView {
+fn enemy(fight: Bout<'_>, id: EnemyId, enemy: &Enemy) -> EnemyView {
     EnemyView {
         name: enemy.name.clone(),
         rank: match enemy.rank {
@@ -123,13 +123,13 @@ fn enemy(fight: &Fight, id: EnemyId, enemy: &Enemy) -> EnemyView {
             Rank::Elite => wire::Rank::Elite,
             Rank::Boss => wire::Rank::Boss,
         },
-        health: fight.enemy_health(id),
+        health: fight.enemy_health(fight.ruleset, id),
         phases: enemy.phases.iter().map(|phase| phase.name.clone()).collect(),
     }
 }
 
-fn field(fight: &Fight) -> FieldView {
-    let environment = &fight.ruleset().environment;
+fn field(fight: Bout<'_>) -> FieldView {
+    let environment = &fight.ruleset.environment;
     let covers = environment.covers.iter().map(|cover| CoverView {
         name: cover.name.clone(),
         kind: match cover.kind {

@@ -3,11 +3,15 @@
 use crate::session::TailHasher;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
+use std::sync::Arc;
 
 use slotmap::new_key_type;
 use smallvec::SmallVec;
+use thiserror::Error;
 use tiltyard_combat::replay::Loss;
-use tiltyard_combat::{Answer, EndReason, Event, Fight, Input, PhaseName, SessionStatus, Setup, Slot, Step};
+use tiltyard_combat::{
+    Answer, Bout, EndReason, Event, Fight, Input, PhaseName, Ruleset, SessionStatus, Setup, Slot, Step,
+};
 use tiltyard_protocol::view::player_word;
 use uuid::Uuid;
 
@@ -19,6 +23,7 @@ use crate::clock;
 use crate::limits;
 use crate::replays::chunks::Unwritten;
 use crate::replays::{ChunkWriter, Folder, Recorder, Recording};
+use crate::session::hex;
 use crate::shard::{Description, NewFight, SessionRecord};
 use tiltyard_combat::Mode;
 
@@ -37,6 +42,8 @@ pub struct Session {
     /// Its number in the current journal segment.
     pub no: u32,
     pub fight: Fight,
+    /// That it is pinned to; shared by all sessions of it.
+    pub ruleset: Arc<Ruleset>,
     /// Who is shown its deltas.
     pub members: SmallVec<[Member; 4]>,
     /// The shard's time when the host time of the fight was zero; negative for a session from before the start.
@@ -80,6 +87,15 @@ pub(super) struct Facts {
     recorder: Recorder,
 }
 
+/// A fight from the log is not put together with another ruleset than its own.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("session {session} is pinned to ruleset {pinned}, and not to {given}")]
+pub struct OtherRuleset {
+    pub session: Uuid,
+    pinned: String,
+    given: String,
+}
+
 /// A connection that joined a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
@@ -98,12 +114,13 @@ impl Session {
         let founders = u8::try_from(participants.len()).expect("a request names at most 100");
         let (mode, rules, seats) = (asked.mode, asked.rules, asked.seats);
         let setup = Setup { mode, rules, seats, participants, teams: asked.teams, seed };
-        let fight = Fight::new(asked.ruleset, setup);
+        let fight = Fight::new(&asked.ruleset, setup);
         let fog = Fog::of(&fight, wall);
         Self {
             id: asked.id,
             no: 0,
             fight,
+            ruleset: asked.ruleset,
             members: SmallVec::new(),
             base: now.cast_signed(),
             timer: u64::MAX,
@@ -130,12 +147,16 @@ impl Session {
         }
     }
 
-    /// A session from the log, whose fight has been given its ruleset; [`Session::go_on`] sets its clock.
-    pub fn from_record(record: SessionRecord, folder: &Folder) -> Self {
-        Self {
+    /// A session from the log, under the ruleset that its fight is pinned to and no other; [`Session::go_on`] sets its clock.
+    pub fn from_record(record: SessionRecord, ruleset: Arc<Ruleset>, folder: &Folder) -> Result<Self, OtherRuleset> {
+        if ruleset.hash != record.ruleset {
+            return Err(OtherRuleset { session: record.id, pinned: hex(&record.ruleset), given: hex(&ruleset.hash) });
+        }
+        Ok(Self {
             id: record.id,
             no: 0,
             fight: record.fight,
+            ruleset,
             members: SmallVec::new(),
             base: 0,
             timer: u64::MAX,
@@ -158,7 +179,12 @@ impl Session {
                 founders: record.founders,
                 recorder: Recorder::resume(record.recorder, folder),
             }),
-        }
+        })
+    }
+
+    /// The fight under its ruleset, to look at.
+    pub fn bout(&self) -> Bout<'_> {
+        Bout { fight: &self.fight, ruleset: &self.ruleset }
     }
 
     /// Whether it has a result, or has ended without one.
@@ -196,7 +222,7 @@ impl Session {
             version: self.facts.version,
             recent: self.facts.recent.iter().copied().collect(),
             fog: self.facts.fog.clone(),
-            ruleset: self.fight.ruleset().hash,
+            ruleset: self.ruleset.hash,
             seed: self.facts.seed,
             founders: self.facts.founders,
             recorder: self.facts.recorder.state(),
@@ -241,8 +267,9 @@ impl Session {
     /// through here, live and from the log alike.
     pub fn handle_input(&mut self, at: u64, wall: u64, input: Input, step: &mut Step) -> Answer {
         let (before, course) = (*self.fight.totals(), self.course());
-        let answer = self.fight.handle(at, input, step);
-        self.facts.recorder.note(at, input, &self.fight);
+        let answer = self.fight.handle(&self.ruleset, at, input, step);
+        let bout = Bout { fight: &self.fight, ruleset: &self.ruleset };
+        self.facts.recorder.note(at, input, bout);
         let added = self.fight.totals().since(before);
         let paused = self.fight.lifecycle().is_paused();
         self.facts.paused_since = paused.then(|| self.facts.paused_since.unwrap_or(wall));
@@ -281,17 +308,18 @@ impl Session {
     /// for so many bytes with those of its creator's others, that is where the tape ends: the fight goes on. Says if it has ended
     /// now.
     pub fn spill(&mut self, chunks: &mut ChunkWriter, has_room: impl FnOnce(Uuid, u64) -> bool) -> Option<Loss> {
+        let bout = Bout { fight: &self.fight, ruleset: &self.ruleset };
         let recorder = &mut self.facts.recorder;
         if !recorder.is_full() {
             return None;
         }
-        if recorder.tape_bytes() > chunks.most(self.fight.seats()) && recorder.cut(Loss::TooLong, &self.fight) {
+        if recorder.tape_bytes() > chunks.most(self.fight.seats()) && recorder.cut(Loss::TooLong, bout) {
             return Some(Loss::TooLong);
         }
         // What was cut holds what it held, and is not asked for again.
         if recorder.end().is_none()
             && !has_room(self.facts.creator, recorder.held_bytes())
-            && recorder.cut(Loss::Quota, &self.fight)
+            && recorder.cut(Loss::Quota, bout)
         {
             return Some(Loss::Quota);
         }
@@ -302,9 +330,10 @@ impl Session {
     /// Takes back a part that could not be written, to try again later; once there is too much of that, the tape ends here. Says
     /// if it has ended now.
     pub fn put_back(&mut self, part: &Unwritten) -> Option<Loss> {
+        let bout = Bout { fight: &self.fight, ruleset: &self.ruleset };
         let recorder = &mut self.facts.recorder;
         part.put_back(recorder);
-        (recorder.is_overfull() && recorder.cut(Loss::Disk, &self.fight)).then_some(Loss::Disk)
+        (recorder.is_overfull() && recorder.cut(Loss::Disk, bout)).then_some(Loss::Disk)
     }
 
     /// Tells the operator that its tape has ended before it.
@@ -332,7 +361,7 @@ impl Session {
     /// Everything that its replay is made of.
     pub fn recording(&self) -> Recording {
         let Facts { created_at, seed, founders, recorder, .. } = &*self.facts;
-        Recording::of(self.id, *created_at, &self.fight, *seed, *founders, recorder)
+        Recording::of(self.id, *created_at, self.bout(), *seed, *founders, recorder)
     }
 
     /// Changes what is said about the session. Everything that does so goes through here, live and from the log alike.
@@ -374,7 +403,7 @@ impl Session {
         let facts = &mut *self.facts;
         facts.updated_at = wall;
         if let Some(fog) = &mut facts.fog {
-            fog.note(&self.fight, step, wall);
+            fog.note(Bout { fight: &self.fight, ruleset: &self.ruleset }, step, wall);
         }
         for &event in step.events() {
             remember(&mut facts.recent, (wall, event));
@@ -406,17 +435,45 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
     use tiltyard_combat::answers::REMEMBERED;
     use tiltyard_combat::{Action, BodyPart, Difficulty, Input, Mode, Rules, Step};
     use uuid::Uuid;
 
     use super::Session;
-    use crate::replays::Recorder;
+    use crate::replays::{Folder, Recorder};
     use crate::rules::Library;
+    use crate::session::hex;
     use crate::shard::NewFight;
 
     /// Memory of a live session with four players, all that belongs to it alone. The ruleset is shared by all sessions.
     const BOUND_BYTES: i64 = 4_096;
+
+    /// What the log has of a fight is nothing without its ruleset, and another is not taken for it.
+    #[test]
+    fn a_fight_from_the_log_goes_on_under_its_own_ruleset_alone() {
+        let (library, data) = (Library::built_in(), TempDir::new().unwrap());
+        let (own, other) = (library.by_name("default").unwrap(), library.by_name("duel").unwrap());
+        let new = NewFight {
+            id: Uuid::now_v7(),
+            mode: Mode::Pvp,
+            creator: Uuid::nil(),
+            participants: (1..=2).map(Uuid::from_u128).collect(),
+            seats: 2,
+            ruleset: own.clone(),
+            rules: own.rules_of(Mode::Pvp, Difficulty::Normal).unwrap(),
+            teams: Vec::new(),
+            settings: String::new(),
+            metadata: String::new(),
+        };
+        let (session, folder) = (Session::new(new, 7, 0, 0), Folder::open(data.path()).unwrap());
+        let refused = Session::from_record(session.record(), other.clone(), &folder).unwrap_err();
+        assert_eq!(refused.session, session.id);
+        let said = refused.to_string();
+        assert!(said.contains(&hex(&own.hash)) && said.contains(&hex(&other.hash)), "{said}");
+        let again = Session::from_record(session.record(), own.clone(), &folder).unwrap();
+        assert_eq!(again.record(), session.record());
+    }
 
     #[test]
     fn a_live_session_of_four_is_small() {

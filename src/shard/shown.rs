@@ -4,7 +4,7 @@
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use tiltyard_combat::audience::Patch;
 use tiltyard_combat::status::{Active, Used};
-use tiltyard_combat::{Audience, Fields, Fight, Participant, Point};
+use tiltyard_combat::{Audience, Bout, Fields, Participant, Point};
 use tiltyard_protocol::Digest;
 use tiltyard_protocol::server::ParticipantStatus;
 use tiltyard_protocol::view::{CastView, ParticipantView, Private, View, player_word};
@@ -25,7 +25,7 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn new(fight: &'a Fight, audience: Audience, slot: u8, p: &'a Participant) -> Self {
+    fn new(fight: Bout<'a>, audience: Audience, slot: u8, p: &'a Participant) -> Self {
         Self { p, fields: fight.visible(audience, slot), hidden: !fight.sees(audience, slot) }
     }
 
@@ -142,13 +142,13 @@ fn use_of(used: &Used) -> (u8, u8, u64) {
     (used.ability(), used.times(), used.ready_at())
 }
 
-fn shown(fight: &Fight, audience: Audience) -> impl Iterator<Item = (u8, Shown<'_>)> {
-    let slots = (0_u8..=u8::MAX).zip(fight.participants());
+fn shown(fight: Bout<'_>, audience: Audience) -> impl Iterator<Item = (u8, Shown<'_>)> {
+    let slots = (0_u8..=u8::MAX).zip(fight.fight.participants());
     slots.map(move |(slot, p)| (slot, Shown::new(fight, audience, slot, p)))
 }
 
 /// The view that `audience` has of a fight.
-pub fn view_of(fight: &Fight, audience: Audience) -> View {
+pub fn view_of(fight: Bout<'_>, audience: Audience) -> View {
     let field = fight.field();
     View {
         phase: super::wire::owned(phase_of(fight)),
@@ -161,19 +161,19 @@ pub fn view_of(fight: &Fight, audience: Audience) -> View {
 }
 
 /// The digest of [`view_of`], without building one.
-pub fn view_digest(fight: &Fight, audience: Audience) -> u32 {
+pub fn view_digest(fight: Bout<'_>, audience: Audience) -> u32 {
     with_private(common_digest(fight, audience), fight, audience)
 }
 
 /// Whether [`common_digest`] is the same for every audience.
-pub(super) fn is_common(fight: &Fight) -> bool {
-    let visibility = &fight.ruleset().visibility;
+pub(super) fn is_common(fight: Bout<'_>) -> bool {
+    let visibility = &fight.ruleset.visibility;
     let common = Fields::ANY.without(PRIVATE);
     fight.rules().sight_cm == 0 && visibility.all.has(common) && visibility.team.has(common)
 }
 
 /// The digest up to what is each participant's own affair.
-pub(super) fn common_digest(fight: &Fight, audience: Audience) -> Digest {
+pub(super) fn common_digest(fight: Bout<'_>, audience: Audience) -> Digest {
     let (mut digest, field) = (Digest::new(), fight.field());
     phase_of(fight).digest(&mut digest);
     digest.word(u32::from(fight.seats()));
@@ -192,7 +192,7 @@ pub(super) fn common_digest(fight: &Fight, audience: Audience) -> Digest {
 }
 
 /// The whole digest, of what `audience` has in common with others and what it has not.
-pub(super) fn with_private(mut digest: Digest, fight: &Fight, audience: Audience) -> u32 {
+pub(super) fn with_private(mut digest: Digest, fight: Bout<'_>, audience: Audience) -> u32 {
     for (slot, shown) in shown(fight, audience) {
         shown.private().digest(u32::from(slot), shown.used().iter().map(use_of), &mut digest);
     }

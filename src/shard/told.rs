@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tiltyard_combat::audience::Named;
-use tiltyard_combat::{Audience, Event, Fields, Fight, Input, Participant, Slot, Step};
+use tiltyard_combat::{Audience, Bout, Event, Fields, Input, Participant, Slot, Step};
 use tiltyard_protocol::{Act, Reason};
 use uuid::Uuid;
 
@@ -59,11 +59,11 @@ impl Session {
             winner: life.winner().map(|slot| self.player(slot)),
             winning_team: life.winning_team(),
             end_reason: life.end(),
-            ruleset: fight.ruleset().name.clone(),
+            ruleset: self.ruleset.name.clone(),
             round: fight.rounds().over(),
             enemies: self.enemies(audience),
             fog: facts.fog.as_ref().map(|fog| fog.side(NOBODY).known),
-            open: Shown::of(fight.visible(OUTSIDERS, 0)),
+            open: Shown::of(self.bout().visible(OUTSIDERS, 0)),
             world: World::Numbered(self.world(audience)),
         }
     }
@@ -88,7 +88,7 @@ impl Session {
             Event::Hit { by, damage, .. } if *by == slot => u64::from(*damage),
             _ => 0,
         });
-        let effects = step.events().iter().filter(told).filter_map(|event| effect_of(fight, slot, event));
+        let effects = step.events().iter().filter(told).filter_map(|event| effect_of(self.bout(), slot, event));
         let (damage, effects) = (damage.sum(), effects.collect());
         ActionApplied { seq: fight.seq(), damage, effects, fight: self.info(now, viewer) }
     }
@@ -145,7 +145,7 @@ impl Session {
     fn participants(&self, audience: Audience) -> Vec<ParticipantInfo> {
         let created = self.facts.created_at;
         let told = |(slot, participant): (Slot, &Participant)| {
-            let shown = self.fight.visible(audience, slot);
+            let shown = self.bout().visible(audience, slot);
             ParticipantInfo {
                 player: Uuid::from_u128(participant.player()),
                 joined_at: system_time(created + participant.joined_at()),
@@ -161,8 +161,8 @@ impl Session {
 
     fn enemies(&self, audience: Audience) -> Vec<EnemyInfo> {
         let told = |(slot, participant): (Slot, &Participant)| {
-            let enemy = self.fight.ruleset().enemy(participant.enemy()?);
-            let shown = self.fight.visible(audience, slot);
+            let enemy = self.ruleset.enemy(participant.enemy()?);
+            let shown = self.bout().visible(audience, slot);
             let phase = || Some(enemy.phases.get(usize::from(participant.enemy_phase()))?.name.clone());
             Some(EnemyInfo {
                 id: Uuid::from_u128(participant.player()),
@@ -180,7 +180,7 @@ impl Session {
     fn world(&self, audience: Audience) -> Numbered {
         let (fight, field) = (&self.fight, self.fight.field());
         Numbered {
-            ruleset: Arc::clone(fight.ruleset()),
+            ruleset: Arc::clone(&self.ruleset),
             covers: field.covers().to_vec(),
             hazards: field.hazards().iter().map(|hazard| (hazard.health(), hazard.is_gone())).collect(),
             modifiers: field.modifiers().to_vec(),
@@ -211,8 +211,8 @@ fn system_time(unix_ms: u64) -> SystemTime {
 }
 
 /// What an event says that `slot` has brought about, beside damage.
-fn effect_of(fight: &Fight, slot: Slot, event: &Event) -> Option<Effect> {
-    let (rules, ruleset) = (fight.rules(), fight.ruleset());
+fn effect_of(fight: Bout<'_>, slot: Slot, event: &Event) -> Option<Effect> {
+    let (rules, ruleset) = (fight.rules(), fight.ruleset);
     let effect = |name: &str, value, duration_ms| Effect { name: name.to_owned(), value, duration_ms };
     match *event {
         Event::Guard { by } if by == slot => Some(effect("guard", rules.defend_percent, rules.defend_ms)),

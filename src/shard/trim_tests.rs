@@ -68,7 +68,7 @@ fn turn(worker: &mut Worker, also: impl FnOnce(&mut Worker)) {
 
 /// The fights, each with its state's digest.
 fn stand(worker: &Worker) -> BTreeMap<Uuid, u64> {
-    worker.sessions.values().map(|session| (session.id, session.fight.state_digest())).collect()
+    worker.sessions.values().map(|session| (session.id, session.fight.state_digest(&session.ruleset))).collect()
 }
 
 /// What a start makes of what there is in the data folder of a shard that was killed now.
@@ -84,7 +84,14 @@ fn started(data: &Path) -> (BTreeMap<Uuid, u64>, Found) {
     }
     let recovered = recover(copy.path(), 1, false, false, &Library::built_in()).unwrap();
     let records = recovered.shards.iter().flat_map(|(_, records)| records);
-    (records.map(|record| (record.id, record.fight.state_digest())).collect(), recovered.found)
+    (
+        records
+            .map(|record| {
+                (record.id, record.fight.state_digest(&Library::built_in().by_hash(&record.ruleset).unwrap()))
+            })
+            .collect(),
+        recovered.found,
+    )
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use tiltyard_combat::{Fight, Mode, Rules};
+use tiltyard_combat::{Bout, Mode, Rules};
 use tiltyard_protocol::Encoding;
 use tiltyard_protocol::server::Resume;
 use uuid::Uuid;
@@ -54,7 +54,7 @@ enum Message {
 
 impl Rulebooks {
     /// Appends the `joined` of somebody of `team` who has this seat in `fight`.
-    pub fn joined(&mut self, encoding: Encoding, fight: &Fight, team: u8, seat: Seat, out: &mut Vec<u8>) {
+    pub fn joined(&mut self, encoding: Encoding, fight: Bout<'_>, team: u8, seat: Seat, out: &mut Vec<u8>) {
         let book = self.book(encoding, fight);
         let Seat { session, s, slot, resume, last_id } = seat;
         encoding.encode(&Message::Joined { session, s, slot, resume, last_id, rules: () }, out);
@@ -69,8 +69,8 @@ impl Rulebooks {
         out.extend_from_slice(end);
     }
 
-    fn book(&mut self, encoding: Encoding, fight: &Fight) -> &Book {
-        let ruleset = fight.ruleset().hash;
+    fn book(&mut self, encoding: Encoding, fight: Bout<'_>) -> &Book {
+        let ruleset = fight.ruleset.hash;
         let key = Key { ruleset, rules: fight.rules().clone(), mode: fight.mode(), seats: fight.seats(), encoding };
         if self.bytes > limits::RULEBOOK_BYTES && !self.books.contains_key(&key) {
             self.books.clear();
@@ -85,7 +85,7 @@ impl Rulebooks {
 }
 
 impl Book {
-    fn of(encoding: Encoding, fight: &Fight) -> Self {
+    fn of(encoding: Encoding, fight: Bout<'_>) -> Self {
         let [bytes, other] = [0, 1].map(|team| {
             let mut bytes = Vec::new();
             encoding.encode(&rules_of(fight, team), &mut bytes);
@@ -106,7 +106,7 @@ impl Book {
 mod tests {
     use std::sync::Arc;
 
-    use tiltyard_combat::{Difficulty, Fight, Mode, Setup};
+    use tiltyard_combat::{Bout, Difficulty, Fight, Mode, Ruleset, Setup};
     use tiltyard_protocol::server::{Joined, Resume};
     use tiltyard_protocol::{Encoding, ServerMessage};
     use uuid::Uuid;
@@ -116,11 +116,12 @@ mod tests {
     use crate::rules::Library;
     use crate::shard::rulebook::rules_of;
 
-    fn fight(ruleset: &str, mode: Mode, seats: u8, health: Option<u32>) -> Fight {
+    fn fight(ruleset: &str, mode: Mode, seats: u8, health: Option<u32>) -> (Fight, Arc<Ruleset>) {
         let ruleset = Arc::clone(Library::built_in().by_name(ruleset).unwrap());
         let mut rules = ruleset.rules_of(mode, Difficulty::Normal).unwrap();
         rules.health = health.unwrap_or(rules.health);
-        Fight::new(ruleset, Setup { mode, rules, seats, participants: vec![1, 2], teams: Vec::new(), seed: 7 })
+        let setup = Setup { mode, rules, seats, participants: vec![1, 2], teams: Vec::new(), seed: 7 };
+        (Fight::new(&ruleset, setup), ruleset)
     }
 
     #[test]
@@ -134,7 +135,8 @@ mod tests {
             fight("arena-fast", Mode::Pvp, 2, None),
         ];
         // The second time they are copies.
-        for fight in fights.iter().chain(&fights) {
+        for (fight, ruleset) in fights.iter().chain(&fights) {
+            let fight = Bout { fight, ruleset };
             for (encoding, team) in Encoding::ALL
                 .into_iter()
                 .flat_map(|encoding| [(encoding, 0), (encoding, 1), (encoding, 99), (encoding, 255)])
@@ -158,7 +160,8 @@ mod tests {
         let mut books = Rulebooks::default();
         let most = limits::RULEBOOK_BYTES + 64 * 1024;
         for health in 1..400 {
-            books.book(Encoding::Json, &fight("arena-fast", Mode::Pvp, 2, Some(health)));
+            let (fight, ruleset) = fight("arena-fast", Mode::Pvp, 2, Some(health));
+            books.book(Encoding::Json, Bout { fight: &fight, ruleset: &ruleset });
             assert!(books.bytes <= most);
             assert_eq!(books.bytes, books.books.values().map(|book| book.bytes.len()).sum::<usize>());
         }

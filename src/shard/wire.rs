@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use tiltyard_combat::{Fight, Millis};
+use tiltyard_combat::{Bout, Millis};
 use tiltyard_protocol::server::{self as wire};
 
 /// The course of a fight, borrowed from it.
-pub(super) fn phase_of(fight: &Fight) -> wire::Phase<'_> {
+pub(super) fn phase_of(bout: Bout<'_>) -> wire::Phase<'_> {
     use tiltyard_combat::{PhaseName, SessionStatus};
+    let Bout { fight, ruleset } = bout;
     let life = fight.lifecycle();
     wire::Phase {
         status: match life.status() {
@@ -23,7 +24,7 @@ pub(super) fn phase_of(fight: &Fight) -> wire::Phase<'_> {
             PhaseName::Cooldown => wire::PhaseName::Cooldown,
             PhaseName::Finished => wire::PhaseName::Finished,
         },
-        state: Cow::Borrowed(&fight.ruleset().lifecycle.state(life.state()).name),
+        state: Cow::Borrowed(&ruleset.lifecycle.state(life.state()).name),
         until: life.until().filter(|&until| until != Millis::MAX),
         winner: life.winner(),
         team: life.winning_team(),

@@ -28,6 +28,7 @@ use crate::limits;
 use crate::log::Journal;
 use crate::ops::{memory, watch};
 use crate::replays::{ChunkWriter, Folder, Recording};
+use crate::rules::Library;
 use crate::session::{FightInfo, Viewer};
 use crate::shard::recovery::Found;
 use crate::shard::{Entry, Renewals, SessionRecord};
@@ -120,6 +121,8 @@ pub struct Place {
     /// How many shards there are.
     pub shards: usize,
     pub folder: Arc<Folder>,
+    /// Has the rulesets of the sessions that are gone on with.
+    pub library: Arc<Library>,
     /// How fast a connection may send.
     pub allowance: Allowance,
     /// Where connections' new credentials go to be checked.
@@ -203,7 +206,7 @@ fn millis(duration: Duration) -> u64 {
 impl Worker {
     /// The shard at `place`, going on with `records`.
     pub fn new(
-        Place { number, shards, folder, allowance, renewals, found, ended }: Place,
+        Place { number, shards, folder, library, allowance, renewals, found, ended }: Place,
         journal: Journal,
         records: Vec<SessionRecord>,
         book: Arc<FightBook>,
@@ -270,7 +273,10 @@ impl Worker {
                 worker.next_no += 1;
                 continue;
             }
-            worker.take_over(Session::from_record(record, &folder));
+            let ruleset = library.by_hash(&record.ruleset);
+            let ruleset =
+                ruleset.ok_or_else(|| io::Error::other(format!("session {}: its ruleset is not there", record.id)))?;
+            worker.take_over(Session::from_record(record, ruleset, &folder).map_err(io::Error::other)?);
         }
         Ok((handle, worker))
     }

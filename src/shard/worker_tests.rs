@@ -82,6 +82,7 @@ impl Shard {
             number: 0,
             shards: 1,
             folder: recovered.folder,
+            library,
             allowance: Allowance::UNLIMITED,
             renewals,
             found: recovered.found,
@@ -716,12 +717,14 @@ fn a_connection_that_no_shard_takes_is_told_to_come_back() {
 /// A shard that is not running, with this many connections that it has been given.
 fn at_rest(connections: u64) -> (ShardHandle, Worker, Vec<TcpStream>, TempDir) {
     let data = TempDir::new().unwrap();
-    let mut recovered = recover(data.path(), 1, false, false, &Arc::new(Library::built_in())).unwrap();
+    let library = Arc::new(Library::built_in());
+    let mut recovered = recover(data.path(), 1, false, false, &library).unwrap();
     let (journal, records) = recovered.shards.remove(0);
     let place = Place {
         number: 0,
         shards: 1,
         folder: recovered.folder,
+        library,
         allowance: Allowance::UNLIMITED,
         renewals: renewals().0,
         found: recovered.found,

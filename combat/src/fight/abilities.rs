@@ -1,4 +1,4 @@
-//! Abilities and items: what they cost, whom they reach, what they do, and casts.
+//! Abilities and items: what they cost, whom they reach, and what they do.
 
 use smallvec::SmallVec;
 
@@ -7,8 +7,8 @@ use super::harm::{Blow, Source};
 use super::{Eliminated, Fight};
 use crate::geometry::Point;
 use crate::ruleset::{Ability, AbilityId, AbilityKind, Activity, Affects, Op, Resource, Shape};
-use crate::status::{Cast, Used};
-use crate::{ActionKind, Event, Fields, Millis, Refusal, Slot, Step, Target};
+use crate::status::Used;
+use crate::{Event, Fields, Millis, Refusal, Ruleset, Slot, Step, Target};
 
 /// What an ability reaches from where its user stands.
 #[derive(Debug, Default)]
@@ -26,32 +26,32 @@ pub(super) struct Reach {
 impl Fight {
     pub(super) fn use_ability(
         &mut self,
+        ruleset: &Ruleset,
         by: Slot,
         id: AbilityId,
         item: bool,
         aim: Target,
         step: &mut Step,
     ) -> Result<(), Refusal> {
-        let ruleset = std::sync::Arc::clone(&self.ruleset);
-        let known = self.participants[usize::from(by)].enemy.is_some() || id < ruleset.kit;
+        let known = self.participants[by].enemy.is_some() || id < ruleset.kit;
         let kind = if item { AbilityKind::Item } else { AbilityKind::Ability };
         let ability =
             ruleset.ability(id).filter(|ability| known && ability.kind == kind).ok_or(Refusal::Unavailable)?;
         self.expect_ready(by, id, ability)?;
         self.expect_paid(by, ability)?;
-        let reach = self.reach(by, ability, aim)?;
+        let reach = self.reach(ruleset, by, ability, aim)?;
         self.pay(by, ability, step);
         self.mark_used(by, id, ability, step);
         if ability.cast_ms == 0 {
-            self.carry_out(by, id, ability, &reach, step);
+            self.carry_out(ruleset, by, id, ability, &reach, step);
         } else {
-            self.begin_cast(by, id, ability, aim, step);
+            self.begin_cast(ruleset, by, id, ability, aim, step);
         }
         Ok(())
     }
 
     fn expect_ready(&self, by: Slot, id: AbilityId, ability: &Ability) -> Result<(), Refusal> {
-        let used = self.participants[usize::from(by)].used.iter().find(|used| used.ability == id);
+        let used = self.participants[by].used.iter().find(|used| used.ability == id);
         match used {
             Some(used) if ability.uses > 0 && used.times >= ability.uses => Err(Refusal::UsedUp),
             Some(used) if used.ready_at > self.clock.now => Err(Refusal::Cooldown { until: used.ready_at }),
@@ -64,7 +64,7 @@ impl Fight {
             return;
         }
         let ready_at = self.clock.now + u64::from(ability.cooldown_ms);
-        let used = &mut self.participants[usize::from(by)].used;
+        let used = &mut self.participants[by].used;
         match used.iter_mut().find(|used| used.ability == id) {
             Some(used) => (used.times, used.ready_at) = (used.times.saturating_add(1), ready_at),
             None => used.push(Used { ability: id, times: 1, ready_at }),
@@ -76,7 +76,7 @@ impl Fight {
 
     /// Whether there is enough of everything that it costs.
     fn expect_paid(&self, by: Slot, ability: &Ability) -> Result<(), Refusal> {
-        let (now, rules, p) = (self.clock.now, &self.rules, &self.participants[usize::from(by)]);
+        let (now, rules, p) = (self.clock.now, &self.rules, &self.participants[by]);
         for &(of, points) in &ability.cost {
             let never = || Err(Millis::MAX);
             let enough = match of {
@@ -101,7 +101,7 @@ impl Fight {
     fn pay(&mut self, by: Slot, ability: &Ability, step: &mut Step) {
         let now = self.clock.now;
         for &(of, points) in &ability.cost {
-            let p = &mut self.participants[usize::from(by)];
+            let p = &mut self.participants[by];
             match of {
                 Resource::Stamina => {
                     p.stamina.spend(points, now, self.rules.stamina);
@@ -127,47 +127,54 @@ impl Fight {
     // Whom it reaches.
 
     /// What it reaches when it is aimed so, or why it cannot be.
-    fn reach(&self, by: Slot, ability: &Ability, aim: Target) -> Result<Reach, Refusal> {
-        let from = self.participants[usize::from(by)].at;
+    pub(super) fn reach(&self, ruleset: &Ruleset, by: Slot, ability: &Ability, aim: Target) -> Result<Reach, Refusal> {
+        let from = self.participants[by].at;
         if ability.affects == Affects::Own {
             let dashes = ability.does.iter().any(|op| matches!(op, Op::Dash { .. }));
             let at = if dashes { self.place(by, aim)? } else { from };
             return Ok(Reach { targets: std::iter::once(by).collect(), at, from, covered: ability.sight });
         }
         match ability.shape {
-            Shape::Single => self.reach_one(by, ability, aim),
-            Shape::Area { radius_cm } => self.reach_area(by, ability, radius_cm, aim),
-            Shape::Line { .. } | Shape::Cone { .. } => self.reach_ahead(by, ability, aim),
+            Shape::Single => self.reach_one(ruleset, by, ability, aim),
+            Shape::Area { radius_cm } => self.reach_area(ruleset, by, ability, radius_cm, aim),
+            Shape::Line { .. } | Shape::Cone { .. } => self.reach_ahead(ruleset, by, ability, aim),
         }
     }
 
-    fn reach_one(&self, by: Slot, ability: &Ability, aim: Target) -> Result<Reach, Refusal> {
-        let from = self.participants[usize::from(by)].at;
+    fn reach_one(&self, ruleset: &Ruleset, by: Slot, ability: &Ability, aim: Target) -> Result<Reach, Refusal> {
+        let from = self.participants[by].at;
         let to = aim.slot.ok_or(Refusal::NeedsTarget)?;
         let target = self.expect_target(by, to)?;
-        if !self.is_meant(by, ability, to) {
+        if !self.is_meant(ruleset, by, ability, to) {
             return Err(Refusal::InvalidTarget);
         }
-        self.expect_in_reach(from, target.at, ability.range_cm, ability.sight)?;
+        self.expect_in_reach(ruleset, from, target.at, ability.range_cm, ability.sight)?;
         Ok(Reach { targets: std::iter::once(to).collect(), at: target.at, from, covered: ability.sight })
     }
 
-    fn reach_area(&self, by: Slot, ability: &Ability, radius_cm: u32, aim: Target) -> Result<Reach, Refusal> {
-        let own = self.participants[usize::from(by)].at;
+    fn reach_area(
+        &self,
+        ruleset: &Ruleset,
+        by: Slot,
+        ability: &Ability,
+        radius_cm: u32,
+        aim: Target,
+    ) -> Result<Reach, Refusal> {
+        let own = self.participants[by].at;
         let at = if ability.range_cm == 0 { own } else { self.place(by, aim)? };
-        if !self.arena().encloses(at) {
+        if !ruleset.environment.arena().encloses(at) {
             return Err(Refusal::OutOfBounds);
         }
-        self.expect_in_reach(own, at, ability.range_cm, ability.sight)?;
-        Ok(self.reach_many(by, ability, at, at, |p| p.within(at, radius_cm)))
+        self.expect_in_reach(ruleset, own, at, ability.range_cm, ability.sight)?;
+        Ok(self.reach_many(ruleset, by, ability, at, at, |p| p.within(at, radius_cm)))
     }
 
-    fn reach_ahead(&self, by: Slot, ability: &Ability, aim: Target) -> Result<Reach, Refusal> {
-        let (own, at) = (self.participants[usize::from(by)].at, self.place(by, aim)?);
+    fn reach_ahead(&self, ruleset: &Ruleset, by: Slot, ability: &Ability, aim: Target) -> Result<Reach, Refusal> {
+        let (own, at) = (self.participants[by].at, self.place(by, aim)?);
         if at == own {
             return Err(Refusal::NeedsPlace);
         }
-        Ok(self.reach_many(by, ability, own, at, |p| match ability.shape {
+        Ok(self.reach_many(ruleset, by, ability, own, at, |p| match ability.shape {
             Shape::Line { width_cm } => p.in_strip(own, at, ability.range_cm, width_cm),
             Shape::Cone { degrees } => p.in_cone(own, at, ability.range_cm, degrees),
             Shape::Single | Shape::Area { .. } => false,
@@ -176,14 +183,22 @@ impl Fight {
 
     /// All that it is meant for and that are `within`: those whom the user sees, then those in the fog, so that who stands there
     /// unseen is not in the way of another; of either the nearest to `from` first, and of those as near the lower slot.
-    fn reach_many(&self, by: Slot, ability: &Ability, from: Point, at: Point, within: impl Fn(Point) -> bool) -> Reach {
+    fn reach_many(
+        &self,
+        ruleset: &Ruleset,
+        by: Slot,
+        ability: &Ability,
+        from: Point,
+        at: Point,
+        within: impl Fn(Point) -> bool,
+    ) -> Reach {
         let is_reached = |&slot: &Slot| {
-            let p = &self.participants[usize::from(slot)];
-            self.is_meant(by, ability, slot) && within(p.at) && !(ability.sight && self.wall_between(from, p.at))
+            let p = &self.participants[slot];
+            self.is_meant(ruleset, by, ability, slot)
+                && within(p.at)
+                && !(ability.sight && self.wall_between(ruleset, from, p.at))
         };
-        let far = |slot: Slot| {
-            (!self.is_seen(by, slot), from.distance_squared(self.participants[usize::from(slot)].at), slot)
-        };
+        let far = |slot: Slot| (!self.is_seen(by, slot), from.distance_squared(self.participants[slot].at), slot);
         let mut reached: SmallVec<[(bool, u64, Slot); 16]> = self.slots().filter(is_reached).map(far).collect();
         reached.sort_unstable();
         let targets = reached.into_iter().take(usize::from(ability.targets)).map(|(_, _, slot)| slot).collect();
@@ -200,11 +215,11 @@ impl Fight {
     }
 
     /// Whether it is for somebody like this.
-    pub(super) fn is_meant(&self, by: Slot, ability: &Ability, to: Slot) -> bool {
-        let (user, target) = (&self.participants[usize::from(by)], &self.participants[usize::from(to)]);
+    pub(super) fn is_meant(&self, ruleset: &Ruleset, by: Slot, ability: &Ability, to: Slot) -> bool {
+        let (user, target) = (&self.participants[by], &self.participants[to]);
         let (fallen, friend) = (target.status == Eliminated, user.team == target.team);
         let health_below = ability.below_percent == 0
-            || u64::from(target.hp) * 100 < u64::from(self.most_health(to)) * u64::from(ability.below_percent);
+            || u64::from(target.hp) * 100 < u64::from(self.most_health(ruleset, to)) * u64::from(ability.below_percent);
         health_below
             && match ability.affects {
                 Affects::Own => by == to,
@@ -217,40 +232,56 @@ impl Fight {
 
     // What it does.
 
-    fn carry_out(&mut self, by: Slot, id: AbilityId, ability: &Ability, reach: &Reach, step: &mut Step) {
+    pub(super) fn carry_out(
+        &mut self,
+        ruleset: &Ruleset,
+        by: Slot,
+        id: AbilityId,
+        ability: &Ability,
+        reach: &Reach,
+        step: &mut Step,
+    ) {
         let one = ability.shape == Shape::Single && ability.affects != Affects::Own;
         step.note(Event::Used { by, ability: id, to: reach.targets.first().copied().filter(|_| one) });
-        self.do_ops(by, Some(id), &ability.does, reach, step);
+        self.do_ops(ruleset, by, Some(id), &ability.does, reach, step);
     }
 
     /// Everything in order, each to every target, until that has decided the round.
-    pub(super) fn do_ops(&mut self, by: Slot, id: Option<AbilityId>, ops: &[Op], reach: &Reach, step: &mut Step) {
+    pub(super) fn do_ops(
+        &mut self,
+        ruleset: &Ruleset,
+        by: Slot,
+        id: Option<AbilityId>,
+        ops: &[Op],
+        reach: &Reach,
+        step: &mut Step,
+    ) {
         self.begin_deed(by);
         for (part, op) in (0_u8..=u8::MAX).zip(ops) {
-            if self.is_one_side_left() {
+            if self.is_one_side_left(ruleset) {
                 return;
             }
-            if self.do_own(by, op, reach, step) {
+            if self.do_own(ruleset, by, op, reach, step) {
                 continue;
             }
             for &to in &reach.targets {
                 if self.lifecycle.is_fighting() {
-                    self.do_to(by, to, id, (part, op), reach, step);
+                    self.do_to(ruleset, (by, id), to, (part, op), reach, step);
                 }
             }
         }
     }
 
     /// What is done once, whoever is reached. Whether `op` is that.
-    fn do_own(&mut self, by: Slot, op: &Op, reach: &Reach, step: &mut Step) -> bool {
+    fn do_own(&mut self, ruleset: &Ruleset, by: Slot, op: &Op, reach: &Reach, step: &mut Step) -> bool {
         let fights = self.lifecycle.is_fighting();
-        let own = self.participants[usize::from(by)].at;
+        let own = self.participants[by].at;
         match *op {
-            Op::Gain { effect, ms } if fights => self.affect(by, by, effect, u64::from(ms), step),
-            Op::Dash { cm } if fights => self.shift(by, own.towards(reach.at, cm), step),
+            Op::Gain { effect, ms } if fights => self.affect(ruleset, by, by, effect, u64::from(ms), step),
+            Op::Dash { cm } if fights => self.shift(ruleset, by, own.towards(reach.at, cm), step),
             Op::Summon { enemy, count } if fights => {
                 for _ in 0..count {
-                    self.spawn(enemy, own, step);
+                    self.spawn(ruleset, enemy, own, step);
                 }
             }
             Op::Gain { .. } | Op::Dash { .. } | Op::Summon { .. } => {}
@@ -261,14 +292,14 @@ impl Fight {
 
     fn do_to(
         &mut self,
-        by: Slot,
+        ruleset: &Ruleset,
+        (by, id): (Slot, Option<AbilityId>),
         to: Slot,
-        id: Option<AbilityId>,
         (part, op): (u8, &Op),
         reach: &Reach,
         step: &mut Step,
     ) {
-        let (own, target) = (self.participants[usize::from(by)].at, &self.participants[usize::from(to)]);
+        let (own, target) = (self.participants[by].at, &self.participants[to]);
         let at = target.at;
         if (target.status == Eliminated) != matches!(op, Op::Revive { .. }) {
             return;
@@ -276,43 +307,43 @@ impl Fight {
         match *op {
             Op::Damage { min, max, element } => {
                 let base = self.dice(by, part, to).between(min, max);
-                let cover = if reach.covered { self.cover(reach.from, at) } else { 100 };
+                let cover = if reach.covered { self.cover(ruleset, reach.from, at) } else { 100 };
                 let source = Source::By(by, id);
-                self.hit(Blow { source, to, base, part: 100, critical: false, cover, element }, step);
+                self.hit(ruleset, Blow { source, to, base, part: 100, critical: false, cover, element }, step);
             }
             Op::Heal { percent, points } => {
-                let share = percent_of(self.most_health(to), percent);
-                self.heal(by, to, u64::from(share) + u64::from(points), step);
+                let share = percent_of(self.most_health(ruleset, to), percent);
+                self.heal(ruleset, by, to, u64::from(share) + u64::from(points), step);
             }
-            Op::Revive { percent } => self.revive(by, to, percent, step),
+            Op::Revive { percent } => self.revive(ruleset, by, to, percent, step),
             Op::Refill { resource, points } => self.refill(to, resource, points, step),
-            Op::Apply { effect, ms } => self.affect(by, to, effect, u64::from(ms), step),
-            Op::Cleanse => self.cleanse(to, step),
-            Op::Pull { cm } => self.shift(to, at.towards(own, cm), step),
-            Op::Push { cm } => self.shift(to, at.along(own.mirrored(at), cm), step),
+            Op::Apply { effect, ms } => self.affect(ruleset, by, to, effect, u64::from(ms), step),
+            Op::Cleanse => self.cleanse(ruleset, to, step),
+            Op::Pull { cm } => self.shift(ruleset, to, at.towards(own, cm), step),
+            Op::Push { cm } => self.shift(ruleset, to, at.along(own.mirrored(at), cm), step),
             Op::Gain { .. } | Op::Dash { .. } | Op::Summon { .. } => {}
         }
     }
 
     /// Back to life, where it fell.
-    fn revive(&mut self, by: Slot, to: Slot, percent: u32, step: &mut Step) {
-        let (now, most) = (self.clock.now, self.most_health(to));
-        let p = &mut self.participants[usize::from(to)];
+    fn revive(&mut self, ruleset: &Ruleset, by: Slot, to: Slot, percent: u32, step: &mut Step) {
+        let (now, most) = (self.clock.now, self.most_health(ruleset, to));
+        let p = &mut self.participants[to];
         p.hp = percent_of(most, percent).clamp(1, most);
         p.stand_again(&self.rules, now);
         step.touch(to, Fields::STATUS.or(Fields::HP));
         step.note(Event::Revived { by, to });
-        self.do_activity(to, Activity::Revived, step);
-        self.give_passives(to, step);
+        self.do_activity(ruleset, to, Activity::Revived, step);
+        self.give_passives(ruleset, to, step);
         // Whatever it was about to do before it fell.
         self.wake(now);
-        self.look_from(to, step);
+        self.look_from(ruleset, to, step);
     }
 
     fn refill(&mut self, to: Slot, resource: Resource, points: u32, step: &mut Step) {
         let (now, rules) = (self.clock.now, &self.rules);
         let counts_shots = self.counts_shots(to);
-        let p = &mut self.participants[usize::from(to)];
+        let p = &mut self.participants[to];
         match resource {
             Resource::Stamina => {
                 p.stamina.refill(points, now, rules.stamina);
@@ -328,74 +359,6 @@ impl Fight {
                 step.touch(to, Fields::AMMO);
             }
             Resource::Ammo => {}
-        }
-    }
-
-    // Casts.
-
-    fn begin_cast(&mut self, by: Slot, id: AbilityId, ability: &Ability, aim: Target, step: &mut Step) {
-        self.break_cast(by, step);
-        let now = self.clock.now;
-        let until = now + u64::from(ability.cast_ms);
-        let next = if ability.every_ms == 0 { until } else { until.min(now + u64::from(ability.every_ms)) };
-        self.participants[usize::from(by)].cast = Some(Cast { ability: id, aim, until, next, hurt: 0 });
-        step.touch(by, Fields::CAST);
-        step.note(Event::Casting { by, ability: id, until });
-        let begins = if ability.channel { Activity::Channel } else { Activity::Cast };
-        self.do_activity(by, begins, step);
-        self.wake(next);
-    }
-
-    /// A cast does what it does, and is over or goes on.
-    pub(super) fn cast_due(&mut self, slot: Slot, step: &mut Step) {
-        let Some(cast) = self.participants[usize::from(slot)].cast else { return };
-        let ruleset = std::sync::Arc::clone(&self.ruleset);
-        let Some(ability) = ruleset.ability(cast.ability) else { return };
-        let (begun, every) = (cast.until - u64::from(ability.cast_ms), u64::from(ability.every_ms));
-        // The end of a channel that is no multiple of its beat is only an end.
-        if every == 0 || (cast.next - begun).is_multiple_of(every) {
-            match self.reach(slot, ability, cast.aim) {
-                Ok(reach) => self.carry_out(slot, cast.ability, ability, &reach, step),
-                // The target is gone.
-                Err(_) => return self.break_cast(slot, step),
-            }
-        }
-        let Some(going_on) = self.participants[usize::from(slot)].cast.as_mut() else { return };
-        if cast.next < cast.until {
-            going_on.next = cast.until.min(cast.next + every.max(1));
-        } else {
-            self.participants[usize::from(slot)].cast = None;
-            step.touch(slot, Fields::CAST);
-            self.do_activity(slot, Activity::Done, step);
-        }
-    }
-
-    /// What is being cast comes to nothing.
-    pub(super) fn break_cast(&mut self, slot: Slot, step: &mut Step) {
-        if let Some(cast) = self.participants[usize::from(slot)].cast.take() {
-            step.touch(slot, Fields::CAST);
-            step.note(Event::Broken { by: slot, ability: cast.ability });
-            self.do_activity(slot, Activity::Broken, step);
-        }
-    }
-
-    /// Damage breaks the casts that cannot bear so much.
-    pub(super) fn disturb_cast(&mut self, slot: Slot, damage: u32, step: &mut Step) {
-        let Some(cast) = &mut self.participants[usize::from(slot)].cast else { return };
-        cast.hurt = cast.hurt.saturating_add(damage);
-        let (id, hurt) = (cast.ability, cast.hurt);
-        let bears = self.ruleset.ability(id).and_then(|ability| ability.broken_by);
-        if bears.is_some_and(|bears| hurt > bears) {
-            self.break_cast(slot, step);
-        }
-    }
-
-    /// What is being cast is broken off where an effect forbids to use its like.
-    pub(super) fn silence_cast(&mut self, slot: Slot, step: &mut Step) {
-        let Some(cast) = self.participants[usize::from(slot)].cast else { return };
-        let item = self.ruleset.ability(cast.ability).is_some_and(|ability| ability.kind == AbilityKind::Item);
-        if self.is_denied(slot, if item { ActionKind::ItemUse } else { ActionKind::Ability }) {
-            self.break_cast(slot, step);
         }
     }
 }

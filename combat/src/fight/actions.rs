@@ -4,21 +4,27 @@ use super::{Eliminated, Fight};
 use crate::budget::Allowance;
 use crate::fair_play::Flag;
 use crate::ruleset::{Activity, ParticipantDeed};
-use crate::{Action, ActionKind, Event, Fields, Refusal, Slot, Step};
+use crate::{Action, ActionKind, Event, Fields, Refusal, Ruleset, Slot, Step};
 
 impl Fight {
-    pub(super) fn act(&mut self, slot: Slot, action: Action, step: &mut Step) -> Result<(), Refusal> {
-        let index = self.index(slot)?;
+    pub(super) fn act(
+        &mut self,
+        ruleset: &Ruleset,
+        slot: Slot,
+        action: Action,
+        step: &mut Step,
+    ) -> Result<(), Refusal> {
+        self.expect_player(slot)?;
         self.spend_action(slot, step)?;
         self.lifecycle.expect_fighting()?;
-        if self.participants[index].status == Eliminated {
+        if self.participants[slot].status == Eliminated {
             return Err(Refusal::Eliminated);
         }
         let kind = action.kind().ok_or(Refusal::Unavailable)?;
-        let done = self.may(slot, kind).and_then(|()| self.perform(slot, action, step));
+        let done = self.may(ruleset, slot, kind).and_then(|()| self.perform(ruleset, slot, action, step));
         self.watch(slot, action, done, step);
         if done.is_ok() && kind != ActionKind::Move {
-            self.end_turn_of(slot, step);
+            self.end_turn_of(ruleset, slot, step);
         }
         done
     }
@@ -26,7 +32,7 @@ impl Fight {
     /// Every action costs its own participant's budget, also one that is then refused: nobody pays for another.
     fn spend_action(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
         let Some(allowed) = Allowance::per_second(self.rules.actions_per_second) else { return Ok(()) };
-        let spent = self.participants[usize::from(slot)].actions.spend(self.clock.host, allowed);
+        let spent = self.participants[slot].actions.spend(self.clock.host, allowed);
         spent.map_err(|wait| {
             if self.lifecycle.expect_fighting().is_ok() {
                 self.flag(slot, Flag::Rate, step);
@@ -36,35 +42,43 @@ impl Fight {
     }
 
     /// Whether `slot` can do something of this kind now, for all that it is doing and suffering.
-    pub(super) fn may(&self, slot: Slot, kind: ActionKind) -> Result<(), Refusal> {
+    pub(super) fn may(&self, ruleset: &Ruleset, slot: Slot, kind: ActionKind) -> Result<(), Refusal> {
         if self.turn.as_ref().is_some_and(|turn| turn.slot() != slot) {
             return Err(Refusal::NotYourTurn);
         }
-        let p = &self.participants[usize::from(slot)];
-        if !self.ruleset.activity.state(p.activity).is.allows.has(kind) {
-            return Err(if self.is_stunned(slot) { Refusal::Stunned } else { Refusal::Busy });
+        let p = &self.participants[slot];
+        if !ruleset.activity.state(p.activity).is.allows.has(kind) {
+            return Err(if self.is_stunned(ruleset, slot) { Refusal::Stunned } else { Refusal::Busy });
         }
-        if self.is_denied(slot, kind) {
+        if self.is_denied(ruleset, slot, kind) {
             return Err(Refusal::Denied);
         }
         Ok(())
     }
 
     /// Also how the server's enemies act: under the same conditions.
-    pub(super) fn perform(&mut self, slot: Slot, action: Action, step: &mut Step) -> Result<(), Refusal> {
+    pub(super) fn perform(
+        &mut self,
+        ruleset: &Ruleset,
+        slot: Slot,
+        action: Action,
+        step: &mut Step,
+    ) -> Result<(), Refusal> {
         match action {
-            Action::Attack { target, part } => self.attack(slot, target.ok_or(Refusal::NeedsTarget)?, part, step),
-            Action::Break { thing } => self.strike(slot, thing, step),
-            Action::Defend => self.defend(slot, step),
-            Action::Use { ability, item, aim } => self.use_ability(slot, ability, item, aim, step),
-            Action::Move { to } => self.walk(slot, to, step),
+            Action::Attack { target, part } => {
+                self.attack(ruleset, slot, target.ok_or(Refusal::NeedsTarget)?, part, step)
+            }
+            Action::Break { thing } => self.strike(ruleset, slot, thing, step),
+            Action::Defend => self.defend(ruleset, slot, step),
+            Action::Use { ability, item, aim } => self.use_ability(ruleset, slot, ability, item, aim, step),
+            Action::Move { to } => self.walk(ruleset, slot, to, step),
             Action::Unavailable => Err(Refusal::Unavailable),
         }
     }
 
-    fn defend(&mut self, by: Slot, step: &mut Step) -> Result<(), Refusal> {
+    fn defend(&mut self, ruleset: &Ruleset, by: Slot, step: &mut Step) -> Result<(), Refusal> {
         let now = self.clock.now;
-        let defender = &mut self.participants[usize::from(by)];
+        let defender = &mut self.participants[by];
         if defender.defend_ready_at > now {
             return Err(Refusal::Cooldown { until: defender.defend_ready_at });
         }
@@ -76,33 +90,32 @@ impl Fight {
         step.touch(by, Fields::GUARD);
         step.touch(by, Fields::STAMINA);
         step.note(Event::Guard { by });
-        self.do_activity(by, Activity::Guard, step);
+        self.do_activity(ruleset, by, Activity::Guard, step);
         self.wake(until);
         Ok(())
     }
 
     /// Moves a participant's machine on; what its state does not take changes nothing.
-    pub(super) fn do_activity(&mut self, slot: Slot, activity: Activity, step: &mut Step) {
-        let ruleset = std::sync::Arc::clone(&self.ruleset);
+    pub(super) fn do_activity(&mut self, ruleset: &Ruleset, slot: Slot, activity: Activity, step: &mut Step) {
         let machine = &ruleset.activity;
-        let from = self.participants[usize::from(slot)].activity;
+        let from = self.participants[slot].activity;
         let Some(to) = machine.next(from, activity) else { return };
-        self.participants[usize::from(slot)].activity = to;
+        self.participants[slot].activity = to;
         if from != to {
             step.touch(slot, Fields::ACTIVITY);
         }
         for &deed in machine.state(from).exit.iter().chain(&machine.state(to).entry) {
             match deed {
-                ParticipantDeed::BreakCast => self.break_cast(slot, step),
+                ParticipantDeed::BreakCast => self.break_cast(ruleset, slot, step),
                 ParticipantDeed::DropGuard => self.drop_guard(slot, step),
-                ParticipantDeed::ClearEffects => self.clear_effects(slot, step),
+                ParticipantDeed::ClearEffects => self.clear_effects(ruleset, slot, step),
             }
         }
     }
 
     fn drop_guard(&mut self, slot: Slot, step: &mut Step) {
         let now = self.clock.now;
-        let p = &mut self.participants[usize::from(slot)];
+        let p = &mut self.participants[slot];
         if p.guard_until > now {
             p.guard_until = now;
             step.touch(slot, Fields::GUARD);
@@ -110,8 +123,8 @@ impl Fight {
     }
 
     /// Whether its machine is in a state that ends with the guard.
-    pub(super) fn is_guarding(&self, slot: Slot) -> bool {
-        let p = &self.participants[usize::from(slot)];
-        p.guard_until > 0 && self.ruleset.activity.next(p.activity, Activity::GuardOver).is_some()
+    pub(super) fn is_guarding(&self, ruleset: &Ruleset, slot: Slot) -> bool {
+        let p = &self.participants[slot];
+        p.guard_until > 0 && ruleset.activity.next(p.activity, Activity::GuardOver).is_some()
     }
 }

@@ -49,14 +49,13 @@ impl Fight {
     }
 
     fn player(&self, slot: Slot) -> Option<&Participant> {
-        self.index(slot).ok().map(|index| &self.participants[index])
+        self.expect_player(slot).ok()
     }
 
     /// Whether a participant who can say that it is ready has said so already.
     pub(super) fn expect_unready(&self, slot: Slot) -> Result<bool, Refusal> {
-        let index = self.index(slot)?;
+        let participant = self.expect_player(slot)?;
         self.lifecycle.expect_preparing()?;
-        let participant = &self.participants[index];
         if participant.status == Eliminated { Err(Refusal::Eliminated) } else { Ok(participant.ready) }
     }
 

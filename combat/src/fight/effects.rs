@@ -4,7 +4,7 @@ use super::{Eliminated, Fight};
 use crate::ruleset::Activity;
 use crate::ruleset::{Ability, AbilityKind, Effect, EffectId, Element, Modifiers, Op, Stacking};
 use crate::status::Active;
-use crate::{ActionKind, Event, Fields, Millis, Slot, Step};
+use crate::{ActionKind, Event, Fields, Millis, Ruleset, Slot, Step};
 
 /// Most effects on one participant: what is in every snapshot has a bound.
 const MOST_EFFECTS: usize = 16;
@@ -19,37 +19,44 @@ pub(super) struct Met {
 
 impl Fight {
     /// Puts an effect on `to`; `ms` 0 for the effect's own duration, [`Millis::MAX`] for the whole round.
-    pub(super) fn affect(&mut self, by: Slot, to: Slot, effect: EffectId, ms: Millis, step: &mut Step) {
-        let ruleset = std::sync::Arc::clone(&self.ruleset);
+    pub(super) fn affect(
+        &mut self,
+        ruleset: &Ruleset,
+        by: Slot,
+        to: Slot,
+        effect: EffectId,
+        ms: Millis,
+        step: &mut Step,
+    ) {
         let (kind, now) = (ruleset.effect(effect), self.clock.now);
         let until = match ms {
             0 => now + u64::from(kind.ms),
             ms => now.saturating_add(ms),
         };
-        if until <= now || self.participants[usize::from(to)].status == Eliminated {
+        if until <= now || self.participants[to].status == Eliminated {
             return;
         }
         let ticks = kind.tick_ms > 0 && (kind.tick_damage > 0 || kind.tick_heal > 0);
         let next_tick = if ticks { now + u64::from(kind.tick_ms) } else { Millis::MAX };
-        let absorbs = percent_of(self.most_health(to), kind.absorbs_percent);
+        let absorbs = percent_of(self.most_health(ruleset, to), kind.absorbs_percent);
         let fresh = Active { effect, by, stacks: 1, absorbs, until, next_tick };
-        let Some(stacks) = self.stack(to, kind, fresh, step) else { return };
+        let Some(stacks) = self.stack(ruleset, to, kind, fresh, step) else { return };
         step.touch(to, Fields::EFFECTS);
         // What lasts the whole round is no happening: everybody who has it has it from the start.
         if until < Millis::MAX {
             step.note(Event::Affected { by, to, effect, stacks });
         }
-        self.settle(to, step);
+        self.settle(ruleset, to, step);
         self.wake(until.min(next_tick));
         if kind.stuns {
-            self.do_activity(to, Activity::Stun, step);
+            self.do_activity(ruleset, to, Activity::Stun, step);
         }
-        self.silence_cast(to, step);
+        self.silence_cast(ruleset, to, step);
     }
 
     /// Puts it with those of the same kind; how many stacks that makes, or `None` where nothing has changed.
-    fn stack(&mut self, to: Slot, kind: &Effect, fresh: Active, step: &mut Step) -> Option<u8> {
-        let effects = &mut self.participants[usize::from(to)].effects;
+    fn stack(&mut self, ruleset: &Ruleset, to: Slot, kind: &Effect, fresh: Active, step: &mut Step) -> Option<u8> {
+        let effects = &mut self.participants[to].effects;
         let most = kind.stacks.max(1);
         let copies = effects.iter().filter(|old| old.effect == fresh.effect).count();
         let first = effects.iter().position(|old| old.effect == fresh.effect);
@@ -79,60 +86,60 @@ impl Fight {
         if effects.len() >= MOST_EFFECTS {
             // The oldest goes, of those that would have gone anyway.
             let oldest = effects.iter().position(|old| old.until < Millis::MAX).unwrap_or(0);
-            self.remove_effect(to, oldest, step);
+            self.remove_effect(ruleset, to, oldest, step);
         }
-        self.participants[usize::from(to)].effects.push(fresh);
+        self.participants[to].effects.push(fresh);
         Some(1)
     }
 
     /// The soonest of the participant's effects ticks or ends; at the same time it ticks first.
-    pub(super) fn effect_due(&mut self, slot: Slot, step: &mut Step) {
+    pub(super) fn effect_due(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
         let now = self.clock.now;
-        let effects = &mut self.participants[usize::from(slot)].effects;
+        let effects = &mut self.participants[slot].effects;
         let Some(at) = effects.iter().position(|effect| effect.next_tick.min(effect.until) <= now) else { return };
         let due = &mut effects[at];
-        let kind = &self.ruleset.effects[usize::from(due.effect)];
+        let kind = &ruleset.effects[usize::from(due.effect)];
         if due.next_tick > due.until.min(now) {
             let (by, then) = (due.by, kind.then);
-            self.remove_effect(slot, at, step);
+            self.remove_effect(ruleset, slot, at, step);
             if let Some(then) = then {
-                self.affect(by, slot, then, 0, step);
+                self.affect(ruleset, by, slot, then, 0, step);
             }
             return;
         }
         due.next_tick += u64::from(kind.tick_ms.max(1));
         let (Active { effect, by, stacks, .. }, hurts, heals) = (*due, kind.tick_damage, kind.tick_heal);
         if heals > 0 {
-            self.heal(by, slot, u64::from(heals) * u64::from(stacks), step);
+            self.heal(ruleset, by, slot, u64::from(heals) * u64::from(stacks), step);
         }
         if hurts > 0 {
-            self.suffer(by, slot, effect, hurts.saturating_mul(u32::from(stacks)), step);
+            self.suffer(ruleset, by, slot, effect, hurts.saturating_mul(u32::from(stacks)), step);
         }
     }
 
-    fn remove_effect(&mut self, slot: Slot, at: usize, step: &mut Step) {
-        let gone = self.participants[usize::from(slot)].effects.remove(at).effect;
+    fn remove_effect(&mut self, ruleset: &Ruleset, slot: Slot, at: usize, step: &mut Step) {
+        let gone = self.participants[slot].effects.remove(at).effect;
         step.touch(slot, Fields::EFFECTS);
         step.note(Event::Faded { to: slot, effect: gone });
-        self.settle(slot, step);
-        if self.ruleset.effect(gone).stuns && !self.is_stunned(slot) {
-            self.do_activity(slot, Activity::Recovered, step);
+        self.settle(ruleset, slot, step);
+        if ruleset.effect(gone).stuns && !self.is_stunned(ruleset, slot) {
+            self.do_activity(ruleset, slot, Activity::Recovered, step);
         }
     }
 
     /// The oldest effect of this kind ends before its time.
-    pub(super) fn end_effect(&mut self, slot: Slot, effect: EffectId, step: &mut Step) {
-        let effects = &self.participants[usize::from(slot)].effects;
+    pub(super) fn end_effect(&mut self, ruleset: &Ruleset, slot: Slot, effect: EffectId, step: &mut Step) {
+        let effects = &self.participants[slot].effects;
         if let Some(at) = effects.iter().position(|active| active.effect == effect) {
-            self.remove_effect(slot, at, step);
+            self.remove_effect(ruleset, slot, at, step);
         }
     }
 
-    fn end_effects(&mut self, slot: Slot, step: &mut Step, ends: impl Fn(&Self, &Active) -> bool) {
+    fn end_effects(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step, ends: impl Fn(&Self, &Active) -> bool) {
         let mut at = 0;
-        while let Some(&active) = self.participants[usize::from(slot)].effects.get(at) {
+        while let Some(&active) = self.participants[slot].effects.get(at) {
             if ends(self, &active) {
-                self.remove_effect(slot, at, step);
+                self.remove_effect(ruleset, slot, at, step);
             } else {
                 at += 1;
             }
@@ -140,35 +147,35 @@ impl Fight {
     }
 
     /// Effects that the first damage ends, and those that have absorbed all they can.
-    pub(super) fn end_fragile(&mut self, slot: Slot, step: &mut Step) {
-        self.end_effects(slot, step, |fight, active| {
-            let kind = fight.ruleset.effect(active.effect);
+    pub(super) fn end_fragile(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
+        self.end_effects(ruleset, slot, step, |_, active| {
+            let kind = ruleset.effect(active.effect);
             kind.fragile || (kind.absorbs_percent > 0 && active.absorbs == 0)
         });
     }
 
     /// Effects that foes have put there.
-    pub(super) fn cleanse(&mut self, slot: Slot, step: &mut Step) {
-        self.end_effects(slot, step, |fight, active| {
-            let team = |slot: Slot| fight.participants.get(usize::from(slot)).map(|p| p.team);
+    pub(super) fn cleanse(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
+        self.end_effects(ruleset, slot, step, |fight, active| {
+            let team = |slot: Slot| fight.participants.get(slot).map(|p| p.team);
             team(active.by) != team(slot)
         });
     }
 
     /// All effects end, as its bearer is out.
-    pub(super) fn clear_effects(&mut self, slot: Slot, step: &mut Step) {
-        let effects = &mut self.participants[usize::from(slot)].effects;
+    pub(super) fn clear_effects(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
+        let effects = &mut self.participants[slot].effects;
         if !effects.is_empty() {
             effects.clear();
             step.touch(slot, Fields::EFFECTS);
-            self.settle(slot, step);
+            self.settle(ruleset, slot, step);
         }
     }
 
     /// Takes from `damage` what effects absorb, the oldest first; what is left of it.
     pub(super) fn absorb(&mut self, slot: Slot, damage: u32) -> u32 {
         let mut left = damage;
-        for active in &mut self.participants[usize::from(slot)].effects {
+        for active in &mut self.participants[slot].effects {
             let taken = left.min(active.absorbs);
             active.absorbs -= taken;
             left -= taken;
@@ -177,32 +184,32 @@ impl Fight {
     }
 
     /// What an element meets on `slot`: the first reaction of the ruleset that there is an effect for.
-    pub(super) fn reaction(&self, slot: Slot, element: Element) -> Option<Met> {
-        let effects = &self.participants[usize::from(slot)].effects;
-        self.ruleset.reactions.iter().filter(|reaction| reaction.damage == element).find_map(|reaction| {
-            let meets = |active: &&Active| self.ruleset.effect(active.effect).element == Some(reaction.effect);
+    pub(super) fn reaction(&self, ruleset: &Ruleset, slot: Slot, element: Element) -> Option<Met> {
+        let effects = &self.participants[slot].effects;
+        ruleset.reactions.iter().filter(|reaction| reaction.damage == element).find_map(|reaction| {
+            let meets = |active: &&Active| ruleset.effect(active.effect).element == Some(reaction.effect);
             let met = effects.iter().find(meets)?;
             Some(Met { percent: reaction.percent, consumed: reaction.consumes.then_some(met.effect) })
         })
     }
 
-    pub(super) fn is_stunned(&self, slot: Slot) -> bool {
-        let p = &self.participants[usize::from(slot)];
-        p.effects.iter().any(|effect| self.ruleset.effect(effect.effect).stuns)
+    pub(super) fn is_stunned(&self, ruleset: &Ruleset, slot: Slot) -> bool {
+        let p = &self.participants[slot];
+        p.effects.iter().any(|effect| ruleset.effect(effect.effect).stuns)
     }
 
     /// Whether an effect, or a modifier of the round, forbids this.
-    pub(super) fn is_denied(&self, slot: Slot, kind: ActionKind) -> bool {
-        let effects = self.participants[usize::from(slot)].effects.iter().map(|active| active.effect);
-        effects.chain(self.field.modifiers.iter().copied()).any(|effect| self.ruleset.effect(effect).denies.has(kind))
+    pub(super) fn is_denied(&self, ruleset: &Ruleset, slot: Slot, kind: ActionKind) -> bool {
+        let effects = self.participants[slot].effects.iter().map(|active| active.effect);
+        effects.chain(self.field.modifiers.iter().copied()).any(|effect| ruleset.effect(effect).denies.has(kind))
     }
 
     /// All that effects and the modifiers of the round change, added up.
-    pub(super) fn modifiers(&self, slot: Slot) -> Modifiers {
+    pub(super) fn modifiers(&self, ruleset: &Ruleset, slot: Slot) -> Modifiers {
         let mut sum = Modifiers::default();
-        let effects = self.participants[usize::from(slot)].effects.iter().map(|active| (active.effect, active.stacks));
+        let effects = self.participants[slot].effects.iter().map(|active| (active.effect, active.stacks));
         for (effect, stacks) in effects.chain(self.field.modifiers.iter().map(|&effect| (effect, 1))) {
-            let (one, stacks) = (&self.ruleset.effect(effect).modifiers, i32::from(stacks));
+            let (one, stacks) = (&ruleset.effect(effect).modifiers, i32::from(stacks));
             let add = |sum: &mut i32, one: i32| *sum = sum.saturating_add(one.saturating_mul(stacks));
             add(&mut sum.damage_dealt, one.damage_dealt);
             add(&mut sum.damage_taken, one.damage_taken);
@@ -217,10 +224,10 @@ impl Fight {
     }
 
     /// Lets stamina and energy grow as fast as effects want it from now on.
-    pub(super) fn settle(&mut self, slot: Slot, step: &mut Step) {
-        let (now, regeneration) = (self.clock.now, self.modifiers(slot).regeneration);
+    pub(super) fn settle(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
+        let (now, regeneration) = (self.clock.now, self.modifiers(ruleset, slot).regeneration);
         let rules = &self.rules;
-        let p = &mut self.participants[usize::from(slot)];
+        let p = &mut self.participants[slot];
         let pools = [
             (&mut p.stamina, rules.stamina, rules.stamina_per_second, Fields::STAMINA),
             (&mut p.energy, rules.energy, rules.energy_per_second, Fields::ENERGY),
@@ -237,12 +244,11 @@ impl Fight {
     }
 
     /// What one has all the time, from the beginning of a round to its end: passive abilities, and what an enemy comes with.
-    pub(super) fn give_passives(&mut self, slot: Slot, step: &mut Step) {
-        let ruleset = std::sync::Arc::clone(&self.ruleset);
-        let enemy = self.participants[usize::from(slot)].enemy;
+    pub(super) fn give_passives(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
+        let enemy = self.participants[slot].enemy;
         if let Some(enemy) = enemy {
             for &effect in &ruleset.enemy(enemy.kind).passives {
-                self.affect(slot, slot, effect, Millis::MAX, step);
+                self.affect(ruleset, slot, slot, effect, Millis::MAX, step);
             }
         } else {
             let passive = |ability: &&Ability| ability.kind == AbilityKind::Passive;
@@ -250,12 +256,12 @@ impl Fight {
                 ruleset.abilities[..usize::from(ruleset.kit)].iter().filter(passive).flat_map(|ability| &ability.does)
             {
                 if let Op::Apply { effect, .. } | Op::Gain { effect, .. } = *op {
-                    self.affect(slot, slot, effect, Millis::MAX, step);
+                    self.affect(ruleset, slot, slot, effect, Millis::MAX, step);
                 }
             }
         }
         // Modifiers of the round may have changed as well.
-        self.settle(slot, step);
+        self.settle(ruleset, slot, step);
     }
 }
 

@@ -1,15 +1,14 @@
 //! The server's enemies: waves of them, how they come and how they go. What each decides is in [`super::minds`].
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Eliminated, Fight};
 use crate::chance::below;
+use crate::digest::form;
 use crate::geometry::Point;
 use crate::participant::Played;
 use crate::ruleset::EnemyId;
-use crate::{EndReason, Event, Fields, Millis, Participant, PlayerId, Slot, Step};
+use crate::{EndReason, Event, Fields, Millis, Participant, PlayerId, Ruleset, Slot, Step};
 
 /// The enemies' team; the players are team 0.
 pub(super) const TEAM: u8 = 1;
@@ -21,13 +20,15 @@ const MOST_ENEMIES: usize = 64;
 const APART_CM: u32 = 120;
 
 /// Which waves have come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waves {
     /// Waves that have come.
     pub(super) come: u8,
     /// When the next comes; [`Millis::MAX`] while there is one to beat, or none left.
     pub(super) due: Millis,
 }
+
+form!(Waves: come, due);
 
 impl Default for Waves {
     fn default() -> Self {
@@ -48,16 +49,16 @@ impl Waves {
 
 impl Fight {
     /// The first wave is on its way.
-    pub(super) fn begin_waves(&mut self) {
+    pub(super) fn begin_waves(&mut self, ruleset: &Ruleset) {
         self.waves = Waves::default();
-        if self.against_server() {
-            self.send_wave();
+        if self.against_server(ruleset) {
+            self.send_wave(ruleset);
         }
     }
 
     /// Sets the next wave on its way; whether there was one left.
-    fn send_wave(&mut self) -> bool {
-        let next = self.ruleset.waves.get(usize::from(self.waves.come));
+    fn send_wave(&mut self, ruleset: &Ruleset) -> bool {
+        let next = ruleset.waves.get(usize::from(self.waves.come));
         let Some(wave) = next.filter(|_| self.waves.come < u8::MAX) else { return false };
         self.waves.due = self.clock.now + u64::from(wave.delay_ms);
         self.wake(self.waves.due);
@@ -65,9 +66,8 @@ impl Fight {
     }
 
     /// The next wave comes.
-    pub(super) fn wave_due(&mut self, step: &mut Step) {
+    pub(super) fn wave_due(&mut self, ruleset: &Ruleset, step: &mut Step) {
         self.waves.due = Millis::MAX;
-        let ruleset = Arc::clone(&self.ruleset);
         let Some(wave) = ruleset.waves.get(usize::from(self.waves.come)) else { return };
         self.waves.come += 1;
         let lairs = &ruleset.environment.lairs;
@@ -76,7 +76,7 @@ impl Fight {
             let count = u32::from(least) + below(&mut self.rng, u32::from(most.saturating_sub(least)) + 1);
             for _ in 0..count {
                 let lair = lairs.get(coming % lairs.len().max(1)).copied();
-                self.spawn(enemy, lair.unwrap_or_else(|| self.middle()), step);
+                self.spawn(ruleset, enemy, lair.unwrap_or_else(|| ruleset.environment.middle()), step);
                 coming += 1;
             }
         }
@@ -86,14 +86,13 @@ impl Fight {
 
     /// No enemy of the wave stands any more: the next is set on its way. Whether there is none left, so that the players
     /// have won.
-    pub(super) fn wave_cleared(&mut self) -> bool {
-        self.waves.due == Millis::MAX && !self.send_wave()
+    pub(super) fn wave_cleared(&mut self, ruleset: &Ruleset) -> bool {
+        self.waves.due == Millis::MAX && !self.send_wave(ruleset)
     }
 
     /// A new enemy at a place or beside it; nobody where there are too many of them, or none at all in this mode.
-    pub(super) fn spawn(&mut self, kind: EnemyId, near: Point, step: &mut Step) {
-        let Some(slot) = self.slot_for_enemy().filter(|_| self.against_server()) else { return };
-        let ruleset = Arc::clone(&self.ruleset);
+    pub(super) fn spawn(&mut self, ruleset: &Ruleset, kind: EnemyId, near: Point, step: &mut Step) {
+        let Some(slot) = self.slot_for_enemy().filter(|_| self.against_server(ruleset)) else { return };
         let enemy = ruleset.enemy(kind);
         let now = self.clock.now;
         let mut participant = Participant::new(self.draw_id(), TEAM, &self.rules, now);
@@ -102,8 +101,8 @@ impl Fight {
         participant.enemy = Some(Played { kind, phase: 0, think_at });
         participant.activity = ruleset.activity.start;
         (participant.armor, participant.shield) = (enemy.armor, enemy.shield);
-        participant.at = self.place_beside(near);
-        match self.participants.get_mut(usize::from(slot)) {
+        participant.at = self.place_beside(ruleset, near);
+        match self.participants.get_mut(slot) {
             Some(fallen) => {
                 // With other luck than who had the slot before.
                 participant.deeds = fallen.deeds;
@@ -111,13 +110,13 @@ impl Fight {
             }
             None => self.participants.push(participant),
         }
-        self.participants[usize::from(slot)].hp = self.most_health(slot);
+        self.participants[slot].hp = self.most_health(ruleset, slot);
         self.wake(think_at);
         self.join_turns(slot);
         step.touch(slot, Fields::SEAT);
         step.note(Event::Spawned { by: slot, enemy: kind });
-        self.give_passives(slot, step);
-        self.look_from(slot, step);
+        self.give_passives(ruleset, slot, step);
+        self.look_from(ruleset, slot, step);
     }
 
     /// The next slot behind all others, or the first of a fallen enemy once there are as many as there may be.
@@ -127,7 +126,7 @@ impl Fight {
             return u8::try_from(self.participants.len()).ok().filter(|&slot| slot < u8::MAX);
         }
         let fallen = |&slot: &Slot| {
-            let p = &self.participants[usize::from(slot)];
+            let p = &self.participants[slot];
             p.enemy.is_some() && p.status == Eliminated
         };
         self.slots().find(fallen)
@@ -143,28 +142,30 @@ impl Fight {
     }
 
     /// `near`, or the first place on a ring around it that nobody stands at.
-    fn place_beside(&self, near: Point) -> Point {
+    fn place_beside(&self, ruleset: &Ruleset, near: Point) -> Point {
         let taken = |at: Point| {
             let standing = self.participants.iter().filter(|p| p.status != Eliminated);
             standing.into_iter().any(|p| p.at.within(at, APART_CM / 2))
         };
         let rings = (1..=8).flat_map(|ring| (0..ring * 6).map(move |turn| (ring, turn * 720 / (ring * 6))));
         let places = rings.map(|(ring, turned)| near.on_circle(ring * APART_CM, turned));
-        let near = self.free_near(near);
-        let free = |&at: &Point| !taken(at) && self.arena().encloses(at) && !self.wall_between(near, at);
+        let near = self.free_near(ruleset, near);
+        let free = |&at: &Point| {
+            !taken(at) && ruleset.environment.arena().encloses(at) && !self.wall_between(ruleset, near, at)
+        };
         std::iter::once(near).chain(places).find(free).unwrap_or(near)
     }
 
     /// A new round is prepared: whoever of the enemies is still there is gone. Their slots stay, so that no other
     /// participant ever changes its own.
-    pub(super) fn dismiss_enemies(&mut self, step: &mut Step) {
+    pub(super) fn dismiss_enemies(&mut self, ruleset: &Ruleset, step: &mut Step) {
         self.waves = Waves::default();
         for slot in self.slots() {
-            let p = &mut self.participants[usize::from(slot)];
+            let p = &mut self.participants[slot];
             if p.enemy.is_some() && p.status != Eliminated {
                 p.hp = 0;
                 step.touch(slot, Fields::SEAT);
-                self.fall(slot, step);
+                self.fall(ruleset, slot, step);
             }
         }
     }

@@ -1,36 +1,37 @@
 //! A fight: inputs to changes.
 //!
-//! [`admission`] what need not be handled, [`seats`] who takes part, [`course`] what leads to what and who has won, [`timers`] what happens by itself, [`actions`] what
-//! a participant does, and what that is made of: [`attack`], [`harm`], [`abilities`], [`effects`], [`movement`]. The world
+//! [`admission`] what need not be handled, [`seats`] who takes part, [`participants`] who they are by slot, [`course`] what leads to what, [`rounds`] and [`turns`], [`victory`] who has won, [`timers`] what happens by itself, [`actions`] what
+//! a participant does, and what that is made of: [`attack`], [`harm`], [`abilities`], [`casts`], [`effects`], [`movement`]. The world
 //! around them: [`enemies`], their [`minds`] and [`routes`], [`things`], [`sight`], [`watch`].
 
 mod abilities;
 mod actions;
 mod admission;
 mod attack;
+mod casts;
 mod course;
 mod effects;
 mod enemies;
+mod form;
 mod harm;
 mod minds;
 mod movement;
+mod participants;
+mod rounds;
 mod routes;
 mod seats;
 mod sight;
 mod things;
 mod timers;
+mod turns;
+mod victory;
 mod watch;
 
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
-
-use rand_core::Rng;
 use rand_pcg::Pcg32;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::chance::{self, Dice};
-use crate::digest::StateHasher;
 use crate::field::Field;
 use crate::participant::ParticipantStatus::Eliminated;
 use crate::{
@@ -38,8 +39,11 @@ use crate::{
     Step,
 };
 
-pub use course::{Rounds, Turn};
 pub use enemies::Waves;
+use participants::Participants;
+pub use rounds::Rounds;
+use timers::Timetable;
+pub use turns::Turn;
 
 /// Seats that somebody else takes after they were given up. Over: whose seat is given up, keeps it.
 pub const MOST_GIVEN_UP: usize = 256;
@@ -47,12 +51,10 @@ pub const MOST_GIVEN_UP: usize = 256;
 /// Most seats of players; enemies have the slots behind them.
 pub const MOST_SEATS: u8 = 128;
 
-/// A fight and everything that decides how it goes on.
+/// A fight: all of its state, and nothing of its ruleset, which it is given with every input. Whoever keeps a fight keeps the hash of
+/// its ruleset beside it, and looks whether it is that one when the two are put together again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fight {
-    /// Shared, and not in the log: the log names it by its hash, and [`Fight::bind`] gives it back.
-    #[serde(skip, default = "Ruleset::plain")]
-    ruleset: Arc<Ruleset>,
     rules: Rules,
     mode: Mode,
     lifecycle: Lifecycle,
@@ -68,7 +70,7 @@ pub struct Fight {
     /// free again.
     gathered: bool,
     /// Players by seat, then the server's enemies.
-    participants: Vec<Participant>,
+    participants: Participants,
     /// Seats that were given up while others were still free, and whose they were before somebody else took them. Few fights have
     /// any, and all are small.
     given_up: Option<Box<GivenUp>>,
@@ -76,6 +78,9 @@ pub struct Fight {
     teams: SmallVec<[u8; 0]>,
     /// No timer fires before this: the soonest, or sooner.
     due: Millis,
+    /// When what happens to whom next, as far as that is known.
+    #[serde(skip)]
+    timetable: Timetable,
     totals: Totals,
     field: Field,
     rounds: Rounds,
@@ -87,13 +92,13 @@ pub struct Fight {
 }
 
 /// See [`Fight::given_up`].
-#[derive(Debug, Clone, Default, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct GivenUp {
     seats: Vec<(Slot, PlayerId)>,
 }
 
 /// Sums over the fight.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Actions applied.
     pub actions: u64,
@@ -128,7 +133,7 @@ struct Clock {
 
 impl Fight {
     /// A fight at time zero with the participants in its first seats.
-    pub fn new(ruleset: Arc<Ruleset>, setup: Setup) -> Self {
+    pub fn new(ruleset: &Ruleset, setup: Setup) -> Self {
         let Setup { mode, rules, seats, mut participants, teams, seed } = setup;
         participants.truncate(usize::from(MOST_SEATS));
         let taken = u8::try_from(participants.len()).unwrap_or(MOST_SEATS);
@@ -143,10 +148,11 @@ impl Fight {
             rng: chance::of_fight(seed),
             seats,
             gathered: taken == seats,
-            participants: Vec::with_capacity(participants.len()),
+            participants: Participants::with_capacity(participants.len()),
             given_up: None,
             teams: teams.into_iter().collect(),
             due: 0,
+            timetable: Timetable::default(),
             totals: Totals::default(),
             field: Field::new(&ruleset.environment, 0),
             rounds: Rounds::default(),
@@ -155,40 +161,34 @@ impl Fight {
             fallen: None,
             rules,
             mode,
-            ruleset,
         };
         for (slot, player) in (0..).zip(participants) {
-            fight.put_player(slot, player);
+            fight.put_player(ruleset, slot, player);
         }
-        fight.begin();
+        fight.begin(ruleset);
         fight
     }
 
     /// A fight under [`Ruleset::plain`], in mode pvp.
     pub fn plain(rules: Rules, seats: u8, participants: &[PlayerId], seed: u64) -> Self {
         let participants = participants.to_vec();
-        Self::new(Ruleset::plain(), Setup { mode: Mode::Pvp, rules, seats, participants, teams: Vec::new(), seed })
+        Self::new(&Ruleset::plain(), Setup { mode: Mode::Pvp, rules, seats, participants, teams: Vec::new(), seed })
     }
 
-    /// Gives a fight from the log the ruleset it is pinned to.
-    pub fn bind(&mut self, ruleset: Arc<Ruleset>) {
-        self.ruleset = ruleset;
-    }
-
-    /// Applies `input` at the host's time `host_now` (milliseconds since the session was created, never falling), after
+    /// Applies `input` under the ruleset that it has been fought under from the beginning, at the host's time `host_now` (milliseconds since the session was created, never falling), after
     /// everything that was due by then. What changed goes into `step`, which must be clear. The answer is the
     /// sequence of the step, or why the input was refused; also then the step may show what had been due.
-    pub fn handle(&mut self, host_now: Millis, input: Input, step: &mut Step) -> Answer {
+    pub fn handle(&mut self, ruleset: &Ruleset, host_now: Millis, input: Input, step: &mut Step) -> Answer {
         debug_assert!(step.is_empty(), "a step is cleared before it is used again");
-        self.advance(host_now, step);
+        self.advance(ruleset, host_now, step);
         if let Input::Act { slot, id, .. } = input
             && let Some(answer) = self.remembered(slot, id)
         {
             self.number(step);
             return answer;
         }
-        let outcome = self.apply(host_now, input, step);
-        self.judge_fallen(step);
+        let outcome = self.apply(ruleset, host_now, input, step);
+        self.judge_fallen(ruleset, step);
         self.number(step);
         let answer = outcome.map(|()| self.seq);
         if let Input::Act { slot, id, .. } = input {
@@ -208,36 +208,7 @@ impl Fight {
         if id == 0 {
             return None;
         }
-        self.participants.get(usize::from(slot))?.answers.answer(id)
-    }
-
-    /// Everything that decides how the fight goes on, in one number.
-    pub fn state_digest(&self) -> u64 {
-        let mut hasher = StateHasher::new();
-        self.ruleset.hash.hash(&mut hasher);
-        self.rules.hash(&mut hasher);
-        self.mode.hash(&mut hasher);
-        self.lifecycle.hash(&mut hasher);
-        self.clock.hash(&mut hasher);
-        self.seq.hash(&mut hasher);
-        self.seed.hash(&mut hasher);
-        // The generator shows its state only in what it draws next.
-        self.rng.clone().next_u64().hash(&mut hasher);
-        self.seats.hash(&mut hasher);
-        self.gathered.hash(&mut hasher);
-        self.participants.hash(&mut hasher);
-        self.given_up.hash(&mut hasher);
-        self.teams.hash(&mut hasher);
-        self.totals.hash(&mut hasher);
-        self.field.hash(&mut hasher);
-        self.rounds.hash(&mut hasher);
-        self.turn.hash(&mut hasher);
-        self.waves.hash(&mut hasher);
-        hasher.finish()
-    }
-
-    pub fn ruleset(&self) -> &Arc<Ruleset> {
-        &self.ruleset
+        self.participants.get(slot)?.answers.answer(id)
     }
 
     pub fn rules(&self) -> &Rules {
@@ -254,7 +225,12 @@ impl Fight {
 
     /// Players by seat, then the server's enemies.
     pub fn participants(&self) -> &[Participant] {
-        &self.participants
+        self.participants.as_slice()
+    }
+
+    /// Who is in a slot.
+    pub fn participant(&self, slot: Slot) -> Option<&Participant> {
+        self.participants.get(slot)
     }
 
     /// Of players.
@@ -317,7 +293,7 @@ impl Fight {
 
     /// The slot `player` sits in.
     pub fn slot_of(&self, player: PlayerId) -> Option<Slot> {
-        self.slots().find(|&slot| self.participants[usize::from(slot)].player == player)
+        self.slots().find(|&slot| self.participants[slot].player == player)
     }
 
     /// The host's time now, as it was at the last input: what a clock has to go on from after a restart.
@@ -326,7 +302,7 @@ impl Fight {
     }
 
     fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        0..u8::try_from(self.participants.len()).unwrap_or(u8::MAX)
+        self.participants.slots()
     }
 
     /// No timer may fire later than the first that was asked for.
@@ -346,20 +322,20 @@ impl Fight {
             Err(_) => self.totals.refused += 1,
         }
         if id > 0
-            && let Some(participant) = self.participants.get_mut(usize::from(slot))
+            && let Some(participant) = self.participants.get_mut(slot)
         {
             participant.answers.keep(id, answer);
         }
     }
 
-    fn apply(&mut self, host_now: Millis, input: Input, step: &mut Step) -> Result<(), Refusal> {
+    fn apply(&mut self, ruleset: &Ruleset, host_now: Millis, input: Input, step: &mut Step) -> Result<(), Refusal> {
         match input {
             Input::Tick => Ok(()),
-            Input::Seat { player } => self.seat(player, step),
-            Input::Ready { slot } => self.ready(slot, step).inspect(|()| self.hear_of(slot)),
+            Input::Seat { player } => self.seat(ruleset, player, step),
+            Input::Ready { slot } => self.ready(ruleset, slot, step).inspect(|()| self.hear_of(slot)),
             Input::Connect { slot } => self.connect(slot, step),
             Input::Disconnect { slot } => self.disconnect(slot, step),
-            Input::Act { slot, action, .. } => self.act(slot, action, step).inspect(|()| self.hear_of(slot)),
+            Input::Act { slot, action, .. } => self.act(ruleset, slot, action, step).inspect(|()| self.hear_of(slot)),
             Input::Pause => {
                 self.lifecycle.pause()?;
                 step.phase();
@@ -371,40 +347,24 @@ impl Fight {
                 step.phase();
                 Ok(())
             }
-            Input::Complete => self.complete(host_now, step),
-            Input::Terminate { force } => self.stop(host_now, force, step),
+            Input::Complete => self.complete(ruleset, host_now, step),
+            Input::Terminate { force } => self.stop(ruleset, host_now, force, step),
             Input::PauseOver => self.end_pause(host_now, step),
         }
     }
 
     /// A participant begins something that may take dice.
     fn begin_deed(&mut self, by: Slot) {
-        let deeds = &mut self.participants[usize::from(by)].deeds;
+        let deeds = &mut self.participants[by].deeds;
         *deeds = deeds.wrapping_add(1);
     }
 
     /// The dice for one part of what `by` is doing, as far as it is done to `to`.
     fn dice(&self, by: Slot, part: u8, to: Slot) -> Dice {
-        Dice::new(self.seed, by, self.participants[usize::from(by)].deeds, part, to)
+        Dice::new(self.seed, by, self.participants[by].deeds, part, to)
     }
 
     fn restart_clock(&mut self, host_now: Millis) {
         self.clock.stopped = self.clock.stopped.max(host_now.saturating_sub(self.clock.now));
     }
 }
-
-impl Hash for Clock {
-    /// Without the host's time, which every input brings along: in a pause nothing happens.
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        (self.now, self.stopped).hash(hasher);
-    }
-}
-
-impl PartialEq for Fight {
-    /// Of the same ruleset, and in the same state.
-    fn eq(&self, other: &Self) -> bool {
-        self.state_digest() == other.state_digest() && self.participants == other.participants
-    }
-}
-
-impl Eq for Fight {}

@@ -3,7 +3,7 @@
 use super::Fight;
 use crate::geometry::{Point, Rect};
 use crate::ruleset::{Cover, CoverKind};
-use crate::{Fields, Millis, Refusal, Slot, Step};
+use crate::{Fields, Millis, Refusal, Ruleset, Slot, Step};
 
 /// What a claim may be ahead of the clock: latency is not even.
 const SLACK_CM: u64 = 100;
@@ -18,31 +18,31 @@ const HIDING_CM: u32 = 200;
 
 impl Fight {
     /// A participant says that it is at `to` now.
-    pub(super) fn walk(&mut self, slot: Slot, to: Point, step: &mut Step) -> Result<(), Refusal> {
-        let moved_at = self.reached_at(slot, to).ok_or(Refusal::TooFast)?;
-        if !self.arena().encloses(to) {
+    pub(super) fn walk(&mut self, ruleset: &Ruleset, slot: Slot, to: Point, step: &mut Step) -> Result<(), Refusal> {
+        let moved_at = self.reached_at(ruleset, slot, to).ok_or(Refusal::TooFast)?;
+        if !ruleset.environment.arena().encloses(to) {
             return Err(Refusal::OutOfBounds);
         }
-        let p = &self.participants[usize::from(slot)];
-        if self.wall_between(p.at, to) {
+        let p = &self.participants[slot];
+        if self.wall_between(ruleset, p.at, to) {
             return Err(Refusal::Blocked);
         }
         if p.at != to {
-            self.participants[usize::from(slot)].moved_at = moved_at;
-            self.put(slot, to, step);
+            self.participants[slot].moved_at = moved_at;
+            self.put(ruleset, slot, to, step);
         }
         Ok(())
     }
 
     /// When the participant can have come to `to`: ahead of the clock by no more than the slack, which many small steps
     /// share; `None` where it cannot be there yet.
-    fn reached_at(&self, slot: Slot, to: Point) -> Option<Millis> {
-        let (now, p) = (self.clock.now, &self.participants[usize::from(slot)]);
+    fn reached_at(&self, ruleset: &Ruleset, slot: Slot, to: Point) -> Option<Millis> {
+        let (now, p) = (self.clock.now, &self.participants[slot]);
         let far = p.at.distance(to);
         if far == 0 {
             return Some(p.moved_at);
         }
-        let speed = self.speed(slot);
+        let speed = self.speed(ruleset, slot);
         if speed == 0 {
             return None;
         }
@@ -52,34 +52,34 @@ impl Fight {
     }
 
     /// Centimetres per second, with what effects change.
-    pub(super) fn speed(&self, slot: Slot) -> u64 {
-        let base = match self.participants[usize::from(slot)].enemy {
-            Some(enemy) => self.ruleset.enemy(enemy.kind).speed_cm_per_s,
+    pub(super) fn speed(&self, ruleset: &Ruleset, slot: Slot) -> u64 {
+        let base = match self.participants[slot].enemy {
+            Some(enemy) => ruleset.enemy(enemy.kind).speed_cm_per_s,
             None => self.rules.speed_cm_per_s,
         };
-        u64::from(super::effects::changed(base, self.modifiers(slot).speed))
+        u64::from(super::effects::changed(base, self.modifiers(ruleset, slot).speed))
     }
 
     /// By another's will or its own, but not on foot: as far towards `to` as nothing is in the way.
-    pub(super) fn shift(&mut self, slot: Slot, to: Point, step: &mut Step) {
-        let p = &self.participants[usize::from(slot)];
-        let at = self.way(p.at, to);
+    pub(super) fn shift(&mut self, ruleset: &Ruleset, slot: Slot, to: Point, step: &mut Step) {
+        let p = &self.participants[slot];
+        let at = self.way(ruleset, p.at, to);
         if p.at != at {
-            self.participants[usize::from(slot)].moved_at = self.clock.now;
-            self.put(slot, at, step);
+            self.participants[slot].moved_at = self.clock.now;
+            self.put(ruleset, slot, at, step);
         }
     }
 
-    fn put(&mut self, slot: Slot, at: Point, step: &mut Step) {
-        self.participants[usize::from(slot)].at = at;
+    fn put(&mut self, ruleset: &Ruleset, slot: Slot, at: Point, step: &mut Step) {
+        self.participants[slot].at = at;
         step.touch(slot, Fields::PLACE);
-        self.look_from(slot, step);
+        self.look_from(ruleset, slot, step);
     }
 
     /// The last point on the way to `to` before a wall or the end of the arena.
-    pub(super) fn way(&self, from: Point, to: Point) -> Point {
-        let arena = self.arena();
-        let free = |at: Point| arena.encloses(at) && !self.wall_between(from, at);
+    pub(super) fn way(&self, ruleset: &Ruleset, from: Point, to: Point) -> Point {
+        let arena = ruleset.environment.arena();
+        let free = |at: Point| arena.encloses(at) && !self.wall_between(ruleset, from, at);
         if free(to) {
             return to;
         }
@@ -99,60 +99,47 @@ impl Fight {
     }
 
     /// Where its team begins.
-    pub(super) fn place_at_start(&mut self, slot: Slot) {
-        let at = self.free_near(self.start_of(slot));
-        let p = &mut self.participants[usize::from(slot)];
+    pub(super) fn place_at_start(&mut self, ruleset: &Ruleset, slot: Slot) {
+        let at = self.free_near(ruleset, self.start_of(ruleset, slot));
+        let p = &mut self.participants[slot];
         (p.at, p.moved_at) = (at, self.clock.now);
     }
 
     /// The team's spots in turn, or else a place of its own on a circle around the middle.
-    fn start_of(&self, slot: Slot) -> Point {
-        let team = self.participants[usize::from(slot)].team;
-        let environment = &self.ruleset.environment;
-        let mates = self.participants[..usize::from(slot)].iter().filter(|p| p.team == team).count();
+    fn start_of(&self, ruleset: &Ruleset, slot: Slot) -> Point {
+        let team = self.participants[slot].team;
+        let environment = &ruleset.environment;
+        let mates = self.participants.iter().take(usize::from(slot)).filter(|p| p.team == team).count();
         let spots = || environment.spawns.iter().filter(|spot| spot.team == team);
         if let Some(spot) = spots().nth(mates % spots().count().max(1)) {
             return spot.at;
         }
         let turned = u32::from(slot) * 720 / u32::from(self.seats.max(1));
         let radius = environment.width_cm.min(environment.height_cm) / 5 * 2;
-        self.middle().on_circle(radius, turned)
-    }
-
-    /// The middle of the arena.
-    pub(super) fn middle(&self) -> Point {
-        let environment = &self.ruleset.environment;
-        let half = |size: u32| i32::try_from(size / 2).unwrap_or(i32::MAX);
-        Point::new(half(environment.width_cm), half(environment.height_cm))
+        ruleset.environment.middle().on_circle(radius, turned)
     }
 
     /// `at`, or a place near it that is inside the arena and not inside a wall.
-    pub(super) fn free_near(&self, at: Point) -> Point {
-        let arena = self.arena();
+    pub(super) fn free_near(&self, ruleset: &Ruleset, at: Point) -> Point {
+        let arena = ruleset.environment.arena();
         let at = arena.clamp(at);
-        let free = |place: &Point| arena.encloses(*place) && !self.walls().any(|wall| wall.contains(*place));
+        let free = |place: &Point| arena.encloses(*place) && !self.walls(ruleset).any(|wall| wall.contains(*place));
         let around =
             (1..=SEARCH_STEPS).flat_map(|out| (0..8).map(move |turn| at.on_circle(out * SEARCH_CM, turn * 90)));
         std::iter::once(at).chain(around).find(free).unwrap_or(at)
     }
 
-    /// All of it; one can stand on the edge.
-    pub(super) fn arena(&self) -> Rect {
-        let environment = &self.ruleset.environment;
-        Rect::new(Point::default(), environment.width_cm, environment.height_cm)
-    }
-
     /// Whether nothing is seen, shot or walked straight from the one to the other.
-    pub(super) fn wall_between(&self, a: Point, b: Point) -> bool {
-        self.walls().any(|wall| wall.is_between(a, b))
+    pub(super) fn wall_between(&self, ruleset: &Ruleset, a: Point, b: Point) -> bool {
+        self.walls(ruleset).any(|wall| wall.is_between(a, b))
     }
 
-    pub(super) fn walls(&self) -> impl Iterator<Item = Rect> {
-        self.covers().filter(|cover| cover.kind == CoverKind::Wall).map(Cover::area)
+    pub(super) fn walls<'a>(&'a self, ruleset: &'a Ruleset) -> impl Iterator<Item = Rect> + use<'a> {
+        self.covers(ruleset).filter(|cover| cover.kind == CoverKind::Wall).map(Cover::area)
     }
 
     /// Damage that reaches `to` from `from`, in percent: what it hides behind takes the rest. Of several the best counts.
-    pub(super) fn cover(&self, from: Point, to: Point) -> u32 {
+    pub(super) fn cover(&self, ruleset: &Ruleset, from: Point, to: Point) -> u32 {
         let hidden = |cover: &&Cover| {
             let rect = cover.area();
             rect.is_near(to, HIDING_CM) && rect.is_between(from, to)
@@ -162,12 +149,12 @@ impl Fight {
             CoverKind::Hard => self.rules.hard_cover_percent,
             CoverKind::Wall => 100,
         };
-        self.covers().filter(hidden).map(percent).min().unwrap_or(100).min(100)
+        self.covers(ruleset).filter(hidden).map(percent).min().unwrap_or(100).min(100)
     }
 
     /// What still stands.
-    fn covers(&self) -> impl Iterator<Item = &Cover> {
+    fn covers<'a>(&'a self, ruleset: &'a Ruleset) -> impl Iterator<Item = &'a Cover> {
         let stands = |(cover, left): &(&Cover, &u32)| cover.health == 0 || **left > 0;
-        self.ruleset.environment.covers.iter().zip(&self.field.covers).filter(stands).map(|(cover, _)| cover)
+        ruleset.environment.covers.iter().zip(&self.field.covers).filter(stands).map(|(cover, _)| cover)
     }
 }

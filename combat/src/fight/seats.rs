@@ -5,22 +5,22 @@ use crate::budget::CONNECTS;
 use crate::participant::Link;
 use crate::participant::ParticipantStatus::{Active, Disconnected};
 use crate::ruleset::Activity;
-use crate::{EndReason, Event, Fields, Millis, Participant, PlayerId, Refusal, Slot, Step};
+use crate::{EndReason, Event, Fields, Millis, Participant, PlayerId, Refusal, Ruleset, Slot, Step};
 
 impl Fight {
     /// A new participant in this seat, which is the next or has been given up, of the team that the seat is dealt to.
-    pub(super) fn put_player(&mut self, slot: Slot, player: PlayerId) {
+    pub(super) fn put_player(&mut self, ruleset: &Ruleset, slot: Slot, player: PlayerId) {
         let seat = usize::from(slot);
         let team = match (self.teams.get(seat), u8::try_from(self.rules.teams)) {
-            _ if self.against_server() => 0,
+            _ if self.against_server(ruleset) => 0,
             (Some(&team), _) => team,
             (None, Ok(teams)) if teams > 0 => slot % teams,
             (None, _) => slot,
         };
         let mut participant = Participant::new(player, team, &self.rules, self.clock.now);
-        participant.activity = self.ruleset.activity.start;
+        participant.activity = ruleset.activity.start;
         self.wake(participant.forfeit_at.unwrap_or(Millis::MAX));
-        if let Some(before) = self.participants.get_mut(seat) {
+        if let Some(before) = self.participants.get_mut(slot) {
             if before.player != player {
                 self.given_up.get_or_insert_default().seats.push((slot, before.player));
             }
@@ -28,7 +28,7 @@ impl Fight {
         } else {
             self.participants.push(participant);
         }
-        self.place_at_start(slot);
+        self.place_at_start(ruleset, slot);
     }
 
     /// The seats that were given up while the fight waits for others to be taken.
@@ -53,16 +53,16 @@ impl Fight {
         next.ok_or(Refusal::Full)
     }
 
-    pub(super) fn seat(&mut self, player: PlayerId, step: &mut Step) -> Result<(), Refusal> {
+    pub(super) fn seat(&mut self, ruleset: &Ruleset, player: PlayerId, step: &mut Step) -> Result<(), Refusal> {
         let slot = self.expect_free_seat(player)?;
-        self.put_player(slot, player);
+        self.put_player(ruleset, slot, player);
         step.touch(slot, Fields::SEAT);
         step.note(Event::Seated { by: slot });
-        self.look_around(step);
+        self.look_around(ruleset, step);
         let gathered = self.seats_taken() >= usize::from(self.seats);
         if self.lifecycle.has_started() {
             self.join_turns(slot);
-            self.give_passives(slot, step);
+            self.give_passives(ruleset, slot, step);
         } else if gathered {
             self.lifecycle.prepare_until(self.clock.now + u64::from(self.rules.preparation_ms));
             step.phase();
@@ -73,31 +73,28 @@ impl Fight {
 
     /// A participant does something: it is there, connected or not.
     pub(super) fn hear_of(&mut self, slot: Slot) {
-        if let Ok(index) = self.index(slot)
-            && self.participants[index].link == Link::Awaited
-        {
-            let participant = &mut self.participants[index];
+        if self.expect_player(slot).is_ok_and(|p| p.link == Link::Awaited) {
+            let participant = &mut self.participants[slot];
             participant.link = Link::Never;
             participant.forfeit_at = None;
         }
     }
 
-    pub(super) fn ready(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
+    pub(super) fn ready(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
         if !self.expect_unready(slot)? {
-            self.participants[usize::from(slot)].ready = true;
+            self.participants[slot].ready = true;
             step.touch(slot, Fields::READY);
             step.note(Event::Ready { by: slot });
         }
-        self.start_if_all_ready(step);
+        self.start_if_all_ready(ruleset, step);
         Ok(())
     }
 
     pub(super) fn connect(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
-        let index = self.index(slot)?;
-        let participant = &mut self.participants[index];
-        if participant.link == Link::Up {
+        if self.expect_player(slot)?.link == Link::Up {
             return Ok(());
         }
+        let participant = &mut self.participants[slot];
         let spent = participant.connects.spend(self.clock.host, CONNECTS);
         spent.map_err(|wait| Refusal::RateLimited { until: self.clock.now.saturating_add(wait) })?;
         participant.link = Link::Up;
@@ -114,11 +111,10 @@ impl Fight {
     }
 
     pub(super) fn disconnect(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
-        let index = self.index(slot)?;
-        let participant = &mut self.participants[index];
-        if participant.link != Link::Up {
+        if self.expect_player(slot)?.link != Link::Up {
             return Ok(());
         }
+        let participant = &mut self.participants[slot];
         participant.link = Link::Down;
         if self.lifecycle.is_ended() {
             return Ok(());
@@ -135,12 +131,12 @@ impl Fight {
     }
 
     /// Everybody whose time to come back was over by `due`.
-    pub(super) fn forfeit_late(&mut self, due: Millis, step: &mut Step) {
+    pub(super) fn forfeit_late(&mut self, ruleset: &Ruleset, due: Millis, step: &mut Step) {
         for slot in self.slots() {
-            let participant = &mut self.participants[usize::from(slot)];
+            let participant = &mut self.participants[slot];
             if participant.forfeit_at.is_some_and(|at| at <= due) {
                 participant.forfeited = true;
-                self.fall(slot, step);
+                self.fall(ruleset, slot, step);
                 step.note(Event::Forfeited { by: slot });
                 self.fallen.get_or_insert(EndReason::Forfeit);
             }
@@ -148,18 +144,17 @@ impl Fight {
     }
 
     /// Out of the fight, for this round at least. Whoever calls it says why, and that it has to be judged.
-    pub(super) fn fall(&mut self, slot: Slot, step: &mut Step) {
-        let participant = &mut self.participants[usize::from(slot)];
+    pub(super) fn fall(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
+        let participant = &mut self.participants[slot];
         participant.status = Eliminated;
         participant.forfeit_at = None;
         step.touch(slot, Fields::STATUS);
-        self.do_activity(slot, Activity::Down, step);
-        self.look_from(slot, step);
+        self.do_activity(ruleset, slot, Activity::Down, step);
+        self.look_from(ruleset, slot, step);
     }
 
-    pub(super) fn index(&self, slot: Slot) -> Result<usize, Refusal> {
-        let index = usize::from(slot);
-        let is_player = index < self.participants.len() && self.participants[index].enemy.is_none();
-        if is_player { Ok(index) } else { Err(Refusal::NoSeat) }
+    /// Whoever plays in `slot`.
+    pub(super) fn expect_player(&self, slot: Slot) -> Result<&Participant, Refusal> {
+        self.participants.get(slot).filter(|p| p.enemy.is_none()).ok_or(Refusal::NoSeat)
     }
 }

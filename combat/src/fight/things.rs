@@ -1,21 +1,18 @@
 //! The environment: covers that are shot to pieces, hazards, and the modifiers of a round.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 
 use super::harm::{Blow, Source};
 use super::{Eliminated, Fight};
 use crate::chance::below;
 use crate::ruleset::EffectId;
-use crate::{Event, Millis, Refusal, Slot, Step, Thing};
+use crate::{Event, Millis, Refusal, Ruleset, Slot, Step, Thing};
 
 impl Fight {
     /// A round begins: its modifiers are drawn, and hazards count from now.
-    pub(super) fn begin_round(&mut self, step: &mut Step) {
+    pub(super) fn begin_round(&mut self, ruleset: &Ruleset, step: &mut Step) {
         let now = self.clock.now;
-        let ruleset = Arc::clone(&self.ruleset);
         let mut soonest = Millis::MAX;
         for (state, hazard) in self.field.hazards.iter_mut().zip(&ruleset.environment.hazards) {
             if hazard.every_ms > 0 && !state.gone {
@@ -28,7 +25,7 @@ impl Fight {
             self.draw_modifiers(&ruleset.modifiers, step);
         }
         for slot in self.slots() {
-            self.give_passives(slot, step);
+            self.give_passives(ruleset, slot, step);
         }
     }
 
@@ -56,9 +53,8 @@ impl Fight {
     }
 
     /// An attack on a cover or a hazard: what it takes from a participant without armor, and neither misses nor crits.
-    pub(super) fn strike(&mut self, by: Slot, thing: Thing, step: &mut Step) -> Result<(), Refusal> {
-        let ruleset = Arc::clone(&self.ruleset);
-        let from = self.participants[usize::from(by)].at;
+    pub(super) fn strike(&mut self, ruleset: &Ruleset, by: Slot, thing: Thing, step: &mut Step) -> Result<(), Refusal> {
+        let from = self.participants[by].at;
         let (left, at) = match thing {
             Thing::Cover(id) => {
                 let cover = ruleset.environment.covers.get(usize::from(id)).ok_or(Refusal::NoSuchTarget)?;
@@ -72,17 +68,17 @@ impl Fight {
         // Of what is gone nothing is left, and of what nothing can destroy neither.
         let left = left.filter(|&left| left > 0).ok_or(Refusal::InvalidTarget)?;
         self.expect_loaded(by)?;
-        self.expect_in_reach(from, at, self.weapon_range(by), true)?;
-        self.pull_trigger(by, step);
+        self.expect_in_reach(ruleset, from, at, self.weapon_range(ruleset, by), true)?;
+        self.pull_trigger(ruleset, by, step);
         self.begin_deed(by);
-        let damage = self.draw_damage(by, &mut self.dice(by, 0, by)).min(left);
+        let damage = self.draw_damage(ruleset, by, &mut self.dice(by, 0, by)).min(left);
         step.note(Event::Struck { by, thing, damage });
-        self.wear(by, thing, damage, step);
+        self.wear(ruleset, by, thing, damage, step);
         Ok(())
     }
 
     /// Takes from a cover or a hazard; at nothing left it is destroyed, and a hazard goes off.
-    fn wear(&mut self, by: Slot, thing: Thing, damage: u32, step: &mut Step) {
+    fn wear(&mut self, ruleset: &Ruleset, by: Slot, thing: Thing, damage: u32, step: &mut Step) {
         match thing {
             Thing::Cover(id) => {
                 let Some(left) = self.field.covers.get_mut(usize::from(id)) else { return };
@@ -90,12 +86,12 @@ impl Fight {
                 step.touch_thing(thing);
                 if *left == 0 {
                     step.note(Event::Destroyed { by, thing });
-                    self.look_around(step);
+                    self.look_around(ruleset, step);
                 }
             }
             Thing::Hazard(id) => {
                 if self.wear_hazard(id, damage, step) {
-                    self.set_off(by, id, step);
+                    self.set_off(ruleset, by, id, step);
                 }
             }
         }
@@ -113,18 +109,17 @@ impl Fight {
     }
 
     /// A hazard goes off, and what stands near goes off with it: each once, so it ends.
-    fn set_off(&mut self, by: Slot, first: u8, step: &mut Step) {
-        let ruleset = Arc::clone(&self.ruleset);
+    fn set_off(&mut self, ruleset: &Ruleset, by: Slot, first: u8, step: &mut Step) {
         let hazards = &ruleset.environment.hazards;
         let mut burning = VecDeque::from([first]);
         while let Some(id) = burning.pop_front() {
             let (hazard, state) = (&hazards[usize::from(id)], &mut self.field.hazards[usize::from(id)]);
             (state.gone, state.next) = (true, Millis::MAX);
             step.note(Event::Destroyed { by, thing: Thing::Hazard(id) });
-            self.burn_within(id, true, step);
+            self.burn_within(ruleset, id, true, step);
             for (other, near) in (0_u8..).zip(hazards) {
                 let reached = hazard.radius_cm == 0 || hazard.at.within(near.at, hazard.radius_cm);
-                let walled = self.wall_between(hazard.at, near.at);
+                let walled = self.wall_between(ruleset, hazard.at, near.at);
                 if reached && !walled && self.wear_hazard(other, hazard.damage, step) {
                     burning.push_back(other);
                 }
@@ -133,23 +128,22 @@ impl Fight {
     }
 
     /// A hazard reaches those within.
-    pub(super) fn hazard_due(&mut self, id: u8, step: &mut Step) {
-        let every_ms = self.ruleset.environment.hazards[usize::from(id)].every_ms;
+    pub(super) fn hazard_due(&mut self, ruleset: &Ruleset, id: u8, step: &mut Step) {
+        let every_ms = ruleset.environment.hazards[usize::from(id)].every_ms;
         let state = &mut self.field.hazards[usize::from(id)];
         state.next = if every_ms == 0 { Millis::MAX } else { state.next.saturating_add(u64::from(every_ms)) };
         let next = state.next;
         self.wake(next);
-        self.burn_within(id, false, step);
+        self.burn_within(ruleset, id, false, step);
     }
 
     /// Hurts all within, friend or foe, without anybody's merit. Walls keep the blast of one that goes off away.
-    fn burn_within(&mut self, id: u8, blast: bool, step: &mut Step) {
-        let ruleset = Arc::clone(&self.ruleset);
+    fn burn_within(&mut self, ruleset: &Ruleset, id: u8, blast: bool, step: &mut Step) {
         let hazard = &ruleset.environment.hazards[usize::from(id)];
         let within = |&slot: &Slot| {
-            let p = &self.participants[usize::from(slot)];
+            let p = &self.participants[slot];
             let reached = hazard.radius_cm == 0
-                || hazard.at.within(p.at, hazard.radius_cm) && !(blast && self.wall_between(hazard.at, p.at));
+                || hazard.at.within(p.at, hazard.radius_cm) && !(blast && self.wall_between(ruleset, hazard.at, p.at));
             p.status != Eliminated && reached
         };
         let burned: SmallVec<[Slot; 8]> = self.slots().filter(within).collect();
@@ -157,11 +151,11 @@ impl Fight {
             if hazard.damage > 0 {
                 let (element, source) = (hazard.element, Source::Hazard(id));
                 let blow = Blow { source, to, base: hazard.damage, part: 100, critical: false, cover: 100, element };
-                self.hit(blow, step);
+                self.hit(ruleset, blow, step);
             }
-            let stands = self.participants[usize::from(to)].status != Eliminated;
+            let stands = self.participants[to].status != Eliminated;
             if let Some(effect) = hazard.effect.filter(|_| stands && self.lifecycle.is_fighting()) {
-                self.affect(to, to, effect, 0, step);
+                self.affect(ruleset, to, to, effect, 0, step);
             }
         }
     }

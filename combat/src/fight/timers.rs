@@ -2,7 +2,8 @@
 
 use super::{Eliminated, Fight};
 use crate::ruleset::Activity;
-use crate::{Fields, Millis, Slot, Step};
+use crate::slots::PerSlot;
+use crate::{Fields, Millis, Ruleset, Slot, Step};
 
 /// Something with a time. Of those with the same time the first of this list goes first, then the lower slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,13 +32,31 @@ enum Timer {
     Away(Slot),
 }
 
+/// The next timer of each participant, kept until that one may have changed: what fires touches few, and through the effects of all others
+/// nobody has to look again. It is found out from the state, and no part of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Timetable {
+    next: PerSlot<Next>,
+    /// What all of it depends on that is no participant's: whether there are turns, and since when it has been fought.
+    under: (bool, Option<Millis>),
+}
+
+/// Of one participant, [`Millis::MAX`] for never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Next {
+    at: Millis,
+    timer: Timer,
+    /// When its seat is forfeited, also while nothing is fought.
+    forfeit: Millis,
+}
+
 /// Most timers that fire at one input: far above what a host that ticks on time can reach, so that a mistake in a ruleset's
 /// numbers costs time and not the server.
 const MOST_FIRED: usize = 100_000;
 
 impl Fight {
     /// Moves the clock and fires what is due, in order of time.
-    pub(super) fn advance(&mut self, host_now: Millis, step: &mut Step) {
+    pub(super) fn advance(&mut self, ruleset: &Ruleset, host_now: Millis, step: &mut Step) {
         self.clock.host = self.clock.host.max(host_now);
         if self.lifecycle.is_paused() {
             return;
@@ -45,10 +64,10 @@ impl Fight {
         let now = self.time_at(host_now);
         let mut fired = 0;
         while self.due.min(self.lifecycle.until().unwrap_or(Millis::MAX)) <= now && fired < MOST_FIRED {
-            let (at, timer) = self.soonest();
+            let (at, timer) = self.soonest(ruleset);
             // Who falls in one moment falls together; but the end of a state comes after all that was before it.
             if self.fallen.is_some() && (at > self.clock.now || timer == Timer::State) {
-                self.judge_fallen(step);
+                self.judge_fallen(ruleset, step);
                 continue;
             }
             if at > now {
@@ -56,11 +75,11 @@ impl Fight {
                 break;
             }
             self.clock.now = self.clock.now.max(at);
-            self.fire(timer, at, step);
+            self.fire(ruleset, timer, at, step);
             fired += 1;
             self.due = 0;
         }
-        self.judge_fallen(step);
+        self.judge_fallen(ruleset, step);
         self.clock.now = now;
     }
 
@@ -73,14 +92,15 @@ impl Fight {
     }
 
     /// The next timer; nothing is due any more once the fight has ended.
-    fn soonest(&self) -> (Millis, Timer) {
+    fn soonest(&mut self, ruleset: &Ruleset) -> (Millis, Timer) {
         let Some(until) = self.lifecycle.until() else { return (Millis::MAX, Timer::State) };
+        self.keep_timetable(ruleset);
         let mut soonest = (until, Timer::State);
         let mut offer = |at: Millis, timer: Timer| soonest = soonest.min((at, timer));
+        let timetable = self.timetable.next.as_slice();
         // The result stays as it is.
         if self.lifecycle.end().is_none() {
-            let forfeits = self.participants.iter().filter_map(|p| p.forfeit_at);
-            offer(forfeits.min().unwrap_or(Millis::MAX), Timer::Forfeit);
+            offer(timetable.iter().map(|next| next.forfeit).min().unwrap_or(Millis::MAX), Timer::Forfeit);
         }
         if self.lifecycle.is_fighting() {
             if let Some(turn) = &self.turn {
@@ -90,44 +110,72 @@ impl Fight {
             for (hazard, state) in (0_u8..).zip(&self.field.hazards) {
                 offer(if state.gone { Millis::MAX } else { state.next }, Timer::Hazard(hazard));
             }
-            for (slot, p) in (0_u8..).zip(&self.participants) {
-                if p.status == Eliminated {
-                    continue;
-                }
-                let effect = p.effects.iter().map(|effect| effect.until.min(effect.next_tick)).min();
-                offer(effect.unwrap_or(Millis::MAX), Timer::Effect(slot));
-                offer(p.cast.map_or(Millis::MAX, |cast| cast.next), Timer::Cast(slot));
-                if self.is_guarding(slot) {
-                    offer(p.guard_until, Timer::Guard(slot));
-                }
-                if p.reload_at > 0 {
-                    offer(p.reload_at, Timer::Reload(slot));
-                }
-                match p.enemy {
-                    Some(enemy) => offer(enemy.think_at, Timer::Think(slot)),
-                    None => offer(self.away_at(slot), Timer::Away(slot)),
-                }
+            for next in timetable {
+                offer(next.at, next.timer);
             }
         }
         soonest
     }
 
-    fn fire(&mut self, timer: Timer, at: Millis, step: &mut Step) {
+    /// Looks anew through what those have who may have changed since the last time.
+    fn keep_timetable(&mut self, ruleset: &Ruleset) {
+        let under = (self.turn.is_some(), self.lifecycle.active_since());
+        if self.timetable.under != under {
+            self.timetable.under = under;
+            self.participants.touch_all();
+        }
+        for slot in self.participants.take_touched() {
+            let next = self.next_of(ruleset, slot);
+            match self.timetable.next.get_mut(slot) {
+                Some(known) => *known = next,
+                None => self.timetable.next.push(next),
+            }
+        }
+        debug_assert!(
+            self.slots().all(|slot| self.timetable.next[slot] == self.next_of(ruleset, slot)),
+            "a participant has changed and was not touched"
+        );
+    }
+
+    /// What a participant has a time for.
+    fn next_of(&self, ruleset: &Ruleset, slot: Slot) -> Next {
+        let p = &self.participants[slot];
+        let mut soonest = (Millis::MAX, Timer::Away(slot));
+        let mut offer = |at: Millis, timer: Timer| soonest = soonest.min((at, timer));
+        if p.status != Eliminated {
+            let effect = p.effects.iter().map(|effect| effect.until.min(effect.next_tick)).min();
+            offer(effect.unwrap_or(Millis::MAX), Timer::Effect(slot));
+            offer(p.cast.map_or(Millis::MAX, |cast| cast.next), Timer::Cast(slot));
+            if self.is_guarding(ruleset, slot) {
+                offer(p.guard_until, Timer::Guard(slot));
+            }
+            if p.reload_at > 0 {
+                offer(p.reload_at, Timer::Reload(slot));
+            }
+            match p.enemy {
+                Some(enemy) => offer(enemy.think_at, Timer::Think(slot)),
+                None => offer(self.away_at(slot), Timer::Away(slot)),
+            }
+        }
+        Next { at: soonest.0, timer: soonest.1, forfeit: p.forfeit_at.unwrap_or(Millis::MAX) }
+    }
+
+    fn fire(&mut self, ruleset: &Ruleset, timer: Timer, at: Millis, step: &mut Step) {
         match timer {
-            Timer::Forfeit => self.forfeit_late(at, step),
-            Timer::State => self.state_over(step),
+            Timer::Forfeit => self.forfeit_late(ruleset, at, step),
+            Timer::State => self.state_over(ruleset, step),
             Timer::Turn => self.pass_turn(step),
-            Timer::Effect(slot) => self.effect_due(slot, step),
-            Timer::Cast(slot) => self.cast_due(slot, step),
-            Timer::Guard(slot) => self.do_activity(slot, Activity::GuardOver, step),
+            Timer::Effect(slot) => self.effect_due(ruleset, slot, step),
+            Timer::Cast(slot) => self.cast_due(ruleset, slot, step),
+            Timer::Guard(slot) => self.do_activity(ruleset, slot, Activity::GuardOver, step),
             Timer::Reload(slot) => {
-                let p = &mut self.participants[usize::from(slot)];
+                let p = &mut self.participants[slot];
                 (p.ammo, p.reload_at) = (self.rules.ammo, 0);
                 step.touch(slot, Fields::AMMO);
             }
-            Timer::Hazard(hazard) => self.hazard_due(hazard, step),
-            Timer::Wave => self.wave_due(step),
-            Timer::Think(slot) => self.think(slot, step),
+            Timer::Hazard(hazard) => self.hazard_due(ruleset, hazard, step),
+            Timer::Wave => self.wave_due(ruleset, step),
+            Timer::Think(slot) => self.think(ruleset, slot, step),
             Timer::Away(slot) => self.note_away(slot, step),
         }
     }

@@ -8,7 +8,7 @@ impl Fight {
     /// A participant has acted, or tried to.
     pub(super) fn watch(&mut self, slot: Slot, action: Action, done: Result<(), Refusal>, step: &mut Step) {
         let (now, regular_ms, afk_ms) = (self.clock.now, self.rules.regular_ms, u64::from(self.rules.afk_ms));
-        let conduct = &mut self.participants[usize::from(slot)].conduct;
+        let conduct = &mut self.participants[slot].conduct;
         conduct.acted_at = now;
         let attacks = matches!(action, Action::Attack { .. } | Action::Break { .. });
         let aims = attacks || matches!(action, Action::Use { .. });
@@ -41,7 +41,7 @@ impl Fight {
 
     /// Raises a flag, unless it was raised of this participant a moment ago.
     pub(super) fn flag(&mut self, slot: Slot, flag: Flag, step: &mut Step) {
-        if self.participants[usize::from(slot)].conduct.raise(flag, self.clock.now) {
+        if self.participants[slot].conduct.raise(flag, self.clock.now) {
             step.flag(slot, flag);
         }
     }
@@ -49,7 +49,7 @@ impl Fight {
     /// When the participant will have been away for so long that it is flagged: since it acted, or since the fight went
     /// on. Never where one acts after the other: there one has to wait, and a turn passes by itself.
     pub(super) fn away_at(&self, slot: Slot) -> Millis {
-        let p = &self.participants[usize::from(slot)];
+        let p = &self.participants[slot];
         if self.rules.afk_ms == 0 || p.conduct.away || self.turn.is_some() {
             return Millis::MAX;
         }
@@ -58,7 +58,7 @@ impl Fight {
     }
 
     pub(super) fn note_away(&mut self, slot: Slot, step: &mut Step) {
-        self.participants[usize::from(slot)].conduct.away = true;
+        self.participants[slot].conduct.away = true;
         self.flag(slot, Flag::Away, step);
     }
 }

@@ -31,6 +31,18 @@ impl Default for Environment {
     }
 }
 
+impl Environment {
+    /// All of it; one can stand on the edge.
+    pub(crate) fn arena(&self) -> Rect {
+        Rect::new(Point::default(), self.width_cm, self.height_cm)
+    }
+
+    pub(crate) fn middle(&self) -> Point {
+        let half = |size: u32| i32::try_from(size / 2).unwrap_or(i32::MAX);
+        Point::new(half(self.width_cm), half(self.height_cm))
+    }
+}
+
 /// A place where a team begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spot {

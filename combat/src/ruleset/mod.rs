@@ -85,8 +85,12 @@ impl Default for Visibility {
 impl Ruleset {
     /// Attack and defend on an open field, with the usual course: what a ruleset is that says nothing else.
     pub fn plain() -> Arc<Self> {
+        Arc::clone(Self::plain_ref())
+    }
+
+    pub(crate) fn plain_ref() -> &'static Arc<Self> {
         static PLAIN: OnceLock<Arc<Ruleset>> = OnceLock::new();
-        Arc::clone(PLAIN.get_or_init(|| {
+        PLAIN.get_or_init(|| {
             Arc::new(Self {
                 name: "plain".to_owned(),
                 title: "Attack and defend".to_owned(),
@@ -106,7 +110,7 @@ impl Ruleset {
                 modifiers: Vec::new(),
                 visibility: Visibility::default(),
             })
-        }))
+        })
     }
 
     /// The numbers of a session in `mode`; `None` where the ruleset has no such mode.

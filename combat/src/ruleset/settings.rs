@@ -1,5 +1,7 @@
 //! The numbers of a fight. A session is pinned to its own copy; a request may override any of them by name, within range.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -195,6 +197,16 @@ impl Rules {
     pub fn place(name: &str) -> Option<u16> {
         let place = Self::SETTINGS.iter().position(|setting| setting.name == name)?;
         u16::try_from(place).ok()
+    }
+
+    /// The places of all settings, by their names.
+    pub(crate) fn by_name() -> &'static [usize] {
+        static BY_NAME: OnceLock<Vec<usize>> = OnceLock::new();
+        BY_NAME.get_or_init(|| {
+            let mut places: Vec<usize> = (0..Self::SETTINGS.len()).collect();
+            places.sort_by_key(|&place| Self::SETTINGS[place].name);
+            places
+        })
     }
 
     /// Puts a value that is known to be in its range in the place of a setting.

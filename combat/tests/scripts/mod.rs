@@ -18,11 +18,12 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use crate::hosted::Hosted;
 use crate::watched::Watched;
 use tiltyard_combat::ruleset::{AbilityId, Cover, CoverKind, EffectId, Spot};
 use tiltyard_combat::{
-    Action, Answer, Audience, BodyPart, Event, Fight, Input, Millis, Mode, Participant, PlayerId, Point, Refusal,
-    Rules, Ruleset, Setup, Slot, Step, Target, Thing,
+    Action, Answer, Audience, BodyPart, Event, Input, Millis, Mode, Participant, PlayerId, Point, Refusal, Rules,
+    Ruleset, Setup, Slot, Step, Target, Thing,
 };
 
 /// Every hit takes 25 of 100 health, so four are enough.
@@ -59,7 +60,7 @@ pub fn check_in(ruleset: &Arc<Ruleset>, mode: Mode, script: &str) {
                 let seats = u8::try_from(number_in(seats)).expect("a number of seats");
                 let setup =
                     Setup { mode, rules: rules.clone(), seats, participants: players, teams: Vec::new(), seed: 7 };
-                fight = Some(Watched::new(Fight::new(Arc::new(ruleset.clone()), setup)));
+                fight = Some(Watched::new(Hosted::new(Arc::new(ruleset.clone()), setup)));
             }
             Some(("at", rest)) => run_line(fight.as_mut().expect("seats come first"), rest, &line()),
             Some((other, _)) => panic!("no line starts with {other}"),
@@ -222,7 +223,7 @@ fn found(watched: &Watched, answer: Answer, expectation: &str) -> String {
 }
 
 /// When something happens by itself: a fight may ask for a tick sooner, and only then learn when that is.
-fn due(fight: &Fight) -> Option<Millis> {
+fn due(fight: &Hosted) -> Option<Millis> {
     let (mut ticked, mut step) = (fight.clone(), Step::default());
     loop {
         let due = ticked.deadline()?;
@@ -233,7 +234,7 @@ fn due(fight: &Fight) -> Option<Millis> {
     }
 }
 
-fn found_of(fight: &Fight, slot: Slot, what: &str) -> String {
+fn found_of(fight: &Hosted, slot: Slot, what: &str) -> String {
     let (p, now, rules) = (&fight.participants()[usize::from(slot)], fight.now(), fight.rules());
     match what {
         "hp" => format!("p{slot} hp {}", p.hp()),

@@ -1,22 +1,23 @@
 //! A fight under watch: every input goes through here, and whatever must be true of every step is checked.
 
+use crate::hosted::Hosted;
 use tiltyard_combat::ruleset::EffectId;
 use tiltyard_combat::status::Active;
 use tiltyard_combat::{
-    Answer, EndReason, Event, Fields, Fight, Input, Millis, Mode, Participant, ParticipantStatus, Slot, Step, Thing,
+    Answer, EndReason, Event, Fields, Input, Millis, Mode, Participant, ParticipantStatus, Slot, Step, Thing,
 };
 
 pub struct Watched {
-    fight: Fight,
+    fight: Hosted,
     step: Step,
 }
 
 impl Watched {
-    pub fn new(fight: Fight) -> Self {
+    pub fn new(fight: Hosted) -> Self {
         Self { fight, step: Step::default() }
     }
 
-    pub fn fight(&self) -> &Fight {
+    pub fn fight(&self) -> &Hosted {
         &self.fight
     }
 
@@ -47,8 +48,8 @@ impl Watched {
 
 /// One step, before and after.
 struct Watch<'a> {
-    before: &'a Fight,
-    after: &'a Fight,
+    before: &'a Hosted,
+    after: &'a Hosted,
     step: &'a Step,
     at: Millis,
     input: Input,
@@ -124,7 +125,7 @@ impl Watch<'_> {
         match self.before.remembered(slot, id) {
             Some(first) => {
                 assert_eq!(self.answer, first, "a repeat gets the first answer");
-                let counted = |fight: &Fight| (fight.totals().actions, fight.totals().refused);
+                let counted = |fight: &Hosted| (fight.totals().actions, fight.totals().refused);
                 assert_eq!(counted(self.after), counted(self.before), "and counts once");
             }
             None if id > 0 && usize::from(slot) < self.after.participants().len() => {

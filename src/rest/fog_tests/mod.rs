@@ -236,7 +236,7 @@ impl World {
 
     fn publish(&mut self) {
         self.publisher.begin();
-        let whole = DeltaOf::whole(self.session.handle(), &self.session.fight, &self.step);
+        let whole = DeltaOf::whole(self.session.handle(), self.session.bout(), &self.step);
         for to in OBSERVERS {
             for &encoding in encodings_of(to) {
                 let frame = self.publisher.delta(encoding, &whole, Audience::Own(to));

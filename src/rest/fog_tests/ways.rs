@@ -68,7 +68,7 @@ pub(super) fn pages(stories: &Stories, session: &Session, now: u64, caller: &Pri
     let (mut pages, mut before) = (Vec::new(), u64::MAX);
     loop {
         let question = Question { session: session.id, reader: reader(caller, &fight), before, limit };
-        let source = (Source::Recording(Box::new(session.recording())), Arc::clone(session.fight.ruleset()));
+        let source = (Source::Recording(Box::new(session.recording())), Arc::clone(&session.ruleset));
         let path = stories.path(session.id);
         let page = stories.page(&path, Some(source), question, &CancellationToken::new()).unwrap();
         let page = said(&LogPage::of_story(page));

@@ -31,6 +31,7 @@ use crate::replays::{ChunkWriter, Folder};
 use crate::rules::Library;
 use crate::session::shard_of;
 use crate::shard::SessionRecord;
+use crate::shard::session::OtherRuleset;
 use chain::Chain;
 use chain::Gap;
 use generation::Generations;
@@ -142,6 +143,8 @@ pub enum RecoveryError {
         "{path}: session {session} is pinned to the ruleset with the hash {hash}, which no ruleset of this server has; they are looked for among those it was built with, in its folder of rules, and as {hash}.toml in {kept}"
     )]
     Ruleset { path: PathBuf, session: Uuid, hash: String, kept: PathBuf },
+    #[error("{path}: {other}")]
+    OtherRuleset { path: PathBuf, other: OtherRuleset },
     #[error(
         "{path}: entry for session number {no}, which the segment has not introduced. Restore the file from a backup, or start once with --accept-loss, which leaves such entries out"
     )]
@@ -155,6 +158,7 @@ impl RecoveryError {
             Self::Io { .. }
             | Self::Locked(_)
             | Self::Ruleset { .. }
+            | Self::OtherRuleset { .. }
             | Self::Version { .. }
             | Self::NoFolder(_)
             | Self::Number(_) => false,

@@ -235,15 +235,16 @@ impl Replay<'_> {
         let unknown = |no| RecoveryError::UnknownSession { path: path.to_owned(), no };
         match entry {
             Entry::Session { no, record } => {
-                let mut record = record.into_owned();
+                let record = record.into_owned();
                 let ruleset = self.library.by_hash(&record.ruleset).ok_or_else(|| RecoveryError::Ruleset {
                     path: path.to_owned(),
                     session: record.id,
                     hash: hex(&record.ruleset),
                     kept: self.kept.clone(),
                 })?;
-                record.fight.bind(ruleset);
-                let session = Some(Session::from_record(record, self.folder));
+                let session = Session::from_record(record, ruleset, self.folder);
+                let session =
+                    Some(session.map_err(|other| RecoveryError::OtherRuleset { path: path.to_owned(), other })?);
                 if let Some(None) = back.sessions.insert(no, session) {
                     // What it is was snapshot later than what could not be stepped.
                     back.found.failed -= 1;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use tiltyard_combat::{Action, Audience, BodyPart, Input, Step};
+use tiltyard_combat::{Action, Audience, BodyPart, Bout, Input, Step};
 use uuid::Uuid;
 
 use crate::log::segment;
@@ -69,7 +69,8 @@ fn stand_as_they_did(records: &[SessionRecord]) {
     assert_eq!(records.len(), FIGHTS.len());
     for (record, (id, seq, digest, health)) in records.iter().zip(FIGHTS) {
         let fight = &record.fight;
-        let stands = (record.id, fight.seq(), view_digest(fight, Audience::All));
+        let ruleset = Library::built_in().by_hash(&record.ruleset).unwrap();
+        let stands = (record.id, fight.seq(), view_digest(Bout { fight, ruleset: &ruleset }, Audience::All));
         assert_eq!(stands, (id.parse::<Uuid>().unwrap(), seq, digest));
         let seats: Vec<(u128, u32)> = fight.participants().iter().map(|one| (one.player(), one.hp())).collect();
         assert_eq!(seats, players().into_iter().zip(health.iter().copied()).collect::<Vec<_>>());
@@ -94,7 +95,8 @@ fn fights_in_a_log_of_form_6_go_on() {
         let records = records(recovered);
         stand_as_they_did(&records);
         // Whose turn it is, goes on.
-        let mut session = Session::from_record(records[0].clone(), &folder);
+        let ruleset = Library::built_in().by_hash(&records[0].ruleset).unwrap();
+        let mut session = Session::from_record(records[0].clone(), ruleset, &folder).unwrap();
         let (seq, at) = (session.fight.seq(), session.fight.host_now() + 1);
         let action = Action::Attack { target: Some(1), part: BodyPart::Torso };
         let input = Input::Act { slot: 0, id: 9, action };
