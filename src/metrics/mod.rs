@@ -109,7 +109,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 47] = [
+const SHARD_FIGURES: [(&str, &str, Read); 49] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
@@ -155,6 +155,12 @@ const SHARD_FIGURES: [(&str, &str, Read); 47] = [
     }),
     ("tiltyard_log_bytes_total", "Bytes appended to the log.", |stats| stats.log_bytes),
     ("tiltyard_log_failures_total", "Appends the log refused.", |stats| stats.log_failures),
+    ("tiltyard_log_unknown_total", "Turns handed to the log again, as nobody knew whether it had them.", |stats| {
+        stats.log_unknown
+    }),
+    ("tiltyard_sessions_fenced_total", "Fights dropped because they had been taken over elsewhere.", |stats| {
+        stats.fenced
+    }),
     ("tiltyard_log_stalled", "Shards that cannot write their log, and do nothing until they can.", |stats| {
         stats.stalled
     }),

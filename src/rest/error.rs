@@ -279,7 +279,8 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::LogUnavailable
         | Reason::StoreUnavailable
         | Reason::Timeout
-        | Reason::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        | Reason::Draining
+        | Reason::Fenced => StatusCode::SERVICE_UNAVAILABLE,
         Reason::Internal | Reason::Damaged => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -1,4 +1,4 @@
-//! What comes through the inbox, and the answers that wait for the turn to be in the log.
+//! What comes through the inbox, and the answers that wait for the log to keep the turn.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -26,7 +26,7 @@ use crate::socket::ledger::Pass;
 use crate::socket::outbox::Outbox;
 use crate::socket::reader::Reader;
 
-/// An answer to another thread, held until the turn is in the log.
+/// An answer to another thread, held until the log has kept the turn.
 #[derive(Debug)]
 pub enum Pending {
     Info(Reply<FightInfo>, Box<Result<FightInfo, Refusal>>),
@@ -38,7 +38,7 @@ pub enum Pending {
 }
 
 impl Pending {
-    fn send(self) {
+    pub(super) fn send(self) {
         // A receiver that is gone has stopped waiting: a client that went away, or a time-out.
         match self {
             Self::Info(reply, answer) => drop(reply.send(*answer)),
@@ -50,8 +50,21 @@ impl Pending {
         }
     }
 
+    /// Has it refuse when it is sent, instead of what it was going to say.
+    pub(super) fn refuse_instead(&mut self, refusal: &Refusal) {
+        let refusal = refusal.clone();
+        match self {
+            Self::Info(_, answer) => **answer = Err(refusal),
+            Self::Infos(_, answer) => *answer = Err(refusal),
+            Self::Applied(_, answer) => **answer = Err(refusal),
+            Self::Slot(_, answer) => *answer = Err(refusal),
+            Self::Seats(_, answer) => *answer = Err(refusal),
+            Self::Recording(_, answer) => **answer = Err(refusal),
+        }
+    }
+
     /// Refuses it instead of what it was going to say.
-    fn refuse(self, refusal: Refusal) {
+    pub(super) fn refuse(self, refusal: Refusal) {
         match self {
             Self::Info(reply, _) => drop(reply.send(Err(refusal))),
             Self::Infos(reply, _) => drop(reply.send(Err(refusal))),
@@ -64,7 +77,7 @@ impl Pending {
 }
 
 /// Why nothing is done about a fight while the log cannot be written.
-fn no_log() -> Refusal {
+pub(super) fn no_log() -> Refusal {
     Refusal { retry_ms: Some(1_000), ..Refusal::from(Reason::LogUnavailable) }
 }
 
@@ -89,52 +102,46 @@ impl Worker {
     fn command(&mut self, command: Command) {
         match command {
             Command::Create { fight, shares, viewer, reply } => {
+                let id = fight.id;
                 let answer = self.create(*fight, shares, viewer);
-                self.pending.push(Pending::Info(reply, Box::new(answer)));
+                self.pending.push((id, Pending::Info(reply, Box::new(answer))));
             }
             Command::Read(id, viewer, reply) => {
                 let answer = self.find_info(id, viewer);
-                self.pending.push(Pending::Info(reply, Box::new(answer)));
+                self.pending.push((id, Pending::Info(reply, Box::new(answer))));
             }
             Command::ReadMany(ids, viewer, reply) => {
                 let found = ids.into_iter().filter_map(|id| self.find_info(id, viewer).ok()).collect();
-                self.pending.push(Pending::Infos(reply, Ok(found)));
+                self.pending.push((Uuid::nil(), Pending::Infos(reply, Ok(found))));
             }
             Command::Seats { session, players, reply } => {
                 let answer = self.find(session).map(|key| self.sessions[key].seats_of(players));
-                self.pending.push(Pending::Seats(reply, answer));
+                self.pending.push((session, Pending::Seats(reply, answer)));
             }
             Command::Recording(id, reply) => {
                 let answer = self.find(id).map(|key| self.sessions[key].recording());
-                self.pending.push(Pending::Recording(reply, Box::new(answer)));
+                self.pending.push((id, Pending::Recording(reply, Box::new(answer))));
             }
             Command::Act { session, player, action, viewer, reply } => {
                 let answer = self.act_over_rest(session, player, &action, viewer);
-                self.pending.push(Pending::Applied(reply, Box::new(answer)));
+                self.pending.push((session, Pending::Applied(reply, Box::new(answer))));
             }
             Command::Ready { session, expected, player, viewer, reply } => {
                 let answer = self.ready_over_rest(session, &expected, player, viewer);
-                self.pending.push(Pending::Info(reply, Box::new(answer)));
+                self.pending.push((session, Pending::Info(reply, Box::new(answer))));
             }
             Command::Seat { session, expected, player, shares, reply } => {
                 let answer = self.seat(session, &expected, player, shares);
-                self.pending.push(Pending::Slot(reply, answer));
+                self.pending.push((session, Pending::Slot(reply, answer)));
             }
             Command::Control { session, expected, control, viewer, reply } => {
                 let answer = self.control(session, &expected, control, viewer);
-                self.pending.push(Pending::Info(reply, Box::new(answer)));
+                self.pending.push((session, Pending::Info(reply, Box::new(answer))));
             }
             Command::Attach(attachment) => self.attach(*attachment),
             Command::Revoke(sid) => self.revoke(sid),
             Command::Renew(conn, checked) => self.renewed(conn, checked),
             Command::Drain => self.begin_drain(),
-        }
-    }
-
-    /// Sends the answers of the turn.
-    pub(super) fn answer(&mut self) {
-        for pending in self.pending.drain(..) {
-            pending.send();
         }
     }
 
@@ -175,18 +182,11 @@ impl Worker {
         false
     }
 
-    /// Answers the turn that the log does not take yet. What it did is not undone: it is in the log, and seen, as soon as that is
-    /// possible.
-    pub(super) fn answer_without_log(&mut self) {
-        for pending in self.pending.drain(..) {
-            pending.refuse(Refusal { is_unknown: true, ..no_log() });
-        }
-    }
-
     /// Stops without showing what is not in the log: clients see a broken connection and ask again after the restart.
     pub(super) fn abandon(&mut self) {
         tracing::error!("stopped while the log could not be written; what was not in it is not shown");
-        self.pending.clear();
+        self.held.clear();
+        self.dirty.clear();
         self.connections.clear();
         self.by_sid = BySid::default();
         self.draining = true;
@@ -208,7 +208,7 @@ impl Worker {
         session.no = self.next_no;
         self.next_no += 1;
         let record = Box::new(Cow::Owned(session.record()));
-        self.journal.push(&Entry::Session { no: session.no, record });
+        self.log.push(session.key(), &Entry::Session { no: session.no, record });
         let info = session.info(self.clock.now, viewer);
         let key = self.insert(session);
         self.announced.push((key, News::Created));
@@ -328,7 +328,8 @@ impl Worker {
                 settings: update.settings.map(Into::into),
                 own_version: input.is_none(),
             };
-            self.journal.push(&Entry::Describe { no: session.no, description: Cow::Borrowed(&description) });
+            let entry = Entry::Describe { no: session.no, description: Cow::Borrowed(&description) };
+            self.log.push(session.next_key(), &entry);
             session.describe(self.clock.wall, description);
             self.announced.push((key, News::Changed));
         }
@@ -405,6 +406,6 @@ impl Worker {
 
     /// Whether there is nothing left to wait for.
     pub(super) fn is_drained(&self) -> bool {
-        self.draining && self.connections.is_empty()
+        self.draining && self.connections.is_empty() && self.held.is_empty()
     }
 }

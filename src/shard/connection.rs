@@ -48,7 +48,7 @@ pub struct Connection {
     /// Messages that could not be understood.
     pub bad: u8,
     pub state: State,
-    /// Is in the list of sockets to write to at the end of the turn.
+    /// Is in the list of those for whom the turn has made something.
     pub dirty: bool,
     /// What it has sent and nobody has looked at yet; there, if only empty, while it is not read from.
     pub held: Option<Vec<u8>>,

@@ -116,6 +116,7 @@ impl Worker {
         let members = &mut self.sessions[key].members;
         let Some(place) = members.iter().position(|member| member.slot == slot) else { return };
         let old = members.swap_remove(place).conn;
+        self.left.push((self.sessions[key].id, old));
         let Some(connection) = self.connections.get_mut(old) else { return };
         connection.joins.retain(|join| join.session != key);
         if connection.joins.is_empty() {
@@ -175,6 +176,7 @@ impl Worker {
     fn part(&mut self, conn: ConnKey, join: Join) {
         let Some(session) = self.sessions.get_mut(join.session) else { return };
         session.members.retain(|member| member.conn != conn);
+        self.left.push((session.id, conn));
         let input = Input::Disconnect { slot: join.slot };
         if self.turned_away(join.session, input).is_none() {
             // Never refused.

@@ -16,6 +16,7 @@ mod flood;
 mod fog;
 #[cfg(test)]
 pub(crate) mod fog_ground;
+mod held;
 mod inbox;
 mod joins;
 mod json;

@@ -133,7 +133,7 @@ impl Worker {
             self.fail(key);
             return Err(Refused::Failed);
         };
-        self.journal.push(&Entry::Input { no: session.no, at, input });
+        self.log.push(session.key(), &Entry::Input { no: session.no, at, input });
         let book = &self.book;
         if let Some(loss) = session.spill(&mut self.chunks, |creator, bytes| book.has_room_on_tapes(creator, bytes)) {
             self.tape_ended(key, loss);
@@ -188,7 +188,7 @@ impl Worker {
             let frame = self.publisher.delta(connection.encoding, &whole, audience);
             connection.outbox.push(frame, &mut self.pool);
             self.stats.deltas_out += 1;
-            if !connection.dirty && !connection.outbox.is_blocked() {
+            if !connection.dirty {
                 connection.dirty = true;
                 self.dirty.push(member.conn);
             }
@@ -319,7 +319,8 @@ impl Worker {
         }
     }
 
-    /// Queues a snapshot of every joined session in place of the deltas that were left out.
+    /// Queues a snapshot of every joined session in place of the deltas that were left out: to be shown at once where the log has kept
+    /// everything, otherwise with the next turn.
     pub(super) fn bring_up_to_date(&mut self, conn: ConnKey) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         connection.outbox.caught_up();
@@ -332,6 +333,12 @@ impl Worker {
             self.stats.single_bytes += frame.len() as u64;
             connection.outbox.push(frame, &mut self.pool);
         }
+        if self.held.is_empty() {
+            let bytes = connection.outbox.mark();
+            connection.outbox.show(bytes);
+        } else {
+            self.mark_dirty(conn);
+        }
     }
 
     /// Takes an ended session out of the arena, once the store has it.
@@ -342,7 +349,7 @@ impl Worker {
         }
         let Some(session) = self.sessions.remove(key) else { return };
         self.index.remove(&session.id);
-        self.journal.push(&Entry::Forget { no: session.no });
+        self.log.push(session.next_key(), &Entry::Forget { no: session.no });
         self.dismiss(&session, key, CloseCode::SessionEnded);
     }
 
@@ -357,7 +364,7 @@ impl Worker {
         }
         self.stats.live_sessions -= u64::from(!session.fight.lifecycle().is_ended());
         self.index.remove(&session.id);
-        self.journal.push(&Entry::Forget { no: session.no });
+        self.log.push(session.next_key(), &Entry::Forget { no: session.no });
         let mut info = session.info(self.clock.now, Viewer::All);
         info.status = tiltyard_combat::SessionStatus::Terminated;
         info.phase = tiltyard_combat::PhaseName::Finished;
@@ -374,6 +381,7 @@ impl Worker {
     fn dismiss(&mut self, session: &Session, key: SessionKey, code: CloseCode) {
         let members: SmallVec<[ConnKey; 4]> = session.members.iter().map(|member| member.conn).collect();
         for conn in members {
+            self.left.push((session.id, conn));
             let Some(connection) = self.connections.get_mut(conn) else { continue };
             connection.joins.retain(|join| join.session != key);
             if connection.joins.is_empty() {

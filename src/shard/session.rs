@@ -3,6 +3,7 @@
 use crate::session::TailHasher;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use slotmap::new_key_type;
@@ -21,6 +22,7 @@ use crate::book::holdings::{arena, weight};
 use crate::book::{Holdings, Share};
 use crate::clock;
 use crate::limits;
+use crate::log::Key;
 use crate::replays::chunks::Unwritten;
 use crate::replays::{ChunkWriter, Folder, Recorder, Recording};
 use crate::session::hex;
@@ -74,10 +76,12 @@ pub(super) struct Facts {
     pub started_at: Option<u64>,
     pub ended_at: Option<u64>,
     pub updated_at: u64,
-    pub paused_since: Option<u64>,
+    pub paused_since: Option<NonZeroU64>,
     pub version: u64,
-    /// How often it has changed hands.
+    /// How often it has changed hands: under which it is written to the log.
     epoch: u64,
+    /// The number of its newest entry there: no fight lasts for anything near as many.
+    entry: u32,
     pub recent: VecDeque<(u64, Event)>,
     /// What the sides know, where there is fog.
     pub fog: Option<Box<Fog>>,
@@ -138,6 +142,7 @@ impl Session {
                 paused_since: None,
                 version: 1,
                 epoch: SessionRecord::FIRST_EPOCH,
+                entry: 0,
                 recent: VecDeque::new(),
                 fog,
                 seed,
@@ -170,9 +175,10 @@ impl Session {
                 started_at: record.started_at,
                 ended_at: record.ended_at,
                 updated_at: record.updated_at,
-                paused_since: record.paused_since,
+                paused_since: record.paused_since.and_then(NonZeroU64::new),
                 version: record.version,
                 epoch: record.epoch,
+                entry: 0,
                 recent: record.recent.into(),
                 fog: record.fog,
                 seed: record.seed,
@@ -218,7 +224,7 @@ impl Session {
             started_at: self.facts.started_at,
             ended_at: self.facts.ended_at,
             updated_at: self.facts.updated_at,
-            paused_since: self.facts.paused_since,
+            paused_since: self.facts.paused_since.map(NonZeroU64::get),
             version: self.facts.version,
             recent: self.facts.recent.iter().copied().collect(),
             fog: self.facts.fog.clone(),
@@ -234,6 +240,17 @@ impl Session {
     /// As [`Session::record`], of a session that is not needed any more.
     pub fn into_record(self) -> SessionRecord {
         self.record()
+    }
+
+    /// What the log calls its newest entry.
+    pub fn key(&self) -> Key {
+        Key { session: self.id, epoch: self.facts.epoch, number: self.facts.entry.into() }
+    }
+
+    /// What the log calls the entry after it.
+    pub fn next_key(&self) -> Key {
+        let newest = self.key();
+        Key { number: newest.number + 1, ..newest }
     }
 
     /// What every message calls the session: the low 32 bits of its id.
@@ -256,7 +273,7 @@ impl Session {
     /// that clock may be set.
     pub fn due(&self, now: u64, wall: u64) -> Option<(u64, Input)> {
         if let Some(since) = self.facts.paused_since {
-            let left = (since + limits::PAUSED_MS).saturating_sub(wall);
+            let left = (since.get() + limits::PAUSED_MS).saturating_sub(wall);
             return Some((now + left.min(limits::LOOK_MS), Input::PauseOver));
         }
         let deadline = self.fight.deadline()?;
@@ -272,7 +289,7 @@ impl Session {
         self.facts.recorder.note(at, input, bout);
         let added = self.fight.totals().since(before);
         let paused = self.fight.lifecycle().is_paused();
-        self.facts.paused_since = paused.then(|| self.facts.paused_since.unwrap_or(wall));
+        self.facts.paused_since = self.facts.paused_since.or(NonZeroU64::new(wall)).filter(|_| paused);
         if !step.is_empty() {
             self.note(wall, step);
         }
@@ -288,6 +305,7 @@ impl Session {
             let ended_at = wall.max(self.facts.created_at);
             self.facts.ended_at.get_or_insert(ended_at);
         }
+        self.facts.entry += 1;
         answer
     }
 
@@ -352,9 +370,11 @@ impl Session {
     /// Where it has times from after `wall`, because the clock was set back while the node was away: they are now. Whether it had.
     pub fn set_back(&mut self, wall: u64) -> bool {
         let facts = &mut *self.facts;
-        let maybe = [&mut facts.started_at, &mut facts.ended_at, &mut facts.paused_since];
+        let mut paused_since = facts.paused_since.map(NonZeroU64::get);
+        let maybe = [&mut facts.started_at, &mut facts.ended_at, &mut paused_since];
         let times = [&mut facts.created_at, &mut facts.updated_at].into_iter().chain(maybe.into_iter().flatten());
         let late = times.filter(|time| **time > wall).map(|time| *time = wall).count();
+        facts.paused_since = paused_since.and_then(NonZeroU64::new);
         late > 0
     }
 
@@ -372,6 +392,7 @@ impl Session {
         facts.settings = settings.map_or_else(|| std::mem::take(&mut facts.settings), Into::into);
         facts.version += u64::from(description.own_version);
         facts.updated_at = wall;
+        facts.entry += 1;
         if let Some(fog) = &mut facts.fog {
             fog.note_open(wall);
         }

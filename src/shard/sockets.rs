@@ -123,26 +123,27 @@ impl Worker {
         if let Some(connection) = self.connections.get_mut(key)
             && connection.outbox.unblock()
         {
-            self.mark_dirty(key);
+            self.ready.push(key);
         }
     }
 
-    /// Writes once to every socket that has something to say.
+    /// Writes once to every socket that may be told something.
     pub(super) fn flush(&mut self) {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for key in dirty.drain(..) {
-            if let Some(connection) = self.connections.get_mut(key) {
-                connection.dirty = false;
-                self.write(key);
-            }
+        let mut ready = std::mem::take(&mut self.ready);
+        for key in ready.drain(..) {
+            self.write(key);
         }
-        debug_assert!(self.dirty.is_empty(), "writing queues nothing for anybody else");
-        self.dirty = dirty;
+        debug_assert!(self.ready.is_empty(), "writing shows nothing to anybody else");
+        self.ready = ready;
     }
 
+    /// Writes what the log has kept.
     fn write(&mut self, key: ConnKey) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        if !connection.outbox.is_empty() {
+        if connection.outbox.is_blocked() {
+            return;
+        }
+        if !connection.outbox.unsent().is_empty() {
             self.stats.writes += 1;
             match connection.stream.write(connection.outbox.unsent()) {
                 Ok(count) => {
@@ -165,12 +166,12 @@ impl Worker {
                 self.bring_up_to_date(key);
                 self.write(key);
             }
-            State::Closing => {
+            State::Closing if connection.outbox.is_empty() => {
                 connection.state = State::Shut;
                 // An error means that the client is gone, which the next read tells.
                 let _ = connection.stream.shutdown(Shutdown::Write);
             }
-            State::Open | State::Shut => {}
+            State::Open | State::Closing | State::Shut => {}
         }
     }
 
@@ -187,7 +188,7 @@ impl Worker {
         }
     }
 
-    fn shut_when_sent(&mut self, key: ConnKey) {
+    pub(super) fn shut_when_sent(&mut self, key: ConnKey) {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.state = State::Closing;
             if connection.held.take().is_some() {
@@ -224,6 +225,9 @@ impl Worker {
 
     /// Has connections that broke leave their sessions, for as long as that may take in one turn.
     pub(super) fn let_go(&mut self) {
+        for key in std::mem::take(&mut self.fenced) {
+            self.leave_all(key);
+        }
         let started = Instant::now();
         while let Some(key) = self.lost.pop_front() {
             self.gone(key);
@@ -318,11 +322,10 @@ impl Worker {
         }
     }
 
-    /// Notes that a connection has something to write at the end of the turn.
+    /// Notes that the turn has made something for a connection.
     pub(super) fn mark_dirty(&mut self, key: ConnKey) {
         if let Some(connection) = self.connections.get_mut(key)
             && !connection.dirty
-            && !connection.outbox.is_blocked()
         {
             connection.dirty = true;
             self.dirty.push(key);

@@ -147,6 +147,10 @@ stats! {
     log_bytes,
     /// Tries to append that failed.
     log_failures,
+    /// Turns that were handed to the log again, as nobody knew whether it had them.
+    log_unknown,
+    /// Sessions that were dropped because they had been taken over elsewhere.
+    fenced,
     /// Shards that cannot write their log, and do nothing until they can.
     stalled,
     /// Times that the shard could do nothing for a while, which did not pass for its sessions.

@@ -29,13 +29,14 @@ impl Worker {
     /// Begins a segment, if the one in use is long, and writes a part of its checkpoint, if that is not complete. The turn is in the log,
     /// and what it had to say is said.
     pub(super) fn trim(&mut self) {
-        if self.clock.now < self.trim_at || (self.checkpoint.is_none() && !self.journal.is_long()) {
+        let Some(journal) = self.log.journal() else { return };
+        if self.clock.now < self.trim_at || (self.checkpoint.is_none() && !journal.is_long()) {
             return;
         }
         let began = Instant::now();
         let mut checkpoint = match self.checkpoint.take() {
             Some(checkpoint) => checkpoint,
-            None => match self.journal.begin_segment(|salt, end| Entry::Follows { salt, end }) {
+            None => match journal.begin_segment(|salt, end| Entry::Follows { salt, end }) {
                 Ok(()) => {
                     let left = self.index.values().copied().collect();
                     Checkpoint { left, began, parts: 0, longest: Duration::ZERO }
@@ -69,20 +70,21 @@ impl Worker {
     /// Writes as many of the snapshots that are left as a turn has room for; whether it were the last.
     fn write_part(&mut self, checkpoint: &mut Checkpoint, began: Instant) -> std::io::Result<bool> {
         let (most_us, most_bytes) = self.part;
+        let Some(journal) = self.log.journal() else { return Ok(true) };
         let mut next = checkpoint.left.len();
-        while next > 0 && self.journal.pushed() < most_bytes {
+        while next > 0 && journal.pushed() < most_bytes {
             next -= 1;
             // One that has gone needs none.
             if let Some(session) = self.sessions.get(checkpoint.left[next]) {
                 let record = Box::new(Cow::Owned(session.record()));
-                self.journal.push(&Entry::Session { no: session.no, record });
+                journal.push(&Entry::Session { no: session.no, record });
             }
             if began.elapsed().as_micros() >= most_us {
                 break;
             }
         }
-        if self.journal.has_batch() {
-            self.stats.log_bytes += self.journal.write_part()?;
+        if journal.has_batch() {
+            self.stats.log_bytes += journal.write_part()?;
         }
         checkpoint.left.truncate(next);
         checkpoint.parts += 1;
@@ -90,7 +92,7 @@ impl Worker {
             return Ok(false);
         }
         let replays = self.chunks.unsynced();
-        self.journal.complete(&Entry::CheckpointEnd, move || replays.sync())?;
+        journal.complete(&Entry::CheckpointEnd, move || replays.sync())?;
         self.chunks.synced();
         Ok(true)
     }

@@ -29,7 +29,7 @@ fn shard() -> (Worker, TempDir) {
     }
     turn(&mut worker, |_| ());
     assert!(worker.checkpoint.is_none() && !worker.is_trimming());
-    worker.journal.most = 0;
+    worker.log.journal().unwrap().most = 0;
     (worker, data)
 }
 
@@ -106,7 +106,7 @@ fn a_checkpoint_is_written_a_part_in_every_turn_and_a_start_finds_all_at_any_of_
             create(worker);
             // Some end before their snapshot is written, others after it.
             let key = worker.sessions.keys().nth(3).unwrap();
-            worker.journal.push(&crate::shard::Entry::Forget { no: worker.sessions[key].no });
+            worker.log.journal().unwrap().push(&crate::shard::Entry::Forget { no: worker.sessions[key].no });
             let session = worker.sessions.remove(key).unwrap();
             worker.index.remove(&session.id);
             forgotten += 1;
@@ -144,7 +144,7 @@ fn turns_of_ten_checkpoints_of_many_idle_fights() {
     for _ in 0..20_000 {
         create(&mut worker);
     }
-    worker.journal.most = u64::MAX;
+    worker.log.journal().unwrap().most = u64::MAX;
     turn(&mut worker, |_| ());
     print("without a checkpoint", (0..2_000).map(|_| timed(&mut worker)).collect());
     for (what, part) in
@@ -153,12 +153,12 @@ fn turns_of_ten_checkpoints_of_many_idle_fights() {
         worker.part = part;
         let mut turns = Vec::new();
         for _ in 0..10 {
-            worker.journal.most = 0;
+            worker.log.journal().unwrap().most = 0;
             turns.push(timed(&mut worker));
             while worker.checkpoint.is_some() {
                 turns.push(timed(&mut worker));
             }
-            worker.journal.most = u64::MAX;
+            worker.log.journal().unwrap().most = u64::MAX;
             while fs::read_dir(data.path().join("log/1")).unwrap().count() > 1 {
                 timed(&mut worker);
             }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::admission::Admission;
 use super::commands::Pending;
 use super::connection::{BySid, ConnKey, Connection};
+use super::held::Held;
 use super::inbox::{Inbox, ShardHandle, inbox};
 use super::publish::Publisher;
 use super::session::{Session, SessionIndex, SessionKey};
@@ -25,11 +26,11 @@ use super::wheel::Wheel;
 use crate::book::{FightBook, News};
 use crate::clock;
 use crate::limits;
-use crate::log::Journal;
+use crate::log::{Journal, Log};
 use crate::ops::{memory, watch};
 use crate::replays::{ChunkWriter, Folder, Recording};
 use crate::rules::Library;
-use crate::session::{FightInfo, Viewer};
+use crate::session::FightInfo;
 use crate::shard::recovery::Found;
 use crate::shard::{Entry, Renewals, SessionRecord};
 use crate::socket::budget::Allowance;
@@ -53,7 +54,9 @@ pub struct Worker {
     pub(super) renewals: Renewals,
     pub(super) poll: Poll,
     pub(super) inbox: Inbox,
-    pub(super) journal: Journal,
+    pub(super) log: Log,
+    /// Turns that the log has not kept yet, the oldest first.
+    pub(super) held: VecDeque<Held>,
     /// What sessions record and have no room for.
     pub(super) chunks: ChunkWriter,
     pub(super) sessions: SlotMap<SessionKey, Session>,
@@ -83,22 +86,30 @@ pub struct Worker {
     pub(super) answer_ms: u64,
 
     // What a turn leaves for its end, and buffers kept between turns.
-    /// Connections with something to write.
+    /// Connections for which the turn has made something.
     pub(super) dirty: Vec<ConnKey>,
+    /// Connections with something to write that may be shown.
+    pub(super) ready: Vec<ConnKey>,
     /// Connections whose last read filled the buffer: no new readiness will tell.
     pub(super) more: Vec<ConnKey>,
     /// Connections with more waiting for them than an outbox may hold.
     pub(super) overfull: Vec<ConnKey>,
     /// Connections that broke, in order, until their sessions hear of it.
     pub(super) lost: VecDeque<ConnKey>,
+    /// Connections of fenced sessions, until their other sessions hear that they are closed.
+    pub(super) fenced: Vec<ConnKey>,
+    /// Who has left which session in this turn.
+    pub(super) left: Vec<(Uuid, ConnKey)>,
     /// Sessions of which the store has to be told.
     pub(super) announced: Vec<(SessionKey, News)>,
     /// Sessions that this turn has ended because stepping them panicked, and what is recorded of them.
     pub(super) failed: Vec<(FightInfo, Recording)>,
     /// Auth sessions with connections here that ended while the log could not be written.
     pub(super) revoked: HashSet<Uuid>,
-    /// Answers to other threads, held until the turn is in the log.
-    pub(super) pending: Vec<Pending>,
+    /// Answers to other threads, each with the session it is about.
+    pub(super) pending: Vec<(Uuid, Pending)>,
+    /// Held turns between two uses.
+    pub(super) spare: Vec<Held>,
     pub(super) receive: Vec<u8>,
     pub(super) replies: Vec<u8>,
     pub(super) pool: Pool,
@@ -207,7 +218,7 @@ impl Worker {
     /// The shard at `place`, going on with `records`.
     pub fn new(
         Place { number, shards, folder, library, allowance, renewals, found, ended }: Place,
-        journal: Journal,
+        log: impl Into<Log>,
         records: Vec<SessionRecord>,
         book: Arc<FightBook>,
     ) -> io::Result<(ShardHandle, Self)> {
@@ -221,7 +232,8 @@ impl Worker {
             renewals,
             poll,
             inbox,
-            journal,
+            log: log.into(),
+            held: VecDeque::new(),
             chunks: ChunkWriter::new(Arc::clone(&folder), number),
             sessions: SlotMap::with_key(),
             index: SessionIndex::default(),
@@ -247,13 +259,17 @@ impl Worker {
             part: (limits::CHECKPOINT_PART_US, limits::CHECKPOINT_PART_BYTES),
             answer_ms: limits::LOG_ANSWER_MS,
             dirty: Vec::new(),
+            ready: Vec::new(),
             more: Vec::new(),
             overfull: Vec::new(),
             lost: VecDeque::new(),
+            fenced: Vec::new(),
+            left: Vec::new(),
             announced: Vec::new(),
             failed: Vec::new(),
             revoked: HashSet::new(),
             pending: Vec::new(),
+            spare: Vec::new(),
             receive: vec![0; limits::READ_BYTES],
             replies: Vec::new(),
             pool: Pool::default(),
@@ -269,7 +285,8 @@ impl Worker {
         worker.wheel.insert(limits::TIDY_MS, Timer::Tidy);
         for record in records {
             if ended.contains(&record.id) {
-                worker.journal.push(&Entry::Forget { no: worker.next_no });
+                let key = crate::log::Key { session: record.id, epoch: record.epoch, number: 1 };
+                worker.log.push(key, &Entry::Forget { no: worker.next_no });
                 worker.next_no += 1;
                 continue;
             }
@@ -315,7 +332,7 @@ impl Worker {
             }
         }
         debug_assert!(self.by_sid.is_empty() || !self.connections.is_empty(), "forgotten with their connections");
-        if let Err(error) = self.journal.close() {
+        if let Some(Err(error)) = self.log.journal().map(Journal::close) {
             tracing::error!(%error, "the log could not be synced at the end");
         }
         tracing::info!(sessions = self.sessions.len(), "shard stopped");
@@ -326,6 +343,7 @@ impl Worker {
         let idle = self.more.is_empty()
             && self.lost.is_empty()
             && self.dirty.is_empty()
+            && self.fenced.is_empty()
             && self.revoked.is_empty()
             && !self.is_trimming()
             && self.inbox.commands.is_empty();
@@ -335,7 +353,11 @@ impl Worker {
         let timer = self.wheel.next().map(|at| self.clock.until(at));
         let joins = self.admission.due(Instant::now());
         // What was done last is marked soon after it.
-        let most = if self.journal.is_unmarked() { limits::MARK_MS } else { limits::SLEEP_MS };
+        let most = match (self.log.is_unmarked(), self.held.is_empty()) {
+            (true, _) => limits::MARK_MS,
+            (false, false) => limits::LOG_RETRY_MS,
+            (false, true) => limits::SLEEP_MS,
+        };
         timer.into_iter().chain(joins).chain([Duration::from_millis(most)]).min()
     }
 
@@ -379,11 +401,11 @@ impl Worker {
             self.abandon();
             return;
         }
-        self.write_chunks();
-        self.announce();
-        self.answer();
         self.flush();
-        self.journal.mark_if_due(self.clock.wall);
+        let wall = self.clock.wall;
+        if let Some(journal) = self.log.journal() {
+            journal.mark_if_due(wall);
+        }
         self.trim();
         self.publish_stats();
     }
@@ -402,63 +424,8 @@ impl Worker {
         self.due = due;
     }
 
-    /// Appends the turn to the log. As long as that fails the shard does nothing else: what the turn produced is shown
-    /// to nobody, and what clients send waits in their sockets; requests are told so after a while, as nobody knows how long it takes.
-    /// `false` where the shard was drained meanwhile.
-    fn commit(&mut self) -> bool {
-        let (mut failed, started) = (false, Instant::now());
-        while self.journal.has_batch() {
-            match self.journal.append(self.clock.wall) {
-                Ok(bytes) => self.stats.log_bytes += bytes,
-                Err(error) => {
-                    self.stats.stalled = 1;
-                    if !std::mem::replace(&mut failed, true) {
-                        tracing::error!(%error, "the log cannot be written; waiting");
-                    }
-                    self.stats.log_failures += 1;
-                    self.publish_stats();
-                    // Asked before the failure or during it.
-                    if self.draining || self.refuse_while_stalled() {
-                        return false;
-                    }
-                    if started.elapsed() >= Duration::from_millis(self.answer_ms) {
-                        self.answer_without_log();
-                    }
-                    std::thread::sleep(Duration::from_millis(limits::LOG_RETRY_MS));
-                }
-            }
-        }
-        if failed {
-            self.stats.stalled = 0;
-            tracing::warn!("the log can be written again");
-        }
-        true
-    }
-
-    /// Tells the store of the sessions that the turn changed in a way it keeps. Before the turn's answers leave, so that who
-    /// gets one can wait for the store.
-    fn announce(&mut self) {
-        for (info, recording) in self.failed.drain(..) {
-            self.book.shelf().put(recording);
-            self.book.put(info, News::Ended);
-        }
-        let mut announced = std::mem::take(&mut self.announced);
-        announced.sort_unstable();
-        announced.dedup();
-        for (key, news) in announced.drain(..) {
-            if let Some(session) = self.sessions.get(key) {
-                // After a restart nobody knows whether the store has got it.
-                if session.fight.lifecycle().is_ended() {
-                    self.book.shelf().put(session.recording());
-                }
-                self.book.put(session.info(self.clock.now, Viewer::All), news);
-            }
-        }
-        self.announced = announced;
-    }
-
     /// Appends what sessions recorded and have no room for. Where that fails they hold it a while longer, and are fought on.
-    fn write_chunks(&mut self) {
+    pub(super) fn write_chunks(&mut self) {
         match self.chunks.write() {
             Ok(bytes) => self.stats.replay_bytes += bytes,
             Err((error, unwritten)) => {
@@ -486,26 +453,34 @@ impl Worker {
         let messages = self.stats.messages_in - std::mem::replace(&mut self.messages_tidied, self.stats.messages_in);
         if messages <= limits::QUIET_MESSAGES {
             self.pool = Pool::default();
-            self.journal.shrink();
+            self.spare = Vec::new();
+            if let Some(journal) = self.log.journal() {
+                journal.shrink();
+            }
             self.chunks.shrink();
             memory::give_back();
         }
         self.chunks.sweep();
-        if self.number == 0 {
+        if self.number == 0
+            && let Some(journal) = self.log.journal()
+        {
             // It is all shards'.
-            self.journal.reserve().take();
+            journal.reserve().take();
         }
         self.admission.sweep(self.clock.now);
         self.wheel.insert(self.clock.now + limits::TIDY_MS, Timer::Tidy);
     }
 
-    fn publish_stats(&mut self) {
+    pub(super) fn publish_stats(&mut self) {
         self.stats.turns += 1;
         self.stats.long_turns += u64::from(self.clock.turn.elapsed().as_micros() > limits::LONG_TURN_US);
         self.stats.connections = self.connections.len() as u64;
         self.stats.sessions = self.sessions.len() as u64;
-        if self.number == 0 {
-            self.stats.log_reserve = u64::from(self.journal.reserve().is_held());
+        self.stats.log_bytes += self.log.take_bytes();
+        if self.number == 0
+            && let Some(journal) = self.log.journal()
+        {
+            self.stats.log_reserve = u64::from(journal.reserve().is_held());
         }
         self.inbox.stats.store(&self.stats);
     }

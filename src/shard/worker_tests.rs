@@ -30,6 +30,8 @@ use crate::shard::{
 use crate::socket::budget::Allowance;
 use tiltyard_combat::Mode;
 
+#[path = "held_tests.rs"]
+mod held;
 #[path = "lease_tests.rs"]
 mod leases;
 #[path = "pause_tests.rs"]
@@ -131,18 +133,7 @@ impl Shard {
 
     /// A fight that begins at once when it has all, of players who may act as often as they like.
     fn create_under(&self, rules: &Rules, creator: Uuid, seats: u8) -> FightInfo {
-        let asked = NewFight {
-            id: Uuid::now_v7(),
-            mode: Mode::Pvp,
-            creator,
-            participants: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
-            seats,
-            ruleset: Arc::clone(Library::built_in().by_name("default").unwrap()),
-            rules: Rules { preparation_ms: 0, actions_per_second: 0, ..rules.clone() },
-            teams: Vec::new(),
-            settings: String::new(),
-            metadata: String::new(),
-        };
+        let asked = new_fight(rules, creator, seats);
         let shares = Vec::new();
         let create = |reply| Command::Create { fight: Box::new(asked), shares, viewer: Viewer::All, reply };
         self.ask(create).blocking_recv().unwrap().unwrap()
@@ -198,6 +189,22 @@ impl Shard {
     }
 }
 
+/// A fight of players 1 and 2 that begins at once when it has all, in which one may act as often as one likes.
+fn new_fight(rules: &Rules, creator: Uuid, seats: u8) -> NewFight {
+    NewFight {
+        id: Uuid::now_v7(),
+        mode: Mode::Pvp,
+        creator,
+        participants: vec![Uuid::from_u128(1), Uuid::from_u128(2)],
+        seats,
+        ruleset: Arc::clone(Library::built_in().by_name("default").unwrap()),
+        rules: Rules { preparation_ms: 0, actions_per_second: 0, ..rules.clone() },
+        teams: Vec::new(),
+        settings: String::new(),
+        metadata: String::new(),
+    }
+}
+
 /// Both ends of a connection whose credentials were of `sid`.
 fn attachment(sid: Option<Uuid>) -> (Attachment, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -205,6 +212,8 @@ fn attachment(sid: Option<Uuid>) -> (Attachment, TcpStream) {
     client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let (stream, _) = listener.accept().unwrap();
     stream.set_nonblocking(true).unwrap();
+    // As those that are accepted: what is written comes at once.
+    stream.set_nodelay(true).unwrap();
     let attachment = Attachment {
         stream,
         leftover: Vec::new(),
@@ -246,8 +255,8 @@ fn while_the_log_cannot_be_written_nothing_is_shown_and_then_it_goes_on() {
 
 #[test]
 fn who_waits_for_a_turn_that_the_log_does_not_take_is_told_before_long_and_the_turn_is_not_lost() {
-    let (handle, worker, _clients, data) = at_rest(0);
-    let (book, log_fails) = (Arc::clone(&worker.book), worker.journal.failing.clone());
+    let (handle, mut worker, _clients, data) = at_rest(0);
+    let (book, log_fails) = (Arc::clone(&worker.book), worker.log.journal().unwrap().failing.clone());
     let shard = Shard::run(handle, worker, book, log_fails, renewals().1, data);
     let id = shard.create().id;
     shard.log_fails.store(true, Ordering::SeqCst);
@@ -273,11 +282,11 @@ fn who_waits_for_a_turn_that_the_log_does_not_take_is_told_before_long_and_the_t
 fn a_checkpoint_that_cannot_be_written_is_tried_again_and_told() {
     let (handle, mut worker, _clients, data) = at_rest(0);
     let folder = data.path().join("log/1");
-    worker.journal.most = 0;
+    worker.log.journal().unwrap().most = 0;
     // Where the next segment is to be written there is something else.
     std::fs::create_dir_all(folder.join("0-2.new/x")).unwrap();
     let turn = |worker: &mut Worker| {
-        worker.journal.push(&Entry::CheckpointEnd);
+        worker.log.journal().unwrap().push(&Entry::CheckpointEnd);
         worker.turn(&mio::Events::with_capacity(1));
         let stats = handle.stats();
         (stats.checkpoint_failures, stats.checkpoint_overdue)
@@ -782,12 +791,12 @@ fn time_in_which_nobody_can_be_served_does_not_pass() {
 fn what_was_done_last_is_marked_soon_without_anything_else_that_comes() {
     let (handle, mut worker, _clients, _data) = at_rest(0);
     let soon = Duration::from_millis(limits::MARK_MS);
-    assert!(!worker.journal.is_unmarked() && worker.sleep() > Some(soon), "there is nothing to do");
-    worker.journal.push(&Entry::CheckpointEnd);
+    assert!(!worker.log.is_unmarked() && worker.sleep() > Some(soon), "there is nothing to do");
+    worker.log.journal().unwrap().push(&Entry::CheckpointEnd);
     assert!(worker.commit());
-    assert!(worker.journal.is_unmarked() && worker.sleep() <= Some(soon));
+    assert!(worker.log.is_unmarked() && worker.sleep() <= Some(soon));
     let (events, since) = (Events::with_capacity(1), Instant::now());
-    while worker.journal.is_unmarked() {
+    while worker.log.is_unmarked() {
         assert!(since.elapsed() < Duration::from_secs(20), "it is not marked");
         worker.turn(&events);
     }

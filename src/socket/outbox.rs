@@ -1,6 +1,9 @@
 //! What waits to be written to one socket, in order, and what becomes of more when that is too much: state is left out and
 //! owed as one snapshot, the client is not heard any more, and answers close the connection in the end. Empty outboxes
 //! own no memory: buffers come from the shard's [`Pool`] with the first byte and go back when the socket has taken the last.
+//!
+//! Bytes wait for two things, in order: for the log to keep the turn that made them ([`Outbox::mark`] at its end,
+//! [`Outbox::show`] when it is kept), and then for the socket. The bounds are of both together.
 
 use crate::limits;
 
@@ -9,10 +12,14 @@ use crate::limits;
 pub struct Outbox {
     buffer: Vec<u8>,
     /// How many of them it has taken.
-    sent: usize,
+    sent: u32,
+    /// Before which of them the turns are kept: no byte behind is written.
+    shown: u32,
+    /// Before which of them the turns have ended.
+    marked: u32,
     /// When the socket last took something of what waits; `None` while it takes all it is given.
     waiting_since: Option<u64>,
-    /// The socket took less than there was: wait for it to say that it is writable.
+    /// The socket took less than it was given: wait for it to say that it is writable.
     blocked: bool,
     /// State was left out: a snapshot is owed.
     lagging: bool,
@@ -65,9 +72,29 @@ impl Outbox {
         &mut self.buffer
     }
 
-    /// What the socket has not taken.
+    /// What may be written, and the socket has not taken.
     pub fn unsent(&self) -> &[u8] {
-        &self.buffer[self.sent..]
+        &self.buffer[self.sent as usize..self.shown as usize]
+    }
+
+    /// The turn that appended what is behind the last mark has ended: how many bytes that is.
+    pub fn mark(&mut self) -> u32 {
+        let before = std::mem::replace(&mut self.marked, place(self.buffer.len()));
+        self.marked - before
+    }
+
+    /// A turn is kept that had so many bytes. Turns are kept in their order.
+    pub fn show(&mut self, bytes: u32) {
+        // Those of turns before a cut are gone.
+        self.shown = self.marked.min(self.shown + bytes);
+    }
+
+    /// Drops what is not shown: the log will not keep it. Whether there was any.
+    pub fn cut(&mut self) -> bool {
+        let cut = self.buffer.len() > self.shown as usize;
+        self.buffer.truncate(self.shown as usize);
+        self.marked = self.shown;
+        cut
     }
 
     /// Whether a change of state has room at the shard's time `now`. It has none behind too many bytes, behind bytes that
@@ -119,32 +146,39 @@ impl Outbox {
         self.waiting_since.map_or(0, |since| now.saturating_sub(since))
     }
 
-    /// How many bytes the socket has not taken.
+    /// How many bytes the socket has not taken, shown or not.
     pub fn len(&self) -> usize {
-        self.buffer.len() - self.sent
+        self.buffer.len() - self.sent as usize
     }
 
-    /// Whether there is nothing to write.
+    /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The socket was given what waits at the shard's time `now` and took `count` bytes of it.
+    /// The socket was given [`Outbox::unsent`] at the shard's time `now` and took `count` bytes of it.
     pub fn took(&mut self, count: usize, now: u64, pool: &mut Pool) {
-        self.sent += count;
-        self.blocked = self.sent < self.buffer.len();
+        self.sent += place(count);
+        self.blocked = self.sent < self.shown;
         if count > 0 || self.waiting_since.is_none() {
             self.waiting_since = self.blocked.then_some(now);
         }
-        if !self.blocked {
-            self.sent = 0;
+        if self.is_empty() {
+            (self.sent, self.shown, self.marked) = (0, 0, 0);
             pool.give(std::mem::take(&mut self.buffer));
-        } else if self.sent > Pool::BYTES {
+        } else if self.sent as usize > Pool::BYTES {
             // What was sent does not stay in memory as long as the rest waits.
-            self.buffer.drain(..self.sent);
+            self.buffer.drain(..self.sent as usize);
+            (self.shown, self.marked) = (self.shown - self.sent, self.marked - self.sent);
             self.sent = 0;
         }
     }
+}
+
+/// A place in a buffer, all of which are far smaller than this: see [`limits::OUTBOX_BYTES`].
+#[allow(clippy::cast_possible_truncation)]
+const fn place(bytes: usize) -> u32 {
+    bytes as u32
 }
 
 #[cfg(test)]
@@ -152,11 +186,18 @@ mod tests {
     use super::{Offer, Outbox, Pool};
     use crate::limits;
 
+    /// Ends the turn, which is kept at once.
+    fn keep(outbox: &mut Outbox) {
+        let bytes = outbox.mark();
+        outbox.show(bytes);
+    }
+
     #[test]
     fn bytes_leave_in_order_and_an_empty_outbox_owns_nothing() {
         let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
         outbox.push(b"hello ", &mut pool);
         outbox.push(b"world", &mut pool);
+        keep(&mut outbox);
         outbox.took(3, 0, &mut pool);
         assert_eq!(outbox.unsent(), b"lo world");
         outbox.took(8, 0, &mut pool);
@@ -169,6 +210,7 @@ mod tests {
     fn large_buffers_are_not_kept() {
         let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
         outbox.push(&vec![0; Pool::BYTES * 4], &mut pool);
+        keep(&mut outbox);
         outbox.took(Pool::BYTES + 1, 0, &mut pool);
         assert_eq!(outbox.len(), Pool::BYTES * 3 - 1);
         outbox.took(Pool::BYTES * 3 - 1, 0, &mut pool);
@@ -184,6 +226,7 @@ mod tests {
         assert_eq!(outbox.offer_state(0), Offer::Skipped { first: true });
         assert_eq!(outbox.offer_state(0), Offer::Skipped { first: false });
         assert!(!outbox.owes_snapshot(), "the rest comes first");
+        keep(&mut outbox);
         outbox.took(outbox.len(), 1, &mut pool);
         assert!(outbox.owes_snapshot());
         assert_eq!(outbox.offer_state(1), Offer::Skipped { first: false }, "a delta does not fit what was before it");
@@ -195,6 +238,7 @@ mod tests {
     fn state_behind_bytes_that_have_waited_long_is_left_out_too() {
         let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
         outbox.push(b"0123", &mut pool);
+        keep(&mut outbox);
         outbox.took(1, 10, &mut pool);
         assert!(outbox.is_blocked());
         assert_eq!(outbox.offer_state(9 + limits::LAG_MS), Offer::Taken);
@@ -218,5 +262,57 @@ mod tests {
         assert!(outbox.offer_answer(&vec![0; limits::OUTBOX_BYTES - outbox.len()], &mut pool));
         assert!(!outbox.offer_answer(&[0], &mut pool));
         assert_eq!(outbox.len(), limits::OUTBOX_BYTES);
+    }
+
+    #[test]
+    fn nothing_is_written_before_its_turn_is_kept_and_what_waits_for_that_counts() {
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        outbox.push(b"one", &mut pool);
+        assert_eq!(outbox.unsent(), b"", "the turn goes on");
+        let one = outbox.mark();
+        outbox.push(b"two", &mut pool);
+        let two = outbox.mark();
+        outbox.push(b"three", &mut pool);
+        assert_eq!((outbox.unsent(), outbox.len()), (&b""[..], 11));
+        outbox.show(one);
+        assert_eq!(outbox.unsent(), b"one");
+        outbox.took(3, 0, &mut pool);
+        assert!(!outbox.is_blocked() && !outbox.is_empty());
+        assert_eq!((outbox.unsent(), outbox.waited_ms(9_000)), (&b""[..], 0), "the socket has taken all it was given");
+        outbox.show(two);
+        assert_eq!(outbox.unsent(), b"two");
+        outbox.took(1, 0, &mut pool);
+        assert!(outbox.is_blocked());
+        let three = outbox.mark();
+        outbox.show(three);
+        assert_eq!(outbox.unsent(), b"wothree");
+        outbox.took(7, 0, &mut pool);
+        assert_eq!((outbox.len(), outbox.buffer.capacity()), (0, 0));
+        // State is bounded by what waits for either.
+        outbox.push(&vec![0; limits::OUTBOX_STATE_BYTES + 1], &mut pool);
+        assert_eq!(outbox.offer_state(0), Offer::Skipped { first: true });
+        keep(&mut outbox);
+        outbox.took(Pool::BYTES + 1, 0, &mut pool);
+        outbox.push(b"behind", &mut pool);
+        assert_eq!(outbox.unsent().len(), limits::OUTBOX_STATE_BYTES - Pool::BYTES, "marks move with what is taken");
+        outbox.took(outbox.unsent().len(), 0, &mut pool);
+        assert!(!outbox.owes_snapshot(), "the rest comes first");
+    }
+
+    #[test]
+    fn what_is_cut_is_never_shown() {
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        outbox.push(b"kept", &mut pool);
+        keep(&mut outbox);
+        outbox.took(1, 0, &mut pool);
+        outbox.push(b"lost", &mut pool);
+        let lost = outbox.mark();
+        outbox.push(b"too", &mut pool);
+        assert!(outbox.cut() && !outbox.cut());
+        outbox.push(b"bye", &mut pool);
+        outbox.show(lost);
+        assert_eq!(outbox.unsent(), b"ept", "the turn of what was cut shows nothing of what came later");
+        keep(&mut outbox);
+        assert_eq!(outbox.unsent(), b"eptbye");
     }
 }

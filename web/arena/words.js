@@ -18,6 +18,7 @@ const REFUSED = {
   rate_limited: "Too many moves at once.",
   too_many_requests: "Too many requests at once. Try again in a moment.",
   overloaded: "The server has more work than it can take. Try again.",
+  fenced: "Another server has the fight now. Try again.",
   log_unavailable: "The server cannot write its log, so it takes no moves. Try again.",
   timeout: "The server did not answer in time. Try again.",
   draining: "The server is shutting down.",

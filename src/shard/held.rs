@@ -1,0 +1,236 @@
+//! Log before show: what a turn made waits until the log has kept the turn and all before it, and is then shown, in their order.
+//! Bytes wait in their outboxes, behind marks; answers and what the store is told wait here.
+
+use std::time::{Duration, Instant};
+
+use tiltyard_protocol::{CloseCode, Reason};
+use uuid::Uuid;
+
+use super::commands::{Pending, no_log};
+use super::connection::{ConnKey, State};
+use super::worker::Worker;
+use crate::book::News;
+use crate::limits;
+use crate::log::{Outcome, TurnNo};
+use crate::replays::Recording;
+use crate::session::{FightInfo, Refusal, Viewer};
+use crate::socket::frame;
+
+/// What a turn made.
+#[derive(Debug)]
+pub(super) struct Held {
+    turn: TurnNo,
+    is_kept: bool,
+    /// When the turn began.
+    since: Instant,
+    /// Answers, each with the session it is about.
+    pending: Vec<(Uuid, Pending)>,
+    /// What the store is told, with the replay of what has ended.
+    announced: Vec<(FightInfo, News, Option<Recording>)>,
+    /// How many bytes were queued for whom.
+    bytes: Vec<(ConnKey, u32)>,
+    /// Who has left which session, and may have been told something of it before.
+    left: Vec<(Uuid, ConnKey)>,
+}
+
+impl Held {
+    fn new(since: Instant) -> Self {
+        let (pending, announced, bytes, left) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { turn: 0, is_kept: false, since, pending, announced, bytes, left }
+    }
+
+    /// Takes out everything about a session that is somebody else's: the answers that wait say so.
+    fn fence(&mut self, session: Uuid) {
+        for (about, pending) in &mut self.pending {
+            if let Pending::Infos(_, Ok(infos)) = pending {
+                infos.retain(|info| info.id != session);
+            }
+            if *about == session {
+                pending.refuse_instead(&Refusal { is_unknown: true, ..Reason::Fenced.into() });
+            }
+        }
+        self.announced.retain(|(info, ..)| info.id != session);
+    }
+}
+
+impl Worker {
+    /// Ends the turn: has the log take it, and shows what it has kept by now. `false` where the shard was drained while the log could
+    /// not be written.
+    pub(super) fn commit(&mut self) -> bool {
+        if self.made_something() {
+            let turn = self.log.seal(self.clock.wall);
+            self.write_chunks();
+            self.hold(turn);
+        }
+        self.settle()
+    }
+
+    fn made_something(&self) -> bool {
+        self.log.has_batch()
+            || !self.dirty.is_empty()
+            || !self.pending.is_empty()
+            || !self.announced.is_empty()
+            || !self.failed.is_empty()
+    }
+
+    /// Puts away what the turn made. What the store is told is how things stand now: later turns are not kept with this one.
+    fn hold(&mut self, turn: TurnNo) {
+        let mut held = self.spare.pop().unwrap_or_else(|| Held::new(self.clock.turn));
+        (held.turn, held.is_kept, held.since) = (turn, false, self.clock.turn);
+        std::mem::swap(&mut held.pending, &mut self.pending);
+        std::mem::swap(&mut held.left, &mut self.left);
+        for key in self.dirty.drain(..) {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            connection.dirty = false;
+            held.bytes.push((key, connection.outbox.mark()));
+        }
+        let failed = self.failed.drain(..);
+        held.announced.extend(failed.map(|(info, recording)| (info, News::Ended, Some(recording))));
+        self.announced.sort_unstable();
+        self.announced.dedup();
+        for (key, news) in self.announced.drain(..) {
+            let Some(session) = self.sessions.get(key) else { continue };
+            // After a restart nobody knows whether the store has got it.
+            let recording = session.fight.lifecycle().is_ended().then(|| session.recording());
+            held.announced.push((session.info(self.clock.now, Viewer::All), news, recording));
+        }
+        self.held.push_back(held);
+    }
+
+    /// Hears what became of turns, and shows those that are kept. As long as nothing is taken, or too many turns wait, the shard does
+    /// nothing else: what clients send waits in their sockets; requests are told so after a while, as nobody knows how long it takes.
+    fn settle(&mut self) -> bool {
+        let mut is_stalled = false;
+        loop {
+            match self.log.poll() {
+                Some(Outcome::Kept(turn)) => {
+                    self.kept(turn);
+                    continue;
+                }
+                Some(Outcome::Fenced(session)) => {
+                    self.fence(session);
+                    continue;
+                }
+                Some(Outcome::Unknown(turn)) => {
+                    self.stats.log_unknown += 1;
+                    self.log.again(turn);
+                    continue;
+                }
+                Some(Outcome::Stalled(error)) => {
+                    if !std::mem::replace(&mut is_stalled, true) {
+                        tracing::error!(%error, "the log cannot be written; waiting");
+                    }
+                    self.stats.log_failures += 1;
+                }
+                None if self.held.len() < limits::TURNS_HELD => break,
+                None => {
+                    if !std::mem::replace(&mut is_stalled, true) {
+                        tracing::error!(
+                            shard = self.number,
+                            turns = self.held.len(),
+                            "the log does not answer; waiting"
+                        );
+                    }
+                }
+            }
+            self.stats.stalled = 1;
+            self.publish_stats();
+            // Asked before the failure or during it.
+            if self.draining || self.refuse_while_stalled() {
+                return false;
+            }
+            self.answer_the_late();
+            std::thread::sleep(Duration::from_millis(limits::LOG_RETRY_MS));
+        }
+        if is_stalled {
+            self.stats.stalled = 0;
+            tracing::warn!("the log can be written again");
+        }
+        // One that does not answer is not waited for at the end.
+        let is_late = self.answer_the_late();
+        !(is_late && self.draining)
+    }
+
+    /// Answers turns that the log has not kept for long: `true` where there are some. What they did is not undone: it is in the log, and
+    /// seen, as soon as that is possible.
+    fn answer_the_late(&mut self) -> bool {
+        let patience = Duration::from_millis(self.answer_ms);
+        let mut is_late = false;
+        for held in self.held.iter_mut().take_while(|held| held.since.elapsed() >= patience) {
+            is_late = true;
+            for (_, pending) in held.pending.drain(..) {
+                pending.refuse(Refusal { is_unknown: true, ..no_log() });
+            }
+        }
+        is_late
+    }
+
+    /// The log has kept a turn.
+    fn kept(&mut self, turn: TurnNo) {
+        if let Some(held) = self.held.iter_mut().find(|held| held.turn == turn) {
+            held.is_kept = true;
+        }
+        while let Some(held) = self.held.pop_front_if(|held| held.is_kept) {
+            self.show(held);
+        }
+    }
+
+    /// Shows what a turn made. The store is told before the answers leave, so that who gets one can wait for the store.
+    fn show(&mut self, mut held: Held) {
+        for (info, news, recording) in held.announced.drain(..) {
+            if let Some(recording) = recording {
+                self.book.shelf().put(recording);
+            }
+            self.book.put(info, news);
+        }
+        for (_, pending) in held.pending.drain(..) {
+            pending.send();
+        }
+        for (key, bytes) in held.bytes.drain(..) {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            connection.outbox.show(bytes);
+            self.ready.push(key);
+        }
+        held.left.clear();
+        self.spare.push(held);
+    }
+
+    /// The session is somebody else's: it leaves the arena, and nothing is shown of what the log has not kept of it. Who was told something
+    /// of it is closed at once: they can ask whoever has it.
+    fn fence(&mut self, id: Uuid) {
+        tracing::warn!(session = %id, "the session has been taken over elsewhere; it is dropped here");
+        self.stats.fenced += 1;
+        let mut conns = Vec::new();
+        for held in &mut self.held {
+            held.fence(id);
+            conns.extend(held.left.iter().filter(|(session, _)| *session == id).map(|&(_, conn)| conn));
+        }
+        if let Some(session) = self.index.remove(&id).and_then(|key| self.sessions.remove(key)) {
+            self.stats.live_sessions -= u64::from(!session.fight.lifecycle().is_ended());
+            conns.extend(session.members.iter().map(|member| member.conn));
+        }
+        for conn in conns {
+            self.cut_off(conn);
+        }
+    }
+
+    /// Closes a connection without what is not shown yet. Its other sessions hear of it in the next turn, as this one has been sealed.
+    fn cut_off(&mut self, key: ConnKey) {
+        let Some(connection) = self.connections.get_mut(key).filter(|of| of.state != State::Shut) else { return };
+        let was_cut = connection.outbox.cut();
+        if connection.state == State::Closing && !was_cut {
+            // Its close frame has been shown.
+            return;
+        }
+        let mut close = Vec::new();
+        frame::close(CloseCode::Restart, &mut close);
+        connection.outbox.push(&close, &mut self.pool);
+        let bytes = connection.outbox.mark();
+        connection.outbox.show(bytes);
+        self.fenced.push(key);
+        self.ready.push(key);
+        if connection.state == State::Open {
+            self.shut_when_sent(key);
+        }
+    }
+}
