@@ -203,7 +203,7 @@ fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>, before: &Segme
                             follows = Some((salt, end));
                             segment.recorded.clone_from(&before.recorded);
                         }
-                        Entry::Input { .. } | Entry::Describe { .. } => {}
+                        Entry::Input { .. } | Entry::Describe { .. } | Entry::Claim { .. } => {}
                     }
                 }
             }

@@ -351,7 +351,7 @@ async fn start_shards(
         return Err(at_stake(gone, records).await);
     }
     let (runtime, book) = (Handle::current(), records.clone());
-    let start = move || shard::start_without(&settings, |live| runtime.block_on(book.ended_of(live)));
+    let start = move || shard::start_with(&settings, |live| runtime.block_on(book.standing_of(live)));
     match tokio::task::spawn_blocking(start).await? {
         Ok((handles, threads)) => Ok((Hub::new(handles), threads)),
         Err(StartError::Recovery(error)) if error.is_loss() => Err(at_stake(error, records).await),

@@ -275,6 +275,7 @@ mod tests {
             slot: 0,
             resume: Resume::Snapshot,
             last_id: 0,
+            epoch: 1,
             rules: Box::default(),
         };
         assert_eq!(rig.take(&ServerMessage::Joined(joined)), Next::Nothing);
@@ -300,7 +301,7 @@ mod tests {
     }
 
     fn snapshot(q: u64) -> ServerMessage {
-        ServerMessage::Snapshot(Snapshot { s: 5, q, at: 0, view: view(), h: view().digest() })
+        ServerMessage::Snapshot(Snapshot { s: 5, q, at: 0, epoch: 1, view: view(), h: view().digest() })
     }
 
     fn delta(q: u64, h: Option<u32>) -> ServerMessage {

@@ -49,6 +49,10 @@ pub struct Joined {
     pub resume: Resume,
     /// The highest action id the session remembers of this player; the next one must be higher.
     pub last_id: u64,
+    /// How often a server has taken the session over, its creation included: it rises when one does, and the sequence goes on. 0 from
+    /// servers that do not say it.
+    #[serde(default)]
+    pub epoch: u64,
     /// What the session is played by; it never changes.
     pub rules: Box<RulesView>,
 }
@@ -70,6 +74,9 @@ pub struct Snapshot {
     pub q: u64,
     /// Session time in milliseconds.
     pub at: u64,
+    /// As in `joined`.
+    #[serde(default)]
+    pub epoch: u64,
     pub view: View,
     /// Digest of `view`.
     pub h: u32,

@@ -154,11 +154,13 @@ impl Hub {
     /// auth session still lives, and revokes it again where not.
     pub fn revoke(&self, sid: Uuid) {
         for shard in self.shards.iter() {
-            if shard.send(Command::Revoke(sid)).is_err_and(|refusal| refusal.reason == Reason::Overloaded) {
-                let shard = shard.clone();
-                tokio::spawn(async move { shard.send_waiting(Command::Revoke(sid)).await });
-            }
+            deliver(shard, || Command::Revoke(sid));
         }
+    }
+
+    /// Has its shard drop a session that the store has under a higher epoch, likewise.
+    pub fn fence(&self, session: Uuid) {
+        deliver(&self.shards[self.shard_of(session)], || Command::Fence(session));
     }
 
     /// Tells a shard what became of a connection's new credentials, waiting for room in its inbox.
@@ -190,5 +192,13 @@ impl Hub {
 
     fn send(&self, session: Uuid, command: Command) -> Result<(), Refusal> {
         self.shards[self.shard_of(session)].send(command)
+    }
+}
+
+/// Queues a command, in a task of its own where the inbox is full.
+fn deliver(shard: &ShardHandle, command: impl Fn() -> Command) {
+    if shard.send(command()).is_err_and(|refusal| refusal.reason == Reason::Overloaded) {
+        let (shard, command) = (shard.clone(), command());
+        tokio::spawn(async move { shard.send_waiting(command).await });
     }
 }

@@ -130,13 +130,16 @@ impl Committer {
         (staged.batch.replays, staged.batch.rulesets) = (replays.replays, replays.rulesets);
         self.add_doubtful(&mut staged);
         match self.commit(&staged.batch, witness).await {
-            Ok(()) => {
+            Ok(fenced) => {
                 if self.paused.take().is_some() {
                     tracing::info!("the store commits again");
                 }
                 self.shared.doubt().clear();
                 self.show(staged.records, hub, witness);
-                self.settle(&fights, &staged.batch);
+                self.settle(&fights, &staged.batch, &fenced);
+                for session in fenced {
+                    hub.fence(session);
+                }
                 answer(&self.shared, answers);
                 true
             }
@@ -187,9 +190,9 @@ impl Committer {
         (stage.finish(), answers)
     }
 
-    async fn commit(&self, batch: &Batch, witness: &dyn Witness) -> Result<(), StoreError> {
+    async fn commit(&self, batch: &Batch, witness: &dyn Witness) -> Result<Vec<Uuid>, StoreError> {
         if batch.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let started = Instant::now();
         let done = self.shared.store.commit(batch).await;
@@ -230,12 +233,12 @@ impl Committer {
         }
     }
 
-    /// The store has these fights, and the batch's replays.
-    fn settle(&self, fights: &[Arc<FightInfo>], batch: &Batch) {
+    /// The store has these fights, and the batch's replays, but for those that it has under a higher epoch: nothing more of them is tried.
+    fn settle(&self, fights: &[Arc<FightInfo>], batch: &Batch, fenced: &[Uuid]) {
         let sessions: Vec<Uuid> = batch.replays.iter().map(|row| row.session).collect();
         let rulesets: Vec<[u8; 32]> = batch.rulesets.iter().map(|row| row.hash).collect();
         self.shared.book.shelf().committed(&sessions, &rulesets);
-        for fight in fights.iter().filter(|fight| fight.has_ended()) {
+        for fight in fights.iter().filter(|fight| fight.has_ended() && !fenced.contains(&fight.id)) {
             self.shared.ended.keep(fight.id, &self.shared.own(Kept::Fight(Arc::clone(fight))));
         }
         self.shared.book.committed(fights);

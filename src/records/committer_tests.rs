@@ -42,13 +42,11 @@ struct Wired {
 }
 
 impl Store for Wired {
-    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()> {
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Vec<Uuid>> {
         Box::pin(async move {
             let wire = self.wire.load(Ordering::SeqCst);
-            if wire != AWAY {
-                self.store.commit(batch).await?;
-            }
-            if wire == GOOD { Ok(()) } else { Err(StoreError::Unavailable("as the test asks".to_owned())) }
+            let refused = if wire == AWAY { Vec::new() } else { self.store.commit(batch).await? };
+            if wire == GOOD { Ok(refused) } else { Err(StoreError::Unavailable("as the test asks".to_owned())) }
         })
     }
 
@@ -60,8 +58,8 @@ impl Store for Wired {
         self.store.session(id)
     }
 
-    fn ended<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>> {
-        self.store.ended(ids)
+    fn sessions<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>> {
+        self.store.sessions(ids)
     }
 
     fn list<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Page> {

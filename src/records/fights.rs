@@ -25,6 +25,7 @@ pub fn row(fight: &FightInfo, node: &str) -> SessionRow {
         body: StoredFight::from(fight).text(),
         end_reason: fight.end_reason.map(|reason| reason.name().to_owned()),
         logs: 0,
+        epoch: fight.epoch.cast_signed(),
     }
 }
 
@@ -42,7 +43,9 @@ pub fn player_rows(fight: &FightInfo) -> impl Iterator<Item = PlayerRow> {
 
 /// A fight as the store kept it.
 pub fn of(row: &SessionRow) -> Result<FightInfo, StoreError> {
-    StoredFight::read(&row.body).map_err(|error| StoreError::Unreadable(format!("session {}: {error}", row.id)))
+    let unreadable = |error| StoreError::Unreadable(format!("session {}: {error}", row.id));
+    let fight = StoredFight::read(&row.body).map_err(unreadable)?;
+    Ok(FightInfo { epoch: row.epoch.cast_unsigned(), ..fight })
 }
 
 /// A fight whose log is gone: it cannot go on.

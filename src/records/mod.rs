@@ -24,7 +24,7 @@ pub mod witness;
 
 use crate::book::{FightBook, News};
 use crate::session::PerKind;
-use std::collections::HashSet;
+use crate::shard::InStore;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -168,26 +168,30 @@ impl Records {
         self.0.resident(id)
     }
 
-    /// Which of these fights, live in the log at a sequence, have ended for the store: then the log is from before, put back without its
+    /// How these fights, live in the log at a sequence, stand in the store. Where one has ended there the log is from before, put back without its
     /// store, or its end got lost with the power. They stay ended.
-    pub async fn ended_of(&self, live: &[(Uuid, u64)]) -> Result<HashSet<Uuid>, StoreError> {
-        let mut ended = HashSet::new();
+    pub async fn standing_of(&self, live: &[(Uuid, u64)]) -> Result<InStore, StoreError> {
+        let mut standing = InStore::default();
         for some in live.chunks(limits::LOAD_ROWS) {
             let ids: Vec<Uuid> = some.iter().map(|&(id, _)| id).collect();
-            for row in self.0.store.ended(&ids).await? {
+            for row in self.0.store.sessions(&ids).await? {
+                if !row.status.is_end() {
+                    standing.epochs.insert(row.id, row.epoch.cast_unsigned());
+                    continue;
+                }
                 let log_seq = some.iter().find(|(id, _)| *id == row.id).map(|(_, seq)| seq);
                 let fight = fights::of(&row).ok();
                 let store_seq = fight.as_ref().map(|fight| fight.seq);
                 let (status, reason) = (row.status.name(), row.end_reason.as_deref());
                 tracing::warn!(session = %row.id, log_seq, store_seq, status, reason, "the log has a fight live that has ended for the store: the log is from before; the end stands");
                 self.0.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
-                ended.insert(row.id);
+                standing.ended.insert(row.id);
                 if let Some(fight) = fight.filter(|fight| !fight.has_ended()) {
                     self.0.book.put(fights::closed(fight), News::Ended);
                 }
             }
         }
-        Ok(ended)
+        Ok(standing)
     }
 
     /// A session that is not resident, here or in a shard.

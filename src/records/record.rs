@@ -245,6 +245,7 @@ impl Record {
             body: serde_json::to_string(&self.body).expect("a body has no value that JSON refuses"),
             end_reason: self.end_reason.as_deref().map(str::to_owned),
             logs: self.logs.into(),
+            epoch: 0,
         }
     }
 

@@ -143,6 +143,8 @@ impl From<StoredFight> for FightInfo {
             id: stored.id,
             mode: stored.mode,
             creator: stored.creator,
+            // The row says it.
+            epoch: 0,
             status: stored.status,
             phase: stored.phase,
             remaining_ms: stored.remaining_ms,

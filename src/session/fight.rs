@@ -25,6 +25,8 @@ pub struct FightInfo {
     pub id: Uuid,
     pub mode: Mode,
     pub creator: Uuid,
+    /// Under which it is written; the store refuses what was written under a lower one.
+    pub epoch: u64,
     pub status: SessionStatus,
     pub phase: PhaseName,
     /// Until the phase ends by itself; zero where nothing is set to end it.

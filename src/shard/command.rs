@@ -44,6 +44,8 @@ pub enum Command {
     Attach(Box<Attachment>),
     /// Close with 4401 every connection whose credentials were of this auth session.
     Revoke(Uuid),
+    /// Drop a session: the store has it under a higher epoch.
+    Fence(Uuid),
     /// New credentials of a connection have been checked.
     Renew(ConnKey, Result<Renewal, Reason>),
     /// Stop: flush, close every socket with 1012 and end the loop.

@@ -87,6 +87,9 @@ impl Worker {
         for sid in std::mem::take(&mut self.revoked) {
             self.revoke(sid);
         }
+        for session in std::mem::take(&mut self.overtaken) {
+            self.overtake(session);
+        }
         let started = Instant::now();
         for _ in 0..limits::COMMANDS_PER_TURN {
             match self.inbox.commands.try_recv() {
@@ -140,6 +143,8 @@ impl Worker {
             }
             Command::Attach(attachment) => self.attach(*attachment),
             Command::Revoke(sid) => self.revoke(sid),
+            // With the next turn: this one may have answers about it.
+            Command::Fence(session) => self.overtaken.push(session),
             Command::Renew(conn, checked) => self.renewed(conn, checked),
             Command::Drain => self.begin_drain(),
         }
@@ -168,6 +173,10 @@ impl Worker {
                     if !self.by_sid.of(sid).is_empty() {
                         self.revoked.insert(sid);
                     }
+                    continue;
+                }
+                Command::Fence(session) => {
+                    self.overtaken.push(session);
                     continue;
                 }
                 // No step of any session: what it says is sent when the turn is in the log.

@@ -31,6 +31,9 @@ pub enum Entry<'a> {
     /// The first of a segment whose checkpoint is written between its turns: up to its end the segment before is needed, which has
     /// this salt, and whose whole frames end here.
     Follows { salt: u32, end: u64 },
+    /// From here on the session is written under this epoch, and its newest entry has this number: behind its record, and where
+    /// somebody takes it over. A record without one behind it is a new session's, or one of the form before, which had no epochs.
+    Claim { no: u32, epoch: u64, number: u64 },
 }
 
 /// A session as the log keeps it.
@@ -67,11 +70,19 @@ pub struct SessionRecord {
     pub fight: Fight,
     /// How often it has changed hands: who has it under the highest goes on with it.
     pub epoch: u64,
+    /// The number of its newest entry, as an [`Entry::Claim`] behind it says.
+    #[serde(skip)]
+    pub number: u64,
 }
 
 impl SessionRecord {
     /// That of a session that never did.
     pub const FIRST_EPOCH: u64 = 1;
+
+    /// What is written behind it, under the number it has there.
+    pub const fn claim(&self, no: u32) -> Entry<'static> {
+        Entry::Claim { no, epoch: self.epoch, number: self.number }
+    }
 }
 
 /// A change of what is said about a session; `None` is left as it was.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::commands::{Pending, no_log};
 use super::connection::{ConnKey, State};
+use super::entry::Entry;
 use super::worker::Worker;
 use crate::book::News;
 use crate::limits;
@@ -193,6 +194,13 @@ impl Worker {
         }
         held.left.clear();
         self.spare.push(held);
+    }
+
+    /// The store has the session under a higher epoch, which the log does not know of.
+    pub(super) fn overtake(&mut self, id: Uuid) {
+        let Some(session) = self.index.get(&id).and_then(|key| self.sessions.get(*key)) else { return };
+        self.log.push(session.next_key(), &Entry::Forget { no: session.no });
+        self.fence(id);
     }
 
     /// The session is somebody else's: it leaves the arena, and nothing is shown of what the log has not kept of it. Who was told something

@@ -85,7 +85,7 @@ impl ByHand {
             allowance: Allowance::UNLIMITED,
             renewals: renewals().0,
             found: recovered.found,
-            ended: Arc::default(),
+            standing: Arc::default(),
         };
         let (log, store) = Double::new();
         let (_, records) = recovered.shards.remove(0);

@@ -132,7 +132,8 @@ impl Worker {
         let session = &self.sessions[key];
         let participant = &session.fight.participants()[usize::from(slot)];
         let (last_id, team) = (participant.last_action_id(), participant.team());
-        let seat = Seat { session: session.id, s: session.handle(), slot, resume: Resume::Snapshot, last_id };
+        let (s, epoch) = (session.handle(), session.epoch());
+        let seat = Seat { session: session.id, s, slot, resume: Resume::Snapshot, last_id, epoch };
         let snapshot = publish::snapshot_of(session, self.clock.now, Audience::Own(slot));
         let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session));
         let at = session.fight.seq();

@@ -39,7 +39,7 @@ pub mod wheel;
 mod wire;
 mod worker;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -97,15 +97,25 @@ pub enum StartError {
     Io(#[from] io::Error),
 }
 
-/// Recovers the log and starts one thread per shard.
-pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<()>>), StartError> {
-    start_without(config, |_live| Ok(HashSet::new()))
+/// How fights that are live in the log stand in the store.
+#[derive(Debug, Default)]
+pub struct InStore {
+    /// Those that have ended there.
+    pub ended: HashSet<Uuid>,
+    /// Under which the others are there.
+    pub epochs: HashMap<Uuid, u64>,
 }
 
-/// The same, without those fights that `ended` names, of all that are live in the log, each with its sequence.
-pub fn start_without(
+/// Recovers the log and starts one thread per shard.
+pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<()>>), StartError> {
+    start_with(config, |_live| Ok(InStore::default()))
+}
+
+/// The same, with how the fights stand in the store that are live in the log, each with its sequence: without those that have ended
+/// there, and the others under higher epochs than it has.
+pub fn start_with(
     config: &ShardConfig,
-    ended: impl FnOnce(&[(Uuid, u64)]) -> Result<HashSet<Uuid>, StoreError>,
+    standing: impl FnOnce(&[(Uuid, u64)]) -> Result<InStore, StoreError>,
 ) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<()>>), StartError> {
     let started = std::time::Instant::now();
     let (data, shards) = (&config.data, config.shards.max(1));
@@ -127,7 +137,7 @@ pub fn start_without(
         life.end().is_none() && !life.is_ended()
     };
     let live: Vec<(Uuid, u64)> = records.filter(lives).map(|record| (record.id, record.fight.seq())).collect();
-    let ended = Arc::new(if live.is_empty() { HashSet::new() } else { ended(&live)? });
+    let standing = Arc::new(if live.is_empty() { InStore::default() } else { standing(&live)? });
     let lock = Arc::new(recovered.lock);
     let (mut handles, mut threads) = (Vec::new(), Vec::new());
     let shards = recovered.shards.len();
@@ -135,8 +145,8 @@ pub fn start_without(
         let found = if number == 0 { recovered.found } else { Found::default() };
         let folder = Arc::clone(&recovered.folder);
         let (allowance, renewals) = (config.allowance, config.renewals.clone());
-        let (library, ended) = (Arc::clone(&config.library), Arc::clone(&ended));
-        let place = worker::Place { number, shards, folder, library, allowance, renewals, found, ended };
+        let (library, standing) = (Arc::clone(&config.library), Arc::clone(&standing));
+        let place = worker::Place { number, shards, folder, library, allowance, renewals, found, standing };
         let (handle, mut worker) = worker::Worker::new(place, journal, records, Arc::clone(&config.book))?;
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {

@@ -306,7 +306,8 @@ pub fn snapshot_of(session: &Session, now: u64, audience: Audience) -> ServerMes
     let fight = &session.fight;
     let view = shown::view_of(session.bout(), audience);
     let h = view.digest();
-    ServerMessage::Snapshot(Snapshot { s: session.handle(), q: fight.seq(), at: session.session_time(now), view, h })
+    let (s, q, at, epoch) = (session.handle(), fight.seq(), session.session_time(now), session.epoch());
+    ServerMessage::Snapshot(Snapshot { s, q, at, epoch, view, h })
 }
 
 /// A session's result.

@@ -178,7 +178,7 @@ impl Session {
                 paused_since: record.paused_since.and_then(NonZeroU64::new),
                 version: record.version,
                 epoch: record.epoch,
-                entry: 0,
+                entry: u32::try_from(record.number).unwrap_or(u32::MAX),
                 recent: record.recent.into(),
                 fog: record.fog,
                 seed: record.seed,
@@ -234,12 +234,32 @@ impl Session {
             recorder: self.facts.recorder.state(),
             fight: self.fight.clone(),
             epoch: self.facts.epoch,
+            number: self.facts.entry.into(),
         }
     }
 
     /// As [`Session::record`], of a session that is not needed any more.
     pub fn into_record(self) -> SessionRecord {
         self.record()
+    }
+
+    /// Under which it is written.
+    pub fn epoch(&self) -> u64 {
+        self.facts.epoch
+    }
+
+    /// It is written under this epoch from now on, and its newest entry has this number.
+    pub fn claim(&mut self, epoch: u64, number: u64) {
+        self.facts.epoch = epoch;
+        self.facts.entry = u32::try_from(number).unwrap_or(u32::MAX);
+    }
+
+    /// Takes it over: from now on it is written under a higher epoch than before, and than `known`. What the log calls the entry that
+    /// says so.
+    pub fn raise(&mut self, known: u64) -> Key {
+        let key = Key { epoch: self.facts.epoch.max(known) + 1, ..self.next_key() };
+        self.claim(key.epoch, key.number);
+        key
     }
 
     /// What the log calls its newest entry.

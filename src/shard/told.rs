@@ -36,6 +36,7 @@ impl Session {
             id: self.id,
             mode: facts.mode,
             creator: facts.creator,
+            epoch: self.epoch(),
             status: life.status(),
             phase: life.phase(),
             remaining_ms: life.remaining(time),

@@ -76,8 +76,10 @@ impl Worker {
             next -= 1;
             // One that has gone needs none.
             if let Some(session) = self.sessions.get(checkpoint.left[next]) {
-                let record = Box::new(Cow::Owned(session.record()));
-                journal.push(&Entry::Session { no: session.no, record });
+                let record = session.record();
+                let claim = record.claim(session.no);
+                journal.push(&Entry::Session { no: session.no, record: Box::new(Cow::Owned(record)) });
+                journal.push(&claim);
             }
             if began.elapsed().as_micros() >= most_us {
                 break;

@@ -43,21 +43,22 @@ pub struct Seat {
     pub slot: u8,
     pub resume: Resume,
     pub last_id: u64,
+    pub epoch: u64,
 }
 
 /// As [`tiltyard_protocol::ServerMessage`], with nothing where the rules come.
 #[derive(Serialize)]
 #[serde(tag = "t", content = "d", rename_all = "snake_case")]
 enum Message {
-    Joined { session: Uuid, s: u32, slot: u8, resume: Resume, last_id: u64, rules: () },
+    Joined { session: Uuid, s: u32, slot: u8, resume: Resume, last_id: u64, epoch: u64, rules: () },
 }
 
 impl Rulebooks {
     /// Appends the `joined` of somebody of `team` who has this seat in `fight`.
     pub fn joined(&mut self, encoding: Encoding, fight: Bout<'_>, team: u8, seat: Seat, out: &mut Vec<u8>) {
         let book = self.book(encoding, fight);
-        let Seat { session, s, slot, resume, last_id } = seat;
-        encoding.encode(&Message::Joined { session, s, slot, resume, last_id, rules: () }, out);
+        let Seat { session, s, slot, resume, last_id, epoch } = seat;
+        encoding.encode(&Message::Joined { session, s, slot, resume, last_id, epoch, rules: () }, out);
         // The rules are last: behind them JSON has two braces, and MessagePack nothing.
         let (nothing, end): (&[u8], &[u8]) = match encoding {
             Encoding::Json => (b"null}}", b"}}"),
@@ -141,13 +142,14 @@ mod tests {
                 .into_iter()
                 .flat_map(|encoding| [(encoding, 0), (encoding, 1), (encoding, 99), (encoding, 255)])
             {
-                let seat =
-                    Seat { session: Uuid::from_u128(5), s: 5, slot: 1, resume: Resume::Snapshot, last_id: 1 << 40 };
+                let (session, resume) = (Uuid::from_u128(5), Resume::Snapshot);
+                let seat = Seat { session, s: 5, slot: 1, resume, last_id: 1 << 40, epoch: 300 };
                 let (mut copied, mut anew) = (Vec::new(), Vec::new());
                 books.joined(encoding, fight, team, seat, &mut copied);
-                let Seat { session, s, slot, resume, last_id } = seat;
+                let Seat { session, s, slot, resume, last_id, epoch } = seat;
                 let rules = Box::new(rules_of(fight, team));
-                encoding.encode(&ServerMessage::Joined(Joined { session, s, slot, resume, last_id, rules }), &mut anew);
+                let joined = Joined { session, s, slot, resume, last_id, epoch, rules };
+                encoding.encode(&ServerMessage::Joined(joined), &mut anew);
                 assert_eq!(String::from_utf8_lossy(&copied), String::from_utf8_lossy(&anew));
                 assert_eq!(copied, anew);
             }

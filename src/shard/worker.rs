@@ -32,7 +32,7 @@ use crate::replays::{ChunkWriter, Folder, Recording};
 use crate::rules::Library;
 use crate::session::FightInfo;
 use crate::shard::recovery::Found;
-use crate::shard::{Entry, Renewals, SessionRecord};
+use crate::shard::{Entry, InStore, Renewals, SessionRecord};
 use crate::socket::budget::Allowance;
 use crate::socket::outbox::Pool;
 
@@ -104,6 +104,8 @@ pub struct Worker {
     pub(super) announced: Vec<(SessionKey, News)>,
     /// Sessions that this turn has ended because stepping them panicked, and what is recorded of them.
     pub(super) failed: Vec<(FightInfo, Recording)>,
+    /// Sessions that the store has under higher epochs, until the next turn.
+    pub(super) overtaken: Vec<Uuid>,
     /// Auth sessions with connections here that ended while the log could not be written.
     pub(super) revoked: HashSet<Uuid>,
     /// Answers to other threads, each with the session it is about.
@@ -140,8 +142,8 @@ pub struct Place {
     pub renewals: Renewals,
     /// What the start found in the log, for one shard to tell.
     pub found: Found,
-    /// Sessions of the log that are not gone on with: they have ended.
-    pub ended: Arc<HashSet<Uuid>>,
+    /// How the log's sessions stand in the store. Those that have ended are not gone on with.
+    pub standing: Arc<InStore>,
 }
 
 /// What the wheel wakes.
@@ -217,7 +219,7 @@ fn millis(duration: Duration) -> u64 {
 impl Worker {
     /// The shard at `place`, going on with `records`.
     pub fn new(
-        Place { number, shards, folder, library, allowance, renewals, found, ended }: Place,
+        Place { number, shards, folder, library, allowance, renewals, found, standing }: Place,
         log: impl Into<Log>,
         records: Vec<SessionRecord>,
         book: Arc<FightBook>,
@@ -267,6 +269,7 @@ impl Worker {
             left: Vec::new(),
             announced: Vec::new(),
             failed: Vec::new(),
+            overtaken: Vec::new(),
             revoked: HashSet::new(),
             pending: Vec::new(),
             spare: Vec::new(),
@@ -284,8 +287,8 @@ impl Worker {
         };
         worker.wheel.insert(limits::TIDY_MS, Timer::Tidy);
         for record in records {
-            if ended.contains(&record.id) {
-                let key = crate::log::Key { session: record.id, epoch: record.epoch, number: 1 };
+            if standing.ended.contains(&record.id) {
+                let key = crate::log::Key { session: record.id, epoch: record.epoch, number: record.number + 1 };
                 worker.log.push(key, &Entry::Forget { no: worker.next_no });
                 worker.next_no += 1;
                 continue;
@@ -293,15 +296,20 @@ impl Worker {
             let ruleset = library.by_hash(&record.ruleset);
             let ruleset =
                 ruleset.ok_or_else(|| io::Error::other(format!("session {}: its ruleset is not there", record.id)))?;
-            worker.take_over(Session::from_record(record, ruleset, &folder).map_err(io::Error::other)?);
+            let known = standing.epochs.get(&record.id).copied().unwrap_or_default();
+            let session = Session::from_record(record, ruleset, &folder).map_err(io::Error::other)?;
+            worker.take_over(session, known);
         }
         Ok((handle, worker))
     }
 
-    /// Puts a recovered session into the arena. Its clients are gone: their reconnect windows begin.
-    fn take_over(&mut self, mut session: Session) {
+    /// Puts a recovered session into the arena, under a higher epoch than any that is known. Its clients are gone: their reconnect
+    /// windows begin.
+    fn take_over(&mut self, mut session: Session, known: u64) {
         session.no = self.next_no;
         self.next_no += 1;
+        let key = session.raise(known);
+        self.log.push(key, &Entry::Claim { no: session.no, epoch: key.epoch, number: key.number });
         session.go_on(self.clock.now);
         if session.set_back(self.clock.wall) {
             tracing::warn!(session = %session.id, "a fight has times from after the clock, which was set back; they are now");
@@ -344,6 +352,7 @@ impl Worker {
             && self.lost.is_empty()
             && self.dirty.is_empty()
             && self.fenced.is_empty()
+            && self.overtaken.is_empty()
             && self.revoked.is_empty()
             && !self.is_trimming()
             && self.inbox.commands.is_empty();

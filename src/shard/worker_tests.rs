@@ -25,7 +25,8 @@ use crate::rules::Library;
 use crate::session::{Expected, FightInfo, Refusal, Viewer};
 use crate::shard::recovery::recover;
 use crate::shard::{
-    Asked, Attachment, Command, Control, Entry, NewFight, Reply, RestAction, SessionRecord, ShardHandle, renewals,
+    Asked, Attachment, Command, Control, Entry, InStore, NewFight, Reply, RestAction, SessionRecord, ShardHandle,
+    renewals,
 };
 use crate::socket::budget::Allowance;
 use tiltyard_combat::Mode;
@@ -88,7 +89,7 @@ impl Shard {
             allowance: Allowance::UNLIMITED,
             renewals,
             found: recovered.found,
-            ended: Arc::default(),
+            standing: Arc::default(),
         };
         let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book)).unwrap();
         worker.chunks.most.1 = most;
@@ -737,7 +738,7 @@ fn at_rest(connections: u64) -> (ShardHandle, Worker, Vec<TcpStream>, TempDir) {
         allowance: Allowance::UNLIMITED,
         renewals: renewals().0,
         found: recovered.found,
-        ended: Arc::default(),
+        standing: Arc::default(),
     };
     let (handle, worker) = Worker::new(place, journal, records, Arc::default()).unwrap();
     let attach = |_| {
@@ -802,4 +803,75 @@ fn what_was_done_last_is_marked_soon_without_anything_else_that_comes() {
     }
     assert!(worker.sleep() > Some(soon), "and then it sleeps on");
     drop(handle);
+}
+
+/// What the store may say of a fight that is about to get this epoch.
+fn in_store(id: Uuid, epoch: u64) -> InStore {
+    InStore { epochs: [(id, epoch - 1)].into(), ..InStore::default() }
+}
+
+#[test]
+fn entries_of_a_session_are_numbered_over_checkpoints_and_starts_and_every_start_raises_its_epoch() {
+    let (handle, mut worker, _clients, data) = at_rest(0);
+    let events = Events::with_capacity(1);
+    let (reply, mut created) = oneshot::channel();
+    let (fight, shares) = (Box::new(new_fight(&Rules::default(), Uuid::nil(), 2)), Vec::new());
+    handle.send(Command::Create { fight, shares, viewer: Viewer::All, reply }).unwrap();
+    worker.turn(&events);
+    let id = created.try_recv().unwrap().unwrap().id;
+    let key_of = |worker: &Worker| worker.sessions[worker.index[&id]].key();
+    let attack = |handle: &ShardHandle, worker: &mut Worker| {
+        let action =
+            RestAction { act: Act::new(0, 0, ActionKind::Defend), target: None, expected: Expected::default() };
+        let (reply, mut answer) = oneshot::channel();
+        let act = Command::Act { session: id, player: Uuid::from_u128(1), action, viewer: Viewer::All, reply };
+        handle.send(act).unwrap();
+        worker.turn(&events);
+        answer.try_recv().unwrap().unwrap();
+    };
+    let first = key_of(&worker);
+    attack(&handle, &mut worker);
+    assert!((first.epoch, key_of(&worker).epoch) == (1, 1) && key_of(&worker).number > first.number);
+    for epoch in [2, 3, 8] {
+        // One from the entries, one from a checkpoint.
+        let before = key_of(&worker);
+        drop(worker);
+        let library = Arc::new(Library::built_in());
+        let mut recovered = recover(data.path(), 1, false, false, &library).unwrap();
+        let (journal, records) = recovered.shards.remove(0);
+        assert_eq!((records[0].epoch, records[0].number), (before.epoch, before.number));
+        let place = Place {
+            number: 0,
+            shards: 1,
+            folder: recovered.folder,
+            library,
+            allowance: Allowance::UNLIMITED,
+            renewals: renewals().0,
+            found: recovered.found,
+            standing: Arc::new(in_store(id, epoch)),
+        };
+        worker = Worker::new(place, journal, records, Arc::default()).unwrap().1;
+        assert_eq!((key_of(&worker).epoch, key_of(&worker).number), (epoch, before.number + 1), "the claim");
+        worker.log.journal().unwrap().most = 0;
+        worker.turn(&events);
+    }
+}
+
+#[test]
+fn a_session_that_the_store_has_under_a_higher_epoch_is_dropped_for_good() {
+    let shard = Shard::start();
+    let (taken, other) = (shard.create().id, shard.create().id);
+    let (mut of_taken, mut of_other) = (shard.join(taken), shard.join(other));
+    shard.handle.send(Command::Fence(taken)).unwrap();
+    shard.handle.send(Command::Fence(Uuid::nil())).unwrap();
+    assert_eq!(last_code(&mut of_taken), CloseCode::Restart.code());
+    assert_eq!(shard.read(taken).unwrap_err().reason, Reason::NoSession);
+    of_other.write_all(&text(r#"{"t":"ping","d":{"n":1}}"#)).unwrap();
+    read_until(&mut of_other, r#""t":"pong""#);
+    assert_eq!(shard.handle.stats().fenced, 1);
+    drop((of_taken, of_other));
+    let shard = Shard::start_on(shard.stop());
+    assert_eq!(shard.read(taken).unwrap_err().reason, Reason::NoSession);
+    assert!(shard.read(other).is_ok());
+    drop(shard.stop());
 }

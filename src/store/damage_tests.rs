@@ -74,6 +74,7 @@ fn session(n: u8) -> SessionRow {
         body: format!(r#"{{"n":{n},"text":"{}"}}"#, "what it says ".repeat(usize::from(n) * 3)),
         end_reason: status.is_end().then(|| "over".to_owned()),
         logs: 2,
+        epoch: (n % 3).into(),
     }
 }
 

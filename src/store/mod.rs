@@ -52,9 +52,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         Box::pin(async { Ok(()) })
     }
 
-    /// Keeps all of `batch` or nothing of it. After [`StoreError::Unavailable`] it is not known which; the next commit that
-    /// succeeds comes after whatever became of it.
-    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()>;
+    /// Keeps all of `batch` or nothing of it, but for sessions that it has under a higher epoch: of those nothing is kept, and the answer
+    /// names them. After [`StoreError::Unavailable`] it is not known which; the next commit that succeeds comes after whatever
+    /// became of it.
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Vec<Uuid>>;
 
     /// Sessions of this node that have this type and status, in order of their ids, from behind `after` on.
     fn of_node(&self, kind: Kind, status: Status, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>>;
@@ -62,8 +63,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// One session.
     fn session(&self, id: Uuid) -> Answer<'_, Option<SessionRow>>;
 
-    /// Those of these sessions that have ended.
-    fn ended<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>>;
+    /// Those of these sessions that there are.
+    fn sessions<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>>;
 
     /// A page of sessions, newest first.
     fn list<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Page>;

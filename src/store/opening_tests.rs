@@ -130,7 +130,7 @@ async fn what_cannot_be_read_is_told_with_what_to_do_and_put_aside_where_that_is
         ("zeros", but(&|bytes| bytes.fill(0))),
         ("another database", fs::read(folder.path().join("other.db")).unwrap()),
         ("without a row of its migrations", in_which(&folder, "DELETE FROM _sqlx_migrations WHERE version = 2").await),
-        ("without its last migration", in_which(&folder, "DELETE FROM _sqlx_migrations WHERE version = 3").await),
+        ("without its last migration", in_which(&folder, "DELETE FROM _sqlx_migrations WHERE version = 4").await),
         ("without its migrations", in_which(&folder, "DROP TABLE _sqlx_migrations").await),
         ("without a table", in_which(&folder, "DROP TABLE session_logs").await),
         ("with another checksum", in_which(&folder, "UPDATE _sqlx_migrations SET checksum = x'07'").await),
@@ -220,13 +220,13 @@ async fn a_store_of_a_later_version_is_no_damage() {
     let folder = filled().await;
     let path = folder.path().join("s.db");
     let mut raw = options(&path, false).connect().await.unwrap();
-    let sql = "INSERT INTO _sqlx_migrations SELECT 4, 'later', installed_on, true, checksum, execution_time FROM _sqlx_migrations LIMIT 1";
+    let sql = "INSERT INTO _sqlx_migrations SELECT 5, 'later', installed_on, true, checksum, execution_time FROM _sqlx_migrations LIMIT 1";
     raw.execute(sql).await.unwrap();
     raw.close().await.unwrap();
     let before = files(&path);
     for accept_loss in [false, true] {
         let error = look(&path, accept_loss).await.unwrap_err();
-        assert!(matches!(error, OpenError::Later { form: 4, .. }), "{error}");
+        assert!(matches!(error, OpenError::Later { form: 5, .. }), "{error}");
     }
     assert!(files(&path) == before);
 }

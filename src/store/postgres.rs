@@ -33,20 +33,26 @@ kept AS (
     INSERT INTO sessions
     SELECT * FROM UNNEST($3::uuid[], $4::smallint[], $5::smallint[], $6::uuid[], $7::bigint[], $8::bigint[], $9::bigint[],
         $10::bigint[], $11::bigint[], $12::text[], $13::smallint[], $14::smallint[], $15::text[], $16::text[], $17::text[],
-        $18::text[], $19::bigint[])
+        $18::text[], $19::bigint[], $52::bigint[])
     ON CONFLICT (id) DO UPDATE SET status = excluded.status, created_at = excluded.created_at, updated_at = excluded.updated_at,
         ended_at = excluded.ended_at, expires_at = excluded.expires_at, version = excluded.version,
         node = excluded.node, fight_status = excluded.fight_status, metadata = excluded.metadata,
-        settings = excluded.settings, body = excluded.body, end_reason = excluded.end_reason, logs = excluded.logs
+        settings = excluded.settings, body = excluded.body, end_reason = excluded.end_reason, logs = excluded.logs,
+        epoch = excluded.epoch
+        WHERE sessions.epoch <= excluded.epoch
+    RETURNING id
 ),
+fenced AS (SELECT id FROM UNNEST($3::uuid[]) AS n (id) EXCEPT SELECT id FROM kept),
 kept_players AS (
     INSERT INTO session_players
     SELECT * FROM UNNEST($20::uuid[], $21::uuid[], $22::smallint[], $23::smallint[], $24::smallint[], $25::smallint[])
+        AS p (session_id, player_id, kind, status, mode, fight_status)
+    WHERE p.session_id NOT IN (SELECT id FROM fenced)
     ON CONFLICT (session_id, player_id) DO UPDATE SET status = excluded.status, fight_status = excluded.fight_status
 ),
 gone_players AS (
     DELETE FROM session_players AS p USING UNNEST($26::uuid[], $27::uuid[]) AS l (session_id, player_id)
-    WHERE p.session_id = l.session_id AND p.player_id = l.player_id
+    WHERE p.session_id = l.session_id AND p.player_id = l.player_id AND p.session_id NOT IN (SELECT id FROM fenced)
 ),
 kept_logs AS (
     INSERT INTO session_logs
@@ -65,15 +71,19 @@ kept_keys AS (
         session_id = excluded.session_id, status = excluded.status, answer = excluded.answer
 ),
 kept_replays AS (
-    INSERT INTO replays SELECT * FROM UNNEST($47::uuid[], $48::bytea[], $49::bytea[])
+    INSERT INTO replays SELECT * FROM UNNEST($47::uuid[], $48::bytea[], $49::bytea[]) AS r (session_id, ruleset, data)
+    WHERE r.session_id NOT IN (SELECT id FROM fenced)
     ON CONFLICT (session_id) DO UPDATE SET ruleset = excluded.ruleset, data = excluded.data
 ),
 kept_rulesets AS (
     INSERT INTO rulesets SELECT * FROM UNNEST($50::bytea[], $51::text[]) ON CONFLICT (hash) DO NOTHING
+),
+kept_buckets AS (
+    INSERT INTO analytics_buckets
+    SELECT * FROM UNNEST($42::text[], $43::integer[], $44::bigint[], $45::smallint[], $46::bytea[])
+    ON CONFLICT (width, start, series, node) DO UPDATE SET data = excluded.data
 )
-INSERT INTO analytics_buckets
-SELECT * FROM UNNEST($42::text[], $43::integer[], $44::bigint[], $45::smallint[], $46::bytea[])
-ON CONFLICT (width, start, series, node) DO UPDATE SET data = excluded.data
+SELECT id FROM fenced
 ";
 
 /// Deletes what is past its time: `$1` sessions that ended before, `$2` keys, `$3` to `$10` widths and starts of buckets,
@@ -104,6 +114,7 @@ fn migrations() -> Vec<Migration> {
     [
         (1, "sessions", include_str!("migrations/postgres/0001_sessions.sql")),
         (2, "replays", include_str!("migrations/postgres/0002_replays.sql")),
+        (3, "epochs", include_str!("migrations/postgres/0003_epochs.sql")),
     ]
     .map(|(number, name, text)| Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false))
     .into()
@@ -266,8 +277,9 @@ impl PostgresStore {
 }
 
 impl Store for PostgresStore {
-    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()> {
-        Box::pin(self.write(commit(batch), |_rows| Ok(())))
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Vec<Uuid>> {
+        let refused = |rows: Vec<PgRow>| rows.iter().map(|row| row.try_get(0).map_err(unreadable)).collect();
+        Box::pin(self.write(commit(batch), refused))
     }
 
     fn of_node(&self, kind: Kind, status: Status, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
@@ -284,8 +296,8 @@ impl Store for PostgresStore {
         Box::pin(async move { Ok(self.all(query, session).await?.pop()) })
     }
 
-    fn ended<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>> {
-        let query = sqlx::query(AssertSqlSafe(sql::ended(sql::COLUMNS, "= ANY($1)"))).bind(ids.to_vec());
+    fn sessions<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>> {
+        let query = sqlx::query(AssertSqlSafe(sql::sessions(sql::COLUMNS, "= ANY($1)"))).bind(ids.to_vec());
         Box::pin(self.all_within(limits::LOAD_MS, query, session))
     }
 
@@ -407,6 +419,7 @@ fn commit(batch: &Batch) -> Prepared<'static> {
         .bind(column!(batch.replays, |r| r.data.clone()))
         .bind(column!(batch.rulesets, |r| r.hash.to_vec()))
         .bind(column!(batch.rulesets, |r| r.text.clone()))
+        .bind(column!(sessions, |s| s.epoch))
 }
 
 /// Waits for the lock of the node's name, `false` where another holds it for longer than `patience`.

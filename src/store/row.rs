@@ -27,6 +27,8 @@ pub struct SessionRow {
     pub end_reason: Option<String>,
     /// Entries its activity log has had.
     pub logs: i64,
+    /// Of a fight: under which it was written. 0 of everything else, and of rows of before.
+    pub epoch: i64,
 }
 
 /// That a player takes part in a session: its owner, its members, its participants.

@@ -12,7 +12,7 @@ use crate::session::{Kind, Status};
 
 /// The columns of [`super::SessionRow`], in the order in which [`session_row`] reads them.
 pub(super) const COLUMNS: &str = "s.id, s.kind, s.status, s.player_id, s.created_at, s.updated_at, s.ended_at, \
-     s.expires_at, s.version, s.node, s.mode, s.fight_status, s.metadata, s.settings, s.body, s.end_reason, s.logs";
+     s.expires_at, s.version, s.node, s.mode, s.fight_status, s.metadata, s.settings, s.body, s.end_reason, s.logs, s.epoch";
 
 /// The tables of what has a key of its own: `columns`, of which the store that sums rows up has one more.
 pub(super) fn logs(columns: &str) -> String {
@@ -45,10 +45,9 @@ pub(super) fn of_node(columns: &str, kind: Kind, status: Status) -> String {
     )
 }
 
-/// Those of `ids`, an expression, that have ended.
-pub(super) fn ended(columns: &str, ids: &str) -> String {
-    let ends = (Status::Completed as u8, Status::Terminated as u8);
-    format!("SELECT {columns} FROM sessions s WHERE s.id {ids} AND s.status IN {ends:?}")
+/// Those of `ids`, an expression.
+pub(super) fn sessions(columns: &str, ids: &str) -> String {
+    format!("SELECT {columns} FROM sessions s WHERE s.id {ids}")
 }
 
 pub(super) fn session(columns: &str) -> String {
@@ -194,6 +193,8 @@ macro_rules! session_row {
             body: row.try_get(14).map_err(unreadable)?,
             end_reason: row.try_get(15).map_err(unreadable)?,
             logs: row.try_get(16).map_err(unreadable)?,
+            // By name: it is the table's last column, and there is one before it that not every store has.
+            epoch: row.try_get("epoch").map_err(unreadable)?,
         };
         $check(numbers, &session)?;
         let unknown = || StoreError::Unreadable(format!("session {}: a number that stands for nothing", session.id));

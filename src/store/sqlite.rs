@@ -35,27 +35,33 @@ DELETE FROM sessions WHERE id IN (SELECT unhex(value) FROM json_each($1));
 DELETE FROM session_players WHERE session_id IN (SELECT unhex(value) FROM json_each($1));
 DELETE FROM session_logs WHERE session_id IN (SELECT unhex(value) FROM json_each($1));
 DELETE FROM idempotency_keys WHERE hash IN (SELECT unhex(value) FROM json_each($2));
+CREATE TEMP TABLE IF NOT EXISTS fenced (id BLOB PRIMARY KEY);
+DELETE FROM fenced;
+INSERT INTO fenced SELECT s.id FROM json_each($3) AS n JOIN sessions AS s ON s.id = unhex(n.value ->> 0)
+    WHERE s.epoch > n.value ->> 18;
 INSERT INTO sessions
     SELECT unhex(value ->> 0), value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6,
         value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14,
-        value ->> 15, value ->> 16, value ->> 17
+        value ->> 15, value ->> 16, value ->> 17, value ->> 18
     FROM json_each($3) WHERE true
     ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, player_id = excluded.player_id, created_at = excluded.created_at,
         mode = excluded.mode, sum = excluded.sum, status = excluded.status, updated_at = excluded.updated_at,
         ended_at = excluded.ended_at, expires_at = excluded.expires_at, version = excluded.version,
         node = excluded.node, fight_status = excluded.fight_status, metadata = excluded.metadata,
-        settings = excluded.settings, body = excluded.body, end_reason = excluded.end_reason, logs = excluded.logs;
+        settings = excluded.settings, body = excluded.body, end_reason = excluded.end_reason, logs = excluded.logs,
+        epoch = excluded.epoch
+        WHERE sessions.epoch <= excluded.epoch;
 UPDATE sessions SET created_at = n.value ->> 4, updated_at = n.value ->> 5, expires_at = n.value ->> 7, version = n.value ->> 8,
         metadata = n.value ->> 12, settings = n.value ->> 13, body = n.value ->> 14, logs = n.value ->> 16,
         sum = n.value ->> 17
     FROM json_each($10) AS n WHERE sessions.id = unhex(n.value ->> 0);
 INSERT INTO session_players
     SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-    FROM json_each($4) WHERE true
+    FROM json_each($4) WHERE unhex(value ->> 0) NOT IN (SELECT id FROM fenced)
     ON CONFLICT (session_id, player_id) DO UPDATE SET kind = excluded.kind, status = excluded.status,
         mode = excluded.mode, fight_status = excluded.fight_status, sum = excluded.sum;
 DELETE FROM session_players WHERE (session_id, player_id)
-    IN (SELECT unhex(value ->> 0), unhex(value ->> 1) FROM json_each($5));
+    IN (SELECT unhex(value ->> 0), unhex(value ->> 1) FROM json_each($5)) AND session_id NOT IN (SELECT id FROM fenced);
 INSERT INTO session_logs
     SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
     FROM json_each($6) WHERE true
@@ -73,10 +79,11 @@ INSERT INTO analytics_buckets
     FROM json_each($9) WHERE true
     ON CONFLICT (width, start, series, node) DO UPDATE SET data = excluded.data, sum = excluded.sum;
 INSERT INTO replays SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value ->> 3
-    FROM json_each($11) WHERE true
+    FROM json_each($11) WHERE unhex(value ->> 0) NOT IN (SELECT id FROM fenced)
     ON CONFLICT (session_id) DO UPDATE SET ruleset = excluded.ruleset, data = excluded.data, sum = excluded.sum;
 INSERT INTO rulesets SELECT unhex(value ->> 0), value ->> 1, value ->> 2 FROM json_each($12) WHERE true
     ON CONFLICT (hash) DO NOTHING;
+SELECT id FROM fenced;
 UPDATE store_self SET commits = commits + 1, again = again + 1 RETURNING commits;
 COMMIT;
 ";
@@ -102,7 +109,7 @@ COMMIT;
 
 /// The columns of a session, and what they sum up to.
 const COLUMNS: &str = "s.id, s.kind, s.status, s.player_id, s.created_at, s.updated_at, s.ended_at, s.expires_at, s.version, \
-     s.node, s.mode, s.fight_status, s.metadata, s.settings, s.body, s.end_reason, s.logs, s.sum";
+     s.node, s.mode, s.fight_status, s.metadata, s.settings, s.body, s.end_reason, s.logs, s.sum, s.epoch";
 
 /// How many entries the log of the session `$1` has had.
 const ENTRIES: &str = "(SELECT s.logs FROM sessions s WHERE s.id = $1) AS entries";
@@ -111,10 +118,11 @@ const REPLAY: &str = "SELECT p.session_id, p.ruleset, p.data, p.sum, r.text, r.s
      LEFT JOIN rulesets r ON r.hash = p.ruleset WHERE p.session_id = $1";
 
 /// Every migration, in order: number, name, text.
-pub(super) const MIGRATIONS: [(i64, &str, &str); 3] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "sessions", include_str!("migrations/sqlite/0001_sessions.sql")),
     (2, "replays", include_str!("migrations/sqlite/0002_replays.sql")),
     (3, "sums", include_str!("migrations/sqlite/0003_sums.sql")),
+    (4, "epochs", include_str!("migrations/sqlite/0004_epochs.sql")),
 ];
 
 /// Sessions in a file.
@@ -391,11 +399,14 @@ impl Store for SqliteStore {
         })
     }
 
-    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()> {
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Vec<Uuid>> {
         let texts = texts(batch);
-        Box::pin(
-            async move { self.write(COMMIT, |query| texts.into_iter().fold(query, Query::bind)).await.map(|_rows| ()) },
-        )
+        Box::pin(async move {
+            let rows = self.write(COMMIT, |query| texts.into_iter().fold(query, Query::bind)).await?;
+            // Behind those that were refused is the number of commits.
+            let refused = rows.split_last().map_or(&[][..], |(_commits, refused)| refused);
+            refused.iter().map(|row| row.try_get(0).map_err(unreadable)).collect()
+        })
     }
 
     fn of_node(&self, kind: Kind, status: Status, after: Uuid, limit: usize) -> Answer<'_, Vec<SessionRow>> {
@@ -421,8 +432,8 @@ impl Store for SqliteStore {
         Box::pin(async move { Ok(self.all(query, session).await?.pop()) })
     }
 
-    fn ended<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>> {
-        let sql = sql::ended(COLUMNS, "IN (SELECT unhex(value) FROM json_each($1))");
+    fn sessions<'a>(&'a self, ids: &'a [Uuid]) -> Answer<'a, Vec<SessionRow>> {
+        let sql = sql::sessions(COLUMNS, "IN (SELECT unhex(value) FROM json_each($1))");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(json(ids.iter().map(|id| id.simple())));
         Box::pin(async move { self.sound(&self.rows(limits::LOAD_MS, query).await?, session) })
     }

@@ -165,6 +165,7 @@ pub(super) struct SessionText<'a>(
     Option<&'a str>,
     i64,
     i64,
+    i64,
 );
 
 impl<'a> SessionText<'a> {
@@ -189,6 +190,7 @@ impl<'a> SessionText<'a> {
             s.end_reason.as_deref(),
             s.logs,
             sum::session(s.numbers(), s),
+            s.epoch,
         )
     }
 }

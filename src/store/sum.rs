@@ -60,7 +60,8 @@ impl SessionRow {
 /// Of a session whose type, status, mode and status as a fight are `numbers`, whether this version knows them or not.
 pub(super) fn session(numbers: [i16; 4], row: &SessionRow) -> i64 {
     let sum = numbers.into_iter().fold(Sum::of(1).id(row.id), |sum, number| sum.number(number.into()));
-    sum.id(row.player)
+    let sum = sum
+        .id(row.player)
         .number(row.created_at)
         .number(row.updated_at)
         .maybe(row.ended_at)
@@ -71,8 +72,9 @@ pub(super) fn session(numbers: [i16; 4], row: &SessionRow) -> i64 {
         .text(row.settings.as_deref())
         .text(Some(&row.body))
         .text(row.end_reason.as_deref())
-        .number(row.logs)
-        .end()
+        .number(row.logs);
+    // Rows of before were summed up without.
+    if row.epoch == 0 { sum.end() } else { sum.number(row.epoch).end() }
 }
 
 pub(super) fn player(row: &PlayerRow) -> i64 {

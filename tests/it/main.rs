@@ -14,6 +14,7 @@ mod crash;
 mod disk_full;
 mod edge;
 mod encodings;
+mod epochs;
 mod fight;
 mod floods;
 mod heads;

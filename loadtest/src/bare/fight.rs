@@ -35,11 +35,12 @@ impl Fight {
         self.members[usize::from(slot)] = Some(connection);
         let view = self.view();
         let rules = Box::new(RulesView { health: HEALTH, ..RulesView::default() });
-        let joined = Joined { session: self.id, s: self.handle, slot, resume: Resume::Snapshot, last_id: 0, rules };
+        let resume = Resume::Snapshot;
+        let joined = Joined { session: self.id, s: self.handle, slot, resume, last_id: 0, epoch: 1, rules };
         let h = view.digest();
         [
             ServerMessage::Joined(joined),
-            ServerMessage::Snapshot(Snapshot { s: self.handle, q: self.seq, at: 0, view, h }),
+            ServerMessage::Snapshot(Snapshot { s: self.handle, q: self.seq, at: 0, epoch: 1, view, h }),
         ]
     }
 

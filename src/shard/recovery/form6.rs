@@ -80,6 +80,7 @@ impl From<Record6> for SessionRecord {
             recorder: record.recorder,
             fight: record.fight,
             epoch: Self::FIRST_EPOCH,
+            number: 0,
         }
     }
 }

@@ -170,6 +170,7 @@ fn an_entry_of_every_kind_has_the_bytes_that_it_had() {
         ("entry forget", Entry::Forget { no: 300 }),
         ("entry checkpoint end", Entry::CheckpointEnd),
         ("entry follows", Entry::Follows { salt: 0x0102_0304, end: 70_000 }),
+        ("entry claim", Entry::Claim { no: 300, epoch: 3, number: 5 }),
     ];
     entries.extend(inputs().into_iter().map(|(name, input)| (name, Entry::Input { no: 300, at: 70_000, input })));
     let forms: Vec<_> = entries.iter().map(|(name, entry)| ((*name).to_owned(), payload(entry))).collect();

@@ -241,7 +241,8 @@ fn remove(folder: &Path) -> io::Result<()> {
 
 /// The entries of a checkpoint; a session's number is its place.
 fn checkpoint(records: &[SessionRecord]) -> impl Iterator<Item = Entry<'_>> {
-    let sessions =
-        (0..).zip(records).map(|(no, record)| Entry::Session { no, record: Box::new(Cow::Borrowed(record)) });
+    let sessions = (0..)
+        .zip(records)
+        .flat_map(|(no, record)| [Entry::Session { no, record: Box::new(Cow::Borrowed(record)) }, record.claim(no)]);
     sessions.chain([Entry::CheckpointEnd])
 }

@@ -274,6 +274,12 @@ impl Replay<'_> {
                 // What has become too long now had become so before, and that has been told.
                 let _ = session.spill(&mut self.chunks, |_, _| true);
             }
+            Entry::Claim { no, epoch, number } => {
+                let is_stepped = back.steps(no, awaits).ok_or_else(|| unknown(no))?;
+                if is_stepped && let Some(Some(session)) = back.sessions.get_mut(&no) {
+                    session.claim(epoch, number);
+                }
+            }
             Entry::Describe { no, description } => {
                 let is_stepped = back.steps(no, awaits).ok_or_else(|| unknown(no))?;
                 if is_stepped && let Some(Some(session)) = back.sessions.get_mut(&no) {
@@ -328,7 +334,10 @@ fn whole_turns(bytes: &[u8], head: Head, sessions: &Sessions, all: bool) -> (u64
                     known.insert(no, record.id);
                     no
                 }
-                Entry::Input { no, .. } | Entry::Describe { no, .. } | Entry::Forget { no } => no,
+                Entry::Input { no, .. }
+                | Entry::Describe { no, .. }
+                | Entry::Forget { no }
+                | Entry::Claim { no, .. } => no,
                 Entry::CheckpointEnd | Entry::Follows { .. } => continue,
             };
             fights.extend(known.get(&no).filter(|_| is_turn || all));

@@ -1,0 +1,2 @@
+-- Under which a session was written: a write with a lower one is refused. 0 where there is none.
+ALTER TABLE sessions ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
