@@ -44,7 +44,6 @@ impl Form for Fight {
             waves,
             // What is found out from the rest, and what is nothing between two inputs.
             due: _,
-            timetable: _,
             fallen: _,
         } = self;
         rules.write(to);

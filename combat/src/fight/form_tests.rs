@@ -16,7 +16,7 @@ fn fight() -> Fight {
     let mut fight = Fight::plain(rules, 3, &[0x0011_2233_4455_6677_8899_AABB_CCDD_EEFF, 2], 0xA11CE);
     (fight.clock.now, fight.clock.stopped, fight.clock.host, fight.seq) = (1_001, 1_002, 1_003, 1_004);
     fight.given_up = Some(Box::new(GivenUp { seats: vec![(1, 77)] }));
-    fight.teams = smallvec![1, 0];
+    fight.teams = Box::new([1, 0]);
     fight.totals = Totals { actions: 2_001, refused: 2_002, damage: 2_003, eliminations: 2_004 };
     fight.field.covers = smallvec![3_001];
     fight.field.hazards = smallvec![HazardState { health: 3_002, gone: true, next: 3_003 }];

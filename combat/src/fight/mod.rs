@@ -29,7 +29,6 @@ mod watch;
 
 use rand_pcg::Pcg32;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use crate::chance::{self, Dice};
 use crate::field::Field;
@@ -42,7 +41,6 @@ use crate::{
 pub use enemies::Waves;
 use participants::Participants;
 pub use rounds::Rounds;
-use timers::Timetable;
 pub use turns::Turn;
 
 /// Seats that somebody else takes after they were given up. Over: whose seat is given up, keeps it.
@@ -75,12 +73,9 @@ pub struct Fight {
     /// any, and all are small.
     given_up: Option<Box<GivenUp>>,
     /// Of the seats that were given a team; the others are dealt.
-    teams: SmallVec<[u8; 0]>,
+    teams: Box<[u8]>,
     /// No timer fires before this: the soonest, or sooner.
     due: Millis,
-    /// When what happens to whom next, as far as that is known.
-    #[serde(skip)]
-    timetable: Timetable,
     totals: Totals,
     field: Field,
     rounds: Rounds,
@@ -150,9 +145,8 @@ impl Fight {
             gathered: taken == seats,
             participants: Participants::with_capacity(participants.len()),
             given_up: None,
-            teams: teams.into_iter().collect(),
+            teams: teams.into(),
             due: 0,
-            timetable: Timetable::default(),
             totals: Totals::default(),
             field: Field::new(&ruleset.environment, 0),
             rounds: Rounds::default(),

@@ -4,28 +4,25 @@ use std::ops::{Index, IndexMut};
 
 use serde::{Deserialize, Serialize};
 
+use super::timers::Timetable;
 use crate::digest::{Form, Words};
 use crate::slots::{PerSlot, SlotSet};
 use crate::{Participant, Slot};
 
-/// Players by seat, then the server's enemies. It knows who may have changed since somebody looked: there is no other way to change a
-/// participant than through here.
+/// Players by seat, then the server's enemies. There is no other way to change a participant than through here, so that the
+/// timetable knows who may have.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Participants {
     list: PerSlot<Participant>,
-    /// Who may have changed since somebody looked: all, after they were read.
-    #[serde(skip, default = "all")]
-    touched: SlotSet,
-}
-
-fn all() -> SlotSet {
-    SlotSet::ALL
+    /// Where there are many; it is told who is touched.
+    #[serde(skip)]
+    pub timetable: Option<Box<Timetable>>,
 }
 
 impl Participants {
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { list: PerSlot::with_capacity(capacity), touched: all() }
+        Self { list: PerSlot::with_capacity(capacity), timetable: None }
     }
 
     pub fn len(&self) -> usize {
@@ -49,18 +46,18 @@ impl Participants {
     }
 
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Participant> {
-        self.touched.add(slot);
+        self.touch(slot);
         self.list.get_mut(slot)
     }
 
     pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Participant> {
-        self.touched = all();
+        self.touch_all();
         self.list.iter_mut()
     }
 
     /// In the next slot.
     pub fn push(&mut self, participant: Participant) {
-        self.touched = all();
+        self.touch_all();
         self.list.push(participant);
     }
 
@@ -69,15 +66,16 @@ impl Participants {
         0..u8::try_from(self.list.len()).unwrap_or(u8::MAX)
     }
 
-    /// All may have changed: something has that is no participant's.
-    pub fn touch_all(&mut self) {
-        self.touched = all();
+    fn touch(&mut self, slot: Slot) {
+        if let Some(timetable) = &mut self.timetable {
+            timetable.touched.add(slot);
+        }
     }
 
-    /// Who may have changed since this was asked the last time.
-    pub fn take_touched(&mut self) -> impl Iterator<Item = Slot> + use<> {
-        let slots = self.len();
-        std::mem::replace(&mut self.touched, SlotSet::NONE).iter().take_while(move |&slot| usize::from(slot) < slots)
+    fn touch_all(&mut self) {
+        if let Some(timetable) = &mut self.timetable {
+            timetable.touched = SlotSet::ALL;
+        }
     }
 }
 
@@ -91,7 +89,7 @@ impl Index<Slot> for Participants {
 
 impl IndexMut<Slot> for Participants {
     fn index_mut(&mut self, slot: Slot) -> &mut Participant {
-        self.touched.add(slot);
+        self.touch(slot);
         &mut self.list[slot]
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Eliminated, Fight};
 use crate::ruleset::Activity;
-use crate::slots::PerSlot;
+use crate::slots::{PerSlot, SlotSet};
 use crate::{Fields, Millis, Ruleset, Slot, Step};
 
 /// Something with a time. Of those with the same time the first of this list goes first, then the lower slot.
@@ -32,13 +32,24 @@ enum Timer {
     Away(Slot),
 }
 
+/// With so few participants it costs less to look through them than to know what each has.
+const FEW: usize = 8;
+
 /// The next timer of each participant, kept until that one may have changed: what fires touches few, and through the effects of all others
 /// nobody has to look again. It is found out from the state, and no part of it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Timetable {
+    /// Who may have changed since they were looked through.
+    pub touched: SlotSet,
     next: PerSlot<Next>,
     /// What all of it depends on that is no participant's: whether there are turns, and since when it has been fought.
     under: (bool, Option<Millis>),
+}
+
+impl Default for Timetable {
+    fn default() -> Self {
+        Self { touched: SlotSet::ALL, next: PerSlot::default(), under: (false, None) }
+    }
 }
 
 /// Of one participant, [`Millis::MAX`] for never.
@@ -94,15 +105,11 @@ impl Fight {
     /// The next timer; nothing is due any more once the fight has ended.
     fn soonest(&mut self, ruleset: &Ruleset) -> (Millis, Timer) {
         let Some(until) = self.lifecycle.until() else { return (Millis::MAX, Timer::State) };
-        self.keep_timetable(ruleset);
+        // The result stays as it is.
+        let (undecided, fighting) = (self.lifecycle.end().is_none(), self.lifecycle.is_fighting());
         let mut soonest = (until, Timer::State);
         let mut offer = |at: Millis, timer: Timer| soonest = soonest.min((at, timer));
-        let timetable = self.timetable.next.as_slice();
-        // The result stays as it is.
-        if self.lifecycle.end().is_none() {
-            offer(timetable.iter().map(|next| next.forfeit).min().unwrap_or(Millis::MAX), Timer::Forfeit);
-        }
-        if self.lifecycle.is_fighting() {
+        if fighting {
             if let Some(turn) = &self.turn {
                 offer(turn.until, Timer::Turn);
             }
@@ -110,31 +117,48 @@ impl Fight {
             for (hazard, state) in (0_u8..).zip(&self.field.hazards) {
                 offer(if state.gone { Millis::MAX } else { state.next }, Timer::Hazard(hazard));
             }
-            for next in timetable {
+        }
+        let mut offer_of = |next: Next| {
+            if undecided {
+                offer(next.forfeit, Timer::Forfeit);
+            }
+            if fighting {
                 offer(next.at, next.timer);
+            }
+        };
+        if self.participants.len() > FEW {
+            for &next in self.timetable(ruleset).next.as_slice() {
+                offer_of(next);
+            }
+        } else {
+            for slot in self.slots() {
+                offer_of(self.next_of(ruleset, slot));
             }
         }
         soonest
     }
 
-    /// Looks anew through what those have who may have changed since the last time.
-    fn keep_timetable(&mut self, ruleset: &Ruleset) {
+    /// With those looked through anew who may have changed since the last time.
+    fn timetable(&mut self, ruleset: &Ruleset) -> &Timetable {
+        let mut timetable = self.participants.timetable.take().unwrap_or_default();
         let under = (self.turn.is_some(), self.lifecycle.active_since());
-        if self.timetable.under != under {
-            self.timetable.under = under;
-            self.participants.touch_all();
+        if timetable.under != under {
+            (timetable.under, timetable.touched) = (under, SlotSet::ALL);
         }
-        for slot in self.participants.take_touched() {
+        let slots = self.participants.len();
+        let touched = std::mem::replace(&mut timetable.touched, SlotSet::NONE);
+        for slot in touched.iter().take_while(|&slot| usize::from(slot) < slots) {
             let next = self.next_of(ruleset, slot);
-            match self.timetable.next.get_mut(slot) {
+            match timetable.next.get_mut(slot) {
                 Some(known) => *known = next,
-                None => self.timetable.next.push(next),
+                None => timetable.next.push(next),
             }
         }
         debug_assert!(
-            self.slots().all(|slot| self.timetable.next[slot] == self.next_of(ruleset, slot)),
+            self.slots().all(|slot| timetable.next[slot] == self.next_of(ruleset, slot)),
             "a participant has changed and was not touched"
         );
+        self.participants.timetable.insert(timetable)
     }
 
     /// What a participant has a time for.
