@@ -67,7 +67,7 @@ impl Worker {
         }
     }
 
-    /// Writes as many of the snapshots that are left as a turn has room for; whether it were the last.
+    /// Writes as many of the snapshots that are left as a turn has room for; whether these were the last.
     fn write_part(&mut self, checkpoint: &mut Checkpoint, began: Instant) -> std::io::Result<bool> {
         let (most_us, most_bytes) = self.part;
         let Some(journal) = self.log.journal() else { return Ok(true) };

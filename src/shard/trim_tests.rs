@@ -135,7 +135,7 @@ fn a_checkpoint_is_written_a_part_in_every_turn_and_a_start_finds_all_at_any_of_
     assert!(started(data.path()).0 == stand(&worker), "when it is done");
 }
 
-/// How long turns take in which a checkpoint is written, as docs/BENCHMARKS.md has it:
+/// How long turns take in which a checkpoint is written:
 /// `cargo test --release -p tiltyard --lib -- --ignored --nocapture ten_checkpoints`.
 #[test]
 #[ignore = "it measures, and takes a while"]
@@ -144,7 +144,7 @@ fn turns_of_ten_checkpoints_of_many_idle_fights() {
     for _ in 0..20_000 {
         create(&mut worker);
     }
-    worker.log.journal().unwrap().most = u64::MAX;
+    worker.log.journal().unwrap().most = limits::SEGMENT_BYTES;
     turn(&mut worker, |_| ());
     print("without a checkpoint", (0..2_000).map(|_| timed(&mut worker)).collect());
     for (what, part) in
@@ -158,7 +158,7 @@ fn turns_of_ten_checkpoints_of_many_idle_fights() {
             while worker.checkpoint.is_some() {
                 turns.push(timed(&mut worker));
             }
-            worker.log.journal().unwrap().most = u64::MAX;
+            worker.log.journal().unwrap().most = limits::SEGMENT_BYTES;
             while fs::read_dir(data.path().join("log/1")).unwrap().count() > 1 {
                 timed(&mut worker);
             }
