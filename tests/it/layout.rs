@@ -1,10 +1,16 @@
-//! The house: each folder of `src/` uses only those before it, in the order that `src/lib.rs` tells.
+//! The house: each folder of `src/` uses only those before it, in the order that `src/lib.rs` tells, and no file grows so long that
+//! nobody reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+/// Lines that the middle one of all files may have, nine of ten, and any that is no test.
+const MEDIAN: usize = 200;
+const MOST_OF_TEN: usize = 400;
+const MOST: usize = 600;
 
 /// A name of a folder that a file says, and where.
 struct Use {
@@ -57,6 +63,26 @@ fn an_upward_use_is_seen_however_it_is_written() {
     assert_eq!(found("mod inner { use super::super::super::{rest::App, limits}; }"), ["rest", "limits"]);
     assert_eq!(found("// use crate::rest;\nconst A: &str = \"crate::rest\";"), Vec::<String>::new());
     assert_eq!(found("#[cfg(test)]\nmod tests { use crate::rest::App; }"), Vec::<String>::new(), "tests may set up");
+}
+
+#[test]
+fn files_stay_short() {
+    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut lengths = Vec::new();
+    for part in ["src", "combat/src", "protocol/src", "loadtest/src", "benches"] {
+        for file in files(&workspace.join(part)) {
+            let name = file.strip_prefix(&workspace).unwrap().to_str().unwrap().to_owned();
+            if !is_test(&name) {
+                lengths.push((fs::read_to_string(&file).unwrap().lines().count(), name));
+            }
+        }
+    }
+    lengths.sort_unstable();
+    let at = |tenths: usize| lengths[(lengths.len() - 1) * tenths / 10].0;
+    println!("{} files: the median has {} lines, nine of ten up to {}", lengths.len(), at(5), at(9));
+    let long: Vec<_> = lengths.iter().filter(|(lines, _)| *lines > MOST).collect();
+    assert!(long.is_empty(), "longer than {MOST} lines: {long:?}");
+    assert!(at(5) <= MEDIAN && at(9) <= MOST_OF_TEN, "{} and {} lines", at(5), at(9));
 }
 
 fn source() -> PathBuf {

@@ -330,6 +330,7 @@ fn a_session_whose_inputs_cannot_be_stepped_again_ends_alone() {
     let sessions: Vec<Session> = (0..2).map(|_| session(&killed.library)).collect();
     let entries =
         (0..).zip(&sessions).map(|(no, session)| Entry::Session { no, record: Box::new(Cow::Owned(session.record())) });
+    let entries = entries.chain([Entry::CheckpointEnd]);
     let mut journal = Journal::create(&folder, place, false, entries).unwrap();
     for no in 0..2 {
         let at = if no == 0 { Session::PANICS_AT } else { 5 };
