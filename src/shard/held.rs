@@ -126,11 +126,7 @@ impl Worker {
                 None if self.held.len() < limits::TURNS_HELD => break,
                 None => {
                     if !std::mem::replace(&mut is_stalled, true) {
-                        tracing::error!(
-                            shard = self.number,
-                            turns = self.held.len(),
-                            "the log does not answer; waiting"
-                        );
+                        tracing::error!(turns = self.held.len(), "the log does not answer; waiting");
                     }
                 }
             }

@@ -51,7 +51,6 @@ impl Worker {
                 self.stats.checkpoint_overdue = 0;
                 let Checkpoint { began, parts, longest, .. } = checkpoint;
                 tracing::info!(
-                    shard = self.number,
                     sessions = self.sessions.len(),
                     parts,
                     longest_us = longest.as_micros(),
@@ -101,7 +100,7 @@ impl Worker {
 
     /// What could not be written is left to be written later.
     fn try_again(&mut self, error: &std::io::Error) {
-        tracing::error!(shard = self.number, %error, "a checkpoint cannot be written; the log grows on until it can");
+        tracing::error!(%error, "a checkpoint cannot be written; the log grows on until it can");
         self.stats.checkpoint_failures += 1;
         self.stats.checkpoint_overdue = 1;
         self.trim_at = self.clock.now + limits::CHECKPOINT_RETRY_MS;
