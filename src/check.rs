@@ -108,10 +108,16 @@ fn of_log(data: &Path, all: &mut Vec<Told>) -> anyhow::Result<()> {
         let marks = marked.damage.iter().map(|damage| format!("how far it was whole cannot be read: {damage}"));
         all.push(Told { what: root.display().to_string(), damage: damage.chain(marks).collect() });
     }
-    let (folders, mut recorded) = (numbered(&root)?, BTreeMap::new());
+    let (mut folders, mut recorded) = (numbered(&root)?, BTreeMap::new());
+    // A file of such a name is what a start stops for, and told above.
+    folders.retain(|folder| folder.is_dir());
     let in_use = folders.last().cloned();
     for folder in folders {
         let segments = segment::all(&folder).with_context(|| folder.display().to_string())?;
+        if segments.is_empty() && in_use.as_ref() != Some(&folder) {
+            // What the log has left of it is somebody else's.
+            continue;
+        }
         let mut shards = None;
         for of_shard in segments.values() {
             let (newest, mut before) = (of_shard.keys().next_back(), Segment::default());

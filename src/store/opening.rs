@@ -404,14 +404,27 @@ fn free(name: &Path, suffix: &str) -> PathBuf {
     names.find(|path| !is_there(path) && !is_there(&beside(path, suffix))).expect("numbers do not end")
 }
 
-/// Reads all of the store at `path`, of which no server is running, and tells what is damaged. Nothing of it is changed.
+/// Reads all of the store at `path`, of which no server is running, and tells what is damaged. Nothing of it is changed; of one of an
+/// older form there is a copy beside it meanwhile.
 pub async fn inspect(path: &Path) -> Result<Soundness, StoreError> {
     let io = |error: io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
     no_folder(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let log = wal::look(&beside(path, "-wal")).map_err(io)?;
     let failed = |error: sqlx::Error| failure(&error);
-    let reader = readers(path, 1).await.map_err(failed)?;
+    // One of an older form is looked at as a start does: in a copy that is brought up to this version's. Its pages are its own.
+    let (trial, pages) = match form(path).await {
+        Ok(Form::Older) => {
+            let mut connection = reading(path).connect().await.map_err(failed)?;
+            let pages = soundness::pages(&mut connection).await.map_err(failed)?;
+            connection.close().await.map_err(failed)?;
+            let trial = Trial::of(path, false).await.map_err(|error| StoreError::Damaged(error.to_string()))?;
+            (Some(trial), pages)
+        }
+        _ => (None, Vec::new()),
+    };
+    let reader = readers(trial.as_ref().map_or(path, Trial::path), 1).await.map_err(failed)?;
     let mut found = soundness::check(&reader).await?;
+    found.structure.extend(pages);
     found.structure.extend(log.map(|damage| format!("its write-ahead log is damaged: {damage}")));
     let mut connection = reader.acquire().await.map_err(failed)?;
     match identity(&mut connection).await.map_err(failed)? {

@@ -102,6 +102,7 @@ async fn a_store_of_an_older_form_stays_one_until_the_start_is_through() {
     assert!(should.is_some() && store.check().await.unwrap().is_sound());
     store.readers().close().await;
     drop(store);
+    assert!(opening::inspect(&path).await.unwrap().is_sound());
     assert!(files(&path) == before && !beside(&path, "-trial").exists());
     let store = SqliteStore::open(&path, "a", false, false).await.unwrap();
     assert_eq!(store.session(id(0)).await.unwrap(), should);

@@ -190,7 +190,7 @@ async fn structure(connection: &mut SqliteConnection, found: &mut Soundness) -> 
     wrong(schema(connection).await)
 }
 
-async fn pages(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
+pub(super) async fn pages(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
     let rows = sqlx::query("PRAGMA integrity_check(20)").fetch_all(connection).await?;
     let said = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
     Ok(said.into_iter().filter(|line| line != "ok").collect())

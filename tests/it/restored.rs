@@ -200,6 +200,17 @@ async fn a_check_reads_everything_changes_nothing_and_names_what_is_damaged() {
     );
     assert_eq!(files(&case.node).iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>(), before);
 
+    // What somebody else has put there is left alone; but not in the way of a generation.
+    let (old, file) = (case.node.data.path().join("log/1"), case.node.data.path().join("log/999"));
+    fs::create_dir_all(&old).unwrap();
+    fs::write(old.join("notes.txt"), "x").unwrap();
+    let (sound, said) = check(&case.node);
+    assert!(sound, "{said}");
+    fs::write(&file, "x").unwrap();
+    let (sound, said) = check(&case.node);
+    assert!(!sound && said.contains("999") && said.contains("not a folder"), "{said}");
+    fs::remove_file(&file).unwrap();
+
     let path = case.node.data.path().join("tiltyard.db");
     let mut bytes = fs::read(&path).unwrap();
     let at = bytes.windows(9).position(|window| window == b"by a test").expect("the metadata of a session");
