@@ -110,6 +110,22 @@ async fn a_store_of_an_older_form_stays_one_until_the_start_is_through() {
 }
 
 #[tokio::test]
+async fn what_is_damaged_in_a_store_of_the_form_before_is_told_and_nothing_else() {
+    let folder = filled().await;
+    let path = folder.path().join("s.db");
+    let mut raw = options(&path, false).connect().await.unwrap();
+    let back = "DELETE FROM sessions WHERE epoch > 0; ALTER TABLE sessions DROP COLUMN epoch;
+        DELETE FROM _sqlx_migrations WHERE version = 4";
+    raw.execute(sqlx::raw_sql(back)).await.unwrap();
+    let found = opening::inspect(&path).await.unwrap();
+    assert!(found.is_sound() && found.rows > 100, "{found}");
+    raw.execute("UPDATE session_logs SET message = 'another' WHERE no = 1").await.unwrap();
+    raw.close().await.unwrap();
+    let damaged = opening::inspect(&path).await.unwrap();
+    assert!(damaged.damaged > 0 && damaged.structure.is_empty() && damaged.rows == found.rows, "{damaged}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_told_with_what_to_do_and_put_aside_where_that_is_accepted() {
     let folder = filled().await;
     let [whole, log, counted] = files(&folder.path().join("s.db"));
