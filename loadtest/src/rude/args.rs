@@ -60,6 +60,8 @@ pub struct RudeArgs {
 /// What a flooder sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
+    /// Nothing after its join: what these rows differ by is what the machine does by itself
+    Nothing,
     /// Attacks
     Actions,
     /// Attacks on a slot that nobody has
@@ -92,10 +94,12 @@ pub enum Pace {
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] = [Self::Actions, Self::Refused, Self::Moves, Self::Joins, Self::Pings, Self::Fragments];
+    pub const ALL: [Self; 7] =
+        [Self::Nothing, Self::Actions, Self::Refused, Self::Moves, Self::Joins, Self::Pings, Self::Fragments];
 
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Nothing => "nothing",
             Self::Actions => "actions",
             Self::Refused => "refused actions",
             Self::Moves => "moves",

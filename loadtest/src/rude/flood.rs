@@ -164,6 +164,11 @@ impl Flood {
         )
     }
 
+    /// How often the p99 of the acknowledgements was that of the quiet windows.
+    fn p99_ratio(&self) -> f64 {
+        medians(&self.flooded, |window| &window.ack_us).1 / medians(&self.quiet, |window| &window.ack_us).1
+    }
+
     fn line(&self, f: &mut Formatter<'_>, pick: fn(&Window) -> &Option<Quantiles>) -> fmt::Result {
         let (quiet, flooded) = (medians(&self.quiet, pick), medians(&self.flooded, pick));
         for (quiet, flooded) in [(quiet.0, flooded.0), (quiet.1, flooded.1)] {
@@ -171,6 +176,19 @@ impl Flood {
         }
         Ok(())
     }
+}
+
+/// How the p99 of all floods' rows compares with that of the rows in which nobody floods, which say what the machine does by itself.
+pub fn summary(floods: &[Flood]) -> Option<String> {
+    let spread = |is_control: bool| {
+        let rows = floods.iter().filter(|flood| (flood.kind == Kind::Nothing.name()) == is_control);
+        let mut ratios: Vec<f64> = rows.map(Flood::p99_ratio).filter(|ratio| ratio.is_finite()).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (&least, &most) = (ratios.first()?, ratios.last()?);
+        let median = ratios[ratios.len() / 2];
+        Some(format!("median {median:.2} ({least:.2} to {most:.2}) of {}", ratios.len()))
+    };
+    Some(format!("p99 flooded to quiet: {}; where nobody floods: {}", spread(false)?, spread(true)?))
 }
 
 impl Display for Flood {

@@ -138,6 +138,7 @@ fn visit(plan: &Plan, stop: &AtomicBool) -> Result<Visit> {
     }
     while closed.is_none() && !stop.load(Ordering::Relaxed) && sent < MESSAGES_MAX {
         let count = match plan.pace {
+            _ if plan.kind == Kind::Nothing => 0,
             Pace::Full => CHUNK,
             Pace::PerSecond(rate) => whole(start.elapsed().as_secs_f64() * rate).saturating_sub(sent).min(CHUNK),
         };
@@ -264,6 +265,7 @@ fn ending(bytes: &[u8]) -> String {
 fn write(out: &mut Vec<u8>, kind: Kind, seat: &mut Seat) {
     let mut text = Vec::with_capacity(96);
     match kind {
+        Kind::Nothing => return,
         Kind::Pings => return frame::to_server(out, frame::Kind::Ping, b"rude", [0; 4]),
         Kind::Fragments => return out.extend_from_slice(&[0x00, 0x80, 0, 0, 0, 0]),
         Kind::Joins => {

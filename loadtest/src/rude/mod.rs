@@ -41,6 +41,7 @@ pub fn command(args: &RudeArgs) -> Result<ExitCode> {
     }
     for kind in kinds {
         for &place in &args.place {
+            // Nothing has no pace: its rows are as many as the others' all the same, as they show how far rows differ.
             for &pace in &args.pace {
                 let flood = flood::measure(args, kind, pace, place);
                 let flood = flood.with_context(|| format!("{} at {pace}, {}", kind.name(), place.name()))?;
@@ -48,6 +49,9 @@ pub fn command(args: &RudeArgs) -> Result<ExitCode> {
                 report.floods.push(flood);
             }
         }
+    }
+    if let Some(summary) = flood::summary(&report.floods) {
+        println!("{summary}");
     }
     if let Some(percent) = args.non_readers {
         let stalled = stalled::measure(args, percent).context("players who do not read")?;
