@@ -87,6 +87,17 @@ pub const LAG_MS: u64 = 1_000;
 /// with its result, so that nobody is closed for what it asked.
 pub const OUTBOX_ASK_BYTES: usize = 128 * 1024;
 
+/// Bytes that a socket has taken for a client since it last showed that it reads, behind which a ping goes with the next state. Few
+/// enough to notice within seconds who does not read a lively fight, and so many that a slow one costs no pings.
+pub const RECEIPT_BYTES: u32 = 8 * 1024;
+
+/// Milliseconds between two such pings.
+pub const RECEIPT_EVERY_MS: u64 = 1_000;
+
+/// Milliseconds for which such a ping may go without an answer before state is no longer queued. Over: as above. What the client's own
+/// system has taken for it, and it does not read, is seen in no other way.
+pub const RECEIPT_MS: u64 = 3_000;
+
 /// Unsent bytes of one connection, answers included. Over: close 4413.
 pub const OUTBOX_BYTES: usize = 256 * 1024;
 
@@ -359,6 +370,7 @@ pub const LOG_RESERVE_OF: u64 = 16;
 pub const PARTICIPANTS: usize = 100;
 
 const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_ASK_BYTES && OUTBOX_ASK_BYTES < OUTBOX_BYTES);
+const _: () = assert!(RECEIPT_EVERY_MS + RECEIPT_MS < 5_000);
 const _: () = assert!(LAG_MS < STUCK_MS && STUCK_MS <= PING_AFTER_MS);
 const _: () = assert!(FIGHTS_PER_SERVICE < SESSIONS_PER_SHARD);
 const _: () = assert!(TICKET_MS < ARENA_ARRIVAL_MS as u64);

@@ -187,6 +187,7 @@ impl Worker {
             let audience = Audience::Own(member.slot);
             let frame = self.publisher.delta(connection.encoding, &whole, audience);
             connection.outbox.push(frame, &mut self.pool);
+            connection.outbox.ask_receipt(self.clock.now);
             self.stats.deltas_out += 1;
             if !connection.dirty {
                 connection.dirty = true;

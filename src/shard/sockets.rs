@@ -43,6 +43,9 @@ impl Worker {
         self.stats.bytes_in += bytes.len() as u64;
         connection.heard_at = self.clock.now;
         connection.budget.receive(&self.allowance, self.clock.now, bytes.len());
+        if connection.outbox.heard(false) {
+            self.ready.push(key);
+        }
         self.take(key, bytes);
     }
 
@@ -88,7 +91,7 @@ impl Worker {
                 break;
             }
             let next = reader.next(bytes, &mut at, &mut replies);
-            if let Next::Message { .. } | Next::Control | Next::Fragment = next {
+            if let Next::Message { .. } | Next::Control | Next::Pong | Next::Fragment = next {
                 // Before anything is made of it.
                 let taken = connection.budget.take(&self.allowance, self.clock.now);
                 if taken != Taken::Within {
@@ -100,6 +103,12 @@ impl Worker {
             match next {
                 Next::Message { text, payload } => self.message(key, text, payload.as_ref()),
                 Next::Control => self.queue_answer(key, &replies),
+                Next::Pong => {
+                    // One that reads again is brought up to date in this turn.
+                    if connection.outbox.heard(true) {
+                        self.ready.push(key);
+                    }
+                }
                 Next::Fragment => {}
                 Next::Drained => break,
                 Next::Closed => {

@@ -37,6 +37,8 @@ mod held;
 mod leases;
 #[path = "pause_tests.rs"]
 mod pauses;
+#[path = "receipt_tests.rs"]
+mod receipts;
 #[path = "trim_tests.rs"]
 mod trims;
 

@@ -9,3 +9,4 @@ pub mod kernel;
 pub mod ledger;
 pub mod outbox;
 pub mod reader;
+pub mod receipt;

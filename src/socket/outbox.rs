@@ -5,6 +5,8 @@
 //! Bytes wait for two things, in order: for the log to keep the turn that made them ([`Outbox::mark`] at its end,
 //! [`Outbox::show`] when it is kept), and then for the socket. The bounds are of both together.
 
+use super::frame;
+use super::receipt::Receipt;
 use crate::limits;
 
 /// The bytes of one connection that its socket has not taken yet.
@@ -23,6 +25,8 @@ pub struct Outbox {
     blocked: bool,
     /// State was left out: a snapshot is owed.
     lagging: bool,
+    /// Whether the client reads what its system has taken.
+    receipt: Receipt,
 }
 
 /// What becomes of a change of state.
@@ -98,9 +102,11 @@ impl Outbox {
     }
 
     /// Whether a change of state has room at the shard's time `now`. It has none behind too many bytes, behind bytes that
-    /// have waited too long, and behind another that had none: after that only a snapshot makes sense.
+    /// have waited too long or that the client does not read, and behind another that had none: after that only a snapshot makes sense.
     pub fn offer_state(&mut self, now: u64) -> Offer {
-        let full = self.len() > limits::OUTBOX_STATE_BYTES || self.waited_ms(now) >= limits::LAG_MS;
+        let full = self.len() > limits::OUTBOX_STATE_BYTES
+            || self.waited_ms(now) >= limits::LAG_MS
+            || self.receipt.is_overdue(now);
         if !self.lagging && !full {
             return Offer::Taken;
         }
@@ -121,9 +127,21 @@ impl Outbox {
         self.len() <= limits::OUTBOX_ASK_BYTES
     }
 
+    /// Appends a ping where it is time to ask whether the client reads. Only behind state: who is told nothing is asked nothing.
+    pub fn ask_receipt(&mut self, now: u64) {
+        if self.receipt.ask(now) {
+            frame::ping(&mut self.buffer);
+        }
+    }
+
+    /// The client has sent something, a pong where `is_pong`; `true` where it is owed a snapshot because it had not read.
+    pub fn heard(&mut self, is_pong: bool) -> bool {
+        self.receipt.heard(is_pong) && self.lagging
+    }
+
     /// Whether there is a snapshot to be sent now.
     pub fn owes_snapshot(&self) -> bool {
-        self.lagging && self.is_empty()
+        self.lagging && self.is_empty() && !self.receipt.is_unread()
     }
 
     /// The snapshot that was owed is queued.
@@ -159,6 +177,7 @@ impl Outbox {
     /// The socket was given [`Outbox::unsent`] at the shard's time `now` and took `count` bytes of it.
     pub fn took(&mut self, count: usize, now: u64, pool: &mut Pool) {
         self.sent += place(count);
+        self.receipt.took(place(count));
         self.blocked = self.sent < self.shown;
         if count > 0 || self.waiting_since.is_none() {
             self.waiting_since = self.blocked.then_some(now);

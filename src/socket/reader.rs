@@ -35,8 +35,10 @@ struct Long {
 pub enum Next<'a> {
     /// A message.
     Message { text: bool, payload: Payload<'a> },
-    /// A control frame, answered.
+    /// A ping, answered.
     Control,
+    /// A pong.
+    Pong,
     /// A frame of a message that is not complete.
     Fragment,
     /// All bytes are used.
@@ -81,7 +83,7 @@ impl Reader {
                         frame::pong(payload, replies);
                         Next::Control
                     }
-                    Kind::Pong => Next::Control,
+                    Kind::Pong => Next::Pong,
                 };
             }
         }
@@ -119,6 +121,7 @@ impl Long {
             Ok(Message::Text(text)) => Next::Message { text: true, payload: Payload::Owned(text.into()) },
             Ok(Message::Binary(bytes)) => Next::Message { text: false, payload: Payload::Owned(bytes) },
             Ok(Message::Close(_)) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => Next::Closed,
+            Ok(Message::Pong(_)) => Next::Pong,
             Ok(_) => Next::Control,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 if ended.is_some() {
@@ -210,6 +213,7 @@ mod tests {
                         format!("{}:{}", if text { "text" } else { "binary" }, payload.as_ref().len())
                     }
                     Next::Control => "control".to_owned(),
+                    Next::Pong => "pong".to_owned(),
                     Next::Fragment => "fragment".to_owned(),
                     Next::Drained => break,
                     Next::Closed => {
@@ -229,7 +233,7 @@ mod tests {
     #[test]
     fn several_frames_in_one_read() {
         let bytes = [frame(0x81, b"one"), frame(0x82, b"four"), frame(0x8A, b"")].concat();
-        assert_eq!(read(&[&bytes]).0, ["text:3", "binary:4", "control"]);
+        assert_eq!(read(&[&bytes]).0, ["text:3", "binary:4", "pong"]);
     }
 
     #[test]
@@ -242,9 +246,9 @@ mod tests {
 
     #[test]
     fn fragments_are_joined_and_pings_between_them_answered() {
-        let bytes = [frame(0x01, b"he"), frame(0x89, b"p"), frame(0x80, b"llo")].concat();
+        let bytes = [frame(0x01, b"he"), frame(0x89, b"p"), frame(0x8A, b""), frame(0x80, b"llo")].concat();
         let (seen, replies) = read(&[&bytes]);
-        assert_eq!(seen, ["fragment", "control", "text:5"]);
+        assert_eq!(seen, ["fragment", "control", "pong", "text:5"]);
         assert_eq!(replies, [0x8A, 1, b'p']);
     }
 
