@@ -342,7 +342,8 @@ pub const LATE_MS: u64 = 1_000;
 /// Milliseconds between two tries to write a log that refused.
 pub const LOG_RETRY_MS: u64 = 50;
 
-/// Turns of a shard that may wait for its log. Over: the shard does as while its log refuses, until one is kept.
+/// Turns of a shard that may wait for its log. Over: the shard waits for a disk that is about to answer, no longer than [`LOG_ANSWER_MS`]; then,
+/// and at once for any other log, it does as while its log refuses, until one is kept.
 pub const TURNS_HELD: usize = 256;
 
 /// Milliseconds for which the answers of a turn wait for a log that refuses. Over: `log_unavailable` (503), with `outcome` `unknown`: the

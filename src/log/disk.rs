@@ -40,13 +40,15 @@ pub fn remove(path: &Path) -> io::Result<()> {
 pub mod calls {
     use std::io;
     use std::path::{Path, PathBuf};
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::{Condvar, Mutex, PoisonError};
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Call {
         Sync,
         Rename,
         Remove,
+        /// Waiting for the disk to have turns, which other calls know no order with.
+        Turn,
     }
 
     /// Everything called below a folder, since it was watched, by any thread.
@@ -58,9 +60,15 @@ pub mod calls {
         folder: PathBuf,
         calls: Vec<(Call, PathBuf)>,
         fails: Vec<(Call, PathBuf)>,
+        /// Whether turns' waiting ends.
+        are_turns_held: bool,
+        /// How many waits for turns have begun.
+        turns: usize,
     }
 
     static WATCHED: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
+
+    static CHANGED: Condvar = Condvar::new();
 
     fn with<T>(act: impl FnOnce(&mut Vec<Watched>) -> T) -> T {
         act(&mut WATCHED.lock().unwrap_or_else(PoisonError::into_inner))
@@ -69,7 +77,8 @@ pub mod calls {
     impl Watch {
         pub fn over(folder: &Path) -> Self {
             let folder = folder.to_owned();
-            with(|all| all.push(Watched { folder: folder.clone(), calls: Vec::new(), fails: Vec::new() }));
+            let (calls, fails) = (Vec::new(), Vec::new());
+            with(|all| all.push(Watched { folder: folder.clone(), calls, fails, are_turns_held: false, turns: 0 }));
             Self(folder)
         }
 
@@ -91,6 +100,17 @@ pub mod calls {
             self.with(|watched| watched.fails.clear());
         }
 
+        /// From now on waiting for turns does not end, or does again.
+        pub fn hold_turns(&self, are_held: bool) {
+            self.with(|watched| watched.are_turns_held = are_held);
+            CHANGED.notify_all();
+        }
+
+        /// How many waits for turns have begun.
+        pub fn turns(&self) -> usize {
+            self.with(|watched| watched.turns)
+        }
+
         fn with<T>(&self, act: impl FnOnce(&mut Watched) -> T) -> T {
             with(|all| act(all.iter_mut().find(|watched| watched.folder == self.0).expect("watched")))
         }
@@ -99,18 +119,27 @@ pub mod calls {
     impl Drop for Watch {
         fn drop(&mut self) {
             with(|all| all.retain(|watched| watched.folder != self.0));
+            CHANGED.notify_all();
         }
     }
 
     pub fn note(call: Call, path: &Path) -> io::Result<()> {
-        with(|all| {
-            for watched in all.iter_mut().filter(|watched| path.starts_with(&watched.folder)) {
-                watched.calls.push((call, path.to_owned()));
-                if watched.fails.contains(&(call, path.to_owned())) {
-                    return Err(io::Error::other("as the test asks"));
-                }
+        let mut all = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+        for watched in all.iter_mut().filter(|watched| path.starts_with(&watched.folder)) {
+            match call {
+                Call::Turn => watched.turns += 1,
+                _ => watched.calls.push((call, path.to_owned())),
             }
-            Ok(())
-        })
+        }
+        let is_held =
+            |watched: &Watched| call == Call::Turn && watched.are_turns_held && path.starts_with(&watched.folder);
+        while all.iter().any(is_held) {
+            all = CHANGED.wait(all).unwrap_or_else(PoisonError::into_inner);
+        }
+        let fails = (call, path.to_owned());
+        if all.iter().any(|watched| watched.fails.contains(&fails)) {
+            return Err(io::Error::other("as the test asks"));
+        }
+        Ok(())
     }
 }

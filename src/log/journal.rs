@@ -31,16 +31,24 @@ pub struct Journal {
     pub(super) segment: u64,
     /// Of the segment's frames.
     pub(super) salt: u32,
-    pub(super) file: File,
+    pub(super) file: Arc<File>,
     /// Where the next frame goes: everything before is whole.
     pub(super) end: u64,
-    /// What `end` was when the disk was waited for last.
+    /// Up to where the disk has it, as far as it was waited for.
     pub(super) synced: u64,
+    /// The frames behind `synced`, where the disk is waited for: after a failure they are written again.
+    pub(super) unsynced: Vec<u8>,
+    /// Whether waiting for the disk has failed. What is behind `synced` may be nowhere then, though it can be read: the system forgets
+    /// pages that it could not write, and the next one who waits for them is told that all is well.
+    pub(super) in_doubt: bool,
     /// Where `end` was after the segment's checkpoint.
     pub(super) checkpoint_end: u64,
     /// The file of the segment before, as long as it is needed: until the checkpoint of this one is complete.
     pub(super) before: Option<File>,
-    /// Whether every append waits for the disk.
+    /// The segment's file, as who lets the one before go waits for it: opened on its own, so that a failure that the turns' waiting is told
+    /// of is told here, too. As long as `before`.
+    pub(super) whole_file: Option<File>,
+    /// Whether a turn is kept only when the disk has it.
     pub(super) sync: bool,
     /// A segment after this one that was made, may have stayed, and must not be taken for the newest.
     pub(super) undone: Option<PathBuf>,
@@ -128,11 +136,14 @@ impl Journal {
             generation,
             segment,
             salt,
-            file,
+            file: Arc::new(file),
             end: HEADING as u64,
             synced: 0,
+            unsynced: Vec::new(),
+            in_doubt: false,
             checkpoint_end: 0,
             before: None,
+            whole_file: None,
             sync: false,
             undone: None,
             reserve,
@@ -163,8 +174,9 @@ impl Journal {
     }
 
     /// Writes the turn's entries as one frame and returns its bytes. After an error nothing of the turn is in the log; the same
-    /// call may be tried again, and nothing that the turn produced may be shown before one succeeds.
-    pub fn append(&mut self, wall_ms: u64) -> io::Result<u64> {
+    /// call may be tried again, and nothing that the turn produced may be shown before one succeeds, and where turns wait for the disk, before
+    /// the disk has been waited for.
+    pub fn write(&mut self, wall_ms: u64) -> io::Result<u64> {
         #[cfg(test)]
         if self.failing.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
@@ -174,26 +186,86 @@ impl Journal {
             disk::sync_folder(&self.folder)?;
             self.undone = None;
         }
-        match self.write(wall_ms) {
-            Err(error) if self.reserve.helps(&error) => self.write(wall_ms),
+        match self.put(wall_ms) {
+            Err(error) if self.reserve.helps(&error) => self.put(wall_ms),
             written => written,
         }
     }
 
-    fn write(&mut self, wall_ms: u64) -> io::Result<u64> {
-        let bytes = self.write_frame(wall_ms)?;
+    /// Writes a turn, and waits for the disk if turns do.
+    #[cfg(test)]
+    pub fn append(&mut self, wall_ms: u64) -> io::Result<u64> {
+        let bytes = if self.has_batch() { self.write(wall_ms)? } else { 0 };
         if self.sync {
-            self.file.sync_data()?;
-            self.synced = self.end + bytes;
+            self.wait()?;
         }
-        self.went_on(bytes);
         Ok(bytes)
+    }
+
+    /// Waits until the disk has every frame. After an error the same call may be tried again.
+    pub fn wait(&mut self) -> io::Result<()> {
+        match self.try_wait() {
+            Err(error) if self.reserve.helps(&error) => self.try_wait(),
+            waited => waited,
+        }
+    }
+
+    /// What a wait before has left in doubt is written again first.
+    fn try_wait(&mut self) -> io::Result<()> {
+        if self.in_doubt {
+            self.file.write_all_at(&self.unsynced, self.synced)?;
+            self.file.write_all_at(&frame::end(self.salt), self.end)?;
+        }
+        let waited = self.waiting().wait();
+        self.waited(self.end, waited.as_ref().err());
+        waited
+    }
+
+    /// What waits for the disk to have the frames that are written, in whatever thread.
+    pub fn waiting(&self) -> Waiting {
+        #[cfg(test)]
+        let path = segment::path(&self.folder, self.shard, self.segment);
+        Waiting {
+            file: Arc::clone(&self.file),
+            end: self.end,
+            #[cfg(test)]
+            path,
+        }
+    }
+
+    /// The disk was waited for when the frames ended at `end`, and has them, or there was this error.
+    pub fn waited(&mut self, end: u64, error: Option<&io::Error>) {
+        self.in_doubt = error.is_some();
+        if !self.in_doubt {
+            let behind = self.unsynced.len() - usize::try_from(self.end - end).unwrap_or(usize::MAX);
+            self.unsynced.drain(..behind);
+            self.synced = end;
+        }
+    }
+
+    /// Whether waiting for the disk has failed, and has to be done again here.
+    pub const fn is_in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
+    /// Whether a turn is kept only when the disk has it.
+    pub const fn syncs(&self) -> bool {
+        self.sync
+    }
+
+    /// Which shard's it is.
+    pub const fn shard(&self) -> usize {
+        self.shard
     }
 
     /// Writes what was pushed as a frame that nobody waits for: the disk may have it later than it has the log's other frames.
     pub(super) fn put(&mut self, wall_ms: u64) -> io::Result<u64> {
         let bytes = self.write_frame(wall_ms)?;
-        self.went_on(bytes);
+        if self.sync {
+            self.unsynced.extend_from_slice(&self.batch);
+        }
+        self.end += bytes;
+        self.batch.truncate(BATCH_START);
         Ok(bytes)
     }
 
@@ -206,12 +278,6 @@ impl Journal {
         let written = self.file.write_all_at(&self.batch, self.end);
         self.batch.truncate(length);
         written.map(|()| length as u64)
-    }
-
-    /// The frame is in the log.
-    fn went_on(&mut self, bytes: u64) {
-        self.end += bytes;
-        self.batch.truncate(BATCH_START);
     }
 
     /// How far what is acknowledged goes. Where it waits for the disk, the disk has it.
@@ -262,17 +328,33 @@ impl Journal {
     /// Gives back the room that the largest turn needed.
     pub fn shrink(&mut self) {
         self.batch.shrink_to_fit();
+        self.unsynced.shrink_to_fit();
     }
 
     /// Nothing more will be appended: waits until the disk has everything, and marks it.
     pub fn close(&mut self) -> io::Result<()> {
         let before = self.before.as_ref().map_or(Ok(()), File::sync_data);
-        let synced = before.and_then(|()| self.file.sync_data()).and_then(|()| disk::sync_folder(&self.folder));
-        if synced.is_ok() {
-            self.synced = self.end;
-        }
+        let synced = before.and_then(|()| self.wait()).and_then(|()| disk::sync_folder(&self.folder));
         self.mark(synced.is_ok());
         synced
+    }
+}
+
+/// Waits for the disk.
+#[derive(Debug)]
+pub struct Waiting {
+    file: Arc<File>,
+    /// Where the frames end that it waits for.
+    pub end: u64,
+    #[cfg(test)]
+    path: PathBuf,
+}
+
+impl Waiting {
+    pub fn wait(&self) -> io::Result<()> {
+        #[cfg(test)]
+        disk::calls::note(disk::calls::Call::Turn, &self.path)?;
+        self.file.sync_data()
     }
 }
 

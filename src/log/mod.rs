@@ -31,8 +31,9 @@
 //! shown in their order (`shard/held.rs`). How many turns may wait is bounded ([`limits::TURNS_HELD`]); at the bound a shard does as
 //! with a log that is stalled.
 //!
-//! The file's answers come within the call: one frame and one append per turn, so that a turn that is sealed is kept, or the log
-//! is stalled. It has one writer, who holds its lock, so it knows no fences, and needs neither keys nor numbers in its frames.
+//! The file takes one frame and one append per turn. Its answers come within the call, so that a turn that is sealed is kept, or the log is
+//! stalled; but for turns that are kept only when the disk has them: a thread waits for that, for all that are appended by then at once, and
+//! wakes the shard ([`file`]). It has one writer, who holds its lock, so it knows no fences, and needs neither keys nor numbers in its frames.
 //!
 //! [`limits::TURNS_HELD`]: crate::limits::TURNS_HELD
 //!
@@ -54,6 +55,7 @@
 //! form 6; later ones get it between their turns. The newest one whose checkpoint is complete, and what is behind it, is enough to
 //! recover. A new generation is written at every start, which is also when the number of shards may change.
 
+mod beside;
 pub mod disk;
 #[cfg(test)]
 pub mod double;
@@ -66,6 +68,7 @@ pub mod segment;
 mod trim;
 
 use std::io;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -98,6 +101,7 @@ pub enum Outcome {
 
 /// A shard's log.
 #[derive(Debug)]
+#[cfg_attr(test, expect(clippy::large_enum_variant))] // The small one is of tests.
 pub enum Log {
     File(FileLog),
     /// Of tests, which decide when it answers what.
@@ -144,6 +148,12 @@ impl Log {
         }
     }
 
+    /// Waits, no longer than that, for an outcome of a turn that was sealed; whether there is one. `false` at once where it does not know
+    /// when there will be.
+    pub fn wait(&mut self, most: Duration) -> bool {
+        self.file().is_some_and(|log| log.wait(most))
+    }
+
     /// Hands in again, under the keys they had, the entries of a turn whose outcome is unknown.
     pub fn again(&mut self, turn: TurnNo) {
         match self {
@@ -156,13 +166,18 @@ impl Log {
         let _ = turn;
     }
 
-    /// The journal, where the log is one: what is done for files alone.
-    pub fn journal(&mut self) -> Option<&mut Journal> {
+    /// The log in files, where it is that: what is done for files alone.
+    pub const fn file(&mut self) -> Option<&mut FileLog> {
         match self {
-            Self::File(log) => Some(log.journal_mut()),
+            Self::File(log) => Some(log),
             #[cfg(test)]
             Self::Double(_) => None,
         }
+    }
+
+    /// The journal, where the log is one.
+    pub fn journal(&mut self) -> Option<&mut Journal> {
+        self.file().map(FileLog::journal_mut)
     }
 
     /// Whether something is to be done for its files soon ([`Journal::mark_if_due`]).

@@ -2,6 +2,7 @@
 //! there was when it was begun, is written between its turns, a part at a time. Up to then both segments are needed, and a start reads
 //! them in order ([`crate::shard::recovery`]).
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -19,6 +20,10 @@ impl Journal {
             !self.has_batch() && self.before.is_none(),
             "a segment ends between turns, behind its checkpoint"
         );
+        if self.sync && self.synced < self.end {
+            // The new one says where this one ends, so the disk has it to there.
+            self.wait()?;
+        }
         let path = segment::path(&self.folder, self.shard, self.segment + 1);
         let (unfinished, begun) = (segment::unfinished(&path), segment::begun(&path));
         let new = self.next_segment(&unfinished, &follows(self.salt, self.end)).and_then(|new| {
@@ -52,6 +57,7 @@ impl Journal {
         // Without the reserve, which turns need.
         new.put(0)?;
         (new.before, new.synced, new.sync) = (Some(self.file.try_clone()?), new.end, self.sync);
+        new.whole_file = Some(File::open(unfinished)?);
         (new.most, new.marked_at, new.unmarkable) = (self.most, self.marked_at, self.unmarkable);
         #[cfg(test)]
         {
@@ -94,15 +100,15 @@ impl Journal {
         self.push(end);
         self.write_part()?;
         self.checkpoint_end = self.end;
-        let (shard, segment, before) = (self.shard, self.segment, self.before.take());
+        let (shard, segment, before, file) = (self.shard, self.segment, self.before.take(), self.whole_file.take());
         let (path, path_before) =
             (segment::path(&self.folder, shard, segment), segment::path(&self.folder, shard, segment - 1));
-        let (file, folder) = (self.file.try_clone(), self.folder.clone());
+        let folder = self.folder.clone();
         let retiring = move || {
             let synced = others().and_then(|()| {
                 // In their order: a loss of power leaves no turn without those before it.
                 before.map_or(Ok(()), |before| disk::sync(&before, &path_before))?;
-                disk::sync(&file?, &path)?;
+                file.map_or(Ok(()), |file| disk::sync(&file, &path))?;
                 match disk::rename(&segment::begun(&path), &path) {
                     // One after it was faster.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -124,6 +124,8 @@ impl Worker {
                     self.stats.log_failures += 1;
                 }
                 None if self.held.len() < limits::TURNS_HELD => break,
+                // The disk is slower than the loop: it is waited for as if there were no thread for it.
+                None if self.log.wait(Duration::from_millis(limits::LOG_ANSWER_MS)) => continue,
                 None => {
                     if !std::mem::replace(&mut is_stalled, true) {
                         tracing::error!(turns = self.held.len(), "the log does not answer; waiting");

@@ -16,13 +16,16 @@ use uuid::Uuid;
 use super::{Place, Shard, Worker, attachment, close_code, new_fight, text};
 use crate::limits;
 use crate::log::double::{Double, Store};
-use crate::log::{Log, TurnNo};
+use crate::log::{Journal, Log, TurnNo};
 use crate::rules::Library;
 use crate::session::{Expected, FightInfo, Refusal, Viewer};
 use crate::shard::recovery::recover;
 use crate::shard::renewal::renewals;
 use crate::shard::{ActionApplied, Command, Control, Reply, RestAction, ShardHandle};
 use crate::socket::budget::Allowance;
+
+#[path = "sync_tests.rs"]
+mod sync;
 
 /// Longer than any machine takes for what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -74,9 +77,15 @@ impl Client {
 
 impl ByHand {
     fn start() -> Self {
+        let (log, store) = Double::new();
+        Self::start_with(store, false, |_| Log::Double(log))
+    }
+
+    /// With what `log` makes of the journal.
+    fn start_with(store: Arc<Store>, sync: bool, log: impl FnOnce(Journal) -> Log) -> Self {
         let data = TempDir::new().unwrap();
         let library = Arc::new(Library::built_in());
-        let mut recovered = recover(data.path(), 1, false, false, &library).unwrap();
+        let mut recovered = recover(data.path(), 1, sync, false, &library).unwrap();
         let place = Place {
             number: 0,
             shards: 1,
@@ -87,9 +96,8 @@ impl ByHand {
             found: recovered.found,
             standing: Arc::default(),
         };
-        let (log, store) = Double::new();
-        let (_, records) = recovered.shards.remove(0);
-        let (handle, mut worker) = Worker::new(place, Log::Double(log), records, Arc::default()).unwrap();
+        let (journal, records) = recovered.shards.remove(0);
+        let (handle, mut worker) = Worker::new(place, log(journal), records, Arc::default()).unwrap();
         worker.answer_ms = u64::MAX;
         Self { worker, handle, store, data }
     }
@@ -119,8 +127,12 @@ impl ByHand {
         let rules = Rules { attack_interval_ms: 0, health: 1_000_000, ..Rules::default() };
         let (fight, shares) = (Box::new(new_fight(&rules, Uuid::nil(), 2)), Vec::new());
         let mut created = self.ask(|reply| Command::Create { fight, shares, viewer: Viewer::All, reply });
-        self.turn();
-        created.try_recv().unwrap().unwrap().id
+        let mut info = None;
+        self.until("a fight", |_| {
+            info = created.try_recv().ok();
+            info.is_some()
+        });
+        info.unwrap().unwrap().id
     }
 
     fn attack(&self, session: Uuid) -> Waiting<ActionApplied> {

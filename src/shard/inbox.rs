@@ -79,10 +79,22 @@ impl ShardHandle {
         self.stats.load()
     }
 
+    /// What wakes the shard without a command.
+    pub fn waker(&self) -> impl Fn() + Send + Sync + 'static {
+        let wake = Arc::clone(&self.wake);
+        move || wake.wake()
+    }
+
     fn wake(&self) {
         // After the send: whoever clears the flag drains afterwards and sees the command.
-        if !self.wake.pending.swap(true, Ordering::AcqRel)
-            && let Err(error) = self.wake.waker.wake()
+        self.wake.wake();
+    }
+}
+
+impl Wake {
+    fn wake(&self) {
+        if !self.pending.swap(true, Ordering::AcqRel)
+            && let Err(error) = self.waker.wake()
         {
             tracing::error!(%error, "cannot wake a shard");
         }

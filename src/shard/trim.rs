@@ -29,14 +29,14 @@ impl Worker {
     /// Begins a segment, if the one in use is long, and writes a part of its checkpoint, if that is not complete. The turn is in the log,
     /// and what it had to say is said.
     pub(super) fn trim(&mut self) {
-        let Some(journal) = self.log.journal() else { return };
-        if self.clock.now < self.trim_at || (self.checkpoint.is_none() && !journal.is_long()) {
+        let Some(log) = self.log.file() else { return };
+        if self.clock.now < self.trim_at || (self.checkpoint.is_none() && !log.journal().is_long()) {
             return;
         }
         let began = Instant::now();
         let mut checkpoint = match self.checkpoint.take() {
             Some(checkpoint) => checkpoint,
-            None => match journal.begin_segment(|salt, end| Entry::Follows { salt, end }) {
+            None => match log.begin_segment(|salt, end| Entry::Follows { salt, end }) {
                 Ok(()) => {
                     let left = self.index.values().copied().collect();
                     Checkpoint { left, began, parts: 0, longest: Duration::ZERO }

@@ -26,7 +26,7 @@ use super::wheel::Wheel;
 use crate::book::{FightBook, News};
 use crate::clock;
 use crate::limits;
-use crate::log::{Journal, Log};
+use crate::log::{FileLog, Log};
 use crate::ops::{memory, watch};
 use crate::replays::{ChunkWriter, Folder, Recording};
 use crate::rules::Library;
@@ -227,6 +227,10 @@ impl Worker {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let (handle, inbox) = inbox(limits::INBOX_DEPTH, waker);
+        let mut log = log.into();
+        if let Some(log) = log.file() {
+            log.wait_beside(handle.waker())?;
+        }
         let mut worker = Self {
             number,
             shards,
@@ -234,7 +238,7 @@ impl Worker {
             renewals,
             poll,
             inbox,
-            log: log.into(),
+            log,
             held: VecDeque::new(),
             chunks: ChunkWriter::new(Arc::clone(&folder), number),
             sessions: SlotMap::with_key(),
@@ -340,7 +344,7 @@ impl Worker {
             }
         }
         debug_assert!(self.by_sid.is_empty() || !self.connections.is_empty(), "forgotten with their connections");
-        if let Some(Err(error)) = self.log.journal().map(Journal::close) {
+        if let Some(Err(error)) = self.log.file().map(FileLog::close) {
             tracing::error!(%error, "the log could not be synced at the end");
         }
         tracing::info!(sessions = self.sessions.len(), "shard stopped");

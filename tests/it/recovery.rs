@@ -47,7 +47,16 @@ async fn a_fight_goes_on_after_kill_9() {
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_and_nothing_is_applied_twice() {
-    let mut node = Node::start();
+    it_dies_between_action_and_answer(Node::start()).await;
+}
+
+/// Answers come when the disk has the turn: later than it was taken.
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_where_turns_wait_for_the_disk() {
+    it_dies_between_action_and_answer(Node::start_with(&["--sync"])).await;
+}
+
+async fn it_dies_between_action_and_answer(mut node: Node) {
     let mut rules = plain_rules();
     rules["health"] = json!(1_000_000);
     let mut fight = node.fight(4, rules).await;
