@@ -61,6 +61,40 @@ pub fn unix_ms(time: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A time as RFC 3339 writes it, in UTC or with how far from that it is.
+pub fn rfc3339(text: &str) -> Option<SystemTime> {
+    let (local, ahead) = if let Some(local) = text.strip_suffix(['Z', 'z']) {
+        (local, 0)
+    } else {
+        let (local, ahead) = text.split_at_checked(text.len().checked_sub(6)?)?;
+        (local, seconds_ahead(ahead)?)
+    };
+    let (date, time) = (local.get(..10)?, local.get(11..)?);
+    let is_time = time.ends_with(|last: char| last.is_ascii_digit())
+        && time.bytes().all(|byte| byte.is_ascii_digit() || b":.".contains(&byte));
+    if !is_time || !matches!(&local[10..11], "T" | "t" | " ") {
+        return None;
+    }
+    let local = humantime::parse_rfc3339_weak(&format!("{date}T{time}")).ok()?;
+    let by = Duration::from_secs(ahead.unsigned_abs());
+    if ahead < 0 { local.checked_add(by) } else { local.checked_sub(by) }
+}
+
+/// What is behind a time that is not in UTC: a sign, hours and minutes.
+fn seconds_ahead(text: &str) -> Option<i64> {
+    let (hours, minutes) = text.get(1..)?.split_once(':')?;
+    let number = |digits: &str, below: i64| {
+        let is_number = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<i64>().ok().filter(|number| is_number && *number < below)
+    };
+    let seconds = (number(hours, 24)? * 60 + number(minutes, 60)?) * 60;
+    match text.get(..1)? {
+        "+" => Some(seconds),
+        "-" => Some(-seconds),
+        _ => None,
+    }
+}
+
 /// Looks whether the system's clock has been set since the last look, and tells of it.
 pub fn look() {
     if let Some(by) = CLOCK.look(SystemTime::now(), Instant::now()) {
@@ -136,6 +170,41 @@ mod tests {
         let times: Vec<u64> = ids.iter().map(|id| super::time_of(*id).unwrap()).collect();
         assert!(times.is_sorted() && times[0] >= before && *times.last().unwrap() <= super::now_ms() + 1);
         assert_eq!(super::time_of(uuid::Uuid::new_v4()), None);
+    }
+
+    #[test]
+    fn times_are_read_with_and_without_an_offset() {
+        let at = |text: &str| super::rfc3339(text).map(super::unix_ms);
+        let utc = Some(1_704_160_985_678);
+        for text in [
+            "2024-01-02T02:03:05.678Z",
+            "2024-01-02t02:03:05.678z",
+            "2024-01-02 02:03:05.6789-00:00",
+            "2024-01-02T03:04:05.678+01:01",
+            "2024-01-01T22:33:05.678-03:30",
+        ] {
+            assert_eq!(at(text), utc, "{text}");
+        }
+        assert_eq!(at("2016-12-31T23:59:60Z"), Some(1_483_228_799_000), "a leap second is the one before it");
+        for text in [
+            "now",
+            "2024-01-02",
+            "2024-01-02T02:03:05",
+            "2024-01-02T02:03Z",
+            "2024-01-02T02:03:05.Z",
+            "2024-01-02T02:03:05ZZ",
+            "2024-01-02T02:03:05+00:00Z",
+            "2024-01-02T02:03:05+0100",
+            "2024-01-02T02:03:05+24:00",
+            "2024-01-02T02:03:05+00:60",
+            "2024-01-02T02:03:05*01:00",
+            "2024-02-30T02:03:05Z",
+            "2024-01-02T24:00:00Z",
+            "2024-01-02é02:03:05Z",
+            "2024-01-02T02:03:05+é:00",
+        ] {
+            assert_eq!(at(text), None, "{text}");
+        }
     }
 
     #[test]

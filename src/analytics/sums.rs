@@ -1,9 +1,7 @@
 //! Buckets added up to a report.
 
 use std::collections::BTreeMap;
-
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::bucket::{Bucket, Counters};
 use super::report::{Live, Metric, PerformanceMetrics, Query, SessionAnalytics, Timeframe, Totals, Trend};
@@ -149,8 +147,6 @@ fn ratio(part: u64, of: u64) -> f64 {
 }
 
 fn rfc3339(seconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
+    let since = Duration::from_secs(seconds.try_into().unwrap_or(0));
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }

@@ -11,8 +11,6 @@ use serde::Serialize;
 use tiltyard_combat::Ruleset;
 use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_protocol::{Act, ActionKind, BodyPart, Reason};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::App;
@@ -163,7 +161,7 @@ fn request(body: &mut Fields) -> Asked {
     let mut act = Act::new(0, 0, kind.unwrap_or(ActionKind::Attack));
     let used = read(&mut parameters, &mut act, kind, target.is_some());
     body.absorb(parameters);
-    body.text("timestamp", "an RFC 3339 time", |text| OffsetDateTime::parse(text, &Rfc3339).ok());
+    body.text("timestamp", "an RFC 3339 time", clock::rfc3339);
     Asked { player: player.unwrap_or_default(), act, target, used }
 }
 

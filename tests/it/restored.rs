@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use reqwest::Method;
 use serde_json::json;
@@ -136,9 +137,9 @@ async fn lists_go_by_the_time_that_is_told(case: Case) {
         let id: Uuid = session["session_id"].as_str().unwrap().parse().unwrap();
         let created_at = session["created_at"].as_str().unwrap().to_owned();
         let (seconds, nanos) = id.get_timestamp().unwrap().to_unix();
-        let told = time::OffsetDateTime::parse(&created_at, &time::format_description::well_known::Rfc3339).unwrap();
-        let drawn = i128::from(seconds) * 1_000 + i128::from(nanos / 1_000_000);
-        assert_eq!(told.unix_timestamp_nanos() / 1_000_000, drawn, "{id} was created when its id says");
+        let told = humantime::parse_rfc3339(&created_at).unwrap().duration_since(UNIX_EPOCH).unwrap();
+        let drawn = Duration::new(seconds, nanos).as_millis();
+        assert_eq!(told.as_millis(), drawn, "{id} was created when its id says");
         if let Some((newer, newer_at)) = &before {
             assert!(*newer > id && *newer_at >= created_at, "{newer} of {newer_at} is before {id} of {created_at}");
         }

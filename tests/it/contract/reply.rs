@@ -1,8 +1,8 @@
 //! An answer, and what every answer promises.
 
+use std::time::SystemTime;
+
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 /// What a request is answered with that is not answered in JSON.
@@ -97,7 +97,7 @@ impl Reply {
         self.body[name].as_str().unwrap_or_else(|| panic!("{}: no {name}: {}", self.line, self.body))
     }
 
-    pub fn time(&self, name: &str) -> OffsetDateTime {
+    pub fn time(&self, name: &str) -> SystemTime {
         time(&self.body[name])
     }
 
@@ -112,8 +112,8 @@ impl Reply {
 }
 
 /// A time in an answer.
-pub fn time(value: &Value) -> OffsetDateTime {
-    OffsetDateTime::parse(value.as_str().unwrap_or_default(), &Rfc3339).unwrap_or_else(|_| panic!("no time: {value}"))
+pub fn time(value: &Value) -> SystemTime {
+    humantime::parse_rfc3339(value.as_str().unwrap_or_default()).unwrap_or_else(|_| panic!("no time: {value}"))
 }
 
 /// Whether the answer is a custom session's own state.
