@@ -213,6 +213,43 @@ mod tests {
         "critical":false,"guarded":true,"reaction":false,"ability":null}}},
         {"at":{"secs_since_epoch":1790000009,"nanos_since_epoch":0},"event":"Phase"}]}"#;
 
+    /// What this version writes, to the byte, with everything that it may have.
+    const FORM_2: &str = concat!(
+        r#"{"form":2,"id":"019f0000-0000-7000-8000-000000000001","mode":"pvp","creator":"019f0000-0000-7000-8000-0000000000aa","#,
+        r#""status":"Completed","phase":"Finished","remaining_ms":3,"seats":2,"participants":["#,
+        r#"{"player":"019f0000-0000-7000-8000-0000000000bb","joined_at":{"secs_since_epoch":1790000000,"nanos_since_epoch":5000000},"#,
+        r#""status":"Active","score":100,"team":1,"hp":80,"at":{"x":100,"y":200}},"#,
+        r#"{"player":"019f0000-0000-7000-8000-0000000000cc","joined_at":{"secs_since_epoch":1790000001,"nanos_since_epoch":0},"#,
+        r#""status":"Disconnected","score":0,"team":0}],"#,
+        r#""created_at":{"secs_since_epoch":1790000000,"nanos_since_epoch":5000000},"#,
+        r#""started_at":{"secs_since_epoch":1790000002,"nanos_since_epoch":0},"#,
+        r#""ended_at":{"secs_since_epoch":1790000009,"nanos_since_epoch":0},"#,
+        r#""updated_at":{"secs_since_epoch":1790000010,"nanos_since_epoch":0},"settings":"{\"seats\":2}","metadata":"{\"a\":1.50}","#,
+        r#""seq":9,"version":2,"active_ms":9000,"actions":4,"refused":1,"damage":40,"eliminations":1,"#,
+        r#""winner":"019f0000-0000-7000-8000-0000000000bb","winning_team":1,"end_reason":"LastStanding","ruleset":"default","round":1,"#,
+        r#""enemies":[{"id":"019f0000-0000-7000-8000-0000000000dd","team":2,"status":"Active","name":"wolf","hp":7,"phase":"calm","#,
+        r#""at":{"x":1,"y":-2}},{"id":"019f0000-0000-7000-8000-0000000000ee","team":2,"status":"Eliminated"}],"#,
+        r#""sight":{"fog":true,"known":{"seq":8,"deltas":7,"updated_at":1790000000005,"actions":3,"refused":1,"damage":20},"#,
+        r#""all":{"health":true,"place":false,"phase":true}},"#,
+        r#""environment":{"name":"pit","width_cm":2000,"height_cm":1000,"covers":["#,
+        r#"{"name":"crate","kind":"soft","at":{"x":10,"y":20},"width_cm":30,"height_cm":40,"health":5},"#,
+        r#"{"name":"rock","kind":"wall","at":{"x":50,"y":60},"width_cm":70,"height_cm":80}],"#,
+        r#""hazards":[{"name":"barrel","at":{"x":1,"y":2},"radius_cm":3,"health":4,"gone":true},"#,
+        r#"{"name":"rain","at":{"x":0,"y":0},"gone":false}],"modifiers":["haste"],"wins":[[0,1],[1,0]],"#,
+        r#""turn":"019f0000-0000-7000-8000-0000000000bb"},"#,
+        r#""events":[{"at":{"secs_since_epoch":1790000008,"nanos_since_epoch":0},"kind":"hit","#,
+        r#""by":"019f0000-0000-7000-8000-0000000000bb","to":"019f0000-0000-7000-8000-0000000000cc","details":{"damage":40}},"#,
+        r#"{"at":{"secs_since_epoch":1790000009,"nanos_since_epoch":0},"kind":"phase"}]}"#
+    );
+
+    #[test]
+    fn what_is_kept_of_a_fight_is_the_same_bytes_as_long_as_its_form_has_the_same_number() {
+        let fight = StoredFight::read(FORM_2).unwrap();
+        let text = StoredFight::from(&fight).text();
+        assert_eq!(text, FORM_2, "another form: raise FORM, read this one too, and write the new one down here");
+        assert_eq!((fight.deltas, fight.epoch, fight.gone.len()), (fight.seq, 0, 0), "what it has not");
+    }
+
     #[test]
     fn fights_of_the_form_before_are_read() {
         let fight = StoredFight::read(FORM_1).unwrap();
