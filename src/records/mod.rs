@@ -20,6 +20,7 @@ pub mod stage;
 #[cfg(test)]
 mod stage_tests;
 mod stored;
+mod stored_parts;
 pub mod witness;
 
 use crate::book::{FightBook, News};

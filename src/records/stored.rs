@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use tiltyard_combat::{EndReason, Event, Mode, PhaseName, Ruleset, SessionStatus};
 use uuid::Uuid;
 
-use crate::session::world::{Environment, Told};
-use crate::session::{EnemyInfo, FightInfo, Known, Named, ParticipantInfo, Shown, World};
+use super::stored_parts::{StoredEnemy, StoredEnvironment, StoredKnown, StoredSeat, StoredShown, StoredWords, all};
+use crate::session::world::Told;
+use crate::session::{FightInfo, Named, World};
 
 /// The form that this version writes. It reads every form up to this one: 1 had events by the ruleset's numbers, and no
-/// environment.
+/// environment. A test has the bytes of it: where they change, this is raised, and the form before is still read.
 const FORM: u8 = 2;
 
 /// The body of a fight's row.
@@ -26,7 +27,7 @@ pub struct StoredFight {
     phase: PhaseName,
     remaining_ms: u64,
     seats: u8,
-    participants: Vec<ParticipantInfo>,
+    participants: Vec<StoredSeat>,
     created_at: SystemTime,
     started_at: Option<SystemTime>,
     ended_at: Option<SystemTime>,
@@ -49,11 +50,11 @@ pub struct StoredFight {
     #[serde(default)]
     round: u8,
     #[serde(default)]
-    enemies: Vec<EnemyInfo>,
+    enemies: Vec<StoredEnemy>,
     #[serde(default)]
     sight: StoredSight,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    environment: Option<Environment>,
+    environment: Option<StoredEnvironment>,
     events: Vec<StoredEvent>,
 }
 
@@ -63,15 +64,15 @@ struct StoredSight {
     fog: bool,
     /// Where there is fog; rows of before that was kept do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    known: Option<Known>,
-    all: Shown,
+    known: Option<StoredKnown>,
+    all: StoredShown,
 }
 
 /// An event by name, or, up to form 1, by the ruleset's numbers.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum StoredEvent {
-    Told(Told),
+    Told(StoredWords),
     Numbered { at: SystemTime, event: Event },
 }
 
@@ -91,7 +92,7 @@ impl From<&FightInfo> for StoredFight {
             phase: fight.phase,
             remaining_ms: fight.remaining_ms,
             seats: fight.seats,
-            participants: fight.participants.clone(),
+            participants: all(fight.participants.clone()),
             created_at: fight.created_at,
             started_at: fight.started_at,
             ended_at: fight.ended_at,
@@ -110,10 +111,10 @@ impl From<&FightInfo> for StoredFight {
             end_reason: fight.end_reason,
             ruleset: fight.ruleset.clone(),
             round: fight.round,
-            enemies: fight.enemies.clone(),
-            sight: StoredSight { fog: fight.fog.is_some(), known: fight.fog, all: fight.open },
-            environment,
-            events: events.into_iter().map(StoredEvent::Told).collect(),
+            enemies: all(fight.enemies.clone()),
+            sight: StoredSight { fog: fight.fog.is_some(), known: fight.fog.map(Into::into), all: fight.open.into() },
+            environment: environment.map(Into::into),
+            events: events.into_iter().map(|told| StoredEvent::Told(told.into())).collect(),
         }
     }
 }
@@ -149,7 +150,7 @@ impl From<StoredFight> for FightInfo {
             phase: stored.phase,
             remaining_ms: stored.remaining_ms,
             seats: stored.seats,
-            participants: stored.participants,
+            participants: all(stored.participants),
             gone: Vec::new(),
             created_at: stored.created_at,
             started_at: stored.started_at,
@@ -170,10 +171,10 @@ impl From<StoredFight> for FightInfo {
             end_reason: stored.end_reason,
             ruleset: stored.ruleset,
             round: stored.round,
-            enemies: stored.enemies,
-            fog: stored.sight.fog.then(|| stored.sight.known.unwrap_or_default()),
-            open: stored.sight.all,
-            world: World::Named(Named { environment: stored.environment, events }),
+            enemies: all(stored.enemies),
+            fog: stored.sight.fog.then(|| stored.sight.known.unwrap_or_default().into()),
+            open: stored.sight.all.into(),
+            world: World::Named(Named { environment: stored.environment.map(Into::into), events }),
         }
     }
 }
@@ -182,7 +183,7 @@ impl StoredEvent {
     /// In words; of form 1 without those that only the ruleset knows.
     fn told(self, ids: &[Uuid]) -> Told {
         match self {
-            Self::Told(told) => told,
+            Self::Told(told) => told.into(),
             Self::Numbered { at, event } => {
                 let id = |slot: Option<u8>| ids.get(usize::from(slot?)).copied();
                 let (by, to) = event.of();

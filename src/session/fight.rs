@@ -1,9 +1,8 @@
-//! A fight as one viewer is told of it. Its shard cuts it to what the viewer's audience may see; REST and the store only say
-//! it in other words.
+//! A fight as one viewer is told of it. Its shard cuts it to what the viewer's audience may see. REST and the store have words of their
+//! own for it ([`crate::rest`], [`crate::records`]), so nothing here has a form that anybody else reads.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
 use tiltyard_combat::{EndReason, Fields, Mode, ParticipantStatus, PhaseName, Point, SessionStatus};
 use uuid::Uuid;
 
@@ -76,7 +75,7 @@ pub struct FightInfo {
 }
 
 /// Sums, a sequence and a time of a fight, as somebody knows them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Known {
     /// Sequence of the newest delta that showed something.
     pub seq: u64,
@@ -91,42 +90,35 @@ pub struct Known {
     pub damage: u64,
 }
 
-/// A participant as REST tells of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A participant.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantInfo {
     pub player: Uuid,
     pub joined_at: SystemTime,
     pub status: ParticipantStatus,
     pub score: u32,
-    #[serde(default)]
     pub team: u8,
     /// `None` where the viewer may not know it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hp: Option<u32>,
     /// `None` where the viewer may not know it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Point>,
 }
 
-/// An enemy as REST tells of it; what is `None` the viewer may not know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An enemy; what is `None` the viewer may not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnemyInfo {
     pub id: Uuid,
     pub team: u8,
     pub status: ParticipantStatus,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hp: Option<u32>,
     /// The name of its phase.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Point>,
 }
 
-/// What is shown of a participant, of that which REST tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What is shown of a participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shown {
     pub health: bool,
     pub place: bool,
@@ -136,13 +128,6 @@ pub struct Shown {
 impl Shown {
     pub const fn of(fields: Fields) -> Self {
         Self { health: fields.has(Fields::HP), place: fields.has(Fields::PLACE), phase: fields.has(Fields::RAGE) }
-    }
-}
-
-impl Default for Shown {
-    /// Of fights from before there was anything to hide.
-    fn default() -> Self {
-        Self { health: true, place: true, phase: true }
     }
 }
 

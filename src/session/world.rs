@@ -1,12 +1,11 @@
 //! What is around the participants of a fight, and what happened last: by the ruleset's numbers, as a shard hands it out, for
-//! naming things is not the shard's work; or by name, as REST tells it and the store keeps it, so that neither needs the
+//! naming things is not the shard's work; or by name, as REST and the store want it, so that neither needs the
 //! ruleset.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tiltyard_combat::ruleset::{CoverKind, EffectId};
 use tiltyard_combat::{Event, Point, Ruleset};
@@ -56,8 +55,8 @@ pub struct Named {
     pub events: Vec<Told>,
 }
 
-/// The arena and what still stands of it. Lengths in centimetres. The store keeps this as it is: a new field needs a default.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The arena and what still stands of it. Lengths in centimetres.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     pub name: String,
     pub width_cm: u32,
@@ -67,12 +66,11 @@ pub struct Environment {
     pub modifiers: Vec<String>,
     /// Team and rounds won.
     pub wins: Vec<(u8, u8)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Uuid>,
 }
 
-/// A cover. Kept by the store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A cover.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cover {
     pub name: String,
     pub kind: Cow<'static, str>,
@@ -80,35 +78,29 @@ pub struct Cover {
     pub width_cm: u32,
     pub height_cm: u32,
     /// Health that is left; `None` for one that cannot be destroyed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<u32>,
 }
 
-/// A hazard. Kept by the store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A hazard.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hazard {
     pub name: String,
     pub at: Point,
     /// `None` for one that is everywhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub radius_cm: Option<u32>,
     /// What it still takes to set it off; `None` for one that nothing does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<u32>,
     pub gone: bool,
 }
 
-/// An event in words. Kept by the store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An event in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     pub at: SystemTime,
     pub kind: Cow<'static, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Uuid>,
     /// Everything else, by name.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub details: Map<String, Value>,
 }
 

@@ -24,9 +24,22 @@ pub struct Fog {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
     team: u8,
+    #[serde(with = "KnownInLog")]
     pub known: Known,
     /// The newest events that it was told of: its own, or those of others would push out one another's.
     pub recent: VecDeque<Witnessed>,
+}
+
+/// [`Known`] as the log has it. Another field is another form of the log.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Known")]
+struct KnownInLog {
+    seq: u64,
+    deltas: u64,
+    updated_at: u64,
+    actions: u64,
+    refused: u64,
+    damage: u64,
 }
 
 /// An event as a side was told of it.
