@@ -6,7 +6,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tiltyard::analytics::{Analytics, Ended, Query, Series, Timeframe, Totals, Width};
+use tiltyard::analytics::{Analytics, Ended, Query, Series, Timeframe, Width};
+use tiltyard::session::PerKind;
 
 const NOW: i64 = 1_772_707_230_000;
 
@@ -48,7 +49,7 @@ fn analytics(c: &mut Criterion) {
         for timeframe in Timeframe::ALL {
             let query = Query { timeframe, ..Query::default() };
             group.bench_function(format!("report {}, {events} events a bucket", timeframe.name()), |b| {
-                b.iter(|| black_box(full.report(query, &Totals::default(), &[], NOW)));
+                b.iter(|| black_box(full.report(query, &PerKind::default(), &[], NOW)));
             });
         }
         group.bench_function(format!("rows of what a second changes, {events} events a bucket"), |b| {

@@ -23,13 +23,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use bucket::{Counters, Ended};
-pub use report::{Live, Metric, Query, SessionAnalytics, Timeframe, Totals};
+pub use report::{Live, Metric, Query, SessionAnalytics, Timeframe};
 pub use row::{BucketRow, Width};
-pub use series::{Series, SessionType};
+pub use series::Series;
 
 use bucket::Event;
 use ring::Ring;
 use sums::{Sums, Window};
+
+use crate::session::PerKind;
 
 /// The figures of one node. Counting takes a short lock, of its series only; actions of fights are counted when the fight
 /// ends, never one by one.
@@ -69,7 +71,7 @@ impl Analytics {
 
     /// The answer to `query`, with what `others`, rows of other nodes, add to this node's own figures. Rows this query
     /// has no use for are passed over; [`Query::rows`] says which ones to fetch, and [`Analytics::beginning`] which besides.
-    pub fn report(&self, query: Query, totals: &Totals, others: &[BucketRow], now_ms: i64) -> SessionAnalytics {
+    pub fn report(&self, query: Query, totals: &PerKind<Live>, others: &[BucketRow], now_ms: i64) -> SessionAnalytics {
         let window = Window::at(query.timeframe, now_ms);
         let mut sums = Sums::new(query, window);
         for series in Series::ALL.into_iter().filter(|series| query.is_about(*series)) {

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::row::Width;
-use super::series::{Series, SessionType};
+use super::series::Series;
+use crate::session::Kind;
 
 /// How far back a report looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,20 +42,11 @@ pub enum Metric {
 pub struct Query {
     pub timeframe: Timeframe,
     /// `None` is all, requests about no type included.
-    pub session_type: Option<SessionType>,
+    pub session_type: Option<Kind>,
     pub metric: Metric,
 }
 
-/// Sessions that are live now, by type: what the shards and arenas count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Totals {
-    pub combat: Live,
-    pub player: Live,
-    pub auth: Live,
-    pub custom: Live,
-}
-
-/// Live sessions of one type.
+/// Sessions of one type that are live now: what the shards and arenas count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Live {
     pub active: u64,
@@ -160,23 +152,12 @@ impl Metric {
 impl Query {
     /// Whether a series counts.
     pub(super) fn is_about(self, series: Series) -> bool {
-        self.session_type.is_none_or(|kind| series.session_type() == Some(kind))
+        self.session_type.is_none_or(|kind| series.kind() == Some(kind))
     }
 
     /// The types it is about.
-    pub(super) fn types(self) -> impl Iterator<Item = SessionType> + use<> {
+    pub(super) fn types(self) -> impl Iterator<Item = Kind> + use<> {
         let only = self.session_type;
-        SessionType::ALL.into_iter().filter(move |kind| only.is_none_or(|only| only == *kind))
-    }
-}
-
-impl Totals {
-    pub(super) const fn of(&self, kind: SessionType) -> Live {
-        match kind {
-            SessionType::Combat => self.combat,
-            SessionType::Player => self.player,
-            SessionType::Auth => self.auth,
-            SessionType::Custom => self.custom,
-        }
+        Kind::ALL.into_iter().filter(move |kind| only.is_none_or(|only| only == *kind))
     }
 }

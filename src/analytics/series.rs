@@ -2,6 +2,9 @@
 
 use tiltyard_combat::Mode;
 
+use crate::records::Body;
+use crate::session::Kind;
+
 /// One line of figures. The numbers are in rows of the store: one, once given, keeps its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -15,15 +18,6 @@ pub enum Series {
     Custom = 6,
     /// Requests about no type of session, such as listings and health.
     None = 7,
-}
-
-/// A type of session, as a report can be asked for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SessionType {
-    Combat,
-    Player,
-    Auth,
-    Custom,
 }
 
 impl Series {
@@ -50,12 +44,12 @@ impl Series {
     }
 
     /// The type of session it is about.
-    pub const fn session_type(self) -> Option<SessionType> {
+    pub const fn kind(self) -> Option<Kind> {
         match self {
-            Self::CombatPvp | Self::CombatPve | Self::CombatArena | Self::CombatTournament => Some(SessionType::Combat),
-            Self::Player => Some(SessionType::Player),
-            Self::Auth => Some(SessionType::Auth),
-            Self::Custom => Some(SessionType::Custom),
+            Self::CombatPvp | Self::CombatPve | Self::CombatArena | Self::CombatTournament => Some(Kind::Combat),
+            Self::Player => Some(Kind::Player),
+            Self::Auth => Some(Kind::Auth),
+            Self::Custom => Some(Kind::Custom),
             Self::None => None,
         }
     }
@@ -72,27 +66,20 @@ impl From<Mode> for Series {
     }
 }
 
-impl SessionType {
-    pub const ALL: [Self; 4] = [Self::Combat, Self::Player, Self::Auth, Self::Custom];
-
-    /// The type of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Combat => "combat",
-            Self::Player => "player",
-            Self::Auth => "auth",
-            Self::Custom => "custom",
+impl From<&Body> for Series {
+    fn from(body: &Body) -> Self {
+        match body {
+            Body::Player(_) => Self::Player,
+            Body::Auth(_) => Self::Auth,
+            Body::Custom(_) => Self::Custom,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Series, SessionType};
+    use super::Series;
+    use crate::session::Kind;
 
     #[test]
     fn numbers_and_names_lead_back() {
@@ -101,8 +88,7 @@ mod tests {
             assert_eq!(Series::numbered(series.number()), Some(series));
         }
         assert_eq!(Series::numbered(8), None);
-        for kind in SessionType::ALL {
-            assert_eq!(SessionType::named(kind.name()), Some(kind));
-        }
+        let counted = |kind| Series::ALL.into_iter().any(|series| series.kind() == Some(kind));
+        assert!(Kind::ALL.into_iter().all(counted), "every type is counted apart");
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::bucket::{Bucket, Counters};
-use super::report::{Live, Metric, PerformanceMetrics, Query, SessionAnalytics, Timeframe, Totals, Trend};
+use super::report::{Live, Metric, PerformanceMetrics, Query, SessionAnalytics, Timeframe, Trend};
 use super::row::Width;
-use super::series::{Series, SessionType};
+use super::series::Series;
 use super::sketch::Merged;
+use crate::session::PerKind;
 
 /// The sums a report is made of.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub(super) struct Sums {
     query: Query,
     window: Window,
     all: Counters,
-    created: [u64; SessionType::ALL.len()],
+    created: PerKind<u64>,
     periods: Vec<Counters>,
     requests: Merged,
     durations: Merged,
@@ -60,7 +61,7 @@ impl Sums {
             query,
             window,
             all: Counters::default(),
-            created: [0; SessionType::ALL.len()],
+            created: PerKind::default(),
             periods: vec![Counters::default(); usize::try_from(window.periods).expect("periods are few")],
             requests: Merged::default(),
             durations: Merged::default(),
@@ -70,8 +71,8 @@ impl Sums {
     /// Adds the bucket at `index` of the window.
     pub(super) fn add(&mut self, series: Series, index: i64, bucket: &Bucket) {
         self.all.add(&bucket.counters);
-        if let Some(kind) = series.session_type() {
-            let created = &mut self.created[kind as usize];
+        if let Some(kind) = series.kind() {
+            let created = &mut self.created[kind];
             *created = created.saturating_add(bucket.counters.created);
         }
         let period = usize::try_from(index / self.window.per_period).expect("an index is not negative");
@@ -83,17 +84,16 @@ impl Sums {
     }
 
     /// The answer. Figures are kept since `since_ms`.
-    pub(super) fn report(self, totals: &Totals, since_ms: i64, now_ms: i64) -> SessionAnalytics {
+    pub(super) fn report(self, totals: &PerKind<Live>, since_ms: i64, now_ms: i64) -> SessionAnalytics {
         let has = |metrics: &[Metric]| self.query.metric == Metric::All || metrics.contains(&self.query.metric);
-        let live = |count: fn(Live) -> u64| self.query.types().map(|kind| count(totals.of(kind))).sum::<u64>();
+        let live = |count: fn(Live) -> u64| self.query.types().map(|kind| count(totals[kind])).sum::<u64>();
         let count = has(&[Metric::Count]);
         SessionAnalytics {
             timeframe: self.query.timeframe.name(),
             total_sessions: self.all.created,
             active_sessions: count.then(|| live(|live| live.active + live.paused)),
             average_duration_seconds: has(&[Metric::Duration]).then(|| average_duration(&self.all)),
-            sessions_by_type: count
-                .then(|| self.query.types().map(|kind| (kind.name(), self.created[kind as usize])).collect()),
+            sessions_by_type: count.then(|| self.query.types().map(|kind| (kind.name(), self.created[kind])).collect()),
             sessions_by_status: count.then(|| {
                 BTreeMap::from([
                     ("active", live(|live| live.active)),

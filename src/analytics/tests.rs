@@ -6,7 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Analytics, BucketRow, Ended, Live, Metric, Query, Series, SessionType, Timeframe, Totals};
+use super::{Analytics, BucketRow, Ended, Live, Metric, Query, Series, Timeframe};
+use crate::session::{Kind, PerKind};
 
 /// 2026-03-05T10:40:30Z.
 const NOW: i64 = 1_772_707_230_000;
@@ -17,7 +18,7 @@ fn query(timeframe: Timeframe) -> Query {
 }
 
 fn told(analytics: &Analytics, query: Query, others: &[BucketRow]) -> Value {
-    serde_json::to_value(analytics.report(query, &Totals::default(), others, NOW)).unwrap()
+    serde_json::to_value(analytics.report(query, &PerKind::default(), others, NOW)).unwrap()
 }
 
 fn ended(completed: bool, duration_ms: u64) -> Ended {
@@ -39,8 +40,8 @@ fn a_report_has_the_contracts_fields() {
     for status in [200, 404, 500, 200] {
         analytics.request(Series::None, status, Duration::from_millis(4), NOW);
     }
-    let totals =
-        Totals { combat: Live { active: 5, paused: 2 }, custom: Live { active: 1, paused: 0 }, ..Totals::default() };
+    let mut totals = PerKind::<Live>::default();
+    (totals[Kind::Combat], totals[Kind::Custom]) = (Live { active: 5, paused: 2 }, Live { active: 1, paused: 0 });
     let report = analytics.report(query(Timeframe::Hour1), &totals, &[], NOW);
     let mut report = serde_json::to_value(report).unwrap();
     let trends = report["trends"].take();
@@ -120,7 +121,7 @@ fn a_type_is_reported_alone() {
     analytics.request(Series::None, 500, Duration::ZERO, NOW);
     analytics.request(Series::Player, 200, Duration::ZERO, NOW);
     let of = |session_type| told(&analytics, Query { session_type, ..Query::default() }, &[]);
-    let players = of(Some(SessionType::Player));
+    let players = of(Some(Kind::Player));
     assert_eq!((&players["total_sessions"], &players["error_rate"]), (&json!(1), &json!(0.0)));
     assert_eq!(players["sessions_by_type"], json!({ "player": 1 }));
     assert_eq!(of(None)["error_rate"], 0.5);

@@ -7,11 +7,11 @@ use metrics::Histogram;
 
 use crate::book;
 use crate::clock::now_ms;
-use crate::records::{Body, Record, Witness};
+use crate::records::{Record, Witness};
 use crate::session::{FightInfo, Status};
 use crate::store::{self, Store, StoreError};
 
-use super::{Analytics, BucketRow, Ended, Series, Width};
+use super::{Analytics, BucketRow, Ended, Width};
 
 /// Analytics of one node, named in its rows.
 #[derive(Debug)]
@@ -59,15 +59,6 @@ pub fn counted(row: &store::BucketRow) -> Option<BucketRow> {
     })
 }
 
-/// What a session's type is counted as.
-pub const fn series_of(body: &Body) -> Series {
-    match body {
-        Body::Player(_) => Series::Player,
-        Body::Auth(_) => Series::Auth,
-        Body::Custom(_) => Series::Custom,
-    }
-}
-
 impl book::Witness for Counting {
     fn fight_created(&self, fight: &FightInfo) {
         self.analytics.created(fight.mode.into(), now_ms().cast_signed());
@@ -87,7 +78,7 @@ impl book::Witness for Counting {
 
 impl Witness for Counting {
     fn record_created(&self, record: &Record) {
-        self.analytics.created(series_of(&record.body), now_ms().cast_signed());
+        self.analytics.created((&record.body).into(), now_ms().cast_signed());
     }
 
     fn record_ended(&self, record: &Record) {
@@ -97,7 +88,7 @@ impl Witness for Counting {
             duration_ms: ended_at.saturating_sub(record.created_at),
             ..Ended::default()
         };
-        self.analytics.ended(series_of(&record.body), ended, now_ms().cast_signed());
+        self.analytics.ended((&record.body).into(), ended, now_ms().cast_signed());
     }
 
     fn committed(&self, elapsed: Duration) {
@@ -141,9 +132,10 @@ mod tests {
     use metrics::Histogram;
 
     use super::Counting;
-    use crate::analytics::{Metric, Query, Series, Timeframe, Totals};
+    use crate::analytics::{Metric, Query, Series, Timeframe};
     use crate::clock::now_ms;
     use crate::records::Witness;
+    use crate::session::PerKind;
     use crate::store::{Batch, SqliteStore, Store};
 
     #[tokio::test]
@@ -153,7 +145,7 @@ mod tests {
         let start = async || Counting::restored(&store, "a", Histogram::noop()).await.unwrap();
         let rate = |counting: &Counting, timeframe, now| {
             let query = Query { timeframe, metric: Metric::Performance, session_type: None };
-            let report = counting.analytics.report(query, &Totals::default(), &[], now);
+            let report = counting.analytics.report(query, &PerKind::default(), &[], now);
             report.performance_metrics.unwrap().throughput_per_second
         };
         let mut counting = start().await;

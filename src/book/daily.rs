@@ -154,7 +154,7 @@ impl Default for DailyBudgets {
     fn default() -> Self {
         let sessions = PerKind::from_fn(|kind| match kind {
             Kind::Combat => limits::FIGHTS_PER_PLAYER_DAY,
-            Kind::Player | Kind::Auth | Kind::Custom => limits::RECORDS_PER_PLAYER_DAY,
+            _ => limits::RECORDS_PER_PLAYER_DAY,
         });
         Self {
             started: Instant::now(),

@@ -85,7 +85,7 @@ impl Arena {
 #[cfg(test)]
 mod tests {
     use super::Arena;
-    use crate::records::record::{Body, Presence, Record};
+    use crate::records::{Body, Presence, Record};
     use std::sync::Arc;
     use uuid::Uuid;
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::body::Body;
 use super::keys::Running;
-use super::record::{Body, Record};
+use super::record::Record;
 use crate::json::Json;
 use crate::session::Refusal;
 use crate::store::{KeyAnswer, KeyRow};

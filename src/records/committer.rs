@@ -13,11 +13,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::body::Body;
 use super::change::{Ask, Change, Changed};
 use super::chores::Chores;
 use super::ended::Kept;
 use super::keys::Running;
-use super::record::{Body, Record};
+use super::record::Record;
 use super::stage::{Stage, Staged};
 use super::witness::Witness;
 use super::{Shared, fights};
@@ -347,12 +348,7 @@ impl Committer {
 /// When a session has to be looked at.
 fn next_look(record: &Record, now: u64) -> Option<(u64, Uuid)> {
     let expires_at = record.expires_at()?;
-    let at = match record.body {
-        Body::Auth(_) => expires_at.min(now + limits::TOUCH_MS),
-        // Not later, so that the entries of what ends earlier go within that time.
-        Body::Player(_) | Body::Custom(_) => expires_at.min(now + limits::LOOK_MS),
-    };
-    Some((at, record.id))
+    Some((expires_at.min(now + record.body.of_type().look_ms()), record.id))
 }
 
 fn answer(shared: &Shared, answers: Vec<Answered>) {

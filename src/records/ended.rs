@@ -39,7 +39,7 @@ impl Kept {
     pub fn of(row: SessionRow, now: u64) -> Result<Self, StoreError> {
         Ok(match row.kind {
             Kind::Combat => Self::Fight(Arc::new(fights::of(&row)?)),
-            Kind::Player | Kind::Auth | Kind::Custom => Self::Record(Arc::new(Record::of(row, now)?)),
+            _ => Self::Record(Arc::new(Record::of(row, now)?)),
         })
     }
 

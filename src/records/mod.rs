@@ -5,6 +5,7 @@
 //! and only then shows and answers them. [`fights`] are on their way into the store the same way, without anybody waiting. What has [`ended`] is read from the store. [`keys`] makes a repeated request one request.
 
 pub mod arena;
+pub mod body;
 pub mod change;
 mod chores;
 pub mod committer;
@@ -33,10 +34,11 @@ use tiltyard_protocol::Reason;
 use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
+pub use body::{Body, Login, Member, OfType, Presence, Room};
 pub use change::{Ask, Change, Changed, NewRecord};
 pub use committer::Committer;
 pub use ended::{Kept, Owned};
-pub use record::{Body, Login, Member, Presence, PresenceName, Record, Room};
+pub use record::{PresenceName, Record};
 pub use witness::Witness;
 
 use crate::clock;

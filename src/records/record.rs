@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
+use serde::Serialize;
 use uuid::Uuid;
 
+use super::body::{Body, Member};
 use crate::session::{Kind, Status};
 use crate::store::{PlayerRow, SessionRow, StoreError};
 
@@ -29,57 +29,6 @@ pub struct Record {
     pub end_reason: Option<Box<str>>,
     pub body: Body,
     seen_at: AtomicU64,
-}
-
-/// What only its type knows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Body {
-    Player(Presence),
-    Auth(Box<Login>),
-    Custom(Box<Room>),
-}
-
-/// A player's being there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Presence {
-    /// Milliseconds between two signs of life.
-    pub heartbeat_ms: u32,
-    /// Milliseconds a player who gave none for two heartbeats may still come back.
-    pub reconnect_ms: u32,
-}
-
-/// A login that tokens belong to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Login {
-    /// Milliseconds without use after which it ends.
-    pub idle_ms: u64,
-    /// When it ends, used or not.
-    pub absolute_at: u64,
-    /// Of the tokens it gives, names separated by blanks.
-    pub scope: Box<str>,
-    /// Counts refreshes: only the newest refresh token is good.
-    pub generation: u32,
-    /// Last use that the store knows of.
-    pub seen_at: u64,
-}
-
-/// A session whose content is its members' own affair.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Room {
-    /// Milliseconds without a change after which it ends.
-    pub ttl_ms: u64,
-    pub max_members: u32,
-    pub members: SmallVec<[Member; 2]>,
-    /// JSON object.
-    pub state: Box<str>,
-}
-
-/// A member of a custom session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    pub player: Uuid,
-    pub joined_at: u64,
 }
 
 /// How much a player is there.
@@ -131,12 +80,8 @@ impl Record {
         }
     }
 
-    pub const fn kind(&self) -> Kind {
-        match self.body {
-            Body::Player(_) => Kind::Player,
-            Body::Auth(_) => Kind::Auth,
-            Body::Custom(_) => Kind::Custom,
-        }
+    pub fn kind(&self) -> Kind {
+        self.body.of_type().kind()
     }
 
     /// Last sign of life.
@@ -151,16 +96,7 @@ impl Record {
 
     /// When it ends if nothing more happens; `None` once it has ended.
     pub fn expires_at(&self) -> Option<u64> {
-        if self.status.is_end() {
-            return None;
-        }
-        Some(match &self.body {
-            Body::Player(presence) => {
-                self.seen_at() + 2 * u64::from(presence.heartbeat_ms) + u64::from(presence.reconnect_ms)
-            }
-            Body::Auth(login) => (self.seen_at() + login.idle_ms).min(login.absolute_at),
-            Body::Custom(room) => self.updated_at + room.ttl_ms,
-        })
+        (!self.status.is_end()).then(|| self.body.of_type().expires_at(self.seen_at(), self.updated_at))
     }
 
     /// How much the player of a player session is there.
@@ -178,46 +114,23 @@ impl Record {
     /// Where it has times from after `now`, because the clock was set back since: all of them are now, and what ends at a time of its
     /// own ends that much sooner, so that it lives as long as it would have. By how many milliseconds the latest was ahead.
     pub fn set_back(&mut self, now: u64) -> u64 {
-        let mut latest = self.created_at.max(self.updated_at).max(self.seen_at());
-        match &mut self.body {
-            Body::Auth(login) => {
-                latest = latest.max(login.seen_at);
-                let ahead = latest.saturating_sub(now);
-                login.seen_at = login.seen_at.min(now);
-                login.absolute_at = login.absolute_at.saturating_sub(ahead);
-            }
-            Body::Custom(room) => {
-                for member in &mut room.members {
-                    latest = latest.max(member.joined_at);
-                    member.joined_at = member.joined_at.min(now);
-                }
-            }
-            Body::Player(_) => {}
-        }
+        let latest = self.created_at.max(self.updated_at).max(self.seen_at());
+        let latest = self.body.of_type_mut().set_back(latest, now);
         self.created_at = self.created_at.min(now);
         self.updated_at = self.updated_at.min(now);
         *self.seen_at.get_mut() = self.seen_at().min(now);
         latest.saturating_sub(now)
     }
 
-    /// Members of a custom session; its owner is one as long as it does not leave.
+    /// Members of a session that has some.
     pub fn members(&self) -> &[Member] {
-        match &self.body {
-            Body::Custom(room) => &room.members,
-            Body::Player(_) | Body::Auth(_) => &[],
-        }
+        self.body.of_type().members().unwrap_or_default()
     }
 
     /// Bytes it takes in memory, about.
     pub fn bytes(&self) -> usize {
         let text = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
-        let body = match &self.body {
-            Body::Player(_) => 0,
-            Body::Auth(login) => std::mem::size_of::<Login>() + login.scope.len(),
-            Body::Custom(room) => {
-                std::mem::size_of::<Room>() + room.state.len() + std::mem::size_of_val(&*room.members)
-            }
-        };
+        let body = self.body.of_type().bytes();
         std::mem::size_of::<Self>() + text(&self.metadata) + text(&self.settings) + text(&self.end_reason) + body
     }
 
@@ -260,10 +173,7 @@ impl Record {
     pub fn of(row: SessionRow, now: u64) -> Result<Self, StoreError> {
         let unreadable = |what: &dyn std::fmt::Display| StoreError::Unreadable(format!("session {}: {what}", row.id));
         let body: Body = serde_json::from_str(&row.body).map_err(|error| unreadable(&error))?;
-        let seen_at = match &body {
-            Body::Auth(login) => login.seen_at,
-            Body::Player(_) | Body::Custom(_) => now,
-        };
+        let seen_at = body.of_type().seen_at().unwrap_or(now);
         Ok(Self {
             id: row.id,
             status: row.status,
@@ -284,7 +194,8 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, Login, Member, Presence, PresenceName, Record, Room};
+    use super::{PresenceName, Record};
+    use crate::records::{Body, Login, Member, Presence, Room};
     use smallvec::smallvec;
     use uuid::Uuid;
 

@@ -10,8 +10,9 @@ use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::arena::Arena;
+use super::body::{Body, Login, Member, Room};
 use super::change::{Change, Changed, NewRecord};
-use super::record::{Body, Login, Member, Record, Room};
+use super::record::Record;
 use crate::clock;
 use crate::json::Json;
 use crate::limits;
@@ -389,15 +390,11 @@ fn changed(record: Arc<Record>) -> Changed {
 }
 
 fn room(record: &mut Record) -> Result<&mut Room, Reason> {
-    match &mut record.body {
-        Body::Custom(room) => Ok(room),
-        Body::Player(_) | Body::Auth(_) => Err(Reason::WrongType),
-    }
+    let Body::Custom(room) = &mut record.body else { return Err(Reason::WrongType) };
+    Ok(room)
 }
 
 fn login(record: &mut Record) -> Result<&mut Login, Reason> {
-    match &mut record.body {
-        Body::Auth(login) => Ok(login),
-        Body::Player(_) | Body::Custom(_) => Err(Reason::WrongType),
-    }
+    let Body::Auth(login) = &mut record.body else { return Err(Reason::WrongType) };
+    Ok(login)
 }

@@ -9,8 +9,9 @@ use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
 use super::arena::Arena;
+use super::body::{Body, Login, Member, Presence, Room};
 use super::change::{Change, NewRecord};
-use super::record::{Body, Login, Member, Presence, Record, Room};
+use super::record::Record;
 use super::stage::{Stage, Staged};
 use crate::json::Json;
 use crate::limits;

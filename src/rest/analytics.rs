@@ -7,10 +7,10 @@ use super::App;
 use super::error::ApiError;
 use super::extract::{Caller, Parameters};
 use crate::analytics::witness::counted;
-use crate::analytics::{Live, Metric, Query, SessionAnalytics, SessionType, Timeframe, Totals, Width};
+use crate::analytics::{Live, Metric, Query, SessionAnalytics, Timeframe, Width};
 use crate::auth::Operation;
 use crate::clock::now_ms;
-use crate::session::{Kind, Refusal, Status};
+use crate::session::{Kind, PerKind, Refusal, Status};
 use crate::store::Count;
 
 /// Reports what has happened in a timeframe.
@@ -21,8 +21,8 @@ pub async fn read(
 ) -> Result<Json<SessionAnalytics>, ApiError> {
     caller.may(Operation::ReadAnalytics)?;
     let timeframe = query.named("timeframe", "1h, 6h, 24h, 7d or 30d", Timeframe::named);
-    let of_type = |name: &str| if name == "all" { Some(None) } else { SessionType::named(name).map(Some) };
-    let session_type = query.named("session_type", "combat, player, auth, custom or all", of_type);
+    let of_type = |name: &str| if name == "all" { Some(None) } else { Kind::named(name).map(Some) };
+    let session_type = query.named("session_type", Kind::NAMES_AND_ALL, of_type);
     let metric = query.named("metric", "count, duration, performance, errors or all", Metric::named);
     query.finish()?;
     let asked = Query {
@@ -44,13 +44,12 @@ pub async fn read(
     Ok(Json(app.counting.analytics.report(asked, &totals(&counts), &others, now)))
 }
 
-fn totals(counts: &[Count]) -> Totals {
-    let of = |kind: Kind| {
+fn totals(counts: &[Count]) -> PerKind<Live> {
+    PerKind::from_fn(|kind| {
         let sum = |status: Status| {
             let sums = counts.iter().filter(|count| count.kind == kind && count.status == status);
             sums.map(|count| u64::try_from(count.sessions).unwrap_or_default()).sum()
         };
         Live { active: sum(Status::Active), paused: sum(Status::Paused) }
-    };
-    Totals { combat: of(Kind::Combat), player: of(Kind::Player), auth: of(Kind::Auth), custom: of(Kind::Custom) }
+    })
 }

@@ -10,7 +10,6 @@ use super::error::ApiError;
 use super::extract::{NamedId, Parameters};
 use super::{AppState, shapes};
 use crate::analytics::Series;
-use crate::analytics::witness::series_of;
 use crate::auth::{Operation, Principal, Relation};
 use crate::records::{Kept, Owned, Record};
 use crate::session::{FightInfo, Kind, Status, Viewer};
@@ -52,7 +51,7 @@ impl Found {
     /// What requests about it are counted as.
     pub fn series(&self) -> Series {
         match &self.kept {
-            Kept::Record(record) => series_of(&record.body),
+            Kept::Record(record) => (&record.body).into(),
             Kept::Fight(fight) => fight.mode.into(),
         }
     }

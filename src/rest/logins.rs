@@ -76,10 +76,10 @@ pub async fn heartbeat(
         return Err(Reason::SessionEnded.into());
     }
     let record = found.clone().record()?;
-    match record.body {
-        records::Body::Player(_) | records::Body::Auth(_) => record.see(now_ms()),
-        records::Body::Custom(_) => return Err(Reason::WrongType.into()),
+    if !record.body.of_type().lives_by_signs() {
+        return Err(Reason::WrongType.into());
     }
+    record.see(now_ms());
     Ok(sessions::answer(&app, &found))
 }
 

@@ -55,7 +55,7 @@ pub async fn join(
             app.hub.seat(id, expected, player, Vec::new()).await?;
             Found::from(app.hub.read_for(caller.viewer(), id).await?)
         }
-        Kind::Player | Kind::Auth => return Err(Reason::WrongType.into()),
+        _ => return Err(Reason::WrongType.into()),
     };
     settled(&app, &joined).await;
     Ok(sessions::answer(&app, &joined))

@@ -32,7 +32,7 @@ pub fn new_session(
     now: u64,
     library: &Library,
 ) -> Result<NewSession, ApiError> {
-    let kind = body.text("type", "combat, player, auth or custom", Kind::named);
+    let kind = body.text("type", Kind::NAMES, Kind::named);
     let kind = body.need("type", kind);
     let player = body.uuid("player_id");
     let player = body.need("player_id", player);
@@ -47,24 +47,17 @@ pub fn new_session(
     };
     // Where it is a fault, what is made with this one is thrown away, and only other faults are found.
     let player = player.unwrap_or_default();
-    let owner = caller.player();
-    if kind == Kind::Combat {
-        let fight = new_fight::from_settings(&mut read, owner, player, library);
-        body.absorb(read);
-        body.finish()?;
-        let fight = fight.ok_or(Reason::ValidationFailed)?;
-        allowed(caller, kind, player)?;
-        return Ok(NewSession::Fight(Box::new(NewFight {
-            id,
-            creator: player,
-            metadata: text(metadata),
-            settings: text(settings),
-            ..fight
-        })));
-    }
     let mut replace = false;
     let of_type = match kind {
-        Kind::Combat => unreachable!("has been dealt with"),
+        Kind::Combat => {
+            let fight = new_fight::from_settings(&mut read, caller.player(), player, library);
+            body.absorb(read);
+            body.finish()?;
+            let fight = fight.ok_or(Reason::ValidationFailed)?;
+            allowed(caller, kind, player)?;
+            let (metadata, settings) = (text(metadata), text(settings));
+            return Ok(NewSession::Fight(Box::new(NewFight { id, creator: player, metadata, settings, ..fight })));
+        }
         Kind::Player => {
             replace = read.boolean("replace").unwrap_or_default();
             Body::Player(presence(&mut read))
@@ -76,6 +69,16 @@ pub fn new_session(
     body.finish()?;
     allowed(caller, kind, player)?;
     Ok(NewSession::Record(Box::new(NewRecord { id, player, body: of_type, metadata, settings, replace, key: None })))
+}
+
+/// The settings that a type reads when a session is created: they stay as they were then.
+pub const fn fixed(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Combat => &["mode", "participants", "ruleset", "max_duration", "difficulty", "rules", "seats", "teams"],
+        Kind::Player => &["replace", "heartbeat_seconds", "reconnect_seconds"],
+        Kind::Auth => &["idle_seconds", "absolute_seconds", "scope"],
+        Kind::Custom => &["ttl_seconds", "max_members", "members"],
+    }
 }
 
 /// Logins are what a login service makes: a player who could would turn a short token into a long one. The others players make

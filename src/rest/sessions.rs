@@ -53,11 +53,7 @@ pub async fn create(
             }
         }
         (NewSession::Record(mut asked), begun) => {
-            let kind = match &asked.body {
-                records::Body::Player(_) => Kind::Player,
-                records::Body::Auth(_) => Kind::Auth,
-                records::Body::Custom(_) => Kind::Custom,
-            };
+            let kind = asked.body.of_type().kind();
             let mut running = None;
             if let Some(begun) = begun {
                 if let Some(answer) = begun.row.answer {
@@ -115,7 +111,7 @@ struct SessionListResponse<'a> {
 pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Parameters) -> Result<Response, ApiError> {
     caller.may(Operation::ListSessions)?;
     let mut filter = Filter {
-        kind: query.named("type", "combat, player, auth or custom", Kind::named),
+        kind: query.named("type", Kind::NAMES, Kind::named),
         status: query.named("status", "active, paused, completed or terminated", Status::named),
         player: query.uuid("player_id"),
         before: query.named("cursor", "a cursor that a list has returned", cursor::read),

@@ -2,19 +2,9 @@
 
 use super::fields::{Fields, leave_out_nulls};
 use super::find::Found;
+use super::new_session::fixed;
 use crate::json::{Json, Members};
 use crate::records::Kept;
-use crate::session::Kind;
-
-/// The names that a type reads when a session is created.
-const fn fixed(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Combat => &["mode", "participants", "ruleset", "max_duration", "difficulty", "rules", "seats", "teams"],
-        Kind::Player => &["replace", "heartbeat_seconds", "reconnect_seconds"],
-        Kind::Auth => &["idle_seconds", "absolute_seconds", "scope"],
-        Kind::Custom => &["ttl_seconds", "max_members", "members"],
-    }
-}
 
 /// The settings a session has after an update to `given`: these, and the fixed ones as they were. To give a fixed one
 /// another value is a fault of the body, to leave it out or give null for it is none.

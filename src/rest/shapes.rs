@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::scenery::CombatEnvironment;
 use crate::clock::{self, now_ms};
-use crate::records::{Body, Member, PresenceName, Record};
+use crate::records::{Member, PresenceName, Record};
 use crate::replays::story::{Happening, Page};
 use crate::session::world::Told;
 use crate::session::{FightInfo, Kind, ParticipantInfo};
@@ -257,20 +257,9 @@ impl CombatSessionState {
 impl<'a> Session<'a> {
     /// A session that is no fight.
     pub fn of(record: &'a Record, node: &'a str) -> Self {
-        let live = !record.status.is_end();
-        let (mut last_seen_at, mut absolute_expires_at, mut members) = (None, None, None);
-        match &record.body {
-            Body::Player(_) => last_seen_at = live.then(|| unix(record.seen_at())),
-            Body::Auth(login) => {
-                last_seen_at = live.then(|| unix(record.seen_at()));
-                absolute_expires_at = Some(unix(login.absolute_at));
-            }
-            Body::Custom(room) => {
-                let member =
-                    |member: &Member| SessionMember { player_id: member.player, joined_at: unix(member.joined_at) };
-                members = Some(room.members.iter().map(member).collect());
-            }
-        }
+        let of_type = record.body.of_type();
+        let is_seen = of_type.lives_by_signs() && !record.status.is_end();
+        let member = |member: &Member| SessionMember { player_id: member.player, joined_at: unix(member.joined_at) };
         Self {
             session_id: record.id,
             kind: record.kind().name(),
@@ -281,10 +270,10 @@ impl<'a> Session<'a> {
             ended_at: record.ended_at.map(unix),
             end_reason: record.end_reason.as_deref(),
             expires_at: record.expires_at().map(unix),
-            absolute_expires_at,
+            absolute_expires_at: of_type.absolute_at().map(unix),
             presence: record.presence(now_ms()),
-            last_seen_at,
-            members,
+            last_seen_at: is_seen.then(|| unix(record.seen_at())),
+            members: of_type.members().map(|members| members.iter().map(member).collect()),
             metadata: record.metadata.as_deref().and_then(raw),
             settings: record.settings.as_deref().and_then(raw),
             version: record.version,

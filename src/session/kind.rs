@@ -75,6 +75,12 @@ impl<T> IndexMut<Kind> for PerKind<T> {
 impl Kind {
     pub const ALL: [Self; 4] = [Self::Combat, Self::Player, Self::Auth, Self::Custom];
 
+    /// The names, as a refusal tells them.
+    pub const NAMES: &str = "combat, player, auth or custom";
+
+    /// The same with the word for all types.
+    pub const NAMES_AND_ALL: &str = "combat, player, auth, custom or all";
+
     /// Those whose live sessions are resident in [`crate::records`], the ones that are looked for most first.
     pub const RESIDENT: [Self; 3] = [Self::Custom, Self::Player, Self::Auth];
 
@@ -163,6 +169,9 @@ mod tests {
             assert_eq!(FightStatus::named(status.name()), Some(status));
             assert_eq!(FightStatus::of(status as i16), Some(status));
         }
+        let names = Kind::ALL.map(Kind::name);
+        assert_eq!(Kind::NAMES.replace(" or ", ", "), names.join(", "));
+        assert_eq!(Kind::NAMES_AND_ALL.replace(" or ", ", "), [&names[..], &["all"]].concat().join(", "));
         let per_kind = PerKind::from_fn(|kind| kind);
         assert!(Kind::ALL.into_iter().all(|kind| per_kind[kind] == kind), "each in its place");
         assert_eq!((Kind::named("all"), Kind::of(4), Status::of(-1)), (None, None, None));
