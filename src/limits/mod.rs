@@ -101,6 +101,23 @@ pub const RECEIPT_MS: u64 = 3_000;
 /// Unsent bytes of one connection, answers included. Over: close 4413.
 pub const OUTBOX_BYTES: usize = 256 * 1024;
 
+/// Bytes of one session that are on their way to a socket of another shard, or wait for it there. Over: the rest waits at the session, but
+/// for one frame that is larger. With eight sessions they fill no more of the outbox than a client may leave in it.
+pub const FAR_BYTES: usize = 16 * 1024;
+
+/// Bytes that wait at a session behind those, from which state is no longer queued. Over: as with [`OUTBOX_STATE_BYTES`], of which it is
+/// half, as each of a connection's sessions elsewhere has its own.
+pub const FAR_STATE_BYTES: usize = 32 * 1024;
+
+/// Milliseconds until another shard whose inbox was full is asked again.
+pub const FULL_LOOK_MS: u64 = 1;
+
+/// Milliseconds that a client is told to wait where its message found another shard's inbox full (`overloaded`).
+pub const FULL_RETRY_MS: u32 = 1_000;
+
+/// What other shards say that waits while a shard cannot write its log. Over: actions are refused, `log_unavailable`.
+pub const STASHED: usize = 4_096;
+
 /// Milliseconds for which a socket may take nothing of what waits for it, looked at whenever the connection's timer fires, which is
 /// after [`PING_AFTER_MS`] at the latest. Over: close 4413.
 pub const STUCK_MS: u64 = 20_000;
@@ -372,6 +389,7 @@ pub const PARTICIPANTS: usize = 100;
 
 const _: () = assert!(OUTBOX_STATE_BYTES < OUTBOX_ASK_BYTES && OUTBOX_ASK_BYTES < OUTBOX_BYTES);
 const _: () = assert!(RECEIPT_EVERY_MS + RECEIPT_MS < 5_000);
+const _: () = assert!(FAR_BYTES * JOINS_PER_CONNECTION <= OUTBOX_ASK_BYTES && FAR_STATE_BYTES < OUTBOX_STATE_BYTES);
 const _: () = assert!(LAG_MS < STUCK_MS && STUCK_MS <= PING_AFTER_MS);
 const _: () = assert!(FIGHTS_PER_SERVICE < SESSIONS_PER_SHARD);
 const _: () = assert!(TICKET_MS < ARENA_ARRIVAL_MS as u64);

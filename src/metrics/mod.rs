@@ -109,8 +109,9 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 49] = [
+const SHARD_FIGURES: [(&str, &str, Read); 52] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
+    ("tiltyard_far_connections", "Fights that connections are in on other shards than their own.", |stats| stats.far),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
     ("tiltyard_turns_total", "Turns of the shards' loops.", |stats| stats.turns),
@@ -127,6 +128,10 @@ const SHARD_FIGURES: [(&str, &str, Read); 49] = [
     ("tiltyard_deltas_total", "Deltas produced.", |stats| stats.deltas),
     ("tiltyard_deltas_sent_total", "Deltas queued for connections.", |stats| stats.deltas_out),
     ("tiltyard_messages_received_total", "Messages from WebSocket clients.", |stats| stats.messages_in),
+    ("tiltyard_messages_forwarded_total", "Messages passed on to fights of other shards.", |stats| stats.forwarded),
+    ("tiltyard_forwards_refused_total", "Messages refused as the fight's shard had no room.", |stats| {
+        stats.forwards_refused
+    }),
     ("tiltyard_bad_messages_total", "Messages that could not be understood.", |stats| stats.bad_messages),
     ("tiltyard_received_bytes_total", "Bytes read from WebSocket connections.", |stats| stats.bytes_in),
     ("tiltyard_writes_total", "Writes to WebSocket connections.", |stats| stats.writes),

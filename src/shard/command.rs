@@ -15,6 +15,7 @@ use crate::replays::Recording;
 use crate::session::fight::{FightInfo, Viewer};
 use crate::session::{Expected, Update};
 use crate::shard::connection::ConnKey;
+use crate::shard::link::{Forward, Return};
 use crate::socket::frame;
 use crate::socket::ledger::Pass;
 
@@ -48,6 +49,10 @@ pub enum Command {
     Fence(Uuid),
     /// New credentials of a connection have been checked.
     Renew(ConnKey, Result<Renewal, Reason>),
+    /// A connection whose socket is another shard's says something to a session of this one.
+    Forward(Forward),
+    /// A session of another shard says something to a connection of this one.
+    Return(Return),
     /// Stop: flush, close every socket with 1012 and end the loop.
     Drain,
 }

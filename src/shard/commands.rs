@@ -12,6 +12,7 @@ use super::connection::{BySid, Connection, State};
 use super::lease::Lease;
 use super::play::refusal;
 use super::session::{Session, SessionKey};
+use super::stream::Stream;
 use super::worker::Worker;
 use crate::book::{News, Share};
 use crate::limits;
@@ -23,8 +24,6 @@ use crate::shard::{
 use crate::socket::budget::Budget;
 use crate::socket::kernel;
 use crate::socket::ledger::Pass;
-use crate::socket::outbox::Outbox;
-use crate::socket::reader::Reader;
 
 /// An answer to another thread, held until the log has kept the turn.
 #[derive(Debug)]
@@ -92,7 +91,7 @@ impl Worker {
         }
         let started = Instant::now();
         for _ in 0..limits::COMMANDS_PER_TURN {
-            match self.inbox.commands.try_recv() {
+            match self.stash.pop_front().map_or_else(|| self.inbox.commands.try_recv(), Ok) {
                 Ok(command) => self.command(command),
                 Err(_empty) => return,
             }
@@ -146,6 +145,8 @@ impl Worker {
             // With the next turn: this one may have answers about it.
             Command::Fence(session) => self.overtaken.push(session),
             Command::Renew(conn, checked) => self.renewed(conn, checked),
+            Command::Forward(forward) => self.forwarded(forward),
+            Command::Return(back) => self.returned(back),
             Command::Drain => self.begin_drain(),
         }
     }
@@ -184,6 +185,10 @@ impl Worker {
                     self.renewed(conn, checked);
                     continue;
                 }
+                Command::Forward(_) | Command::Return(_) => {
+                    self.put_by(command);
+                    continue;
+                }
                 Command::Drain => return true,
             };
             pending.send();
@@ -198,6 +203,7 @@ impl Worker {
         self.dirty.clear();
         self.connections.clear();
         self.by_sid = BySid::default();
+        self.far.clear();
         self.draining = true;
     }
 
@@ -355,35 +361,22 @@ impl Worker {
             tracing::debug!(%error, "what a socket holds is not bounded");
         }
         let debt = attachment.pass.as_mut().map(Pass::take_debt).unwrap_or_default();
-        let mut stream = mio::net::TcpStream::from_std(attachment.stream);
+        let mut stream = Stream::Tcp(mio::net::TcpStream::from_std(attachment.stream));
         let key = self.connections.insert_with_key(|key| {
             let interest = Interest::READABLE | Interest::WRITABLE;
-            let registered = self.poll.registry().register(&mut stream, Self::token(key), interest);
+            let registered = stream.register(self.poll.registry(), Self::token(key), interest);
             if let Err(error) = &registered {
                 tracing::error!(%error, "a socket could not be registered");
             }
             Connection {
-                stream,
-                reader: Reader::default(),
                 budget: Budget::owing(debt, self.clock.now),
-                outbox: Outbox::default(),
-                player: attachment.player,
                 sid: attachment.sid,
                 lease: Lease::new(attachment.expires_at.saturating_sub(self.clock.wall), self.clock.now),
-                encoding: attachment.encoding,
                 only: attachment.only.then_some(attachment.session),
-                joins: smallvec::SmallVec::new(),
-                heard_at: self.clock.now,
-                unjoined_since: self.clock.now,
-                wake_at: u64::MAX,
-                bad: 0,
                 state: if registered.is_ok() { State::Open } else { State::Shut },
-                dirty: false,
-                held: None,
-                joining: false,
                 permit: attachment.permit,
                 pass: attachment.pass,
-                closing_bytes: limits::CLOSING_BYTES,
+                ..Connection::new(stream, attachment.player, attachment.encoding, self.clock.now)
             }
         });
         if let Some(sid) = attachment.sid {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use mio::net::TcpStream;
 use slotmap::new_key_type;
 use smallvec::SmallVec;
 use tiltyard_combat::Slot;
@@ -11,7 +10,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::lease::Lease;
+use super::link::Links;
 use super::session::SessionKey;
+use super::stream::Stream;
+use crate::limits;
 use crate::socket::budget::Budget;
 use crate::socket::ledger::Pass;
 use crate::socket::outbox::Outbox;
@@ -25,7 +27,7 @@ new_key_type! {
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
-    pub stream: TcpStream,
+    pub stream: Stream,
     pub reader: Reader,
     /// What it may still send.
     pub budget: Budget,
@@ -39,6 +41,8 @@ pub struct Connection {
     /// The session a ticket admits to; `None` where the credentials admit to any the player sits in.
     pub only: Option<Uuid>,
     pub joins: SmallVec<[Join; 1]>,
+    /// Its sessions on other shards; `None` where it has none.
+    pub links: Option<Box<Links>>,
     /// The shard's time when the last byte came.
     pub heard_at: u64,
     /// The shard's time since when it is in no session; of meaning where that is so.
@@ -52,8 +56,9 @@ pub struct Connection {
     pub dirty: bool,
     /// What it has sent and nobody has looked at yet; there, if only empty, while it is not read from.
     pub held: Option<Vec<u8>>,
-    /// Has asked to join a session and waits for its turn. What it sent after that comes after it.
-    pub joining: bool,
+    /// How many things it waits for before it is heard again, so that what it sent after them comes after them: a join that has not had
+    /// its turn, and what sessions of other shards have not answered.
+    pub waits: u8,
     /// Given back when the connection is dropped; nobody reads it.
     #[expect(dead_code)]
     pub(super) permit: Option<OwnedSemaphorePermit>,
@@ -117,14 +122,53 @@ impl BySid {
 }
 
 impl Connection {
+    /// A connection of `player` at the shard's time `now`, without credentials that end, and with nothing to pay off.
+    pub fn new(stream: Stream, player: Uuid, encoding: Encoding, now: u64) -> Self {
+        Self {
+            stream,
+            reader: Reader::default(),
+            budget: Budget::default(),
+            outbox: Outbox::default(),
+            player,
+            sid: None,
+            lease: Lease::new(u64::MAX, now),
+            encoding,
+            only: None,
+            joins: SmallVec::new(),
+            links: None,
+            heard_at: now,
+            unjoined_since: now,
+            wake_at: u64::MAX,
+            bad: 0,
+            state: State::Open,
+            dirty: false,
+            held: None,
+            waits: 0,
+            permit: None,
+            pass: None,
+            closing_bytes: limits::CLOSING_BYTES,
+        }
+    }
+
+    /// How many sessions it is in, here and elsewhere.
+    pub fn session_count(&self) -> usize {
+        self.joins.len() + self.links.as_ref().map_or(0, |links| links.len())
+    }
+
+    /// Whether the client calls a session `handle`.
+    pub fn calls(&self, handle: u32) -> bool {
+        self.join(handle).is_some()
+            || self.links.as_ref().is_some_and(|links| links.iter().any(|link| link.handle == handle))
+    }
+
     /// Whether what it sends is looked at now.
     pub fn is_heard(&self) -> bool {
-        self.state != State::Open || (!self.joining && self.outbox.may_ask())
+        self.state != State::Open || (self.waits == 0 && self.outbox.may_ask())
     }
 
     /// Whether it is in no session and waits for none.
     pub fn is_alone(&self) -> bool {
-        self.joins.is_empty() && !self.joining
+        self.joins.is_empty() && self.links.is_none() && self.waits == 0
     }
 
     /// The join the client calls `handle`.

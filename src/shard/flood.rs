@@ -46,14 +46,26 @@ impl Worker {
         self.tell(key, &answer);
     }
 
-    /// A connection left a session: it has not for ever to join another.
+    /// A connection left a session: it has not for ever to join another. A far one has no other.
     pub(super) fn left_alone(&mut self, key: ConnKey) {
         let now = self.clock.now;
+        if self.end_far(key, None) {
+            return;
+        }
         if let Some(connection) = self.connections.get_mut(key)
-            && connection.joins.is_empty()
+            && connection.session_count() == 0
         {
             connection.unjoined_since = now;
-            self.wake(key, now + limits::UNJOINED_MS);
+            self.still_alone(key);
+        }
+    }
+
+    /// A connection that is in no session does not get longer for that by what it asked in vain.
+    pub(super) fn still_alone(&mut self, key: ConnKey) {
+        if let Some(connection) = self.connections.get(key)
+            && connection.is_alone()
+        {
+            self.wake(key, connection.unjoined_since + limits::UNJOINED_MS);
         }
     }
 
@@ -65,7 +77,7 @@ impl Worker {
         connection.closing_bytes = connection.closing_bytes.saturating_sub(length);
         if connection.closing_bytes == 0 {
             // An error means that the poll does not know it: then it is not read either.
-            let _ = self.poll.registry().reregister(&mut connection.stream, Self::token(key), Interest::WRITABLE);
+            let _ = connection.stream.reregister(self.poll.registry(), Self::token(key), Interest::WRITABLE);
         } else if more {
             self.more.push(key);
         }

@@ -224,6 +224,13 @@ impl Worker {
     fn cut_off(&mut self, key: ConnKey) {
         let Some(connection) = self.connections.get_mut(key).filter(|of| of.state != State::Shut) else { return };
         let was_cut = connection.outbox.cut();
+        if let Some(far) = connection.stream.far() {
+            if was_cut || !far.is_ending() {
+                self.end_far(key, Some(CloseCode::Restart));
+                self.fenced.push(key);
+            }
+            return;
+        }
         if connection.state == State::Closing && !was_cut {
             // Its close frame has been shown.
             return;

@@ -28,7 +28,7 @@ use crate::socket::budget::Allowance;
 mod sync;
 
 /// Longer than any machine takes for what a test waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A shard whose turns the test takes, one by one.
 struct ByHand {
@@ -41,14 +41,14 @@ struct ByHand {
 type Waiting<T> = oneshot::Receiver<Result<T, Refusal>>;
 
 /// What a client has been sent.
-struct Client {
-    stream: TcpStream,
-    seen: String,
+pub(super) struct Client {
+    pub(super) stream: TcpStream,
+    pub(super) seen: String,
 }
 
 impl Client {
     /// All that has come since it was looked at last.
-    fn news(&mut self) -> String {
+    pub(super) fn news(&mut self) -> String {
         let mut bytes = [0; 4096];
         let before = self.seen.len();
         self.stream.set_nonblocking(true).unwrap();
@@ -64,12 +64,12 @@ impl Client {
         self.seen[before..].to_owned()
     }
 
-    fn say(&mut self, message: &str) {
+    pub(super) fn say(&mut self, message: &str) {
         self.stream.write_all(&text(message)).unwrap();
     }
 
     /// The code of the close frame that comes, and nothing before it.
-    fn closed(&mut self) -> u16 {
+    pub(super) fn closed(&mut self) -> u16 {
         assert_eq!(self.stream.set_read_timeout(Some(PATIENCE)).ok(), Some(()));
         close_code(&mut self.stream)
     }
@@ -88,7 +88,6 @@ impl ByHand {
         let mut recovered = recover(data.path(), 1, sync, false, &library).unwrap();
         let place = Place {
             number: 0,
-            shards: 1,
             folder: recovered.folder,
             library,
             allowance: Allowance::UNLIMITED,
@@ -183,16 +182,16 @@ impl ByHand {
     }
 }
 
-fn handle_of(session: Uuid) -> u32 {
+pub(super) fn handle_of(session: Uuid) -> u32 {
     u32::try_from(session.as_u128() & u128::from(u32::MAX)).unwrap()
 }
 
 /// An attack over a socket.
-fn attack_of(session: Uuid, id: u64) -> String {
+pub(super) fn attack_of(session: Uuid, id: u64) -> String {
     format!(r#"{{"t":"action","d":{{"s":{},"id":{id},"kind":"attack","to":1}}}}"#, handle_of(session))
 }
 
-fn count(of: &str, what: &str) -> usize {
+pub(super) fn count(of: &str, what: &str) -> usize {
     of.matches(&format!(r#""t":"{what}""#)).count()
 }
 

@@ -9,16 +9,19 @@ use uuid::Uuid;
 
 use super::admission::Asked;
 use super::connection::{ConnKey, Connection, Join, State};
+use super::far::Far;
 use super::publish;
 use super::session::{Member, SessionKey};
 use super::welcome::Seat;
 use super::worker::Worker;
 use crate::limits;
-use crate::session::shard_of;
 
 impl Worker {
     /// A connection asks for a session. What cannot be is refused at once; a join waits for its turn, and the connection with it.
     pub(super) fn ask_to_join(&mut self, conn: ConnKey, session: Uuid, seq: u64) {
+        if self.is_elsewhere(conn, session) {
+            return self.ask_elsewhere(conn, session, seq);
+        }
         let (key, _) = match self.seat_of(conn, session) {
             Ok(seat) => seat,
             Err(reason) => return self.error(conn, reason),
@@ -39,7 +42,7 @@ impl Worker {
             self.stats.joins_refused += 1;
             return self.close(conn, CloseCode::TryLater);
         }
-        self.connections[conn].joining = true;
+        self.connections[conn].waits += 1;
     }
 
     /// Takes joins that wait, for as long as they may take in one turn.
@@ -59,13 +62,15 @@ impl Worker {
 
     fn take_join(&mut self, Asked { conn, session, seq }: Asked) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
-        connection.joining = false;
-        if connection.state == State::Open {
+        connection.waits -= 1;
+        let is_ending = connection.stream.far().is_some_and(Far::is_ending);
+        if connection.state == State::Open && !is_ending {
             match self.seat_of(conn, session) {
                 Ok((key, slot)) => self.join(conn, key, slot, seq),
                 Err(reason) => self.error(conn, reason),
             }
         }
+        self.join_settled(conn);
         self.hear(conn);
     }
 
@@ -76,14 +81,14 @@ impl Worker {
             return Err(Reason::NoSession);
         }
         let Some(&key) = self.index.get(&session) else {
-            let here = shard_of(session, self.shards) == self.number;
-            return Err(if here { Reason::NoSession } else { Reason::SessionElsewhere });
+            return Err(Reason::NoSession);
         };
         let slot = self.sessions[key].fight.slot_of(connection.player.as_u128()).ok_or(Reason::NoSession)?;
         match connection.join(self.sessions[key].handle()) {
             // Two sessions whose ids end alike: one connection could not tell their messages apart.
             Some(join) if join.session != key => Err(Reason::SessionElsewhere),
-            None if connection.joins.len() >= limits::JOINS_PER_CONNECTION => Err(Reason::TooManySessions),
+            None if connection.calls(self.sessions[key].handle()) => Err(Reason::SessionElsewhere),
+            None if connection.session_count() >= limits::JOINS_PER_CONNECTION => Err(Reason::TooManySessions),
             _ => Ok((key, slot)),
         }
     }
@@ -157,8 +162,7 @@ impl Worker {
 
     pub(super) fn leave(&mut self, conn: ConnKey, s: u32) {
         let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) else {
-            self.error(conn, Reason::NotJoined);
-            return;
+            return self.leave_elsewhere(conn, s);
         };
         self.connections[conn].joins.retain(|joined| joined.handle != s);
         self.part(conn, join);
@@ -168,6 +172,7 @@ impl Worker {
 
     /// Takes a connection out of every session it joined.
     pub(super) fn leave_all(&mut self, conn: ConnKey) {
+        self.unlink_all(conn);
         let Some(connection) = self.connections.get_mut(conn) else { return };
         for join in std::mem::take(&mut connection.joins) {
             self.part(conn, join);

@@ -88,7 +88,9 @@ impl Worker {
             return self.refuse_renewal(key, Reason::TooManyRequests, u32::try_from(retry_ms).ok());
         }
         let (player, only) = (connection.player, connection.only);
-        let joined = connection.joins.iter().filter_map(|join| Some(self.sessions.get(join.session)?.id)).collect();
+        let here = connection.joins.iter().filter_map(|join| Some(self.sessions.get(join.session)?.id));
+        let elsewhere = connection.links.iter().flat_map(|links| links.iter()).map(|link| link.session);
+        let joined = here.chain(elsewhere).collect();
         if !self.renewals.send(Asked { shard: self.number, connection: key, player, only, joined, credential }) {
             self.renewed(key, Err(Reason::Overloaded));
         }
@@ -105,7 +107,8 @@ impl Worker {
         // It may have joined another session since.
         let is_of = |session: Uuid| {
             let joined = connection.joins.iter().filter_map(|join| self.sessions.get(join.session));
-            joined.map(|joined| joined.id).all(|id| id == session)
+            let elsewhere = connection.links.iter().flat_map(|links| links.iter()).map(|link| link.session);
+            joined.map(|joined| joined.id).chain(elsewhere).all(|id| id == session)
         };
         let checked = checked.and_then(|renewal| match renewal.only {
             Some(only) if !is_of(only) => Err(Reason::Forbidden),

@@ -3,6 +3,7 @@
 //! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
 //! way in from other threads for [`command`]s, [`commands`] what becomes of them, [`play`] turns messages into inputs and steps, [`joins`] takes members in
 //! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case),
+//! [`near`] and [`far`] are the two sides of a session and a socket that are of different shards ([`link`] what they say, [`peers`] the way),
 //! [`lease`] ends with a connection's token, [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`trim`] begins another segment of
 //! the log when one is long, [`wheel`] wakes what is due.
 //! [`entry`] is what the log is told, [`recovery`] the way back from it at start.
@@ -12,6 +13,7 @@ pub mod command;
 mod commands;
 pub mod connection;
 pub mod entry;
+mod far;
 mod flood;
 mod fog;
 #[cfg(test)]
@@ -21,6 +23,9 @@ mod inbox;
 mod joins;
 mod json;
 mod lease;
+pub mod link;
+mod near;
+mod peers;
 pub(crate) mod play;
 pub(crate) mod publish;
 #[cfg(test)]
@@ -32,6 +37,7 @@ pub mod session;
 mod shown;
 mod sockets;
 mod stats;
+mod stream;
 mod told;
 mod trim;
 mod welcome;
@@ -53,6 +59,7 @@ pub use command::{ActionApplied, Attachment, Command, Control, Effect, NewFight,
 pub use entry::{Description, Entry, SessionRecord};
 pub use fog::Fog;
 pub use inbox::ShardHandle;
+pub use peers::Peers;
 pub use publish::DeltaOf;
 pub use renewal::{Asked, Credential, Renewals, renewals};
 pub use session::Session;
@@ -139,15 +146,20 @@ pub fn start_with(
     let live: Vec<(Uuid, u64)> = records.filter(lives).map(|record| (record.id, record.fight.seq())).collect();
     let standing = Arc::new(if live.is_empty() { InStore::default() } else { standing(&live)? });
     let lock = Arc::new(recovered.lock);
-    let (mut handles, mut threads) = (Vec::new(), Vec::new());
-    let shards = recovered.shards.len();
+    let (mut handles, mut workers, mut threads) = (Vec::new(), Vec::new(), Vec::new());
     for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
         let found = if number == 0 { recovered.found } else { Found::default() };
         let folder = Arc::clone(&recovered.folder);
         let (allowance, renewals) = (config.allowance, config.renewals.clone());
         let (library, standing) = (Arc::clone(&config.library), Arc::clone(&standing));
-        let place = worker::Place { number, shards, folder, library, allowance, renewals, found, standing };
-        let (handle, mut worker) = worker::Worker::new(place, journal, records, Arc::clone(&config.book))?;
+        let place = worker::Place { number, folder, library, allowance, renewals, found, standing };
+        let (handle, worker) = worker::Worker::new(place, journal, records, Arc::clone(&config.book))?;
+        handles.push(handle);
+        workers.push(worker);
+    }
+    let peers = Peers::new(handles.clone());
+    for (number, mut worker) in workers.into_iter().enumerate() {
+        worker.meet(peers.clone());
         let lock = lock.clone();
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
             let _span = tracing::info_span!("shard", shard = number).entered();
@@ -159,7 +171,6 @@ pub fn start_with(
                 std::process::abort();
             }
         })?;
-        handles.push(handle);
         threads.push(thread);
     }
     Ok((handles, threads))

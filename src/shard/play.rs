@@ -268,15 +268,14 @@ impl Worker {
         }
     }
 
-    fn act(&mut self, conn: ConnKey, act: &Act) {
+    pub(super) fn act(&mut self, conn: ConnKey, act: &Act) {
         let refuse = |worker: &mut Self, reason| {
             worker.stats.refused += 1;
             let notice = RefusedNotice { s: act.s, id: act.id, reason, retry_ms: None };
             worker.tell(conn, &ServerMessage::Refused(notice));
         };
         let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(act.s)) else {
-            refuse(self, Reason::NotJoined);
-            return;
+            return self.act_elsewhere(conn, act);
         };
         if !(1..=limits::ACTION_ID_MAX).contains(&act.id) {
             refuse(self, Reason::BadActionId);
@@ -305,11 +304,9 @@ impl Worker {
         let _ = self.apply(join.session, input, Some((conn, act.id)));
     }
 
-    fn ready(&mut self, conn: ConnKey, s: u32) {
+    pub(super) fn ready(&mut self, conn: ConnKey, s: u32) {
         let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) else {
-            let notice = RefusedNotice { s, id: 0, reason: Reason::NotJoined, retry_ms: None };
-            self.tell(conn, &ServerMessage::Refused(notice));
-            return;
+            return self.ready_elsewhere(conn, s);
         };
         let input = Input::Ready { slot: join.slot };
         let turned_away = self.turned_away(join.session, input);

@@ -1,6 +1,6 @@
 //! Bytes in and out of a shard's sockets.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::Shutdown;
 use std::time::Instant;
 
@@ -31,7 +31,9 @@ impl Worker {
                 }
                 self.received(key, &mut buffer[..length]);
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                self.hear_far(key);
+            }
             Err(_reset) => self.lose(key),
         }
         self.receive = buffer;
@@ -45,6 +47,9 @@ impl Worker {
         connection.budget.receive(&self.allowance, self.clock.now, bytes.len());
         if connection.outbox.heard(false) {
             self.ready.push(key);
+        }
+        if connection.links.is_some() {
+            self.tell_taken(key);
         }
         self.take(key, bytes);
     }
@@ -108,6 +113,9 @@ impl Worker {
                     if connection.outbox.heard(true) {
                         self.ready.push(key);
                     }
+                    if connection.links.is_some() {
+                        self.tell_taken(key);
+                    }
                 }
                 Next::Fragment => {}
                 Next::Drained => break,
@@ -138,6 +146,7 @@ impl Worker {
 
     /// Writes once to every socket that may be told something.
     pub(super) fn flush(&mut self) {
+        self.say_again();
         let mut ready = std::mem::take(&mut self.ready);
         for key in ready.drain(..) {
             self.write(key);
@@ -149,6 +158,9 @@ impl Worker {
     /// Writes what the log has kept.
     fn write(&mut self, key: ConnKey) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.stream.far().is_some() {
+            return self.hand_over(key);
+        }
         if connection.outbox.is_blocked() {
             return;
         }
@@ -158,6 +170,9 @@ impl Worker {
                 Ok(count) => {
                     self.stats.bytes_out += count as u64;
                     connection.outbox.took(count, self.clock.now, &mut self.pool);
+                    if connection.links.is_some() {
+                        self.taken_of(key, count);
+                    }
                 }
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                     connection.outbox.took(0, self.clock.now, &mut self.pool);
@@ -186,6 +201,9 @@ impl Worker {
 
     /// Tells the client `code` and closes as soon as it has taken that.
     pub(super) fn close(&mut self, key: ConnKey, code: CloseCode) {
+        if self.end_far(key, Some(code)) {
+            return self.leave_all(key);
+        }
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.state == State::Open {
             tracing::debug!(player = %connection.player, code = code.code(), "closing a connection");
@@ -254,8 +272,11 @@ impl Worker {
             if let Some(sid) = connection.sid {
                 self.by_sid.remove(sid, key);
             }
+            if let Some(far) = connection.stream.far() {
+                self.forget_far(far.place(), key);
+            }
             // Dropping the stream closes the descriptor, which is all that deregistering would add to.
-            let _ = self.poll.registry().deregister(&mut connection.stream);
+            let _ = connection.stream.deregister(self.poll.registry());
         }
     }
 

@@ -81,6 +81,8 @@ impl Stats {
 stats! {
     /// Open connections.
     connections,
+    /// Connections of sockets of other shards, one for each session that such a socket is in.
+    far,
     /// Resident sessions.
     sessions,
     /// Resident sessions that have not ended.
@@ -105,6 +107,10 @@ stats! {
     deltas_out,
     /// Messages from clients.
     messages_in,
+    /// Of these, those that went on to sessions of other shards.
+    forwarded,
+    /// Those that could not, as the other shard had no room.
+    forwards_refused,
     /// Messages that could not be understood.
     bad_messages,
     /// Messages from clients that had sent too many, and were thrown away.

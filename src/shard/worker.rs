@@ -1,7 +1,7 @@
 //! The loop: poll, read what is ready, drain the inbox, fire what is due, append to the log, write once to every
 //! socket that has something to say.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,6 +17,8 @@ use super::commands::Pending;
 use super::connection::{BySid, ConnKey, Connection};
 use super::held::Held;
 use super::inbox::{Inbox, ShardHandle, inbox};
+use super::link::Near;
+use super::peers::Peers;
 use super::publish::Publisher;
 use super::session::{Session, SessionIndex, SessionKey};
 use super::stats::Stats;
@@ -32,7 +34,7 @@ use crate::replays::{ChunkWriter, Folder, Recording};
 use crate::rules::Library;
 use crate::session::FightInfo;
 use crate::shard::recovery::Found;
-use crate::shard::{Entry, InStore, Renewals, SessionRecord};
+use crate::shard::{Command, Entry, InStore, Renewals, SessionRecord};
 use crate::socket::budget::Allowance;
 use crate::socket::outbox::Pool;
 
@@ -46,8 +48,6 @@ const EVENTS: usize = 4096;
 #[derive(Debug)]
 pub struct Worker {
     pub(super) number: usize,
-    /// How many shards there are.
-    pub(super) shards: usize,
     /// How fast a connection may send.
     pub(super) allowance: Allowance,
     /// Where connections' new credentials go to be checked.
@@ -65,6 +65,16 @@ pub struct Worker {
     pub(super) book: Arc<FightBook>,
     pub(super) connections: SlotMap<ConnKey, Connection>,
     pub(super) by_sid: BySid,
+    /// The other shards, and this one.
+    pub(super) peers: Peers,
+    /// The connections here of sockets of other shards, each for one session.
+    pub(super) far: HashMap<(Near, Uuid), ConnKey>,
+    /// What must be said to other shards, whose inboxes were full.
+    pub(super) unsaid: VecDeque<(usize, Command)>,
+    /// Connections with something for other shards, likewise.
+    pub(super) again: Vec<ConnKey>,
+    /// What other shards said while the log could not be written.
+    pub(super) stash: VecDeque<Command>,
     /// Joins that wait for their turn.
     pub(super) admission: Admission,
     pub(super) wheel: Wheel<Timer>,
@@ -131,8 +141,6 @@ pub struct Worker {
 #[derive(Debug)]
 pub struct Place {
     pub number: usize,
-    /// How many shards there are.
-    pub shards: usize,
     pub folder: Arc<Folder>,
     /// Has the rulesets of the sessions that are gone on with.
     pub library: Arc<Library>,
@@ -219,7 +227,7 @@ fn millis(duration: Duration) -> u64 {
 impl Worker {
     /// The shard at `place`, going on with `records`.
     pub fn new(
-        Place { number, shards, folder, library, allowance, renewals, found, standing }: Place,
+        Place { number, folder, library, allowance, renewals, found, standing }: Place,
         log: impl Into<Log>,
         records: Vec<SessionRecord>,
         book: Arc<FightBook>,
@@ -233,7 +241,6 @@ impl Worker {
         }
         let mut worker = Self {
             number,
-            shards,
             allowance,
             renewals,
             poll,
@@ -246,6 +253,11 @@ impl Worker {
             book,
             connections: SlotMap::with_key(),
             by_sid: BySid::default(),
+            peers: Peers::default(),
+            far: HashMap::new(),
+            unsaid: VecDeque::new(),
+            again: Vec::new(),
+            stash: VecDeque::new(),
             admission: Admission::default(),
             wheel: Wheel::default(),
             clock: Clock::new(),
@@ -307,6 +319,11 @@ impl Worker {
         Ok((handle, worker))
     }
 
+    /// Tells it of the other shards, before it runs.
+    pub fn meet(&mut self, peers: Peers) {
+        self.peers = peers;
+    }
+
     /// Puts a recovered session into the arena, under a higher epoch than any that is known. Its clients are gone: their reconnect
     /// windows begin.
     fn take_over(&mut self, mut session: Session, known: u64) {
@@ -358,6 +375,7 @@ impl Worker {
             && self.fenced.is_empty()
             && self.overtaken.is_empty()
             && self.revoked.is_empty()
+            && self.stash.is_empty()
             && !self.is_trimming()
             && self.inbox.commands.is_empty();
         if !idle {
@@ -371,6 +389,8 @@ impl Worker {
             (false, false) => limits::LOG_RETRY_MS,
             (false, true) => limits::SLEEP_MS,
         };
+        let peers = (!self.unsaid.is_empty() || !self.again.is_empty()).then_some(limits::FULL_LOOK_MS);
+        let most = peers.map_or(most, |look| most.min(look));
         timer.into_iter().chain(joins).chain([Duration::from_millis(most)]).min()
     }
 
@@ -487,7 +507,8 @@ impl Worker {
     pub(super) fn publish_stats(&mut self) {
         self.stats.turns += 1;
         self.stats.long_turns += u64::from(self.clock.turn.elapsed().as_micros() > limits::LONG_TURN_US);
-        self.stats.connections = self.connections.len() as u64;
+        self.stats.connections = self.connections.len().saturating_sub(self.far.len()) as u64;
+        self.stats.far = self.far.len() as u64;
         self.stats.sessions = self.sessions.len() as u64;
         self.stats.log_bytes += self.log.take_bytes();
         if self.number == 0

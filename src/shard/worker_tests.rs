@@ -31,6 +31,8 @@ use crate::shard::{
 use crate::socket::budget::Allowance;
 use tiltyard_combat::Mode;
 
+#[path = "far_tests.rs"]
+mod fars;
 #[path = "held_tests.rs"]
 mod held;
 #[path = "lease_tests.rs"]
@@ -85,7 +87,6 @@ impl Shard {
         let (renewals, handed_in) = renewals();
         let place = Place {
             number: 0,
-            shards: 1,
             folder: recovered.folder,
             library,
             allowance: Allowance::UNLIMITED,
@@ -734,7 +735,6 @@ fn at_rest(connections: u64) -> (ShardHandle, Worker, Vec<TcpStream>, TempDir) {
     let (journal, records) = recovered.shards.remove(0);
     let place = Place {
         number: 0,
-        shards: 1,
         folder: recovered.folder,
         library,
         allowance: Allowance::UNLIMITED,
@@ -844,7 +844,6 @@ fn entries_of_a_session_are_numbered_over_checkpoints_and_starts_and_every_start
         assert_eq!((records[0].epoch, records[0].number), (before.epoch, before.number));
         let place = Place {
             number: 0,
-            shards: 1,
             folder: recovered.folder,
             library,
             allowance: Allowance::UNLIMITED,

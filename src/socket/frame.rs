@@ -66,6 +66,29 @@ fn header_of(opcode: u8, payload: usize, header: &mut [u8; HEADER_MAX]) -> usize
     }
 }
 
+/// The length of the first of these frames of ours, which are whole; 0 where there is none.
+#[allow(clippy::cast_possible_truncation)] // Only built for 64-bit targets, see lib.rs.
+pub fn whole_length(frames: &[u8]) -> usize {
+    let Some((&[_, first], rest)) = frames.split_first_chunk() else { return 0 };
+    match (first, rest.first_chunk(), rest.first_chunk()) {
+        (LENGTH_16, Some(&length), _) => 4 + usize::from(u16::from_be_bytes(length)),
+        (LENGTH_64, _, Some(&length)) => 10 + u64::from_be_bytes(length) as usize,
+        (short, ..) => 2 + usize::from(short),
+    }
+}
+
+/// How many bytes the first of these frames of ours have together, as many as fit into `most`.
+pub fn whole(frames: &[u8], most: usize) -> usize {
+    let mut end = 0;
+    loop {
+        let length = whole_length(&frames[end..]);
+        if length == 0 || end + length > most {
+            return end;
+        }
+        end += length;
+    }
+}
+
 /// Appends a control frame; its payload is at most 125 bytes.
 fn control(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
     debug_assert!(payload.len() < usize::from(LENGTH_16), "control frames are short");
@@ -154,7 +177,7 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Framed, Kind, plain};
+    use super::{Framed, Kind, plain, whole, whole_length};
     use tiltyard_protocol::Encoding;
 
     fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -206,5 +229,22 @@ mod tests {
             assert_eq!(frame.len(), header + length);
             assert_eq!(frame[0], 0x81);
         }
+    }
+
+    #[test]
+    fn our_frames_are_cut_between_two_of_them() {
+        let (mut framed, mut all, mut ends) = (Framed::default(), Vec::new(), vec![0]);
+        for length in [0, 125, 126, 65_535, 65_536, 3] {
+            let frame = framed.message(Encoding::Json, |out| out.resize(out.len() + length, b'x'));
+            assert_eq!(whole_length(frame), frame.len());
+            all.extend_from_slice(frame);
+            ends.push(all.len());
+        }
+        for (nth, &end) in ends.iter().enumerate() {
+            assert_eq!(whole(&all, end), end);
+            let next = ends.get(nth + 1).copied().unwrap_or(usize::MAX);
+            assert_eq!(whole(&all, next - 1), end, "the next does not fit");
+        }
+        assert_eq!((whole_length(&[]), whole(&[], 9)), (0, 0));
     }
 }

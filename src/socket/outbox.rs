@@ -113,6 +113,16 @@ impl Outbox {
         Offer::Skipped { first: !std::mem::replace(&mut self.lagging, true) }
     }
 
+    /// From now on changes of state are left out, and a snapshot is owed; `true` where that is news.
+    pub fn lag(&mut self) -> bool {
+        !std::mem::replace(&mut self.lagging, true)
+    }
+
+    /// Whether changes of state are left out.
+    pub fn is_lagging(&self) -> bool {
+        self.lagging
+    }
+
     /// Appends an answer, which must arrive; `false` where there is no room even for that.
     pub fn offer_answer(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
         let fits = self.len() + bytes.len() <= limits::OUTBOX_BYTES;
@@ -137,6 +147,16 @@ impl Outbox {
     /// The client has sent something, a pong where `is_pong`; `true` where it is owed a snapshot because it had not read.
     pub fn heard(&mut self, is_pong: bool) -> bool {
         self.receipt.heard(is_pong) && self.lagging
+    }
+
+    /// Whether the client does not read what its system takes, at the shard's time `now`.
+    pub fn is_unread(&mut self, now: u64) -> bool {
+        self.receipt.is_overdue(now)
+    }
+
+    /// Whoever has the socket asks whether the client reads.
+    pub fn is_asked_elsewhere(&mut self) {
+        self.receipt = Receipt::default();
     }
 
     /// Whether there is a snapshot to be sent now.

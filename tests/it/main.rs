@@ -15,6 +15,7 @@ mod disk_full;
 mod edge;
 mod encodings;
 mod epochs;
+mod far;
 mod fight;
 mod floods;
 mod heads;

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::{Fight, Node, PATIENCE};
 
@@ -17,7 +18,17 @@ pub struct Raw {
 impl Raw {
     /// A connection of the player in `slot`, which has joined nothing.
     pub async fn connect(node: &Node, fight: &Fight, slot: usize) -> Self {
-        let mut raw = Self { socket: asking(node, fight, slot).await, rest: Vec::new() };
+        Self::upgraded(asking(node, fight, slot).await)
+    }
+
+    /// A connection that lives by `token`, and may join other sessions than this one, too.
+    pub fn connect_with_token(node: &Node, session: Uuid, token: &str) -> Self {
+        let host = node.url.strip_prefix("http://").unwrap();
+        Self::upgraded(ask(host, &format!("ws?session={session}"), &format!("Authorization: Bearer {token}\r\n")))
+    }
+
+    fn upgraded(socket: TcpStream) -> Self {
+        let mut raw = Self { socket, rest: Vec::new() };
         while !raw.rest.windows(4).any(|window| window == b"\r\n\r\n") {
             assert!(raw.more(), "the server answers");
         }
@@ -72,13 +83,18 @@ impl Raw {
 pub async fn asking(node: &Node, fight: &Fight, slot: usize) -> TcpStream {
     let ticket = node.rest().ticket(&node.service(), fight.id, fight.players[slot]).await.unwrap();
     let (host, path) = ticket.url.strip_prefix("ws://").unwrap().split_once('/').unwrap();
+    ask(host, path, "")
+}
+
+/// A socket that has asked `host` for `path` with these headers besides.
+fn ask(host: &str, path: &str, headers: &str) -> TcpStream {
     let mut socket = TcpStream::connect(host).unwrap();
     socket.set_nodelay(true).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         socket,
         "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
     )
     .unwrap();
     socket

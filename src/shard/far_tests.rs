@@ -1,0 +1,631 @@
+//! A socket of one shard, sessions of two: turn by turn, with logs that answer when the test says so.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::Events;
+use tempfile::TempDir;
+use tiltyard_combat::Rules;
+use tiltyard_protocol::{Act, ActionKind, CloseCode};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::held::{Client, PATIENCE, attack_of, count, handle_of};
+use super::{Place, Worker, attachment, new_fight};
+use crate::limits;
+use crate::log::Log;
+use crate::log::double::{Double, Store};
+use crate::rules::Library;
+use crate::session::{Expected, FightInfo, Refusal, Viewer, shard_of};
+use crate::shard::recovery::recover;
+use crate::shard::renewal::renewals;
+use crate::shard::{ActionApplied, Command, Peers, Reply, RestAction, ShardHandle};
+use crate::socket::budget::Allowance;
+
+/// Two shards whose turns the test takes. Sockets are the first one's.
+struct Pair {
+    workers: Vec<Worker>,
+    handles: Vec<ShardHandle>,
+    stores: Vec<Arc<Store>>,
+    _data: TempDir,
+}
+
+const NEAR: usize = 0;
+const OWNER: usize = 1;
+
+fn take_turn(worker: &mut Worker) {
+    let mut events = Events::with_capacity(64);
+    worker.poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    worker.turn(&events);
+}
+
+impl Pair {
+    fn start() -> Self {
+        let data = TempDir::new().unwrap();
+        let library = Arc::new(Library::built_in());
+        let recovered = recover(data.path(), 2, false, false, &library).unwrap();
+        let (mut workers, mut handles, mut stores) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, (_, records)) in recovered.shards.into_iter().enumerate() {
+            let place = Place {
+                number,
+                folder: Arc::clone(&recovered.folder),
+                library: Arc::clone(&library),
+                allowance: Allowance::UNLIMITED,
+                renewals: renewals().0,
+                found: recovered.found,
+                standing: Arc::default(),
+            };
+            let (log, store) = Double::new();
+            let (handle, mut worker) = Worker::new(place, Log::Double(log), records, Arc::default()).unwrap();
+            worker.answer_ms = u64::MAX;
+            workers.push(worker);
+            handles.push(handle);
+            stores.push(store);
+        }
+        let peers = Peers::new(handles.clone());
+        for worker in &mut workers {
+            worker.meet(peers.clone());
+        }
+        Self { workers, handles, stores, _data: data }
+    }
+
+    fn turn(&mut self) {
+        self.workers.iter_mut().for_each(take_turn);
+    }
+
+    /// Takes turns until that is so.
+    fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) {
+        let since = Instant::now();
+        while !is_so(self) {
+            assert!(since.elapsed() < PATIENCE, "not in time: {what}");
+            self.turn();
+        }
+    }
+
+    /// As many turns as anything takes that is on its way.
+    fn settle(&mut self) {
+        for _ in 0..8 {
+            self.turn();
+        }
+    }
+
+    fn ask<T>(&self, shard: usize, command: impl FnOnce(Reply<T>) -> Command) -> oneshot::Receiver<Result<T, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.handles[shard].send(command(reply)).unwrap();
+        answer
+    }
+
+    /// A fight of players 1 and 2 on this shard.
+    fn create(&mut self, shard: usize) -> Uuid {
+        let rules = Rules { attack_interval_ms: 0, health: 1_000_000, ..Rules::default() };
+        let mut fight = Box::new(new_fight(&rules, Uuid::nil(), 2));
+        while shard_of(fight.id, 2) != shard {
+            fight.id = Uuid::now_v7();
+        }
+        let mut created =
+            self.ask(shard, |reply| Command::Create { fight, shares: Vec::new(), viewer: Viewer::All, reply });
+        self.turn();
+        created.try_recv().unwrap().unwrap().id
+    }
+
+    /// The first player attacks over REST.
+    fn attack(&self, session: Uuid) -> oneshot::Receiver<Result<ActionApplied, Refusal>> {
+        let act = Act::new(0, 0, ActionKind::Attack);
+        let action = RestAction { act, target: Some(Uuid::from_u128(2)), expected: Expected::default() };
+        let player = Uuid::from_u128(1);
+        let viewer = Viewer::All;
+        self.ask(shard_of(session, 2), |reply| Command::Act { session, player, action, viewer, reply })
+    }
+
+    /// It does so many times, and everybody who reads has been told.
+    fn attack_often(&mut self, session: Uuid, times: usize) {
+        let attacks: Vec<_> = (0..times).map(|_| self.attack(session)).collect();
+        for mut attack in attacks {
+            self.until("an attack", |_| attack.try_recv().is_ok());
+        }
+        self.settle();
+    }
+
+    /// From now on the shards' time is so much later than the real one.
+    fn skip_to(&mut self, ms: u64) {
+        for worker in &self.workers {
+            worker.clock_skips.store(ms, std::sync::atomic::Ordering::SeqCst);
+        }
+        self.turn();
+    }
+
+    fn read(&mut self, session: Uuid) -> FightInfo {
+        let mut read = self.ask(shard_of(session, 2), |reply| Command::Read(session, Viewer::All, reply));
+        let mut info = None;
+        self.until("an answer", |_| {
+            info = read.try_recv().ok();
+            info.is_some()
+        });
+        info.unwrap().unwrap()
+    }
+
+    /// A connection of this player on this shard.
+    fn attach(&mut self, shard: usize, player: u128) -> Client {
+        let (mut attachment, stream) = attachment(None);
+        attachment.player = Uuid::from_u128(player);
+        self.handles[shard].send(Command::Attach(Box::new(attachment))).unwrap();
+        Client { stream, seen: String::new() }
+    }
+
+    /// A connection of the first player on the first shard that has joined these.
+    fn join(&mut self, sessions: &[Uuid]) -> Client {
+        let mut client = self.attach(NEAR, 1);
+        for &session in sessions {
+            self.join_too(&mut client, session);
+        }
+        client
+    }
+
+    fn join_too(&mut self, client: &mut Client, session: Uuid) {
+        client.news();
+        let before = count(&client.seen, "snapshot");
+        client.say(&join_of(session));
+        self.heard(client, "a join", |seen| count(seen, "snapshot") > before);
+    }
+
+    /// Takes turns until that is so of what a client has been sent.
+    fn heard(&mut self, client: &mut Client, what: &str, is_so: impl Fn(&str) -> bool) {
+        self.until(what, |_| {
+            client.news();
+            is_so(&client.seen)
+        });
+    }
+
+    /// All that a shard has of connections and of others' sessions.
+    fn far(&self, shard: usize) -> (usize, usize) {
+        (self.workers[shard].connections.len(), self.workers[shard].far.len())
+    }
+
+    /// No shard has anything to say to another.
+    fn is_quiet(&self) -> bool {
+        self.workers.iter().all(|worker| {
+            worker.unsaid.is_empty()
+                && worker.again.is_empty()
+                && worker.stash.is_empty()
+                && worker.inbox.commands.is_empty()
+        })
+    }
+}
+
+fn join_of(session: Uuid) -> String {
+    format!(r#"{{"t":"join","d":{{"session":"{session}"}}}}"#)
+}
+
+fn leave_of(session: Uuid) -> String {
+    format!(r#"{{"t":"leave","d":{{"s":{}}}}}"#, handle_of(session))
+}
+
+fn acks(of: &str, session: Uuid, id: u64) -> usize {
+    of.matches(&format!(r#""t":"ack","d":{{"s":{},"id":{id},"#, handle_of(session))).count()
+}
+
+fn deltas(of: &str, session: Uuid) -> usize {
+    of.matches(&format!(r#""t":"delta","d":{{"s":{},"#, handle_of(session))).count()
+}
+
+fn refusals(of: &str, session: Uuid, reason: &str) -> usize {
+    let start = format!(r#""t":"refused","d":{{"s":{},"#, handle_of(session));
+    of.split(&start).skip(1).filter(|rest| rest.split('}').next().unwrap().contains(reason)).count()
+}
+
+#[test]
+fn a_connection_plays_in_fights_of_two_shards() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let mut client = pair.join(&[here, there]);
+    assert_eq!((pair.far(NEAR), pair.far(OWNER)), ((1, 0), (1, 1)));
+    for id in 1..=20 {
+        client.say(&attack_of(here, id));
+        client.say(&attack_of(there, id));
+    }
+    pair.heard(&mut client, "answers", |seen| acks(seen, here, 20) > 0 && acks(seen, there, 20) > 0);
+    // Again: the same answer, and nothing happens.
+    client.say(&attack_of(there, 20));
+    pair.heard(&mut client, "an answer again", |seen| acks(seen, there, 20) == 2);
+    for session in [here, there] {
+        let info = pair.read(session);
+        assert_eq!((info.actions, info.participants[0].status), (20, tiltyard_combat::ParticipantStatus::Active));
+    }
+    client.news();
+    for id in 1..20 {
+        assert_eq!((acks(&client.seen, here, id), acks(&client.seen, there, id)), (1, 1), "{id}");
+    }
+    assert!(deltas(&client.seen, there) >= 20);
+    // It leaves, and joins again.
+    client.say(&leave_of(there));
+    client.say(&attack_of(there, 21));
+    client.say(&join_of(there));
+    client.say(&attack_of(there, 22));
+    pair.heard(&mut client, "an answer after all", |seen| acks(seen, there, 22) == 1);
+    assert_eq!((count(&client.seen, "left"), refusals(&client.seen, there, "not_joined")), (1, 1));
+    assert_eq!((acks(&client.seen, there, 21), count(&client.seen, "joined")), (0, 3));
+    pair.settle();
+    assert!(pair.is_quiet());
+    assert_eq!(pair.far(OWNER), (1, 1), "nothing is left of the first time");
+    assert_eq!(pair.workers[OWNER].stats.joins, 2);
+    assert_eq!(pair.handles[OWNER].stats().connections, 0);
+    assert_eq!(pair.handles[OWNER].stats().far, 1);
+}
+
+#[test]
+fn nothing_of_a_session_elsewhere_is_shown_before_its_own_log_has_kept_it() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let mut client = pair.join(&[here, there]);
+    let entries = pair.stores[OWNER].kept(there);
+    pair.stores[OWNER].be_late();
+    client.say(&attack_of(there, 1));
+    pair.until("an action", |pair| !pair.stores[OWNER].waiting().is_empty());
+    let first = pair.stores[OWNER].waiting()[0];
+    client.say(&attack_of(there, 2));
+    pair.until("another", |pair| pair.workers[OWNER].stats.actions == 2);
+    client.news();
+    let before = client.seen.len();
+    client.say(&attack_of(here, 1));
+    pair.heard(&mut client, "the other fight", |seen| acks(seen, here, 1) == 1);
+    assert_eq!((deltas(&client.seen[before..], there), acks(&client.seen, there, 1)), (0, 0));
+
+    // The socket's own shard is late, too: what is shown stays in order.
+    pair.stores[NEAR].be_late();
+    client.say(&attack_of(here, 2));
+    pair.until("an action here", |pair| !pair.stores[NEAR].waiting().is_empty());
+    pair.stores[OWNER].keep(first);
+    pair.settle();
+    client.news();
+    assert_eq!((acks(&client.seen, here, 2), acks(&client.seen, there, 1)), (0, 0), "behind what is not kept");
+    pair.stores[NEAR].be_prompt();
+    pair.heard(&mut client, "the first", |seen| acks(seen, there, 1) == 1);
+    pair.settle();
+    client.news();
+    assert_eq!(
+        (acks(&client.seen, here, 2), acks(&client.seen, there, 2)),
+        (1, 0),
+        "the turn that is kept, and no more"
+    );
+    pair.stores[OWNER].be_prompt();
+    pair.heard(&mut client, "the second", |seen| acks(seen, there, 2) == 1);
+    assert_eq!((acks(&client.seen, there, 1), pair.stores[OWNER].kept(there)), (1, entries + 2), "nothing twice");
+    let place = |id: u64| client.seen.find(&format!(r#""t":"ack","d":{{"s":{},"id":{id},"#, handle_of(there)));
+    assert!(place(1) < place(2));
+}
+
+#[test]
+fn who_does_not_read_is_brought_up_to_date_by_a_session_elsewhere_too() {
+    let mut pair = Pair::start();
+    let there = pair.create(OWNER);
+    let mut client = pair.join(&[there]);
+    let mut attacks = 0;
+    pair.until("a client that is behind", |pair| {
+        if pair.workers[OWNER].inbox.commands.is_empty() {
+            (0..100).for_each(|_| drop(pair.attack(there)));
+            attacks += 100;
+        }
+        let near = pair.workers[NEAR].connections.values().next().unwrap().outbox.len();
+        let far: usize =
+            pair.workers[OWNER].far.values().map(|key| pair.workers[OWNER].connections[*key].outbox.len()).sum();
+        assert!(near <= limits::FAR_BYTES, "{near}");
+        assert!(far <= limits::OUTBOX_STATE_BYTES + limits::FAR_BYTES, "{far}");
+        pair.workers[OWNER].stats.lagged > 0
+    });
+    assert!(attacks > 100);
+    pair.until("no attacks any more", |pair| pair.workers[OWNER].inbox.commands.is_empty());
+    let before = client.seen.len();
+    pair.heard(&mut client, "a snapshot", |seen| count(&seen[before..], "snapshot") > 0);
+    let waited = client.seen[before..].find(r#""t":"snapshot""#).unwrap();
+    assert!(waited <= 512 * 1024, "{waited} bytes before it");
+    // Then it goes on from there.
+    let mut last = pair.attack(there);
+    let mut seq = None;
+    pair.until("an action", |_| {
+        seq = last.try_recv().ok();
+        seq.is_some()
+    });
+    let seq = seq.unwrap().unwrap().seq;
+    pair.heard(&mut client, "its delta", |seen| seen.contains(&format!(r#""q":{seq},"#)));
+    assert_eq!(pair.workers[OWNER].stats.closed_slow, 0);
+}
+
+#[test]
+fn a_session_elsewhere_hears_that_a_connection_is_lost() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let client = pair.join(&[here, there]);
+    drop(client);
+    pair.until("an end", |pair| pair.far(NEAR) == (0, 0) && pair.far(OWNER) == (0, 0));
+    for session in [here, there] {
+        let status = pair.read(session).participants[0].status;
+        assert_eq!(status, tiltyard_combat::ParticipantStatus::Disconnected);
+    }
+    // Its way back goes on where it was.
+    let mut client = pair.join(&[here, there]);
+    client.say(&attack_of(there, 1));
+    pair.heard(&mut client, "an answer", |seen| acks(seen, there, 1) == 1);
+}
+
+#[test]
+fn a_shard_with_a_full_inbox_is_not_waited_for_and_nothing_is_lost() {
+    let mut pair = Pair::start();
+    let (here, there, other) = (pair.create(NEAR), pair.create(OWNER), pair.create(OWNER));
+    let mut client = pair.join(&[here, there]);
+    while pair.handles[OWNER].send(Command::Fence(Uuid::nil())).is_ok() {}
+    client.say(&attack_of(there, 1));
+    client.say(&leave_of(there));
+    client.say(&join_of(other));
+    client.say(&attack_of(here, 1));
+    let since = Instant::now();
+    while acks(&client.seen, here, 1) == 0 {
+        assert!(since.elapsed() < PATIENCE);
+        take_turn(&mut pair.workers[NEAR]);
+        client.news();
+    }
+    assert_eq!(refusals(&client.seen, there, "overloaded"), 1, "{}", client.seen);
+    assert_eq!(client.seen.matches(r#""reason":"overloaded""#).count(), 3, "{}", client.seen);
+    // It is gone: that waits until there is room.
+    drop(client);
+    while pair.workers[NEAR].unsaid.is_empty() {
+        assert!(since.elapsed() < PATIENCE);
+        take_turn(&mut pair.workers[NEAR]);
+    }
+    assert!(pair.workers[NEAR].sleep() <= Some(Duration::from_millis(limits::FULL_LOOK_MS)));
+    assert_eq!(pair.far(OWNER), (1, 1));
+    pair.until("an end", |pair| pair.far(OWNER) == (0, 0) && pair.is_quiet());
+    assert_eq!(pair.read(there).participants[0].status, tiltyard_combat::ParticipantStatus::Disconnected);
+    assert_eq!(pair.read(there).actions, 0);
+}
+
+#[test]
+fn what_two_full_shards_have_for_each_other_comes_in_order() {
+    let mut pair = Pair::start();
+    let (zero, one) = (pair.create(NEAR), pair.create(OWNER));
+    let mut clients = [pair.join(&[zero, one]), pair.attach(OWNER, 2)];
+    pair.join_too(&mut clients[1], zero);
+    pair.join_too(&mut clients[1], one);
+    let mut ids = 0;
+    for _ in 0..6 {
+        for _ in 0..3 {
+            ids += 1;
+            clients[0].say(&attack_of(one, ids));
+            clients[1].say(&attack_of(zero, ids).replace(r#""to":1"#, r#""to":0"#));
+        }
+        pair.turn();
+        // Both are full when either has something for the other.
+        for handle in &pair.handles {
+            while handle.send(Command::Fence(Uuid::nil())).is_ok() {}
+        }
+        let [first, second] = &mut clients;
+        pair.until("answers", |_| {
+            let done = |client: &mut Client, session| {
+                client.news();
+                (1..=ids).all(|id| acks(&client.seen, session, id) + refused_ids(&client.seen, session, id) == 1)
+            };
+            done(first, one) && done(second, zero)
+        });
+    }
+    pair.until("quiet", |pair| pair.is_quiet());
+    let applied: u64 = (1..=ids).map(|id| acks(&clients[0].seen, one, id) as u64).sum();
+    assert_eq!(pair.read(one).actions, applied);
+    assert_eq!(pair.far(NEAR).1 + pair.far(OWNER).1, 2);
+    for (client, session) in clients.iter().zip([one, zero]) {
+        let seen = &client.seen;
+        let places: Vec<u64> = seen
+            .match_indices(&format!(r#""t":"delta","d":{{"s":{},"q":"#, handle_of(session)))
+            .map(|(at, found)| seen[at + found.len()..].split(',').next().unwrap().parse().unwrap())
+            .collect();
+        assert!(places.windows(2).all(|two| two[1] == two[0] + 1), "no delta is missing or out of order");
+    }
+}
+
+fn refused_ids(of: &str, session: Uuid, id: u64) -> usize {
+    of.matches(&format!(r#""t":"refused","d":{{"s":{},"id":{id},"#, handle_of(session))).count()
+}
+
+#[test]
+fn a_fenced_session_elsewhere_closes_the_connection() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let mut client = pair.join(&[here, there]);
+    client.news();
+    pair.stores[OWNER].be_late();
+    client.say(&attack_of(there, 1));
+    pair.until("an action", |pair| !pair.stores[OWNER].waiting().is_empty());
+    pair.stores[OWNER].fence(there);
+    pair.settle();
+    assert_eq!(client.closed(), CloseCode::Restart.code(), "and nothing that was not kept before it");
+    pair.stores[OWNER].be_prompt();
+    drop(client);
+    pair.until("an end", |pair| pair.far(NEAR) == (0, 0) && pair.far(OWNER) == (0, 0));
+}
+
+#[test]
+fn the_newest_connection_wins_wherever_the_others_are() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let (mut both, mut newer) = (pair.join(&[here, there]), pair.attach(OWNER, 1));
+    pair.join_too(&mut newer, there);
+    pair.heard(&mut both, "that it has left", |seen| count(seen, "left") == 1);
+    both.say(&attack_of(there, 1));
+    both.say(&attack_of(here, 1));
+    pair.heard(&mut both, "answers", |seen| acks(seen, here, 1) == 1 && refusals(seen, there, "not_joined") == 1);
+    let mut alone = pair.join(&[there]);
+    pair.settle();
+    assert_eq!(newer.closed(), CloseCode::Replaced.code());
+    drop(newer);
+    let mut newest = pair.attach(NEAR, 1);
+    alone.news();
+    pair.join_too(&mut newest, there);
+    pair.settle();
+    assert_eq!(alone.closed(), CloseCode::Replaced.code());
+    pair.until("the places of the old ones", |pair| pair.far(OWNER).1 == 1);
+    newest.say(&attack_of(there, 1));
+    pair.heard(&mut newest, "an answer", |seen| acks(seen, there, 1) == 1);
+}
+
+#[test]
+fn what_cannot_be_joined_elsewhere_leaves_nothing_behind() {
+    let mut pair = Pair::start();
+    let there = pair.create(OWNER);
+    let unknown = Uuid::from_u128((Uuid::now_v7().as_u128() & !0xF) | 1);
+    let mut stranger = pair.attach(NEAR, 3);
+    for (nth, session) in [unknown, there].into_iter().enumerate() {
+        stranger.say(&join_of(session));
+        pair.heard(&mut stranger, "a refusal", |seen| seen.matches(r#""reason":"no_session""#).count() > nth);
+    }
+    assert_eq!((pair.far(OWNER), pair.far(NEAR)), ((0, 0), (1, 0)));
+    // A ticket is for its own session alone.
+    let (mut ticket, stream) = attachment(None);
+    (ticket.only, ticket.session) = (true, unknown);
+    pair.handles[NEAR].send(Command::Attach(Box::new(ticket))).unwrap();
+    let mut by_ticket = Client { stream, seen: String::new() };
+    by_ticket.say(&join_of(there));
+    pair.heard(&mut by_ticket, "a refusal", |seen| seen.contains("no_session"));
+    assert_eq!(pair.far(OWNER), (0, 0));
+
+    // There is a bound for all together, and joining again is not joining more.
+    let mut sessions = Vec::new();
+    for nth in 0..=limits::JOINS_PER_CONNECTION {
+        sessions.push(pair.create(nth % 2));
+    }
+    let last = sessions.pop().unwrap();
+    let mut client = pair.join(&sessions);
+    let other = pair.create(OWNER);
+    for (nth, session) in [last, other].into_iter().enumerate() {
+        client.say(&join_of(session));
+        pair.heard(&mut client, "a refusal", |seen| seen.matches("too_many_sessions").count() > nth);
+    }
+    pair.join_too(&mut client, sessions[1]);
+    client.say(&join_of(sessions[1]));
+    pair.heard(&mut client, "another", |seen| seen.contains("already_joined"));
+    // Neither did a refusal end it, nor does anything wait.
+    client.say(&attack_of(sessions[1], 1));
+    pair.heard(&mut client, "an answer", |seen| acks(seen, sessions[1], 1) == 1);
+    pair.settle();
+    assert!(pair.is_quiet());
+    assert_eq!(pair.far(OWNER), (limits::JOINS_PER_CONNECTION / 2, limits::JOINS_PER_CONNECTION / 2));
+    // Who asks for too many at once is told by the session's shard, as for its own.
+    let mut greedy = pair.attach(NEAR, 2);
+    for _ in 0..=limits::JOINS_AT_ONCE {
+        greedy.say(&join_of(there));
+        greedy.say(&leave_of(there));
+    }
+    pair.heard(&mut greedy, "a refusal", |seen| seen.contains("too_many_requests"));
+    greedy.say(&join_of(sessions[0]));
+    pair.heard(&mut greedy, "another fight", |seen| seen.contains(&format!(r#""session":"{}""#, sessions[0])));
+}
+
+#[test]
+fn while_the_log_elsewhere_takes_nothing_what_is_said_to_it_waits() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let mut client = pair.join(&[here, there]);
+    pair.stores[OWNER].be_late();
+    pair.stores[OWNER].stall(true);
+    let mut over_rest = pair.attack(there);
+    let stats = pair.handles[OWNER].clone();
+    let (near, owner) = pair.workers.split_at_mut(1);
+    let store = Arc::clone(&pair.stores[OWNER]);
+    std::thread::scope(|scope| {
+        let stalled = scope.spawn(|| take_turn(&mut owner[0]));
+        let since = Instant::now();
+        let mut near_until = |client: &mut Client, is_so: &dyn Fn(&str) -> bool| {
+            while !is_so(&client.seen) {
+                assert!(since.elapsed() < PATIENCE);
+                take_turn(&mut near[0]);
+                client.news();
+            }
+        };
+        while stats.stats().stalled == 0 {
+            assert!(since.elapsed() < PATIENCE, "it does not say so");
+            std::thread::yield_now();
+        }
+        for id in 1..=3 {
+            client.say(&attack_of(there, id));
+        }
+        client.say(&attack_of(here, 1));
+        near_until(&mut client, &|seen| acks(seen, here, 1) == 1);
+        assert_eq!(acks(&client.seen, there, 1), 0);
+        store.stall(false);
+        store.be_prompt();
+        stalled.join().unwrap();
+    });
+    pair.heard(&mut client, "answers", |seen| (1..=3).all(|id| acks(seen, there, id) == 1));
+    assert!(over_rest.try_recv().unwrap().is_ok());
+    assert_eq!(pair.read(there).actions, 4);
+}
+
+#[test]
+fn shards_that_stop_do_not_wait_for_each_other() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let mut client = pair.join(&[here, there]);
+    let mut other = pair.attach(OWNER, 2);
+    pair.join_too(&mut other, here);
+    client.news();
+    other.news();
+    for handle in &pair.handles {
+        handle.drain();
+    }
+    pair.settle();
+    for client in [&mut client, &mut other] {
+        assert_eq!(client.closed(), CloseCode::Restart.code());
+    }
+    drop((client, other));
+    pair.until("the end", |pair| pair.workers.iter().all(Worker::is_drained));
+}
+
+#[test]
+fn a_client_that_asks_and_does_not_read_is_not_heard_before_it_has() {
+    let mut pair = Pair::start();
+    let there = pair.create(OWNER);
+    let mut client = pair.join(&[there]);
+    let before = client.seen.len();
+    let (mut id, mut most) = (0, 0);
+    pair.until("a client that is not heard", |pair| {
+        for _ in 0..50 {
+            id += 1;
+            client.say(&attack_of(there, id));
+        }
+        let worker = &pair.workers[OWNER];
+        most = most.max(worker.far.values().map(|key| worker.connections[*key].outbox.len()).sum());
+        pair.workers[NEAR].connections.values().any(|connection| connection.waits > 0)
+    });
+    assert!((limits::OUTBOX_ASK_BYTES..limits::OUTBOX_BYTES).contains(&most), "{most}");
+    assert_eq!(pair.workers[NEAR].stats.closed_slow + pair.workers[OWNER].stats.closed_slow, 0);
+    let answers = |seen: &str| (count(seen, "ack") as u64, refusals(seen, there, "overloaded") as u64);
+    pair.heard(&mut client, "all answers", |seen| {
+        answers(&seen[before..]).0 + count(&seen[before..], "refused") as u64 >= id
+    });
+    // What was on its way when it was heard no more waits at the session, as much as that takes of it.
+    let (acknowledged, refused) = answers(&client.seen[before..]);
+    assert_eq!(acknowledged + refused, id, "each once");
+    assert_eq!(pair.read(there).actions, acknowledged);
+    assert!(acknowledged > id / 2);
+}
+
+#[test]
+fn who_does_not_read_what_its_system_takes_is_sent_no_more_by_a_session_elsewhere_either() {
+    let mut pair = Pair::start();
+    let there = pair.create(OWNER);
+    let mut client = pair.join(&[there]);
+    pair.attack_often(there, 100);
+    pair.skip_to(limits::RECEIPT_EVERY_MS);
+    pair.attack_often(there, 1);
+    assert!(client.news().contains("\u{FFFD}\0"), "it is pinged");
+    assert_eq!(pair.workers[OWNER].stats.lagged, 0);
+    pair.skip_to(limits::RECEIPT_EVERY_MS + limits::RECEIPT_MS);
+    pair.attack_often(there, 10);
+    assert_eq!((pair.workers[OWNER].stats.lagged, pair.workers[OWNER].stats.conflated), (1, 0));
+    client.news();
+    pair.attack_often(there, 10);
+    assert_eq!(deltas(&client.news(), there), 0, "nothing more");
+    client.stream.write_all(&[0x8A, 0x80, 0, 0, 0, 0]).unwrap();
+    let before = client.seen.len();
+    pair.heard(&mut client, "a snapshot", |seen| count(&seen[before..], "snapshot") == 1);
+    pair.attack_often(there, 1);
+    assert_eq!((deltas(&client.news(), there), pair.workers[OWNER].stats.conflated), (1, 1));
+}
