@@ -8,7 +8,8 @@ mod records;
 pub use http::*;
 pub use records::*;
 
-/// Commands waiting in one shard's inbox. Full: the request is answered `overloaded` (503).
+/// Commands waiting in one shard's inbox. Full: the request is answered `overloaded` (503). As many messages of one connection of another shard
+/// wait at a session while its client has too much to take. Over: actions are refused, `overloaded`.
 pub const INBOX_DEPTH: usize = 4096;
 
 /// Commands that a shard takes from its inbox in one turn. Over: the rest waits for the next, behind what sockets have sent meanwhile.
