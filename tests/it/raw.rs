@@ -52,11 +52,12 @@ impl Raw {
                 let payload = &frame[start..];
                 match opcode {
                     1 => return Some((serde_json::from_slice(payload).unwrap(), end)),
+                    // As every library does. An error means that the server has closed, which the next read tells.
+                    9 => drop(self.socket.write_all(&[0x8A, 0x80, 0, 0, 0, 0])),
                     8 => return Some((json!({ "close": u16::from_be_bytes([payload[0], payload[1]]) }), end)),
-                    _ => continue,
+                    _ => {}
                 }
-            }
-            if !self.more() {
+            } else if !self.more() {
                 return None;
             }
         }
