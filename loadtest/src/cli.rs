@@ -36,6 +36,8 @@ pub enum Command {
     Bots(BotsArgs),
     /// Measure what rude clients cost the honest ones beside them
     Rude(RudeArgs),
+    /// Hand fights over between the shards of a server under load, and measure for how long nothing is done to one
+    HandOver(HandOverArgs),
     /// Be the smallest HTTP server that could read and create sessions: no authentication, no store
     BareHttp(BareHttpArgs),
 }
@@ -300,6 +302,39 @@ pub struct Output {
     pub quiet: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct HandOverArgs {
+    /// The server's executable
+    #[arg(long, value_name = "PATH")]
+    pub server_bin: PathBuf,
+    /// Its shards
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub shards: u8,
+    /// Sessions
+    #[arg(long, default_value_t = 1_000)]
+    pub sessions: usize,
+    /// Players in each session
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=100))]
+    pub players: u8,
+    /// Actions a second of each player
+    #[arg(long, default_value_t = 5.0, value_parser = rate)]
+    pub rate: f64,
+    /// How often each is handed over, to and fro
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub times: u32,
+    /// Seconds measured
+    #[arg(long, default_value_t = 20.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Seconds of the same load before
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    pub warmup: f64,
+    /// Fail above this 99th percentile of the gap, in microseconds
+    #[arg(long, value_name = "US")]
+    pub max_gap_p99_us: Option<u64>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// A bounded length of time: every load stops by itself.
 pub fn seconds(text: &str) -> Result<f64, String> {
     number_between(text, 0.0, 3600.0)
@@ -367,6 +402,8 @@ mod tests {
             "--without-token",
             "300",
         ]);
+        taken(&["x", "hand-over", "--server-bin", "y", "--sessions", "10", "--times", "3"]);
+        refused(&["x", "hand-over", "--server-bin", "y", "--shards", "1"]);
         refused(&["x", "rude"]);
         refused(&["x", "rude", "--server-bin", "y", "--pace", "fast"]);
         refused(&["x", "rude", "--server-bin", "y", "--return", "20000"]);

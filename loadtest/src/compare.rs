@@ -105,6 +105,7 @@ fn load(args: &CompareArgs, server: &Server, peer: Peer) -> Result<Report> {
         seed: 1,
         server_pid: Some(server.pid()),
         quiet: args.output.quiet,
+        moves: None,
     };
     let mut report = measure(&plan)?;
     report.failures = Bounds::default().failures(&report);

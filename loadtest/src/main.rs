@@ -7,6 +7,7 @@
 //! - [`fleet`] is the one loop; the [`crowd`] are all players with their sockets; a [`player`] checks what it is sent, with
 //!   a [`memo`] of what others were sent and [`quick`] ways for the usual messages; a [`session`] is what its players know
 //!   together; a [`schedule`] says when an open-loop player acts.
+//! - [`hand_over`] has fights change hands between shards under load.
 //! - [`rude`] puts clients that do not behave beside honest ones, and measures what these notice.
 //! - [`play`] has bots play fights; they are the library's `bots`.
 //! - [`tally`] counts, [`report`] shows it, [`bounds`] decides the exit code, [`procfs`] reads what a process used.
@@ -23,6 +24,7 @@ mod crowd;
 mod crud;
 mod fleet;
 mod frame;
+mod hand_over;
 mod hub;
 mod idle;
 mod lobby;
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::command(&args),
         Command::Crud(args) => crud::command(&args),
         Command::Rude(args) => rude::command(&args),
+        Command::HandOver(args) => hand_over::command(&args),
         Command::BareHttp(args) => bare_http::command(&args),
         Command::Bots(args) => play::command(&args),
     };

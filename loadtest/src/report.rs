@@ -6,6 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::hand_over::Moved;
 use crate::number::{grouped, whole};
 
 /// Own CPU in percent of a core from which the harness, not the server, may have set the pace.
@@ -28,6 +29,9 @@ pub struct Report {
     pub checks: Checks,
     pub server: Option<ServerUse>,
     pub generator: GeneratorUse,
+    /// Hand-overs meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
     /// The first few things that went wrong, word for word.
     pub troubles: Vec<String>,
     pub failures: Vec<String>,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::{RunArgs, Target};
 use crate::clock::Clock;
 use crate::fleet::{Fleet, Load};
+use crate::hand_over::{Mover, Moves};
 use crate::lobby::{Lobby, Peer};
 use crate::number::{float, per_second};
 use crate::procfs::Usage;
@@ -36,6 +37,8 @@ pub struct Plan {
     pub seed: u64,
     pub server_pid: Option<u32>,
     pub quiet: bool,
+    /// Sessions that change hands while it is measured.
+    pub moves: Option<Moves>,
 }
 
 pub fn command(args: &RunArgs) -> Result<ExitCode> {
@@ -53,6 +56,7 @@ pub fn command(args: &RunArgs) -> Result<ExitCode> {
         seed: args.seed,
         server_pid: args.server_pid,
         quiet: args.output.quiet,
+        moves: None,
     };
     let mut report = measure(&plan)?;
     report.failures = args.bounds.failures(&report);
@@ -98,8 +102,10 @@ pub fn measure(plan: &Plan) -> Result<Report> {
     let window = clock.now()..fleet.after(plan.seconds);
     fleet.crowd.tally.window = window;
     let start = Mark::take(&fleet, plan.server_pid)?;
+    let under_way = plan.moves.as_ref().map(|moves| moves.start(&plan.base, lobby.sessions()));
     play(&mut fleet, &clock, plan.seconds, "measuring", &mut progress)?;
     let end = Mark::take(&fleet, plan.server_pid)?;
+    let moved = under_way.map(Mover::stop).transpose()?;
 
     fleet.stop();
     progress.step("draining");
@@ -108,7 +114,7 @@ pub fn measure(plan: &Plan) -> Result<Report> {
         fleet.turn(Duration::from_millis(10))?;
     }
     progress.done();
-    Ok(report(plan, &fleet, setup_seconds, &start, &end))
+    Ok(Report { moved, ..report(plan, &fleet, setup_seconds, &start, &end) })
 }
 
 fn play(fleet: &mut Fleet, clock: &Clock, seconds: f64, phase: &str, progress: &mut Progress) -> Result<()> {
@@ -190,6 +196,7 @@ fn report(plan: &Plan, fleet: &Fleet, setup_seconds: f64, start: &Mark, end: &Ma
         generator: GeneratorUse::new(own_percent, plan.spin, server.as_ref()),
         server,
         troubles: tally.troubles.clone(),
+        moved: None,
         failures: Vec::new(),
     }
 }

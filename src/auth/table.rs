@@ -29,6 +29,8 @@ pub enum Operation {
     Connect,
     ReadAnalytics,
     ReadMetrics,
+    /// To another shard.
+    HandOver,
 }
 
 impl Operation {
@@ -44,7 +46,8 @@ impl Operation {
             | Self::PatchState
             | Self::Heartbeat
             | Self::MintTicket
-            | Self::Connect => true,
+            | Self::Connect
+            | Self::HandOver => true,
             Self::CreateSession
             | Self::CreateLogin
             | Self::ListSessions
@@ -126,7 +129,7 @@ use Relation::{Creator, Participant};
 
 /// A player acts only as itself; that is checked where the body that names a player is read.
 #[rustfmt::skip]
-static TABLE: [Row; 19] = [
+static TABLE: [Row; 20] = [
     Row { operation: O::CreateSession,    player: Any(PLAY),                       service: Any(WRITE),     admin: Always },
     Row { operation: O::CreateLogin,      player: Never,                           service: Any(WRITE),     admin: Always },
     Row { operation: O::ListSessions,     player: Any(PLAY_OR_GUEST),              service: Any(READ),      admin: Always },
@@ -147,6 +150,7 @@ static TABLE: [Row; 19] = [
     Row { operation: O::Connect,          player: To(Participant, PLAY_OR_GUEST),  service: Never,          admin: Never },
     Row { operation: O::ReadAnalytics,    player: Never,                           service: Any(ANALYTICS), admin: Always },
     Row { operation: O::ReadMetrics,      player: Never,                           service: Any(OPS),       admin: Always },
+    Row { operation: O::HandOver,         player: Never,                           service: Never,          admin: Always },
 ];
 
 fn row(operation: Operation) -> &'static Row {
@@ -234,6 +238,7 @@ mod tests {
         Connect           ?++    ?++     ---      ---   ---    ---  ---    ---
         ReadAnalytics     ---    ---     ---      ---   ---    ---  +++    +++
         ReadMetrics       ---    ---     ---      ---   ---    +++  ---    +++
+        HandOver          ---    ---     ---      ---   ---    ---  ---    +++
     ";
 
     fn caller(column: &str) -> Principal {

@@ -1,7 +1,6 @@
-//! Which session lives on which shard, and the way into that shard's inbox. Nothing is looked up: a session's shard
-//! follows from its id, so every node, thread and restart agrees.
+//! Which session lives on which shard, and the way into that shard's inbox. A session's shard follows from its id, so every thread and
+//! restart agrees, and nothing is looked up; but for sessions that were handed over, as long as there are any.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tiltyard_protocol::{CloseCode, Reason};
@@ -11,28 +10,43 @@ use uuid::Uuid;
 use crate::book::Share;
 use crate::limits;
 use crate::replays::Recording;
-use crate::session::{Expected, FightInfo, Refusal, Viewer, shard_of};
+use crate::session::{Expected, FightInfo, Refusal, Viewer};
 use crate::shard::connection::ConnKey;
 use crate::shard::{
-    ActionApplied, Attachment, Command, Control, NewFight, Renewal, Reply, RestAction, Seats, ShardHandle, Stats,
+    ActionApplied, Attachment, Command, Control, NewFight, Peers, Renewal, Reply, RestAction, Seats, ShardHandle, Stats,
 };
+
+/// How often sessions are looked for that change hands just then.
+const READS: usize = 3;
 
 /// The way to every shard of this node. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Hub {
-    shards: Arc<[ShardHandle]>,
+    peers: Peers,
 }
 
 impl Hub {
     /// A hub over these shards, at least one.
-    pub fn new(shards: Vec<ShardHandle>) -> Self {
-        assert!(!shards.is_empty(), "a hub has a shard");
-        Self { shards: shards.into() }
+    pub fn new(shards: impl Into<Peers>) -> Self {
+        let peers = shards.into();
+        assert!(!peers.all().is_empty(), "a hub has a shard");
+        Self { peers }
     }
 
-    /// The index of the shard that owns `session`.
+    /// The number of the shard that has `session`.
     pub fn shard_of(&self, session: Uuid) -> usize {
-        shard_of(session, self.shards.len())
+        self.peers.place_of(session)
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> usize {
+        self.peers.all().len()
+    }
+
+    /// Hands a session over to another shard of this node. The answer, for how long nothing was done to it, leaves when it is there; after an
+    /// error it is where it was.
+    pub async fn hand_over(&self, session: Uuid, to: usize) -> Result<Duration, Refusal> {
+        self.ask(session, |reply| Command::HandOver { session, to, reply }).await
     }
 
     /// Creates a fight that has these shares, and tells what `viewer` may see of it; the answer leaves after it is in the log.
@@ -52,11 +66,20 @@ impl Hub {
 
     /// Reads what `viewer` may see of these sessions, each shard's in one go. Those that no shard has are left out.
     pub async fn read_many(&self, viewer: Viewer, sessions: &[Uuid]) -> Result<Vec<FightInfo>, Refusal> {
-        let mut found = Vec::with_capacity(sessions.len());
-        for shard in 0..self.shards.len() {
-            let here: Vec<Uuid> = sessions.iter().copied().filter(|&id| self.shard_of(id) == shard).collect();
-            if let Some(&first) = here.first() {
-                found.append(&mut self.ask(first, |reply| Command::ReadMany(here, viewer, reply)).await?);
+        let mut found: Vec<FightInfo> = Vec::with_capacity(sessions.len());
+        let mut left = sessions.to_vec();
+        for _ in 0..READS {
+            let version = self.peers.moved().version();
+            for shard in 0..self.shards() {
+                let here: Vec<Uuid> = left.iter().copied().filter(|&id| self.shard_of(id) == shard).collect();
+                if let Some(&first) = here.first() {
+                    found.append(&mut self.ask(first, |reply| Command::ReadMany(here, viewer, reply)).await?);
+                }
+            }
+            left.retain(|id| found.iter().all(|fight| fight.id != *id));
+            // One that was asked for where it is no more may be somewhere else.
+            if left.is_empty() || self.peers.moved().version() == version {
+                break;
             }
         }
         Ok(found)
@@ -137,7 +160,7 @@ impl Hub {
 
     /// Hands a socket to the shard that owns its session. A socket that is not taken is closed, with a code that says why.
     pub fn attach(&self, attachment: Attachment) -> Result<(), Refusal> {
-        let shard = &self.shards[self.shard_of(attachment.session)];
+        let shard = self.shard(attachment.session);
         shard.offer(Command::Attach(Box::new(attachment))).map_err(|(command, reason)| {
             if let Command::Attach(attachment) = command {
                 let stopping = reason == Reason::Draining;
@@ -153,31 +176,31 @@ impl Hub {
     /// A socket that is on its way to its shard meanwhile is not closed: whoever attaches one looks afterwards whether its
     /// auth session still lives, and revokes it again where not.
     pub fn revoke(&self, sid: Uuid) {
-        for shard in self.shards.iter() {
+        for shard in self.peers.all() {
             deliver(shard, || Command::Revoke(sid));
         }
     }
 
     /// Has its shard drop a session that the store has under a higher epoch, likewise.
     pub fn fence(&self, session: Uuid) {
-        deliver(&self.shards[self.shard_of(session)], || Command::Fence(session));
+        deliver(self.shard(session), || Command::Fence(session));
     }
 
     /// Tells a shard what became of a connection's new credentials, waiting for room in its inbox.
     pub async fn renew(&self, shard: usize, connection: ConnKey, checked: Result<Renewal, Reason>) {
-        self.shards[shard].send_waiting(Command::Renew(connection, checked)).await;
+        self.peers.all()[shard].send_waiting(Command::Renew(connection, checked)).await;
     }
 
     /// Asks every shard to stop.
     pub fn drain(&self) {
-        for shard in self.shards.iter() {
+        for shard in self.peers.all() {
             shard.drain();
         }
     }
 
     /// The figures of all shards together.
     pub fn stats(&self) -> Stats {
-        self.shards.iter().map(ShardHandle::stats).sum()
+        self.peers.all().iter().map(ShardHandle::stats).sum()
     }
 
     async fn ask<T>(&self, session: Uuid, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
@@ -191,7 +214,11 @@ impl Hub {
     }
 
     fn send(&self, session: Uuid, command: Command) -> Result<(), Refusal> {
-        self.shards[self.shard_of(session)].send(command)
+        self.shard(session).send(command)
+    }
+
+    fn shard(&self, session: Uuid) -> &ShardHandle {
+        &self.peers.all()[self.shard_of(session)]
     }
 }
 

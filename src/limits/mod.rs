@@ -196,6 +196,33 @@ pub const ENDED_LINGER_MS: u64 = 60_000;
 /// Sessions resident in one shard. Over: `too_many_sessions` (503).
 pub const SESSIONS_PER_SHARD: usize = 500_000;
 
+/// Sessions of a node that are on other shards than their own, after they were handed over there, at some 40 bytes. Over: no other leaves
+/// its own shard, `too_many_sessions` (503). Each shard may go beyond it by the hand-overs that it has begun.
+pub const SESSIONS_MOVED: usize = 500_000;
+
+/// Hand-overs that one shard has begun and not ended. Over: `overloaded` (503).
+pub const HAND_OVERS_AT_ONCE: usize = 256;
+
+/// Milliseconds for which a session may be held for a hand-over. Over: it goes on where it was, `overloaded` (503).
+pub const HAND_OVER_MS: u64 = 1_000;
+
+/// Commands about one session that wait while it changes hands. Over: `overloaded` (503).
+pub const HAND_OVER_WAITING: usize = 64;
+
+/// Sessions handed over that the log of a shard has not forgotten yet, at 56 bytes. Over: it forgets the oldest at once.
+pub const HANDED_OVER: usize = 65_536;
+
+/// Logins that have ended which a shard remembers, at some 40 bytes. Over: it takes no session of another shard until it has forgotten some.
+pub const ENDED_LOGINS: usize = 65_536;
+
+/// Milliseconds for which a shard remembers which logins have ended, so that a connection that was on its way to it is closed, too: longer than
+/// one is on its way.
+pub const ENDED_LOGIN_MS: u64 = 10_000;
+
+/// Milliseconds after which the log of a shard forgets a session that it has handed over, where it does not wait for the disk: by then the
+/// system has written what the other shard's log has of it.
+pub const HANDED_OVER_MS: u64 = 60_000;
+
 /// Milliseconds for which a fight may be paused at a time: until the same hour of the next day, so that whoever runs the games has
 /// been there once, and what a player pauses and leaves is gone the day after. Over: it ends without a winner (`pause_limit`).
 pub const PAUSED_MS: u64 = 24 * 60 * 60 * 1_000;

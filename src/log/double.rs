@@ -106,7 +106,9 @@ impl State {
                 self.known_again += 1;
                 continue;
             }
-            let next = kept.last().map_or(0, |(last, _)| last.number + 1);
+            // One that somebody else has had goes on from what it was there.
+            let first = if key.epoch == 1 { 0 } else { key.number };
+            let next = kept.last().map_or(first, |(last, _)| last.number + 1);
             assert_eq!(key.number, next, "a gap before {key:?}");
             kept.push((*key, bytes.clone()));
         }

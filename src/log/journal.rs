@@ -121,6 +121,11 @@ impl Journal {
         })
     }
 
+    /// Whether it waits for the disk with every turn.
+    pub const fn is_synced(&self) -> bool {
+        self.sync
+    }
+
     /// A segment without frames, in `file`.
     pub(super) fn begin(file: &Path, folder: &Path, place: Place) -> io::Result<Self> {
         let Place { generation, shard, shards, segment, reserve, marks } = place;

@@ -56,6 +56,7 @@ const BUCKETS: [f64; 12] = [0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 
 const REQUESTS: &str = "tiltyard_http_requests_total";
 const DURATION: &str = "tiltyard_http_request_duration_seconds";
 const COMMITS: &str = "tiltyard_store_commit_duration_seconds";
+const HAND_OVER_GAPS: &str = "tiltyard_hand_over_gap_seconds";
 
 /// Counts fights, by why a part of their tape is lost.
 pub(super) const REPLAYS_LOST: &str = "tiltyard_replays_lost_total";
@@ -79,6 +80,8 @@ pub struct Metrics {
     turned_away: [Counter; 2],
     /// Times of the store's transactions.
     pub commits: Histogram,
+    /// For how long nothing was done to fights that were handed over.
+    pub hand_over_gaps: Histogram,
     /// Bearer tokens and their keys.
     pub tokens: TokenFigures,
     /// Requests refused because their caller had sent too many.
@@ -109,7 +112,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 52] = [
+const SHARD_FIGURES: [(&str, &str, Read); 54] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_far_connections", "Fights that connections are in on other shards than their own.", |stats| stats.far),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
@@ -215,6 +218,10 @@ const SHARD_FIGURES: [(&str, &str, Read); 52] = [
     ("tiltyard_closed_unjoined_total", "Connections closed because they were in no session.", |stats| {
         stats.closed_unjoined
     }),
+    ("tiltyard_sessions_handed_over_total", "Fights handed over to another shard.", |stats| stats.handed_over),
+    ("tiltyard_hand_overs_failed_total", "Hand-overs after which the fight was where it had been.", |stats| {
+        stats.hand_overs_failed
+    }),
     ("tiltyard_panics_total", "Sessions ended because stepping them panicked.", |stats| stats.panics),
 ];
 
@@ -226,6 +233,7 @@ impl Metrics {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &BUCKETS)
             .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(COMMITS.to_owned()), &BUCKETS))
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(HAND_OVER_GAPS.to_owned()), &BUCKETS))
             .expect("there are buckets")
             .build_recorder();
         let figure = |(name, text, read): (&'static str, &'static str, Read)| {
@@ -261,7 +269,12 @@ impl Metrics {
             accept_errors,
             upgrades,
             turned_away: turned_away(&recorder),
-            commits: commits(&recorder),
+            commits: histogram(&recorder, COMMITS, "Time of the store's transactions."),
+            hand_over_gaps: histogram(
+                &recorder,
+                HAND_OVER_GAPS,
+                "Time for which nothing was done to a fight that was handed over to another shard.",
+            ),
             tokens: tokens(&recorder),
             limited,
             by_route: RwLock::default(),
@@ -341,13 +354,9 @@ impl Metrics {
     }
 }
 
-fn commits(recorder: &PrometheusRecorder) -> Histogram {
-    recorder.describe_histogram(
-        KeyName::from(COMMITS),
-        Some(Unit::Seconds),
-        "Time of the store's transactions.".into(),
-    );
-    recorder.register_histogram(&Key::from_static_name(COMMITS), &METADATA)
+fn histogram(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Histogram {
+    recorder.describe_histogram(KeyName::from(name), Some(Unit::Seconds), text.into());
+    recorder.register_histogram(&Key::from_static_name(name), &METADATA)
 }
 
 pub(super) fn counter(recorder: &PrometheusRecorder, name: &'static str, text: &'static str) -> Counter {

@@ -245,9 +245,34 @@ impl ChunkWriter {
         most.min(per_seat.saturating_mul(seats.into()))
     }
 
-    /// Takes what a session's recorder holds, to be written at the end of the turn.
+    /// Where its files are.
+    pub const fn folder(&self) -> &Arc<Folder> {
+        &self.folder
+    }
+
+    /// A session has come that has parts in these files: a checkpoint is going to refer to them, also to those of other shards, of which it is not
+    /// known whether the disk has them.
+    pub fn refer_to(&mut self, files: &[Arc<ChunkFile>]) {
+        for file in files.iter().filter(|file| file.id.shard != self.shard) {
+            if !self.finished.contains(&file.path) {
+                self.finished.push(file.path.clone());
+            }
+        }
+    }
+
+    /// Takes what a session's recorder holds, to be written at the end of the turn; not what it holds for a file with a higher number, before
+    /// there can be one.
     pub fn take(&mut self, session: Uuid, recorder: &mut Recorder) {
         let before = recorder.last();
+        // The order of parts is that of their files, also of one that has come from a shard with a newer file.
+        if let (Some(before), Some(current)) = (before, &self.current)
+            && before.file.n > current.chunks.id.n
+        {
+            if !self.batch.is_empty() {
+                return;
+            }
+            self.finished.extend(self.current.take().map(|current| current.chunks.path.clone()));
+        }
         if self.failure.is_some() {
             // Asked once in a turn is enough.
             self.owners.push(Owner { session, part: 0..0, before });

@@ -144,7 +144,8 @@ impl Recorder {
         self.state.bytes
     }
 
-    pub(super) fn files(&self) -> &[Arc<ChunkFile>] {
+    /// Files that have parts of the tape.
+    pub fn files(&self) -> &[Arc<ChunkFile>] {
         &self.files
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tiltyard_combat::replay::Loss;
-use tiltyard_combat::{Action, BodyPart, Bout, Difficulty, Fight, Input, Mode, Step};
+use tiltyard_combat::{Action, BodyPart, Bout, Difficulty, Fight, Input, Mode, Ruleset, Step};
 use uuid::Uuid;
 
 use super::super::chunks::{ChunkWriter, Folder};
@@ -41,12 +41,7 @@ impl Kept {
         let mut frames = vec![0];
         for part in 0..=PARTS {
             for (id, fight, recorder) in &mut fights {
-                for n in 0..20 {
-                    let action = Action::Attack { target: Some(1), part: BodyPart::Torso };
-                    let (at, input) = (part * 20 + n, Input::Act { slot: 0, id: part * 20 + n + 1, action });
-                    let _ = fight.handle(ruleset, at, input, &mut Step::default());
-                    recorder.note(at, input, Bout { fight, ruleset });
-                }
+                record(fight, recorder, ruleset, part);
                 // What is left after the last part is in memory alone.
                 if part < PARTS {
                     chunks.take(*id, recorder);
@@ -83,6 +78,16 @@ impl Kept {
             }
         }
         counts
+    }
+}
+
+/// Twenty inputs more.
+fn record(fight: &mut Fight, recorder: &mut Recorder, ruleset: &Ruleset, part: u64) {
+    for n in 0..20 {
+        let action = Action::Attack { target: Some(1), part: BodyPart::Torso };
+        let (at, input) = (part * 20 + n, Input::Act { slot: 0, id: part * 20 + n + 1, action });
+        let _ = fight.handle(ruleset, at, input, &mut Step::default());
+        recorder.note(at, input, Bout { fight, ruleset });
     }
 }
 
@@ -149,4 +154,36 @@ fn random_flips_in_a_file_of_replays_go_unnoticed_never() {
         assert!(unharmed < 3 || bytes == kept.whole, "round {round} of seed {seed}");
     }
     assert!(limits::CHUNK_MOST_BYTES > kept.whole.len() / kept.frames.len(), "parts as they are in life");
+}
+
+/// A fight that changes hands is recorded by one shard after the other, each into files of its own.
+#[test]
+fn parts_that_several_shards_have_written_have_their_order() {
+    let (data, library) = (TempDir::new().unwrap(), Library::built_in());
+    let ruleset = library.by_name("default").unwrap();
+    let folder = Folder::open(data.path()).unwrap();
+    let mut shards = [0, 1].map(|shard| ChunkWriter::new(Arc::clone(&folder), shard));
+    let (id, mut fight, mut recorder) = (Uuid::now_v7(), fight(&library), Recorder::default());
+    let mut ends = vec![0];
+    for part in 0..PARTS {
+        let shard = &mut shards[usize::from(part % 2 == 1)];
+        shard.refer_to(recorder.files());
+        record(&mut fight, &mut recorder, ruleset, part);
+        shard.take(id, &mut recorder);
+        shard.write().unwrap();
+        ends.push(usize::try_from(recorder.tape_bytes()).unwrap());
+    }
+    let recording = Recording::of(id, 0, Bout { fight: &fight, ruleset }, 7, 2, &recorder);
+    let (whole, _) = recording.clone().tape(None).unwrap();
+    assert!(whole.cut.is_none());
+    // The newest part is damaged: all before it is there.
+    let newest = recorder.last().unwrap().file.name();
+    let path = data.path().join("replays").join(newest);
+    let mut bytes = fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let (head, _) = recording.tape(None).unwrap();
+    assert_eq!(head.cut.unwrap().loss, Loss::Damaged);
+    assert_eq!(head.tape, whole.tape[..head.tape.len()]);
+    assert!(head.tape.len() > ends[ends.len() - 3], "{} of {ends:?}", head.tape.len());
 }

@@ -4,7 +4,7 @@
 //! In reading order: [`layers`] what every request passes, [`rate`] how many of them one caller may send, [`extract`] and
 //! [`fields`] requests taken apart, [`error`] the one error, [`conditional`] what the client knows already, [`shapes`] what
 //! answers look like; then the operations: [`health`], [`combat`], [`ready`], [`actions`], [`sessions`], [`tickets`],
-//! [`guest`], [`arena`], [`replays`]; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the embedded web pages,
+//! [`guest`], [`arena`], [`replays`], [`hand_over`]; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the embedded web pages,
 //! [`packed`] once, in the form that [`accept_encoding`] asks for.
 
 pub mod accept_encoding;
@@ -22,6 +22,7 @@ pub mod find;
 #[cfg(test)]
 mod fog_tests;
 pub mod guest;
+pub mod hand_over;
 pub mod health;
 pub mod http;
 pub mod idempotency;
@@ -157,6 +158,7 @@ pub fn operations() -> Routes {
         .route("/combat/sessions/{session_id}/actions", post(actions::act))
         .route("/combat/sessions/{session_id}/ready", post(ready::ready))
         .route("/combat/sessions/{session_id}/replay", get(replays::read))
+        .route("/combat/sessions/{session_id}/hand-over", post(hand_over::hand_over))
         .route("/analytics/sessions", get(analytics::read))
         .route("/rulesets", get(rulesets::list))
         .route("/sessions", get(sessions::list).post(sessions::create))

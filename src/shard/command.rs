@@ -4,6 +4,7 @@ use crate::session::Refusal;
 use std::io::Write;
 use std::net::Shutdown;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tiltyard_combat::{Action, BodyPart, Mode, Point, Rules, Ruleset, Target, Thing};
 use tiltyard_protocol::{Act, ActionKind, CloseCode, Encoding, Reason};
@@ -16,6 +17,7 @@ use crate::session::fight::{FightInfo, Viewer};
 use crate::session::{Expected, Update};
 use crate::shard::connection::ConnKey;
 use crate::shard::link::{Forward, Return};
+use crate::shard::transfer::Adoption;
 use crate::socket::frame;
 use crate::socket::ledger::Pass;
 
@@ -45,6 +47,10 @@ pub enum Command {
     Attach(Box<Attachment>),
     /// Close with 4401 every connection whose credentials were of this auth session.
     Revoke(Uuid),
+    /// Hand a session over to another shard of the node; the answer is for how long nothing was done to it.
+    HandOver { session: Uuid, to: usize, reply: Reply<Duration> },
+    /// Go on with a session of another shard.
+    Adopt(Box<Adoption>),
     /// Drop a session: the store has it under a higher epoch.
     Fence(Uuid),
     /// New credentials of a connection have been checked.
@@ -55,6 +61,60 @@ pub enum Command {
     Return(Return),
     /// Stop: flush, close every socket with 1012 and end the loop.
     Drain,
+}
+
+impl Command {
+    /// The session that it is about, where it is about one that there is and somebody waits for what becomes of it.
+    pub const fn session(&self) -> Option<Uuid> {
+        match self {
+            Self::Read(session, ..)
+            | Self::Recording(session, _)
+            | Self::Seats { session, .. }
+            | Self::Act { session, .. }
+            | Self::Ready { session, .. }
+            | Self::Seat { session, .. }
+            | Self::Control { session, .. }
+            | Self::HandOver { session, .. } => Some(*session),
+            // A socket is at home anywhere.
+            Self::Attach(_)
+            | Self::Create { .. }
+            | Self::ReadMany(..)
+            | Self::Adopt(_)
+            | Self::Revoke(_)
+            | Self::Fence(_)
+            | Self::Renew(..)
+            | Self::Forward(_)
+            | Self::Return(_)
+            | Self::Drain => None,
+        }
+    }
+
+    /// Answers that nothing of it was done. To what nobody asks there is no answer.
+    pub fn refuse(self, refusal: &Refusal) {
+        let refusal = refusal.clone();
+        // A receiver that is gone has stopped waiting.
+        match self {
+            Self::Create { reply, .. }
+            | Self::Read(_, _, reply)
+            | Self::Ready { reply, .. }
+            | Self::Control { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::ReadMany(_, _, reply) => drop(reply.send(Err(refusal))),
+            Self::Act { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Seat { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Seats { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Recording(_, reply) => drop(reply.send(Err(refusal))),
+            Self::HandOver { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Adopt(adoption) => {
+                adoption.transfer.refuse(refusal.reason);
+                adoption.from.wake();
+            }
+            Self::Attach(attachment) => {
+                let stopping = refusal.reason == Reason::Draining;
+                attachment.turn_away(if stopping { CloseCode::Restart } else { CloseCode::TryLater });
+            }
+            Self::Revoke(_) | Self::Fence(_) | Self::Renew(..) | Self::Forward(_) | Self::Return(_) | Self::Drain => {}
+        }
+    }
 }
 
 /// Where an answer goes. The receiver may be gone.

@@ -101,7 +101,8 @@ impl Worker {
         }
     }
 
-    fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: Command) {
+        let Some(command) = self.route(command) else { return };
         match command {
             Command::Create { fight, shares, viewer, reply } => {
                 let id = fight.id;
@@ -141,6 +142,8 @@ impl Worker {
                 self.pending.push((session, Pending::Info(reply, Box::new(answer))));
             }
             Command::Attach(attachment) => self.attach(*attachment),
+            Command::HandOver { session, to, reply } => self.begin_hand_over(session, to, reply),
+            Command::Adopt(adoption) => self.adopt(*adoption),
             Command::Revoke(sid) => self.revoke(sid),
             // With the next turn: this one may have answers about it.
             Command::Fence(session) => self.overtaken.push(session),
@@ -155,43 +158,21 @@ impl Worker {
     pub(super) fn refuse_while_stalled(&mut self) -> bool {
         self.inbox.woken();
         while let Ok(command) = self.inbox.commands.try_recv() {
-            let pending = match command {
-                Command::Create { reply, .. }
-                | Command::Read(_, _, reply)
-                | Command::Ready { reply, .. }
-                | Command::Control { reply, .. } => Pending::Info(reply, Box::new(Err(no_log()))),
-                Command::ReadMany(_, _, reply) => Pending::Infos(reply, Err(no_log())),
-                Command::Act { reply, .. } => Pending::Applied(reply, Box::new(Err(no_log()))),
-                Command::Seat { reply, .. } => Pending::Slot(reply, Err(no_log())),
-                Command::Seats { reply, .. } => Pending::Seats(reply, Err(no_log())),
-                Command::Recording(_, reply) => Pending::Recording(reply, Box::new(Err(no_log()))),
-                Command::Attach(attachment) => {
-                    attachment.turn_away(CloseCode::TryLater);
-                    continue;
-                }
+            match command {
                 // Closing is a step of the sessions the connection is in, which the next turn takes.
                 Command::Revoke(sid) => {
+                    self.ended_logins.insert(sid, self.clock.now);
                     if !self.by_sid.of(sid).is_empty() {
                         self.revoked.insert(sid);
                     }
-                    continue;
                 }
-                Command::Fence(session) => {
-                    self.overtaken.push(session);
-                    continue;
-                }
+                Command::Fence(session) => self.overtaken.push(session),
                 // No step of any session: what it says is sent when the turn is in the log.
-                Command::Renew(conn, checked) => {
-                    self.renewed(conn, checked);
-                    continue;
-                }
-                Command::Forward(_) | Command::Return(_) => {
-                    self.put_by(command);
-                    continue;
-                }
+                Command::Renew(conn, checked) => self.renewed(conn, checked),
+                Command::Forward(_) | Command::Return(_) => self.put_by(command),
                 Command::Drain => return true,
-            };
-            pending.send();
+                command => command.refuse(&no_log()),
+            }
         }
         false
     }
@@ -200,6 +181,7 @@ impl Worker {
     pub(super) fn abandon(&mut self) {
         tracing::error!("stopped while the log could not be written; what was not in it is not shown");
         self.held.clear();
+        self.moves.clear();
         self.dirty.clear();
         self.connections.clear();
         self.by_sid = BySid::default();
@@ -230,7 +212,7 @@ impl Worker {
         Ok(info)
     }
 
-    fn find(&self, id: Uuid) -> Result<SessionKey, Refusal> {
+    pub(super) fn find(&self, id: Uuid) -> Result<SessionKey, Refusal> {
         self.index.get(&id).copied().ok_or_else(|| Reason::NoSession.into())
     }
 
@@ -393,6 +375,7 @@ impl Worker {
     }
 
     fn revoke(&mut self, sid: Uuid) {
+        self.ended_logins.insert(sid, self.clock.now);
         for key in self.by_sid.of(sid) {
             self.close(key, CloseCode::Unauthorized);
         }

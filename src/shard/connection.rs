@@ -59,6 +59,8 @@ pub struct Connection {
     /// How many things it waits for before it is heard again, so that what it sent after them comes after them: a join that has not had
     /// its turn, and what sessions of other shards have not answered.
     pub waits: u8,
+    /// How many of its sessions are changing hands: it is not heard meanwhile.
+    pub frozen: u8,
     /// Given back when the connection is dropped; nobody reads it.
     #[expect(dead_code)]
     pub(super) permit: Option<OwnedSemaphorePermit>,
@@ -144,6 +146,7 @@ impl Connection {
             dirty: false,
             held: None,
             waits: 0,
+            frozen: 0,
             permit: None,
             pass: None,
             closing_bytes: limits::CLOSING_BYTES,
@@ -163,12 +166,37 @@ impl Connection {
 
     /// Whether what it sends is looked at now.
     pub fn is_heard(&self) -> bool {
-        self.state != State::Open || (self.waits == 0 && self.outbox.may_ask())
+        self.state != State::Open || (self.waits == 0 && self.frozen == 0 && self.outbox.may_ask())
     }
 
     /// Whether it is in no session and waits for none.
     pub fn is_alone(&self) -> bool {
         self.joins.is_empty() && self.links.is_none() && self.waits == 0
+    }
+
+    /// Whether it is in this one session and no other, by a socket of this shard.
+    pub fn is_of_one(&self) -> bool {
+        self.joins.len() == 1 && self.links.is_none() && self.stream.far().is_none()
+    }
+
+    /// Whether it can be taken to another shard as it is: nothing is under way for it here that comes back under its name, and all that
+    /// was made for it is kept by the log.
+    pub fn may_leave(&self) -> bool {
+        self.waits == 0 && !self.lease.is_checking() && self.outbox.is_shown()
+    }
+
+    /// It is another shard's from now on, whose clock says `to` when that of before says `from`.
+    pub fn move_clock(&mut self, from: u64, to: u64) {
+        let moved = |at: u64| at.saturating_add(to).saturating_sub(from);
+        self.budget.move_clock(from, to);
+        self.outbox.move_clock(from, to);
+        self.lease.move_clock(from, to);
+        self.heard_at = moved(self.heard_at);
+        self.unjoined_since = moved(self.unjoined_since);
+        for join in &mut self.joins {
+            join.again_at = moved(join.again_at);
+        }
+        self.wake_at = u64::MAX;
     }
 
     /// The join the client calls `handle`.

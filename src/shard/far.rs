@@ -33,6 +33,8 @@ pub struct Far {
     /// It was said that the client may not ask for more.
     deaf: bool,
     course: Course,
+    /// It is in no session any more because that is another shard's.
+    has_moved: bool,
     /// What the client has said and nobody has looked at yet.
     waiting: VecDeque<Forwarded>,
 }
@@ -59,7 +61,16 @@ enum Say {
 impl Far {
     fn new(near: Near, session: Uuid) -> Self {
         let waiting = VecDeque::new();
-        Self { near, session, in_flight: 0, answered: false, deaf: false, course: Course::Open, waiting }
+        Self {
+            near,
+            session,
+            in_flight: 0,
+            answered: false,
+            deaf: false,
+            course: Course::Open,
+            has_moved: false,
+            waiting,
+        }
     }
 
     /// Which connection of which shard it stands for, in which session.
@@ -211,6 +222,10 @@ impl Worker {
 
     /// A connection elsewhere joins. Where that cannot be nothing is kept of it.
     fn link(&mut self, near: Near, session: Uuid, player: Uuid, encoding: Encoding, seq: u64) {
+        if !self.index.contains_key(&session) && self.peers.place_of(session) != self.number {
+            // It was here when it was asked for.
+            return self.back(near, session, Returned::Moved);
+        }
         let has_seat = |key: &SessionKey| self.sessions[*key].fight.slot_of(player.as_u128()).is_some();
         let reason = if self.draining {
             Some(Reason::Draining)
@@ -263,6 +278,14 @@ impl Worker {
         true
     }
 
+    /// The session of a far connection is another shard's: that is said behind all that waits. `false` for one with a socket.
+    pub(super) fn move_far(&mut self, key: ConnKey) -> bool {
+        if let Some(far) = self.connections.get_mut(key).and_then(|connection| connection.stream.far_mut()) {
+            far.has_moved = true;
+        }
+        self.end_far(key, None)
+    }
+
     /// The socket has taken so many bytes of what was handed over.
     fn taken(&mut self, key: ConnKey, count: u32) {
         let Some(Connection { stream: Stream::Far(far), outbox, .. }) = self.connections.get_mut(key) else { return };
@@ -290,6 +313,7 @@ impl Worker {
                 Say::Answered => Returned::Answered,
                 Say::Hear(may_ask) => Returned::Hear(may_ask),
                 Say::Bytes(count) => Returned::Bytes(outbox.unsent()[far.in_flight..][..count].to_vec()),
+                Say::Closed(_) if far.has_moved => Returned::Moved,
                 Say::Closed(code) => Returned::Closed(code),
             };
             let (near, session) = far.place();

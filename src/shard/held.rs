@@ -9,12 +9,14 @@ use uuid::Uuid;
 use super::commands::{Pending, no_log};
 use super::connection::{ConnKey, State};
 use super::entry::Entry;
+use super::session::SessionKey;
 use super::worker::Worker;
 use crate::book::News;
 use crate::limits;
 use crate::log::{Outcome, TurnNo};
 use crate::replays::Recording;
 use crate::session::{FightInfo, Refusal, Viewer};
+use crate::shard::Command;
 use crate::socket::frame;
 
 /// What a turn made.
@@ -32,12 +34,19 @@ pub(super) struct Held {
     bytes: Vec<(ConnKey, u32)>,
     /// Who has left which session, and may have been told something of it before.
     left: Vec<(Uuid, ConnKey)>,
+    /// Sessions of other shards that the log is told of.
+    adopted: Vec<SessionKey>,
 }
 
 impl Held {
     fn new(since: Instant) -> Self {
-        let (pending, announced, bytes, left) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { turn: 0, is_kept: false, since, pending, announced, bytes, left }
+        let (pending, announced, bytes) = (Vec::new(), Vec::new(), Vec::new());
+        let (left, adopted) = (Vec::new(), Vec::new());
+        Self { turn: 0, is_kept: false, since, pending, announced, bytes, left, adopted }
+    }
+
+    pub(super) const fn turn(&self) -> TurnNo {
+        self.turn
     }
 
     /// Takes out everything about a session that is somebody else's: the answers that wait say so.
@@ -80,6 +89,7 @@ impl Worker {
         (held.turn, held.is_kept, held.since) = (turn, false, self.clock.turn);
         std::mem::swap(&mut held.pending, &mut self.pending);
         std::mem::swap(&mut held.left, &mut self.left);
+        std::mem::swap(&mut held.adopted, &mut self.adopted);
         for key in self.dirty.drain(..) {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.dirty = false;
@@ -190,15 +200,31 @@ impl Worker {
             connection.outbox.show(bytes);
             self.ready.push(key);
         }
+        for key in held.adopted.drain(..) {
+            self.adoption_kept(key);
+        }
         held.left.clear();
         self.spare.push(held);
     }
 
     /// The store has the session under a higher epoch, which the log does not know of.
     pub(super) fn overtake(&mut self, id: Uuid) {
-        let Some(session) = self.index.get(&id).and_then(|key| self.sessions.get(*key)) else { return };
+        let Some(session) = self.index.get(&id).and_then(|key| self.sessions.get(*key)) else {
+            return self.overtake_elsewhere(id);
+        };
         self.log.push(session.next_key(), &Entry::Forget { no: session.no });
         self.fence(id);
+    }
+
+    /// The same of one that has been handed over.
+    fn overtake_elsewhere(&mut self, id: Uuid) {
+        let place = self.peers.place_of(id);
+        if place != self.number
+            && let Some(shard) = self.peers.shard(place)
+            && shard.send(Command::Fence(id)).is_err()
+        {
+            self.overtaken.push(id);
+        }
     }
 
     /// The session is somebody else's: it leaves the arena, and nothing is shown of what the log has not kept of it. Who was told something
@@ -211,7 +237,11 @@ impl Worker {
             held.fence(id);
             conns.extend(held.left.iter().filter(|(session, _)| *session == id).map(|&(_, conn)| conn));
         }
+        if let Some(key) = self.index.get(&id).copied() {
+            self.give_up_move(key);
+        }
         if let Some(session) = self.index.remove(&id).and_then(|key| self.sessions.remove(key)) {
+            self.is_nowhere(id);
             self.stats.live_sessions -= u64::from(!session.fight.lifecycle().is_ended());
             conns.extend(session.members.iter().map(|member| member.conn));
         }

@@ -85,7 +85,8 @@ impl ShardHandle {
         move || wake.wake()
     }
 
-    fn wake(&self) {
+    /// Has the shard take a turn.
+    pub fn wake(&self) {
         // After the send: whoever clears the flag drains afterwards and sees the command.
         self.wake.wake();
     }

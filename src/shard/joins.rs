@@ -66,12 +66,21 @@ impl Worker {
         let is_ending = connection.stream.far().is_some_and(Far::is_ending);
         if connection.state == State::Open && !is_ending {
             match self.seat_of(conn, session) {
+                Ok((key, _)) if self.waits_to_join(conn, key) => {
+                    return self.join_later(key, Asked { conn, session, seq });
+                }
                 Ok((key, slot)) => self.join(conn, key, slot, seq),
                 Err(reason) => self.error(conn, reason),
             }
         }
         self.join_settled(conn);
         self.hear(conn);
+    }
+
+    /// Whether a connection that is not in a session is to wait, as it is frozen.
+    fn waits_to_join(&self, conn: ConnKey, key: SessionKey) -> bool {
+        let session = &self.sessions[key];
+        session.frozen && self.connections.get(conn).is_some_and(|of| of.join(session.handle()).is_none())
     }
 
     /// Which seat the connection's player has in `session`, if the connection can carry it.
@@ -183,10 +192,18 @@ impl Worker {
         let Some(session) = self.sessions.get_mut(join.session) else { return };
         session.members.retain(|member| member.conn != conn);
         self.left.push((session.id, conn));
-        let input = Input::Disconnect { slot: join.slot };
-        if self.turned_away(join.session, input).is_none() {
+        if session.frozen {
+            return self.note_parted(join.session, join.slot);
+        }
+        self.disconnect(join.session, join.slot);
+    }
+
+    /// Tells a session that one of its participants has no connection any more.
+    pub(super) fn disconnect(&mut self, key: SessionKey, slot: Slot) {
+        let input = Input::Disconnect { slot };
+        if self.turned_away(key, input).is_none() {
             // Never refused.
-            let _ = self.apply(join.session, input, None);
+            let _ = self.apply(key, input, None);
         }
     }
 }

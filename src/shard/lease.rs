@@ -41,6 +41,18 @@ impl Lease {
         self.until <= now
     }
 
+    /// Whether some that were handed in are being checked.
+    pub const fn is_checking(&self) -> bool {
+        self.checking
+    }
+
+    /// They are looked at by another clock from now on, which says `to` when that of before says `from`.
+    pub fn move_clock(&mut self, from: u64, to: u64) {
+        for at in [&mut self.until, &mut self.ask_at, &mut self.used_until] {
+            *at = if *at == u64::MAX { *at } else { at.saturating_add(to).saturating_sub(from) };
+        }
+    }
+
     /// When there is something to do about them.
     pub fn due(&self) -> u64 {
         self.ask_at.min(self.until)

@@ -66,6 +66,8 @@ pub enum Returned {
     Refused(Reason),
     /// Its join has had its turn: what it says after that may come.
     Answered,
+    /// The session is another shard's now.
+    Moved,
     /// Whole frames, of turns that are kept.
     Bytes(Vec<u8>),
     /// Whether it may ask for more: not before it has taken what it asked for.

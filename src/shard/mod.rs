@@ -4,11 +4,13 @@
 //! way in from other threads for [`command`]s, [`commands`] what becomes of them, [`play`] turns messages into inputs and steps, [`joins`] takes members in
 //! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case),
 //! [`near`] and [`far`] are the two sides of a session and a socket that are of different shards ([`link`] what they say, [`peers`] the way),
+//! [`hand_over`] gives a session to another shard, which [`adopt`]s it as a start does ([`transfer`] decides who has it, meanwhile it is [`frozen`]),
 //! [`lease`] ends with a connection's token, [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`trim`] begins another segment of
 //! the log when one is long, [`wheel`] wakes what is due.
 //! [`entry`] is what the log is told, [`recovery`] the way back from it at start.
 
 mod admission;
+mod adopt;
 pub mod command;
 mod commands;
 pub mod connection;
@@ -18,6 +20,8 @@ mod flood;
 mod fog;
 #[cfg(test)]
 pub(crate) mod fog_ground;
+mod frozen;
+mod hand_over;
 mod held;
 mod inbox;
 mod joins;
@@ -39,6 +43,7 @@ mod sockets;
 mod stats;
 mod stream;
 mod told;
+mod transfer;
 mod trim;
 mod welcome;
 pub mod wheel;
@@ -114,7 +119,7 @@ pub struct InStore {
 }
 
 /// Recovers the log and starts one thread per shard.
-pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<()>>), StartError> {
+pub fn start(config: &ShardConfig) -> Result<(Peers, Vec<JoinHandle<()>>), StartError> {
     start_with(config, |_live| Ok(InStore::default()))
 }
 
@@ -123,7 +128,7 @@ pub fn start(config: &ShardConfig) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<(
 pub fn start_with(
     config: &ShardConfig,
     standing: impl FnOnce(&[(Uuid, u64)]) -> Result<InStore, StoreError>,
-) -> Result<(Vec<ShardHandle>, Vec<JoinHandle<()>>), StartError> {
+) -> Result<(Peers, Vec<JoinHandle<()>>), StartError> {
     let started = std::time::Instant::now();
     let (data, shards) = (&config.data, config.shards.max(1));
     let recovered = recovery::recover(data, shards, config.sync, config.accept_loss, &config.library)?;
@@ -146,7 +151,7 @@ pub fn start_with(
     let live: Vec<(Uuid, u64)> = records.filter(lives).map(|record| (record.id, record.fight.seq())).collect();
     let standing = Arc::new(if live.is_empty() { InStore::default() } else { standing(&live)? });
     let lock = Arc::new(recovered.lock);
-    let (mut handles, mut workers, mut threads) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut handles, mut workers) = (Vec::new(), Vec::new());
     for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
         let found = if number == 0 { recovered.found } else { Found::default() };
         let folder = Arc::clone(&recovered.folder);
@@ -157,7 +162,7 @@ pub fn start_with(
         handles.push(handle);
         workers.push(worker);
     }
-    let peers = Peers::new(handles.clone());
+    let (peers, mut threads) = (Peers::new(handles), Vec::new());
     for (number, mut worker) in workers.into_iter().enumerate() {
         worker.meet(peers.clone());
         let lock = lock.clone();
@@ -173,5 +178,5 @@ pub fn start_with(
         })?;
         threads.push(thread);
     }
-    Ok((handles, threads))
+    Ok((peers, threads))
 }

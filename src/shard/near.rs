@@ -216,6 +216,7 @@ impl Worker {
         match what {
             Returned::Refused(reason) => return self.not_linked(conn, session, reason),
             Returned::Closed(code) => return self.unlinked(conn, session, code),
+            Returned::Moved => return self.left_behind(conn, session),
             Returned::Answered => link.asked = None,
             Returned::Hear(may_ask) => link.deaf = !may_ask,
             Returned::Unheard { id, reason } => {
@@ -246,6 +247,19 @@ impl Worker {
         self.unlink(conn, session);
         self.error(conn, reason);
         self.still_alone(conn);
+        self.hear(conn);
+    }
+
+    /// A session elsewhere is another shard's now: who is in it is told that it has left, who wants to join it asks there.
+    fn left_behind(&mut self, conn: ConnKey, session: Uuid) {
+        let Some(link) = self.unlink(conn, session) else { return };
+        self.lost(link.shard, conn, session);
+        if let Some(seq) = link.asked {
+            self.ask_to_join(conn, session, seq);
+        } else {
+            self.tell(conn, &ServerMessage::Left(Left { s: link.handle }));
+            self.left_alone(conn);
+        }
         self.hear(conn);
     }
 

@@ -8,6 +8,7 @@ use tiltyard_combat::ruleset::Resource;
 use tiltyard_combat::{Answer, Audience, Input, Refusal as Refused};
 use tiltyard_protocol::server::{Ack, ErrorNotice, Left, Pong, Refused as RefusedNotice};
 use tiltyard_protocol::{Act, ClientMessage, CloseCode, Encoding, Reason, ServerMessage};
+use uuid::Uuid;
 
 use super::connection::{ConnKey, Connection, State};
 use super::publish::{self, DeltaOf};
@@ -86,7 +87,7 @@ impl Worker {
 
     /// Makes sure that the wheel wakes the session when it is due. A later deadline than the one known is found out
     /// when the earlier one fires, so an ordinary action costs nothing here.
-    fn arm(&mut self, key: SessionKey) {
+    pub(super) fn arm(&mut self, key: SessionKey) {
         let session = &mut self.sessions[key];
         if let Some((due, _)) = session.due(self.clock.now, self.clock.wall)
             && due < session.timer
@@ -99,6 +100,10 @@ impl Worker {
     pub(super) fn session_due(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.timer = u64::MAX;
+        if session.frozen {
+            // When it is known whose it is it is armed again.
+            return;
+        }
         match session.due(self.clock.now, self.clock.wall) {
             // What is due is never refused.
             Some((due, input)) if due <= self.clock.now => drop(self.apply(key, input, None)),
@@ -346,6 +351,7 @@ impl Worker {
             return;
         }
         let Some(session) = self.sessions.remove(key) else { return };
+        self.is_nowhere(session.id);
         self.index.remove(&session.id);
         self.log.push(session.next_key(), &Entry::Forget { no: session.no });
         self.dismiss(&session, key, CloseCode::SessionEnded);
@@ -361,6 +367,7 @@ impl Worker {
             session.tell_of(Loss::Panic);
         }
         self.stats.live_sessions -= u64::from(!session.fight.lifecycle().is_ended());
+        self.is_nowhere(session.id);
         self.index.remove(&session.id);
         self.log.push(session.next_key(), &Entry::Forget { no: session.no });
         let mut info = session.info(self.clock.now, Viewer::All);
@@ -373,6 +380,13 @@ impl Worker {
         // Told with all else that the turn has changed, when it is in the log.
         self.failed.push((info, session.recording().broken_off()));
         self.dismiss(&session, key, CloseCode::Internal);
+    }
+
+    /// A session that was here is not to be looked for any more.
+    pub(super) fn is_nowhere(&self, id: Uuid) {
+        if self.peers.place_of(id) == self.number {
+            self.peers.moved().remove(id);
+        }
     }
 
     /// Lets the members of a session go that is no longer in the arena.

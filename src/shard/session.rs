@@ -43,6 +43,8 @@ pub struct Session {
     pub id: Uuid,
     /// Its number in the current journal segment.
     pub no: u32,
+    /// It is changing hands: nothing is done to it meanwhile.
+    pub frozen: bool,
     pub fight: Fight,
     /// That it is pinned to; shared by all sessions of it.
     pub ruleset: Arc<Ruleset>,
@@ -123,6 +125,7 @@ impl Session {
         Self {
             id: asked.id,
             no: 0,
+            frozen: false,
             fight,
             ruleset: asked.ruleset,
             members: SmallVec::new(),
@@ -160,6 +163,7 @@ impl Session {
         Ok(Self {
             id: record.id,
             no: 0,
+            frozen: false,
             fight: record.fight,
             ruleset,
             members: SmallVec::new(),
@@ -281,6 +285,11 @@ impl Session {
     /// Sets the clock so that the fight goes on, at the shard's time `now`, from where it stood.
     pub fn go_on(&mut self, now: u64) {
         self.base = now.cast_signed() - self.fight.host_now().cast_signed();
+    }
+
+    /// The same where its time has gone on meanwhile: it is `host` now.
+    pub fn go_on_at(&mut self, host: u64, now: u64) {
+        self.base = now.cast_signed() - host.cast_signed();
     }
 
     /// The fight's host time at the shard's time `now`.

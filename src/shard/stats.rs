@@ -157,6 +157,12 @@ stats! {
     log_unknown,
     /// Sessions that were dropped because they had been taken over elsewhere.
     fenced,
+    /// Sessions that were handed over to another shard.
+    handed_over,
+    /// Hand-overs that did not come about.
+    hand_overs_failed,
+    /// Sessions that came from another shard.
+    adopted,
     /// Shards that cannot write their log, and do nothing until they can.
     stalled,
     /// Times that the shard could do nothing for a while, which did not pass for its sessions.

@@ -38,6 +38,8 @@ impl Worker {
             Some(checkpoint) => checkpoint,
             None => match log.begin_segment(|salt, end| Entry::Follows { salt, end }) {
                 Ok(()) => {
+                    // It has nothing of them.
+                    self.handed_over.clear();
                     let left = self.index.values().copied().collect();
                     Checkpoint { left, began, parts: 0, longest: Duration::ZERO }
                 }

@@ -1,20 +1,22 @@
 //! The loop: poll, read what is ready, drain the inbox, fire what is due, append to the log, write once to every
 //! socket that has something to say.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Events, Poll, Token, Waker};
 use slotmap::{Key, SlotMap};
+use tiltyard_combat::Step;
 use tiltyard_combat::replay::Loss;
-use tiltyard_combat::{Input, Step};
 use uuid::Uuid;
 
 use super::admission::Admission;
 use super::commands::Pending;
 use super::connection::{BySid, ConnKey, Connection};
+use super::frozen::Move;
+use super::hand_over::HandedOver;
 use super::held::Held;
 use super::inbox::{Inbox, ShardHandle, inbox};
 use super::link::Near;
@@ -61,10 +63,20 @@ pub struct Worker {
     pub(super) chunks: ChunkWriter,
     pub(super) sessions: SlotMap<SessionKey, Session>,
     pub(super) index: SessionIndex,
+    /// Those of them that change hands.
+    pub(super) moves: BTreeMap<SessionKey, Move>,
+    /// Whether it can be said of some of these whose they are.
+    pub(super) moves_due: bool,
+    /// Sessions that have left, and which the log has not forgotten yet.
+    pub(super) handed_over: VecDeque<HandedOver>,
+    /// Has the rulesets of sessions that come.
+    pub(super) library: Arc<Library>,
     /// Where the store's news of fights go.
     pub(super) book: Arc<FightBook>,
     pub(super) connections: SlotMap<ConnKey, Connection>,
     pub(super) by_sid: BySid,
+    /// Logins that have ended, and the shard's time when that was: their connections may be on their way here.
+    pub(super) ended_logins: HashMap<Uuid, u64>,
     /// The other shards, and this one.
     pub(super) peers: Peers,
     /// The connections here of sockets of other shards, each for one session.
@@ -94,6 +106,8 @@ pub struct Worker {
     pub(super) part: (u128, usize),
     /// Milliseconds for which a turn's answers wait for the log.
     pub(super) answer_ms: u64,
+    /// Milliseconds for which a session is held for a hand-over.
+    pub(super) hand_over_ms: u64,
 
     // What a turn leaves for its end, and buffers kept between turns.
     /// Connections for which the turn has made something.
@@ -116,6 +130,8 @@ pub struct Worker {
     pub(super) failed: Vec<(FightInfo, Recording)>,
     /// Sessions that the store has under higher epochs, until the next turn.
     pub(super) overtaken: Vec<Uuid>,
+    /// Sessions of other shards of which this turn tells the log.
+    pub(super) adopted: Vec<SessionKey>,
     /// Auth sessions with connections here that ended while the log could not be written.
     pub(super) revoked: HashSet<Uuid>,
     /// Answers to other threads, each with the session it is about.
@@ -161,6 +177,8 @@ pub(super) enum Timer {
     /// The session has ended a while ago.
     Forget(SessionKey),
     Connection(ConnKey),
+    /// The session has been changing hands for long.
+    Move(SessionKey),
     /// Look whether there is memory to give back.
     Tidy,
 }
@@ -250,9 +268,14 @@ impl Worker {
             chunks: ChunkWriter::new(Arc::clone(&folder), number),
             sessions: SlotMap::with_key(),
             index: SessionIndex::default(),
+            moves: BTreeMap::new(),
+            moves_due: false,
+            handed_over: VecDeque::new(),
+            library: Arc::clone(&library),
             book,
             connections: SlotMap::with_key(),
             by_sid: BySid::default(),
+            ended_logins: HashMap::new(),
             peers: Peers::default(),
             far: HashMap::new(),
             unsaid: VecDeque::new(),
@@ -276,6 +299,7 @@ impl Worker {
             trim_at: 0,
             part: (limits::CHECKPOINT_PART_US, limits::CHECKPOINT_PART_BYTES),
             answer_ms: limits::LOG_ANSWER_MS,
+            hand_over_ms: limits::HAND_OVER_MS,
             dirty: Vec::new(),
             ready: Vec::new(),
             more: Vec::new(),
@@ -286,6 +310,7 @@ impl Worker {
             announced: Vec::new(),
             failed: Vec::new(),
             overtaken: Vec::new(),
+            adopted: Vec::new(),
             revoked: HashSet::new(),
             pending: Vec::new(),
             spare: Vec::new(),
@@ -314,7 +339,7 @@ impl Worker {
                 ruleset.ok_or_else(|| io::Error::other(format!("session {}: its ruleset is not there", record.id)))?;
             let known = standing.epochs.get(&record.id).copied().unwrap_or_default();
             let session = Session::from_record(record, ruleset, &folder).map_err(io::Error::other)?;
-            worker.take_over(session, known);
+            worker.recall(session, known);
         }
         Ok((handle, worker))
     }
@@ -322,31 +347,6 @@ impl Worker {
     /// Tells it of the other shards, before it runs.
     pub fn meet(&mut self, peers: Peers) {
         self.peers = peers;
-    }
-
-    /// Puts a recovered session into the arena, under a higher epoch than any that is known. Its clients are gone: their reconnect
-    /// windows begin.
-    fn take_over(&mut self, mut session: Session, known: u64) {
-        session.no = self.next_no;
-        self.next_no += 1;
-        let key = session.raise(known);
-        self.log.push(key, &Entry::Claim { no: session.no, epoch: key.epoch, number: key.number });
-        session.go_on(self.clock.now);
-        if session.set_back(self.clock.wall) {
-            tracing::warn!(session = %session.id, "a fight has times from after the clock, which was set back; they are now");
-            self.stats.times_clamped += 1;
-        }
-        session.hold_again(self.book.holdings());
-        let participants = session.fight.participants().iter();
-        let connected: Vec<u8> =
-            (0..).zip(participants).filter(|(_, p)| p.is_connected()).map(|(slot, _)| slot).collect();
-        let key = self.insert(session);
-        for slot in connected {
-            // A disconnect is never refused; there is nobody to tell of it yet.
-            let _ = self.apply(key, Input::Disconnect { slot }, None);
-        }
-        // The store may not have been told before the node stopped.
-        self.announced.push((key, News::Changed));
     }
 
     /// Runs until drained.
@@ -375,6 +375,7 @@ impl Worker {
             && self.fenced.is_empty()
             && self.overtaken.is_empty()
             && self.revoked.is_empty()
+            && !self.moves_due
             && self.stash.is_empty()
             && !self.is_trimming()
             && self.inbox.commands.is_empty();
@@ -405,6 +406,7 @@ impl Worker {
         #[cfg(test)]
         self.clock.skip(self.clock_skips.load(std::sync::atomic::Ordering::SeqCst));
         self.let_go();
+        self.settle_moves();
         let more = std::mem::take(&mut self.more);
         for &key in &more {
             self.read(key);
@@ -435,6 +437,7 @@ impl Worker {
             return;
         }
         self.flush();
+        self.send_off();
         let wall = self.clock.wall;
         if let Some(journal) = self.log.journal() {
             journal.mark_if_due(wall);
@@ -451,6 +454,7 @@ impl Worker {
                 Timer::Session(key) => self.session_due(key),
                 Timer::Forget(key) => self.forget(key),
                 Timer::Connection(key) => self.connection_due(key),
+                Timer::Move(key) => self.move_overdue(key),
                 Timer::Tidy => self.tidy(),
             }
         }
@@ -494,6 +498,9 @@ impl Worker {
             memory::give_back();
         }
         self.chunks.sweep();
+        self.forget_handed_over(0);
+        let now = self.clock.now;
+        self.ended_logins.retain(|_, at| *at + limits::ENDED_LOGIN_MS > now);
         if self.number == 0
             && let Some(journal) = self.log.journal()
         {

@@ -31,6 +31,8 @@ use crate::shard::{
 use crate::socket::budget::Allowance;
 use tiltyard_combat::Mode;
 
+#[path = "adopt_tests.rs"]
+mod adopts;
 #[path = "far_tests.rs"]
 mod fars;
 #[path = "held_tests.rs"]

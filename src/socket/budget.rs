@@ -128,6 +128,14 @@ impl Budget {
         }
     }
 
+    /// It is counted by another clock from now on, which says `to_ms` when that of before says `from_ms`.
+    pub fn move_clock(&mut self, from_ms: u64, to_ms: u64) {
+        for at in [&mut self.messages, &mut self.bytes] {
+            *at = at.saturating_add(nanos(to_ms)).saturating_sub(nanos(from_ms));
+        }
+        self.dry_since = self.dry_since.map(|since| since.saturating_add(to_ms).saturating_sub(from_ms));
+    }
+
     const fn is_within(&self, now: u64, messages: u64, bytes: u64) -> bool {
         self.messages <= now + messages && self.bytes <= now + bytes
     }

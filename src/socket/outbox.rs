@@ -179,6 +179,16 @@ impl Outbox {
         std::mem::replace(&mut self.blocked, false)
     }
 
+    /// Whether nothing in it waits for the log.
+    pub fn is_shown(&self) -> bool {
+        self.shown as usize == self.buffer.len()
+    }
+
+    /// It is another shard's from now on, whose clock says `to` when that of before says `from`.
+    pub fn move_clock(&mut self, from: u64, to: u64) {
+        self.waiting_since = self.waiting_since.map(|since| since.saturating_add(to).saturating_sub(from));
+    }
+
     /// Milliseconds at the shard's time `now` for which the socket has taken nothing of what waits.
     pub fn waited_ms(&self, now: u64) -> u64 {
         self.waiting_since.map_or(0, |since| now.saturating_sub(since))

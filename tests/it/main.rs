@@ -18,6 +18,7 @@ mod epochs;
 mod far;
 mod fight;
 mod floods;
+mod hand_over;
 mod heads;
 mod honest;
 mod joins;

@@ -29,6 +29,7 @@ const OPERATIONS: &str = "
     post   /combat/sessions/{session_id}/ready        readyForCombat         200 400 401 404 409     bs
     get    /combat/sessions/{session_id}/state        getCombatSessionState  200 401 404             bs
     get    /combat/sessions/{session_id}/replay       getCombatReplay        200 401 404             bs
+    post   /combat/sessions/{session_id}/hand-over    handOverCombatSession  200 400 401 404 409     b
     get    /analytics/sessions                        getSessionAnalytics    200 400 401             bs
     get    /combat/sessions/{session_id}              getCombatSession       200 401 404             bs
     get    /sessions/{session_id}/logs                listSessionLogs        200 400 401 404         bs

@@ -22,7 +22,7 @@ interface Answer<T> {
 const driven: Record<Exclude<Operation, "openSocket">, number> = {
   getHealth: 0, createSession: 0, listSessions: 0, getSession: 0, updateSession: 0, terminateSession: 0, listSessionLogs: 0,
   joinSession: 0, leaveSession: 0, getSessionState: 0, patchSessionState: 0, heartbeatSession: 0, refreshTokens: 0,
-  createTicket: 0, readyForCombat: 0, createCombatSession: 0, listCombatSessions: 0, getCombatSession: 0, executeCombatAction: 0,
+  createTicket: 0, readyForCombat: 0, handOverCombatSession: 0, createCombatSession: 0, listCombatSessions: 0, getCombatSession: 0, executeCombatAction: 0,
   getCombatSessionState: 0, getCombatReplay: 0, getSessionAnalytics: 0, revokeTokens: 0, createGuest: 0, takeArenaSeat: 0, getLiveness: 0,
   getReadiness: 0, getMetrics: 0, getOpenapiJson: 0, getOpenapiYaml: 0,
   listRulesets: 0,
@@ -155,6 +155,8 @@ describe("operations", () => {
 
     const ready = await annsClient.POST("/combat/sessions/{session_id}/ready", { params: at(session_id) });
     assert.equal(ok(ready).session_id, session_id);
+    const moved = await admin.POST("/combat/sessions/{session_id}/hand-over", { params: at(session_id), body: { shard: 0 } });
+    assert.equal(ok(moved).shard, 0);
     // The fight begins by itself; how often it is asked until then is bounded by the test's own time.
     let state = ok(await service.GET("/combat/sessions/{session_id}/state", { params: at(session_id) }));
     while (state.phase === "preparation") {
