@@ -253,11 +253,6 @@ impl Journal {
         self.in_doubt
     }
 
-    /// Whether a turn is kept only when the disk has it.
-    pub const fn syncs(&self) -> bool {
-        self.sync
-    }
-
     /// Which shard's it is.
     pub const fn shard(&self) -> usize {
         self.shard
