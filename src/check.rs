@@ -18,7 +18,7 @@ use crate::store;
 
 /// What is told of one thing.
 #[derive(Debug, PartialEq, Eq)]
-struct Told {
+struct Finding {
     what: String,
     /// What is wrong with it.
     damage: Vec<String>,
@@ -40,14 +40,14 @@ pub async fn check(data: &Path, database: Option<&str>, out: &mut impl Write) ->
         // SQLite throws the log of an empty file away: it is not asked.
         if let Some(commits) = store::gone(&path)? {
             let damage = vec![format!("it is gone, and {commits} or more commits were acknowledged")];
-            all.push(Told { what: path.display().to_string(), damage });
+            all.push(Finding { what: path.display().to_string(), damage });
         } else if path.exists() {
             all.push(of_store(&path).await);
         }
     }
     of_log(data, &mut all)?;
     of_replays(&data.join("replays"), &mut all)?;
-    for Told { what, damage } in &all {
+    for Finding { what, damage } in &all {
         writeln!(out, "{what}: {}", if damage.is_empty() { "whole" } else { "DAMAGED" })?;
         for damage in damage {
             writeln!(out, "    {damage}")?;
@@ -76,37 +76,37 @@ fn lock(path: &Path) -> anyhow::Result<Option<File>> {
     }
 }
 
-async fn of_store(path: &Path) -> Told {
+async fn of_store(path: &Path) -> Finding {
     let file = path.display();
     match store::inspect(path).await {
         Ok(found) => {
             let mut damage: Vec<String> = [found.structure, found.counts, found.named].concat();
             let unnamed = found.damaged.saturating_sub(damage.len() as u64);
             damage.extend((unnamed > 0).then(|| format!("{unnamed} damaged rows more")));
-            Told { what: format!("{file}, {} rows", found.rows), damage }
+            Finding { what: format!("{file}, {} rows", found.rows), damage }
         }
-        Err(error) => Told { what: file.to_string(), damage: vec![error.to_string()] },
+        Err(error) => Finding { what: file.to_string(), damage: vec![error.to_string()] },
     }
 }
 
 /// Where there is none, or an empty one, a start makes it.
-fn of_key(path: &Path, data: &Path, all: &mut Vec<Told>) {
+fn of_key(path: &Path, data: &Path, all: &mut Vec<Finding>) {
     if fs::metadata(path).is_ok_and(|file| file.len() > 0) {
         let damage = TokenKey::open(data).err().map(|error| error.to_string());
-        all.push(Told { what: path.display().to_string(), damage: damage.into_iter().collect() });
+        all.push(Finding { what: path.display().to_string(), damage: damage.into_iter().collect() });
     }
 }
 
 /// What a start stops for, and every segment of every generation. A start needs the newest whole ones only, and says so when it takes
 /// another.
-fn of_log(data: &Path, all: &mut Vec<Told>) -> anyhow::Result<()> {
+fn of_log(data: &Path, all: &mut Vec<Finding>) -> anyhow::Result<()> {
     let root = data.join("log");
     let (marked, why) = recovery::look(data);
     if root.exists() || why.is_some() {
         let damage = why.map(|why| why.to_string()).into_iter();
         // A start goes on without them, and may miss what it could have told.
         let marks = marked.damage.iter().map(|damage| format!("how far it was whole cannot be read: {damage}"));
-        all.push(Told { what: root.display().to_string(), damage: damage.chain(marks).collect() });
+        all.push(Finding { what: root.display().to_string(), damage: damage.chain(marks).collect() });
     }
     let (mut folders, mut recorded) = (numbered(&root)?, BTreeMap::new());
     // A file of such a name is what a start stops for, and told above.
@@ -127,7 +127,7 @@ fn of_log(data: &Path, all: &mut Vec<Told>) -> anyhow::Result<()> {
                 let mut segment = of_segment(path, &bytes, marked, &before);
                 shards = shards.or(segment.shards);
                 let damage = std::mem::take(&mut segment.damage);
-                all.push(Told { what: format!("{}, {} turns", path.display(), segment.turns), damage });
+                all.push(Finding { what: format!("{}, {} turns", path.display(), segment.turns), damage });
                 before = segment;
             }
             if in_use.as_ref() == Some(&folder) {
@@ -144,14 +144,14 @@ fn of_log(data: &Path, all: &mut Vec<Told>) -> anyhow::Result<()> {
             .collect();
         if segments.is_empty() || !missing.is_empty() {
             let damage = if missing.is_empty() { vec!["no journal is in it".to_owned()] } else { missing };
-            all.push(Told { what: folder.display().to_string(), damage });
+            all.push(Finding { what: folder.display().to_string(), damage });
         }
     }
     for (file, fights) in recorded {
         let path = data.join("replays").join(file.name());
         if !path.exists() {
             let damage = vec![format!("it is not there; fights with parts of their replays in it: {fights}")];
-            all.push(Told { what: path.display().to_string(), damage });
+            all.push(Finding { what: path.display().to_string(), damage });
         }
     }
     Ok(())
@@ -240,12 +240,12 @@ fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>, before: &Segme
     segment
 }
 
-fn of_replays(folder: &Path, all: &mut Vec<Told>) -> anyhow::Result<()> {
+fn of_replays(folder: &Path, all: &mut Vec<Finding>) -> anyhow::Result<()> {
     for path in entries(folder)?.into_iter().filter(|path| path.extension().is_some_and(|name| name == "chunks")) {
         let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
         let (parts, damage) = chunks::inspect(&bytes);
         let damage = damage.map(|(offset, behind)| format!("at byte {offset}; {behind} parts behind it are whole"));
-        all.push(Told { what: format!("{}, {parts} parts", path.display()), damage: damage.into_iter().collect() });
+        all.push(Finding { what: format!("{}, {parts} parts", path.display()), damage: damage.into_iter().collect() });
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::analytics::witness::Counting;
+use crate::analytics::counting::Counting;
 use crate::auth::key::{KeyError, Known};
 use crate::auth::refresh::{Pace, Refresher};
 use crate::auth::source::{Source, SourceError};
@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::ops::{memory, watch};
 use crate::records::keys::Keys;
 use crate::records::lost::{end_lost_fights, live_fights};
-use crate::records::{Committer, Records, Witness};
+use crate::records::{Committer, RecordObserver, Records};
 use crate::rest::http::{accept, renewal};
 use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
@@ -112,7 +112,7 @@ impl Server {
         private::close_folder(&config.data);
         let place = Place::of(config.database.as_deref(), &config.data)?;
         let Read { counting, records, committer, found } = read_store(&place, &config, &metrics).await?;
-        records.book().tell(Arc::clone(&counting) as Arc<dyn book::Witness>);
+        records.book().tell(Arc::clone(&counting) as Arc<dyn book::FightObserver>);
         let (renewals, handed_in) = shard::renewals();
         let (hub, shards) = start_shards(&config, &records, &library, renewals).await?;
         // All that may be refused has been looked at: until here nothing of the store has been changed.
@@ -124,11 +124,11 @@ impl Server {
         let lobby = Lobby::recall(&hub, records.store()).await;
         let stop_committing = CancellationToken::new();
         let retention_ms = config.retention_days * 24 * 60 * 60 * 1000;
-        let witness = Arc::clone(&counting) as Arc<dyn Witness>;
-        let shelving = records.book().fill_shelf(Arc::clone(&library), stop_committing.clone());
-        watch::until(stop_committing.clone(), "replays", shelving);
+        let observer = Arc::clone(&counting) as Arc<dyn RecordObserver>;
+        let filling_replays = records.book().fill_replays(Arc::clone(&library), stop_committing.clone());
+        watch::until(stop_committing.clone(), "replays", filling_replays);
         watch::once("lost fights", end_lost_fights(records.clone(), hub.clone()));
-        let commits = committer.run(hub.clone(), witness, retention_ms, stop_committing.clone());
+        let commits = committer.run(hub.clone(), observer, retention_ms, stop_committing.clone());
         let committing = watch::until(stop_committing.clone(), "committer", commits);
         let app = Arc::new(AppState {
             hub,

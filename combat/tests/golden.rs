@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use hosted::Hosted;
 use tiltyard_combat::compare::differences;
-use tiltyard_combat::replay::{Mismatch, Pen, REVISION, Verdict};
+use tiltyard_combat::replay::{Mismatch, REVISION, TapeWriter, Verdict};
 use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_combat::{
     Action, BodyPart, Difficulty, Event, Input, Mode, ParticipantStatus, Point, Replay, Ruleset, Setup, Slot, Step,
@@ -255,7 +255,7 @@ fn record(text: &str, mode: Mode) -> Replay {
     let participants = (1..=u128::from(seats)).collect();
     let setup = Setup { mode, rules, seats, participants, teams: Vec::new(), seed: 0x601D };
     let mut fight = Hosted::new(Arc::clone(&ruleset), setup.clone());
-    let (mut pen, mut tape, mut step) = (Pen::default(), Vec::new(), Step::default());
+    let (mut pen, mut tape, mut step) = (TapeWriter::default(), Vec::new(), Step::default());
     let (mut dice, mut at) = (Dice(0xF1647), 0);
     let ready = (0..seats).flat_map(|slot| [Input::Connect { slot }, Input::Ready { slot }]);
     let mut first: Vec<Input> = ready.rev().collect();

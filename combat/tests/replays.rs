@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use hosted::Hosted;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tiltyard_combat::replay::{Pen, REVISION, ReadError};
+use tiltyard_combat::replay::{REVISION, ReadError, TapeWriter};
 use tiltyard_combat::{
     Action, BodyPart, Input, Mode, Point, Replay, Rules, Ruleset, Setup, Step, action::Target, action::Thing,
 };
@@ -51,7 +51,7 @@ fn record(seats: u8, seed: u64, inputs: &[(u64, Input)]) -> Replay {
     let participants = (1..=u128::from(seats.min(3))).collect();
     let setup = Setup { mode: Mode::Pvp, rules, seats, participants, teams: Vec::new(), seed };
     let mut fight = Hosted::new(Ruleset::plain(), setup.clone());
-    let (mut pen, mut tape, mut at) = (Pen::default(), Vec::new(), 0);
+    let (mut pen, mut tape, mut at) = (TapeWriter::default(), Vec::new(), 0);
     for &(after, input) in inputs {
         at += after;
         let _answer = fight.handle(at, input, &mut Step::default());

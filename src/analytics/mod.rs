@@ -7,13 +7,13 @@
 //! the time is an argument, in milliseconds since the epoch.
 
 pub mod bucket;
+pub mod counting;
 pub mod report;
 mod ring;
 pub mod row;
 pub mod series;
 pub mod sketch;
 mod sums;
-pub mod witness;
 
 #[cfg(test)]
 mod tests;

@@ -88,9 +88,9 @@ impl From<Error> for Flaw {
 
 /// When each kind was last told of, and how often it was not since then.
 #[derive(Debug, Default)]
-pub(super) struct Told(Mutex<[(Option<Instant>, u64); Flaw::COUNT]>);
+pub(super) struct LogThrottle(Mutex<[(Option<Instant>, u64); Flaw::COUNT]>);
 
-impl Told {
+impl LogThrottle {
     /// Whether to tell of one now: then of how many it was not told.
     pub(super) fn may_tell(&self, flaw: &Flaw, now: Instant) -> Option<u64> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,13 +106,13 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use super::{Flaw, Told};
+    use super::{Flaw, LogThrottle};
     use crate::limits;
     use std::time::{Duration, Instant};
 
     #[test]
     fn each_kind_is_told_of_now_and_then() {
-        let (told, start) = (Told::default(), Instant::now());
+        let (told, start) = (LogThrottle::default(), Instant::now());
         let later = start + Duration::from_millis(limits::TOKEN_FLAW_TOLD_MS);
         assert_eq!(told.may_tell(&Flaw::Expired, start), Some(0));
         for _ in 0..1_000 {

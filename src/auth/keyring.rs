@@ -16,7 +16,7 @@ use moka::sync::Cache;
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
-use super::flaw::{Flaw, Told};
+use super::flaw::{Flaw, LogThrottle};
 use super::jwks::KeySet;
 use super::token::{Head, Held, Verified, since_epoch};
 use super::{Dialect, Grantee, Principal, TokenKey};
@@ -42,7 +42,7 @@ struct Ring {
     /// Somebody has shown a key's id that is not known.
     unknown_kid: Notify,
     /// What the log has of refused tokens.
-    told: Told,
+    told: LogThrottle,
     figures: TokenFigures,
 }
 
@@ -96,7 +96,7 @@ impl KeyRing {
             generation: AtomicU64::new(0),
             remembered,
             unknown_kid: Notify::new(),
-            told: Told::default(),
+            told: LogThrottle::default(),
             figures,
         }))
     }

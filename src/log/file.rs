@@ -34,7 +34,7 @@ impl FileLog {
 
     /// Where turns wait for the disk, has a thread wait for it from now on, which calls `wake` when there is something to be polled.
     pub fn wait_beside(&mut self, wake: impl Fn() + Send + 'static) -> io::Result<()> {
-        if self.journal.syncs() {
+        if self.journal.is_synced() {
             self.beside = Some(Beside::start(self.journal.shard(), wake)?);
         }
         Ok(())
@@ -71,7 +71,7 @@ impl FileLog {
         let Some(wall_ms) = self.sealed else { return Ok(None) };
         if self.journal.has_batch() {
             self.bytes += self.journal.write(wall_ms)?;
-            if self.journal.syncs() {
+            if self.journal.is_synced() {
                 self.sealed = None;
                 self.appended.push_back(self.turn);
                 if self.beside.is_some() {

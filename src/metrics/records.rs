@@ -36,10 +36,10 @@ const OF_ALL: [(&str, &str, OfAll); 13] = [
         records.book().waiting() as u64
     }),
     ("tiltyard_replays_unsettled", "Ended fights whose replays the store does not have yet.", |records| {
-        records.book().shelf().waiting() as u64
+        records.book().replay_queue().waiting() as u64
     }),
     ("tiltyard_replays_failed_total", "Ended fights whose replays could not be read or kept.", |records| {
-        records.book().shelf().failed()
+        records.book().replay_queue().failed()
     }),
     ("tiltyard_store_commits_total", "Transactions the store has committed.", |r| load(&r.counters().commits)),
     ("tiltyard_store_commit_failures_total", "Transactions the store has not committed.", |r| {
@@ -99,8 +99,8 @@ pub fn record(recorder: &PrometheusRecorder, records: &Records) {
             set(recorder, name, text, &key, read(&figures));
         }
     }
-    let shelf = records.book().shelf();
-    for (reason, fights) in [("damaged", shelf.damaged()), ("store", shelf.failed())] {
+    let replay_queue = records.book().replay_queue();
+    for (reason, fights) in [("damaged", replay_queue.damaged()), ("store", replay_queue.failed())] {
         let key = Key::from_parts(REPLAYS_LOST, vec![Label::new("reason", reason)]);
         set(recorder, REPLAYS_LOST, REPLAYS_LOST_TEXT, &key, fights);
     }

@@ -18,9 +18,9 @@ use super::change::{Ask, Change, Changed};
 use super::chores::Chores;
 use super::ended::Kept;
 use super::keys::Running;
+use super::observer::RecordObserver;
 use super::record::Record;
 use super::stage::{Stage, Staged};
-use super::witness::Witness;
 use super::{Shared, fights};
 use crate::clock::now_ms;
 use crate::hub::Hub;
@@ -63,7 +63,13 @@ impl Committer {
     }
 
     /// Runs until `stop`, then commits what is left.
-    pub async fn run(mut self, hub: Hub, witness: Arc<dyn Witness>, retention_ms: u64, stop: CancellationToken) {
+    pub async fn run(
+        mut self,
+        hub: Hub,
+        observer: Arc<dyn RecordObserver>,
+        retention_ms: u64,
+        stop: CancellationToken,
+    ) {
         let (wake, mut chores) = (Arc::clone(&self.shared.wake), Chores::default());
         loop {
             let stopping = tokio::select! {
@@ -75,10 +81,10 @@ impl Committer {
             // What is due is decided by the clock and not by what woke this: under load there is always another change.
             let mut own = if chores.looks() { self.due() } else { VecDeque::new() };
             own.extend(std::mem::take(&mut self.set_back).into_iter().map(|id| Change::Keep { id }));
-            let mut buckets = if stopping || chores.keeps() { witness.buckets() } else { Vec::new() };
+            let mut buckets = if stopping || chores.keeps() { observer.buckets() } else { Vec::new() };
             loop {
                 let some: Vec<Change> = own.drain(..own.len().min(limits::CHANGES_PER_COMMIT)).collect();
-                let committed = self.round(&hub, &*witness, some, std::mem::take(&mut buckets)).await;
+                let committed = self.round(&hub, &*observer, some, std::mem::take(&mut buckets)).await;
                 let interrupted = !stopping && own.is_empty() && (chores.until_next().is_zero() || stop.is_cancelled());
                 if !committed || interrupted {
                     break;
@@ -88,7 +94,7 @@ impl Committer {
                 return;
             }
             if self.paused.is_none() && chores.sweeps() {
-                chores.swept(self.sweep(retention_ms, witness.past_buckets(), chores.sweep_rows).await);
+                chores.swept(self.sweep(retention_ms, observer.past_buckets(), chores.sweep_rows).await);
             }
             if self.queues.iter().any(|queue| !queue.is_empty()) {
                 // Their wake-ups may have been used up.
@@ -98,7 +104,13 @@ impl Committer {
     }
 
     /// Commits once; `false` where there was nothing to commit, or it could not be.
-    async fn round(&mut self, hub: &Hub, witness: &dyn Witness, own: Vec<Change>, buckets: Vec<BucketRow>) -> bool {
+    async fn round(
+        &mut self,
+        hub: &Hub,
+        observer: &dyn RecordObserver,
+        own: Vec<Change>,
+        buckets: Vec<BucketRow>,
+    ) -> bool {
         let mut asks = self.gather(own);
         let mut takes_back = false;
         if let Some((until, refusal)) = &self.paused {
@@ -111,12 +123,12 @@ impl Committer {
                 }
             }
             if waits {
-                witness.not_kept(&buckets);
+                observer.not_kept(&buckets);
                 return false;
             }
         }
         let fights = self.shared.book.take(limits::CHANGES_PER_COMMIT);
-        let replays = self.shared.book.shelf().take();
+        let replays = self.shared.book.replay_queue().take();
         let nothing = asks.is_empty() && fights.is_empty() && buckets.is_empty() && replays.replays.is_empty();
         if nothing && !takes_back {
             return false;
@@ -130,13 +142,13 @@ impl Committer {
         staged.batch.buckets = buckets;
         (staged.batch.replays, staged.batch.rulesets) = (replays.replays, replays.rulesets);
         self.add_doubtful(&mut staged);
-        match self.commit(&staged.batch, witness).await {
+        match self.commit(&staged.batch, observer).await {
             Ok(fenced) => {
                 if self.paused.take().is_some() {
                     tracing::info!("the store commits again");
                 }
                 self.shared.doubt().clear();
-                self.show(staged.records, hub, witness);
+                self.show(staged.records, hub, observer);
                 self.settle(&fights, &staged.batch, &fenced);
                 for session in fenced {
                     hub.fence(session);
@@ -149,9 +161,9 @@ impl Committer {
                     tracing::error!(%error, "the store does not commit; changes are refused until it does");
                 }
                 self.remember_doubt(&staged);
-                witness.not_kept(&staged.batch.buckets);
+                observer.not_kept(&staged.batch.buckets);
                 self.shared.book.failed(fights);
-                self.shared.book.shelf().put_back(std::mem::take(&mut staged.batch.replays));
+                self.shared.book.replay_queue().put_back(std::mem::take(&mut staged.batch.replays));
                 let refusal = Refusal::from(error);
                 self.paused = Some((Instant::now() + Duration::from_millis(limits::STORE_PAUSE_MS), refusal.clone()));
                 for Answered { reply, kind, .. } in answers {
@@ -191,26 +203,26 @@ impl Committer {
         (stage.finish(), answers)
     }
 
-    async fn commit(&self, batch: &Batch, witness: &dyn Witness) -> Result<Vec<Uuid>, StoreError> {
+    async fn commit(&self, batch: &Batch, observer: &dyn RecordObserver) -> Result<Vec<Uuid>, StoreError> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
         let started = Instant::now();
         let done = self.shared.store.commit(batch).await;
         let counters = &self.shared.counters;
-        witness.committed(started.elapsed());
+        observer.committed(started.elapsed());
         (if done.is_ok() { &counters.commits } else { &counters.commit_failures }).fetch_add(1, Ordering::Relaxed);
         counters.rows.fetch_add(batch.sessions.len() as u64, Ordering::Relaxed);
         done
     }
 
     /// Makes committed states the ones that are read.
-    fn show(&mut self, records: Vec<(Arc<Record>, bool)>, hub: &Hub, witness: &dyn Witness) {
+    fn show(&mut self, records: Vec<(Arc<Record>, bool)>, hub: &Hub, observer: &dyn RecordObserver) {
         let now = now_ms();
         for (record, created) in records {
             let kind = record.kind();
             if created {
-                witness.record_created(&record);
+                observer.record_created(&record);
                 self.deadlines.extend(next_look(&record, now).map(Reverse));
             }
             if !record.status.is_end() {
@@ -223,7 +235,7 @@ impl Committer {
                 }
                 continue;
             }
-            witness.record_ended(&record);
+            observer.record_ended(&record);
             // In the cache before it is out of the arena: a reader finds it in one of them.
             self.shared.ended.keep(record.id, &self.shared.own(Kept::Record(Arc::clone(&record))));
             self.shared.write(kind).remove(record.id);
@@ -238,7 +250,7 @@ impl Committer {
     fn settle(&self, fights: &[Arc<FightInfo>], batch: &Batch, fenced: &[Uuid]) {
         let sessions: Vec<Uuid> = batch.replays.iter().map(|row| row.session).collect();
         let rulesets: Vec<[u8; 32]> = batch.rulesets.iter().map(|row| row.hash).collect();
-        self.shared.book.shelf().committed(&sessions, &rulesets);
+        self.shared.book.replay_queue().committed(&sessions, &rulesets);
         for fight in fights.iter().filter(|fight| fight.has_ended() && !fenced.contains(&fight.id)) {
             self.shared.ended.keep(fight.id, &self.shared.own(Kept::Fight(Arc::clone(fight))));
         }

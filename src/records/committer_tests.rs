@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::keys::Keys;
-use super::{Body, Change, Kept, Login, Member, NewRecord, Record, Records, Room, Witness};
-use crate::analytics::witness::Counting;
+use super::{Body, Change, Kept, Login, Member, NewRecord, Record, RecordObserver, Records, Room};
+use crate::analytics::counting::Counting;
 use crate::hub::Hub;
 use crate::limits;
 use crate::rules::Library;
@@ -117,7 +117,7 @@ impl World {
         let (records, committer) = Records::open(wired, "a").await.unwrap();
         let (book, library) = (Arc::clone(records.book()), Arc::new(Library::built_in()));
         let stop = CancellationToken::new();
-        tokio::spawn(book.fill_shelf(Arc::clone(&library), stop.clone()));
+        tokio::spawn(book.fill_replays(Arc::clone(&library), stop.clone()));
         let config = ShardConfig {
             shards: 1,
             data: folder.path().to_owned(),
@@ -131,7 +131,7 @@ impl World {
         let (handles, threads) = shard::start(&config).unwrap();
         let hub = Hub::new(handles);
         let lost = tokio::spawn(super::lost::end_lost_fights(records.clone(), hub.clone()));
-        let running = committer.run(hub.clone(), counting as Arc<dyn Witness>, 1_000_000, stop.clone());
+        let running = committer.run(hub.clone(), counting as Arc<dyn RecordObserver>, 1_000_000, stop.clone());
         Self { records, hub, store, wire, stop, committing: tokio::spawn(running), lost, threads, folder }
     }
 

@@ -16,15 +16,15 @@ pub mod ended;
 pub mod fights;
 pub mod keys;
 pub mod lost;
+pub mod observer;
 pub mod record;
 pub mod stage;
 #[cfg(test)]
 mod stage_tests;
 mod stored;
 mod stored_parts;
-pub mod witness;
 
-use crate::book::{FightBook, News};
+use crate::book::{News, WriteBehind};
 use crate::session::PerKind;
 use crate::shard::InStore;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,8 +38,8 @@ pub use body::{Body, Login, Member, OfType, Presence, Room};
 pub use change::{Ask, Change, Changed, NewRecord};
 pub use committer::Committer;
 pub use ended::{Kept, Owned};
+pub use observer::RecordObserver;
 pub use record::{PresenceName, Record};
-pub use witness::Witness;
 
 use crate::clock;
 use crate::limits;
@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     /// One for each type, combat's included: a flood of one leaves the others' free.
     queues: PerKind<mpsc::Sender<Ask>>,
     wake: Arc<Notify>,
-    book: Arc<FightBook>,
+    book: Arc<WriteBehind>,
     store: Box<dyn Store>,
     ended: EndedCache,
     node: Arc<str>,
@@ -139,7 +139,7 @@ impl Records {
         let shared = Arc::new(Shared {
             arenas: arenas.map(RwLock::new),
             queues,
-            book: Arc::new(FightBook::new(Arc::clone(&wake))),
+            book: Arc::new(WriteBehind::new(Arc::clone(&wake))),
             wake,
             store,
             ended: EndedCache::default(),
@@ -152,7 +152,7 @@ impl Records {
     }
 
     /// Where the shards put their fights.
-    pub fn book(&self) -> &Arc<FightBook> {
+    pub fn book(&self) -> &Arc<WriteBehind> {
         &self.0.book
     }
 

@@ -8,7 +8,7 @@ use tiltyard_combat::{EndReason, Event, Mode, PhaseName, Ruleset, SessionStatus}
 use uuid::Uuid;
 
 use super::stored_parts::{StoredEnemy, StoredEnvironment, StoredKnown, StoredSeat, StoredShown, StoredWords, all};
-use crate::session::world::Told;
+use crate::session::world::EventWords;
 use crate::session::{FightInfo, Named, World};
 
 /// The form that this version writes. It reads every form up to this one: 1 had events by the ruleset's numbers, and no
@@ -181,13 +181,13 @@ impl From<StoredFight> for FightInfo {
 
 impl StoredEvent {
     /// In words; of form 1 without those that only the ruleset knows.
-    fn told(self, ids: &[Uuid]) -> Told {
+    fn told(self, ids: &[Uuid]) -> EventWords {
         match self {
             Self::Told(told) => told.into(),
             Self::Numbered { at, event } => {
                 let id = |slot: Option<u8>| ids.get(usize::from(slot?)).copied();
                 let (by, to) = event.of();
-                Told::of(at, event, (id(by), id(to)), &Ruleset::plain())
+                EventWords::of(at, event, (id(by), id(to)), &Ruleset::plain())
             }
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tiltyard_combat::{ParticipantStatus, Point};
 use uuid::Uuid;
 
-use crate::session::world::{Cover, Environment, Hazard, Told};
+use crate::session::world::{Cover, Environment, EventWords, Hazard};
 use crate::session::{EnemyInfo, Known, ParticipantInfo, Shown};
 
 /// A participant.
@@ -134,7 +134,7 @@ same!(Known, StoredKnown { seq, deltas, updated_at, actions, refused, damage });
 same!(Shown, StoredShown { health, place, phase });
 same!(Cover, StoredCover { name, kind, at, width_cm, height_cm, health });
 same!(Hazard, StoredHazard { name, at, radius_cm, health, gone });
-same!(Told, StoredWords { at, kind, by, to, details });
+same!(EventWords, StoredWords { at, kind, by, to, details });
 
 impl Default for StoredShown {
     /// Of fights from before there was anything to hide.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use tiltyard_combat::replay::{Cut, End, Loss, Mark, Pen};
+use tiltyard_combat::replay::{Cut, End, Loss, Mark, TapeWriter};
 use tiltyard_combat::{Bout, Input, Millis};
 
 use super::chunks::{ChunkFile, FileId, Folder, Place};
@@ -34,7 +34,7 @@ impl RecorderState {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
-    pen: Pen,
+    pen: TapeWriter,
     /// What no part has yet.
     tape: Vec<u8>,
     /// The newest part.
@@ -70,7 +70,7 @@ impl Recorder {
         if bout.lifecycle().is_ended() {
             state.end = Some(state.pen.end(bout, &mut state.tape));
         } else if state.pen.is_check_due() {
-            Pen::mark(Mark::check(bout), &mut state.tape);
+            TapeWriter::mark(Mark::check(bout), &mut state.tape);
         }
     }
 
@@ -80,7 +80,7 @@ impl Recorder {
         let state = &mut self.state;
         let ms = since_ms.saturating_sub(host_ms).saturating_sub(state.away_ms);
         if ms > 0 && state.end.is_none() {
-            Pen::mark(Mark::Away { ms }, &mut state.tape);
+            TapeWriter::mark(Mark::Away { ms }, &mut state.tape);
             state.away_ms += ms;
         }
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::recording::{Known, Recording};
 use super::story::{Page, Reader};
-use super::trail::{Asked, Memory, Told, Trail, Untold};
+use super::trail::{Asked, Memory, SegmentEvents, Trail, Untold};
 use super::turns::Turns;
 use crate::limits;
 
@@ -22,7 +22,7 @@ pub struct Stories {
     /// Who may have one told now.
     pub turns: Arc<Turns>,
     trails: Cache<Uuid, Arc<Path>>,
-    told: Cache<(Uuid, usize, Reader), Arc<Told>>,
+    told: Cache<(Uuid, usize, Reader), Arc<SegmentEvents>>,
     steps: AtomicU64,
     remembered: AtomicU64,
     stepped: AtomicU64,
@@ -77,7 +77,7 @@ impl Default for Stories {
         Self {
             turns: Arc::default(),
             trails: trails.weigher(move |_, path: &Arc<Path>| weight(path.bytes())).build(),
-            told: told.weigher(move |_, told: &Arc<Told>| weight(told.bytes())).build(),
+            told: told.weigher(move |_, told: &Arc<SegmentEvents>| weight(told.bytes())).build(),
             steps: AtomicU64::new(0),
             remembered: AtomicU64::new(0),
             stepped: AtomicU64::new(0),
@@ -177,11 +177,11 @@ impl Source {
 }
 
 impl Memory for Segments<'_> {
-    fn get(&self, segment: usize) -> Option<Arc<Told>> {
+    fn get(&self, segment: usize) -> Option<Arc<SegmentEvents>> {
         self.stories.told.get(&(self.question.session, segment, self.question.reader))
     }
 
-    fn keep(&self, segment: usize, told: &Arc<Told>) {
+    fn keep(&self, segment: usize, told: &Arc<SegmentEvents>) {
         self.stories.told.insert((self.question.session, segment, self.question.reader), Arc::clone(told));
     }
 

@@ -40,7 +40,7 @@ pub struct Trail {
 
 /// What happened in a segment, for one reader.
 #[derive(Debug)]
-pub struct Told {
+pub struct SegmentEvents {
     happenings: Vec<Happening>,
     /// Number of the last one.
     to: u64,
@@ -53,8 +53,8 @@ pub struct Told {
 
 /// Where told segments are kept, for one fight and one reader.
 pub trait Memory {
-    fn get(&self, segment: usize) -> Option<Arc<Told>>;
-    fn keep(&self, segment: usize, told: &Arc<Told>);
+    fn get(&self, segment: usize) -> Option<Arc<SegmentEvents>>;
+    fn keep(&self, segment: usize, told: &Arc<SegmentEvents>);
     /// So many inputs were stepped.
     fn stepped(&self, inputs: u64);
 }
@@ -204,12 +204,12 @@ impl Trail {
     }
 
     /// Whether a segment that was told says all that is before number `before`.
-    fn answers(&self, told: &Told, before: u64) -> bool {
+    fn answers(&self, told: &SegmentEvents, before: u64) -> bool {
         told.whole || told.tape == self.replay.tape.len() || told.to + 1 >= before
     }
 
     /// Tells a segment, and those on the way to it from the nearest bookmark: who reads on will need them.
-    fn tell(&self, segment: usize, asked: &Asked<'_, impl Memory>) -> Result<Arc<Told>, Untold> {
+    fn tell(&self, segment: usize, asked: &Asked<'_, impl Memory>) -> Result<Arc<SegmentEvents>, Untold> {
         let tip = (self.before.len() - 1, &self.tip);
         let kept = self.bookmarks.range(..=segment).next_back().map(|(&at, bookmark)| (at, bookmark));
         let (mut at, bookmark) = if tip.0 <= segment { tip } else { kept.unwrap_or(tip) };
@@ -232,7 +232,7 @@ impl Trail {
         mut playback: Playback,
         segment: usize,
         asked: &Asked<'_, impl Memory>,
-    ) -> Result<(Told, Option<Playback>), Mismatch> {
+    ) -> Result<(SegmentEvents, Option<Playback>), Mismatch> {
         let (from, before) = (playback.inputs(), self.before[segment].told(asked.reader));
         let (mut teller, mut happenings) = (Teller::after(asked.reader, before), Vec::new());
         while playback.inputs() < from + SEGMENT
@@ -254,11 +254,11 @@ impl Trail {
             }
             None
         };
-        Ok((Told { happenings, to: teller.told(), tape: self.replay.tape.len(), whole, players }, next))
+        Ok((SegmentEvents { happenings, to: teller.told(), tape: self.replay.tape.len(), whole, players }, next))
     }
 }
 
-impl Told {
+impl SegmentEvents {
     /// Bytes that it takes, about.
     pub fn bytes(&self) -> usize {
         let happenings: usize = self.happenings.iter().map(Happening::bytes).sum();

@@ -6,7 +6,7 @@ use axum::extract::State;
 use super::App;
 use super::error::ApiError;
 use super::extract::{Caller, Parameters};
-use crate::analytics::witness::counted;
+use crate::analytics::counting::counted;
 use crate::analytics::{Live, Metric, Query, SessionAnalytics, Timeframe, Width};
 use crate::auth::Operation;
 use crate::clock::now_ms;

@@ -85,7 +85,7 @@ impl Front {
         // The query is left out everywhere: it may hold a ticket.
         let path = tracing::enabled!(target: "tiltyard::access", tracing::Level::DEBUG)
             .then(|| request.uri().path().to_owned());
-        let slip = rate::Slip::default();
+        let slip = rate::SharedCharge::default();
         request.extensions_mut().insert(slip.clone());
         let origin = request.headers().get(header::ORIGIN).cloned();
         let started = Instant::now();

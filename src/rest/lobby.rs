@@ -11,7 +11,7 @@ use tiltyard_protocol::Reason;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::book::{FightBook, Holdings, holdings};
+use crate::book::{Holdings, WriteBehind, holdings};
 use crate::clock;
 use crate::hub::Hub;
 use crate::limits;
@@ -145,7 +145,7 @@ impl Lobby {
 
     /// Seats the comer in the waiting session, or in a new one where there is none that takes it. Asked again while the session
     /// has not begun, it is the same seat. To be run to its end: given up half-way it leaves a session that nobody is led to.
-    pub async fn seat(&self, hub: &Hub, book: &FightBook, wish: &Wish, comer: Comer) -> Result<(Uuid, u8), Refusal> {
+    pub async fn seat(&self, hub: &Hub, book: &WriteBehind, wish: &Wish, comer: Comer) -> Result<(Uuid, u8), Refusal> {
         let place = self.place((wish.kind, wish.difficulty, wish.ruleset.name.clone()));
         let mut waiting = place.lock().await;
         let open = match *waiting {
@@ -277,7 +277,7 @@ fn fight(wish: &Wish, player: Uuid) -> Option<NewFight> {
 #[cfg(test)]
 mod tests {
     use super::{Comer, Kind, Lobby, Wish};
-    use crate::book::FightBook;
+    use crate::book::WriteBehind;
     use crate::hub::Hub;
     use crate::limits;
     use crate::rules::Library;
@@ -307,7 +307,7 @@ mod tests {
             library,
         };
         let (shards, threads) = shard::start(&config).unwrap();
-        let (hub, lobby, book) = (Hub::new(shards), Lobby::default(), FightBook::default());
+        let (hub, lobby, book) = (Hub::new(shards), Lobby::default(), WriteBehind::default());
         let seat = async |wish: &Wish, player| {
             let comer = Comer { player, address: Ipv4Addr::LOCALHOST.into() };
             lobby.seat(&hub, &book, wish, comer).await

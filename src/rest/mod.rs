@@ -62,7 +62,7 @@ pub use routes::Routes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::analytics::witness::Counting;
+use crate::analytics::counting::Counting;
 use crate::auth::flaw::Flaw;
 use crate::auth::{KeyRing, Principal, Tickets};
 use crate::hub::Hub;

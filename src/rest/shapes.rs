@@ -12,7 +12,7 @@ use super::scenery::CombatEnvironment;
 use crate::clock::{self, now_ms};
 use crate::records::{Member, PresenceName, Record};
 use crate::replays::story::{Happening, Page};
-use crate::session::world::Told;
+use crate::session::world::EventWords;
 use crate::session::{FightInfo, Kind, ParticipantInfo};
 use crate::store::LogRow;
 use tiltyard_combat::Mode;
@@ -228,7 +228,7 @@ impl CombatParticipant {
 
 impl CombatEvent {
     /// With ids in place of slots.
-    fn of(told: &Told) -> Self {
+    fn of(told: &EventWords) -> Self {
         let ids = [("by", told.by), ("to", told.to)];
         let ids = ids.into_iter().filter_map(|(name, id)| Some((name.to_owned(), json!(id?))));
         let details = told.details.iter().map(|(name, value)| (name.clone(), value.clone()));

@@ -52,7 +52,7 @@ pub struct Named {
     /// `None` for a fight that was kept before the store was told of it.
     pub environment: Option<Environment>,
     /// Oldest first.
-    pub events: Vec<Told>,
+    pub events: Vec<EventWords>,
 }
 
 /// The arena and what still stands of it. Lengths in centimetres.
@@ -95,7 +95,7 @@ pub struct Hazard {
 
 /// An event in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct EventWords {
     pub at: SystemTime,
     pub kind: Cow<'static, str>,
     pub by: Option<Uuid>,
@@ -158,7 +158,7 @@ impl Named {
 
 impl Numbered {
     fn named(&self) -> Named {
-        let told = |info: &EventInfo| Told::of(info.at, info.event, (info.by, info.to), &self.ruleset);
+        let told = |info: &EventInfo| EventWords::of(info.at, info.event, (info.by, info.to), &self.ruleset);
         Named { environment: Some(self.environment()), events: self.events.iter().map(told).collect() }
     }
 
@@ -196,7 +196,7 @@ impl Numbered {
     }
 }
 
-impl Told {
+impl EventWords {
     /// An event in the words of its ruleset, with those whom it names.
     pub fn of(at: SystemTime, event: Event, (by, to): (Option<Uuid>, Option<Uuid>), ruleset: &Ruleset) -> Self {
         let details = details(event, ruleset).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Place, Worker, attachment, close_code, new_fight, text};
-use crate::book::FightBook;
+use crate::book::WriteBehind;
 use crate::book::holdings::{Bounds, weight};
 use crate::limits;
 use crate::log::Log;
@@ -41,7 +41,7 @@ type Waiting<T> = oneshot::Receiver<Result<T, Refusal>>;
 struct Two {
     workers: [Worker; 2],
     handles: [ShardHandle; 2],
-    book: Arc<FightBook>,
+    book: Arc<WriteBehind>,
     /// Held by a node that runs.
     lock: std::fs::File,
     data: TempDir,
@@ -104,7 +104,7 @@ impl Two {
     fn start_with(data: TempDir, mut log: impl FnMut(usize) -> Option<Log>) -> Self {
         let library = Arc::new(Library::built_in());
         let recovered = recover(data.path(), 2, false, false, &library).unwrap();
-        let book = Arc::<FightBook>::default();
+        let book = Arc::<WriteBehind>::default();
         let (mut workers, mut handles) = (Vec::new(), Vec::new());
         for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
             let place = Place {
@@ -263,13 +263,13 @@ impl Two {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (library, stop) = (Arc::new(Library::built_in()), CancellationToken::new());
         runtime.block_on(async {
-            let filled = tokio::spawn(self.book.fill_shelf(library, stop.clone()));
+            let filled = tokio::spawn(self.book.fill_replays(library, stop.clone()));
             let since = Instant::now();
-            while self.book.shelf().take().replays.is_empty() {
+            while self.book.replay_queue().take().replays.is_empty() {
                 assert!(since.elapsed() < PATIENCE, "it is not put together");
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            self.book.shelf().committed(&[session], &[]);
+            self.book.replay_queue().committed(&[session], &[]);
             stop.cancel();
             filled.await.unwrap();
         });

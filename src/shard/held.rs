@@ -188,7 +188,7 @@ impl Worker {
     fn show(&mut self, mut held: Held) {
         for (info, news, recording) in held.announced.drain(..) {
             if let Some(recording) = recording {
-                self.book.shelf().put(recording);
+                self.book.replay_queue().put(recording);
             }
             self.book.put(info, news);
         }

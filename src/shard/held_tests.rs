@@ -222,7 +222,7 @@ fn nothing_is_shown_before_the_log_has_kept_it_and_nothing_twice() {
     let status = |shard: &ByHand| shard.worker.book.get(id).unwrap().status;
     assert_eq!((client.news(), is_open(&mut over_rest), is_open(&mut ended)), (String::new(), true, true));
     assert_ne!(status(&shard), SessionStatus::Terminated);
-    assert_eq!(shard.worker.book.shelf().waiting(), 0);
+    assert_eq!(shard.worker.book.replay_queue().waiting(), 0);
 
     shard.keep_to(turns[0]);
     assert!(over_rest.try_recv().unwrap().is_ok());
@@ -235,7 +235,7 @@ fn nothing_is_shown_before_the_log_has_kept_it_and_nothing_twice() {
     assert_ne!(status(&shard), SessionStatus::Terminated);
     shard.keep_to(turns[2]);
     assert_eq!(ended.try_recv().unwrap().unwrap().status, SessionStatus::Terminated);
-    assert_eq!((status(&shard), shard.worker.book.shelf().waiting()), (SessionStatus::Terminated, 1));
+    assert_eq!((status(&shard), shard.worker.book.replay_queue().waiting()), (SessionStatus::Terminated, 1));
     assert!(count(&client.news(), "delta") > 0);
     for _ in 0..3 {
         shard.turn();
@@ -322,7 +322,7 @@ fn a_fenced_session_is_dropped_and_its_connections_are_told_at_once() {
     let told: Vec<Uuid> = many.try_recv().unwrap().unwrap().iter().map(|info| info.id).collect();
     assert_eq!(told, [other]);
     assert_ne!(shard.worker.book.get(lost).unwrap().status, SessionStatus::Terminated, "the store is not told");
-    assert_eq!((shard.worker.book.shelf().waiting(), shard.store.kept(lost)), (0, entries));
+    assert_eq!((shard.worker.book.replay_queue().waiting(), shard.store.kept(lost)), (0, entries));
     assert_eq!((shard.worker.stats.fenced, shard.worker.stats.live_sessions), (1, 1));
     let mut read = shard.ask(|reply| Command::Read(other, Viewer::All, reply));
     let mut told = None;

@@ -71,7 +71,7 @@ pub use session::Session;
 pub use shown::{view_digest, view_of};
 pub use stats::Stats;
 
-use crate::book::FightBook;
+use crate::book::WriteBehind;
 use crate::rules::Library;
 use crate::socket::budget::Allowance;
 use crate::store::StoreError;
@@ -89,7 +89,7 @@ pub struct ShardConfig {
     /// Leave out what cannot be read of the log, instead of not starting.
     pub accept_loss: bool,
     /// Where the store's news of fights go.
-    pub book: Arc<FightBook>,
+    pub book: Arc<WriteBehind>,
     /// How fast a connection may send.
     pub allowance: Allowance,
     /// Where connections' new credentials go to be checked.

@@ -27,7 +27,7 @@ use super::stats::Stats;
 use super::trim::Checkpoint;
 use super::welcome::Rulebooks;
 use super::wheel::Wheel;
-use crate::book::{FightBook, News};
+use crate::book::{News, WriteBehind};
 use crate::clock;
 use crate::limits;
 use crate::log::{FileLog, Log};
@@ -72,7 +72,7 @@ pub struct Worker {
     /// Has the rulesets of sessions that come.
     pub(super) library: Arc<Library>,
     /// Where the store's news of fights go.
-    pub(super) book: Arc<FightBook>,
+    pub(super) book: Arc<WriteBehind>,
     pub(super) connections: SlotMap<ConnKey, Connection>,
     pub(super) by_sid: BySid,
     /// Logins that have ended, and the shard's time when that was: their connections may be on their way here.
@@ -248,7 +248,7 @@ impl Worker {
         Place { number, folder, library, allowance, renewals, found, standing }: Place,
         log: impl Into<Log>,
         records: Vec<SessionRecord>,
-        book: Arc<FightBook>,
+        book: Arc<WriteBehind>,
     ) -> io::Result<(ShardHandle, Self)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;

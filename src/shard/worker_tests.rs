@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Place, Worker};
-use crate::book::FightBook;
+use crate::book::WriteBehind;
 use crate::hub::Hub;
 use crate::limits;
 use crate::replays::Recording;
@@ -53,7 +53,7 @@ struct Shard {
     step_panics: Arc<AtomicBool>,
     clock_skips: Arc<AtomicU64>,
     chunks_fail: Arc<AtomicBool>,
-    book: Arc<FightBook>,
+    book: Arc<WriteBehind>,
     /// Credentials that connections have handed in.
     handed_in: flume::Receiver<Asked>,
     thread: JoinHandle<()>,
@@ -76,10 +76,10 @@ impl Shard {
 
     /// Goes on with what `change` makes of what the log has.
     fn start_from(data: TempDir, most: u64, change: impl FnMut(&mut SessionRecord)) -> Self {
-        Self::start_of(data, FightBook::default(), most, change)
+        Self::start_of(data, WriteBehind::default(), most, change)
     }
 
-    fn start_of(data: TempDir, book: FightBook, most: u64, change: impl FnMut(&mut SessionRecord)) -> Self {
+    fn start_of(data: TempDir, book: WriteBehind, most: u64, change: impl FnMut(&mut SessionRecord)) -> Self {
         let library = Arc::new(Library::built_in());
         let mut recovered = recover(data.path(), 1, false, false, &library).unwrap();
         let (journal, mut records) = recovered.shards.remove(0);
@@ -106,7 +106,7 @@ impl Shard {
     fn run(
         handle: ShardHandle,
         mut worker: Worker,
-        book: Arc<FightBook>,
+        book: Arc<WriteBehind>,
         log_fails: Arc<AtomicBool>,
         handed_in: flume::Receiver<Asked>,
         data: TempDir,
@@ -392,7 +392,7 @@ fn a_panic_ends_its_session_and_no_other() {
     assert_eq!(ended.end_reason, Some(tiltyard_combat::EndReason::Failed));
     shard.attack(good).blocking_recv().unwrap().unwrap();
     assert_eq!((shard.handle.stats().panics, shard.handle.stats().replays_panic), (1, 1));
-    assert_eq!(shard.book.shelf().waiting(), 1, "what it was up to then is kept");
+    assert_eq!(shard.book.replay_queue().waiting(), 1, "what it was up to then is kept");
     drop(shard.stop());
 }
 
@@ -436,7 +436,7 @@ fn at_its_bound_a_tape_keeps_its_head_and_the_fight_goes_on() {
 
 #[test]
 fn what_is_recorded_of_a_players_fights_in_a_day_is_bounded_and_of_others_it_is_not() {
-    let book = FightBook::recording(2_000);
+    let book = WriteBehind::recording(2_000);
     let shard = Shard::start_of(TempDir::new().unwrap(), book, limits::REPLAY_BYTES, |_| {});
     let (ann, bob, service) = (Uuid::from_u128(8), Uuid::from_u128(9), crate::auth::named("service:games"));
     let [first, second, bobs, services] = [ann, ann, bob, service].map(|creator| shard.create_of(creator, 2).id);
@@ -553,8 +553,8 @@ impl Shard {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let stop = CancellationToken::new();
-            let filling = tokio::spawn(self.book.fill_shelf(Arc::new(Library::built_in()), stop.clone()));
-            let kept = self.book.shelf();
+            let filling = tokio::spawn(self.book.fill_replays(Arc::new(Library::built_in()), stop.clone()));
+            let kept = self.book.replay_queue();
             while kept.waiting() > 0 {
                 for replay in kept.take().replays {
                     kept.committed(&[replay.session], &[replay.ruleset]);

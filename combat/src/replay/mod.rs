@@ -8,7 +8,7 @@
 //! Numbers of fixed width are little-endian; head, end and cut are in the postcard format. The head has the ruleset's text and its
 //! hash, so that a file says everything about its fight, however the ruleset has changed since. The tape is a list of
 //! entries without lengths, each led by a varint: twice the milliseconds since the input before, then the input; or, odd, a
-//! [`Mark`]. What a shard keeps of a fight that is going on is the tape alone, written by a [`Pen`].
+//! [`Mark`]. What a shard keeps of a fight that is going on is the tape alone, written by a [`TapeWriter`].
 //!
 //! The revision is of the engine that has written the file. Each check on the tape says of which it is: an engine that has changed is
 //! not taken for a file that was, also where it changed in the middle of a fight. In form 2 checks said nothing, and the revision in front is
@@ -26,7 +26,7 @@ use thiserror::Error;
 
 pub use crate::playback::{Bookmark, Mismatch, Playback, Played, Verdict};
 use crate::{Fight, Millis, RuleError, Ruleset, Setup};
-pub use tape::{Entries, Entry, Mark, Pen};
+pub use tape::{Entries, Entry, Mark, TapeWriter};
 
 const MAGIC: &[u8; 8] = b"tyreplay";
 
@@ -157,7 +157,7 @@ impl Replay {
         let mut playback = Playback::of(self, ruleset)?;
         while playback.next(self)?.is_some() {}
         self.end = playback.end();
-        Pen::mark(Mark::check(playback.bout()), &mut self.tape);
+        TapeWriter::mark(Mark::check(playback.bout()), &mut self.tape);
         if let Some(cut) = &mut self.cut {
             cut.at = playback.fight().now();
         }

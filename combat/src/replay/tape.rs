@@ -40,7 +40,7 @@ pub enum Entry {
 
 /// Writes tapes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pen {
+pub struct TapeWriter {
     /// Host's time of the last input.
     at: Millis,
     /// Written so far.
@@ -54,7 +54,7 @@ pub struct Entries<'a> {
     at: Millis,
 }
 
-impl Pen {
+impl TapeWriter {
     /// Adds an input at the host's time `at`; times never fall.
     pub fn input(&mut self, at: Millis, input: Input, tape: &mut Vec<u8>) {
         if self.inputs == 0 {

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use super::{
-    CHECK_EVERY, Cut, End, Entry, Loss, MAGIC, Mark, Mismatch, Pen, Playback, REVISION, ReadError, Replay, Verdict,
+    CHECK_EVERY, Cut, End, Entry, Loss, MAGIC, Mark, Mismatch, Playback, REVISION, ReadError, Replay, TapeWriter,
+    Verdict,
 };
 use crate::golden::{expect, words};
 use crate::{Action, BodyPart, Bout, Fight, Input, Mode, Rules, Ruleset, Setup, Step};
@@ -11,7 +12,7 @@ fn recorded() -> Replay {
     let rules = Rules { preparation_ms: 0, health: 5_000, actions_per_second: 0, ..Rules::default() };
     let setup = Setup { mode: Mode::Pvp, rules, seats: 2, participants: vec![7, 8], teams: Vec::new(), seed: 0xA11CE };
     let mut fight = Fight::new(&Ruleset::plain(), setup.clone());
-    let (mut pen, mut tape, mut step) = (Pen::default(), Vec::new(), Step::default());
+    let (mut pen, mut tape, mut step) = (TapeWriter::default(), Vec::new(), Step::default());
     for no in 0..300_u64 {
         let slot = u8::from(no % 2 == 1);
         let action = Action::Attack { target: Some(1 - slot), part: BodyPart::Torso };
@@ -20,10 +21,10 @@ fn recorded() -> Replay {
         let _refused_or_not = fight.handle(&Ruleset::plain(), at, input, &mut step);
         pen.input(at, input, &mut tape);
         if pen.is_check_due() {
-            Pen::mark(Mark::check(Bout { fight: &fight, ruleset: Ruleset::plain_ref() }), &mut tape);
+            TapeWriter::mark(Mark::check(Bout { fight: &fight, ruleset: Ruleset::plain_ref() }), &mut tape);
         }
         if no == 200 {
-            Pen::mark(Mark::Away { ms: 1_000 }, &mut tape);
+            TapeWriter::mark(Mark::Away { ms: 1_000 }, &mut tape);
         }
     }
     let end = pen.end(Bout { fight: &fight, ruleset: Ruleset::plain_ref() }, &mut tape);
@@ -92,7 +93,7 @@ fn says_what_differs() {
 
 /// The same fight, with every check of its tape changed by `change`.
 fn rechecked(replay: &Replay, change: impl Fn(Mark) -> Mark) -> Replay {
-    let (mut pen, mut tape) = (Pen::default(), Vec::new());
+    let (mut pen, mut tape) = (TapeWriter::default(), Vec::new());
     for entry in replay.entries() {
         match entry.unwrap() {
             Entry::Input { at, input } => {
@@ -101,12 +102,12 @@ fn rechecked(replay: &Replay, change: impl Fn(Mark) -> Mark) -> Replay {
                 pen.input(at, input, &mut tape);
                 if begins == 0 {
                     let mut begun = Vec::new();
-                    Pen::mark(change(Mark::Begun { revision: REVISION }), &mut begun);
+                    TapeWriter::mark(change(Mark::Begun { revision: REVISION }), &mut begun);
                     tape.splice(..begun.len(), begun);
                 }
             }
             Entry::Mark(Mark::Begun { .. }) => {}
-            Entry::Mark(mark) => Pen::mark(change(mark), &mut tape),
+            Entry::Mark(mark) => TapeWriter::mark(change(mark), &mut tape),
         }
     }
     Replay { tape, ..replay.clone() }
@@ -180,12 +181,12 @@ fn a_tape_that_does_not_say_whose_it_is_is_of_an_engine_from_before() {
 #[test]
 fn the_bytes_of_a_file_are_those_of_its_form() {
     let mut replay = recorded();
-    let (mut pen, mut tape) = (Pen::default(), Vec::new());
+    let (mut pen, mut tape) = (TapeWriter::default(), Vec::new());
     pen.input(5, Input::Ready { slot: 1 }, &mut tape);
-    Pen::mark(Mark::Away { ms: 300 }, &mut tape);
+    TapeWriter::mark(Mark::Away { ms: 300 }, &mut tape);
     let action = Action::Attack { target: Some(1), part: BodyPart::Head };
     pen.input(260, Input::Act { slot: 0, id: 1, action }, &mut tape);
-    Pen::mark(Mark::Check { revision: 2, seq: 1, digest: 0x0123_4567_89AB_CDEF }, &mut tape);
+    TapeWriter::mark(Mark::Check { revision: 2, seq: 1, digest: 0x0123_4567_89AB_CDEF }, &mut tape);
     replay.setup.teams = vec![1, 0];
     replay.end = End { inputs: 2, seq: 1, digest: 0x0123_4567_89AB_CDEF };
     replay.cut = Some(Cut { loss: Loss::Disk, at: 260 });
@@ -258,7 +259,7 @@ fn refuses_what_is_no_replay_by_name() {
 #[test]
 fn a_time_out_of_the_world_is_refused() {
     let mut tape = Vec::new();
-    let mut pen = Pen::default();
+    let mut pen = TapeWriter::default();
     pen.input(5, Input::Tick, &mut tape);
     pen.input(u64::MAX >> 1, Input::Tick, &mut tape);
     let replay = Replay { tape, ..recorded() };

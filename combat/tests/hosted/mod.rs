@@ -6,7 +6,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use tiltyard_combat::replay::{End, Mark, Pen};
+use tiltyard_combat::replay::{End, Mark, TapeWriter};
 use tiltyard_combat::ruleset::EnemyId;
 use tiltyard_combat::{
     Answer, Audience, Bout, Cut, Fields, Fight, Input, Millis, PlayerId, Rules, Ruleset, Setup, Slot, Step,
@@ -73,11 +73,11 @@ impl Hosted {
 
     /// Writes a check on a tape.
     pub fn check(&self, tape: &mut Vec<u8>) {
-        Pen::mark(Mark::check(self.bout()), tape);
+        TapeWriter::mark(Mark::check(self.bout()), tape);
     }
 
     /// Ends a tape.
-    pub fn end(&self, pen: Pen, tape: &mut Vec<u8>) -> End {
+    pub fn end(&self, pen: TapeWriter, tape: &mut Vec<u8>) -> End {
         pen.end(self.bout(), tape)
     }
 }

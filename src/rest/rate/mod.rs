@@ -65,7 +65,7 @@ pub struct Sender(pub IpAddr);
 
 /// Where [`count`] leaves the charge for the answer's head; in the request's extensions.
 #[derive(Debug, Clone, Default)]
-pub struct Slip(Arc<OnceLock<Charge>>);
+pub struct SharedCharge(Arc<OnceLock<Charge>>);
 
 impl RateLimits {
     /// What the configuration says.
@@ -142,7 +142,7 @@ fn sender(app: &AppState, headers: &HeaderMap, extensions: &Extensions) -> IpAdd
 /// Notes the charge for the answer's head, and refuses what is too much.
 fn refuse(app: &AppState, extensions: &Extensions, counted: Option<(Caller, Charge)>) -> Result<(), ApiError> {
     let Some((kind, charge)) = counted else { return Ok(()) };
-    if let Some(slip) = extensions.get::<Slip>() {
+    if let Some(slip) = extensions.get::<SharedCharge>() {
         // A second one would be a mistake of ours; the first stands.
         let _ = slip.0.set(charge);
     }
@@ -158,7 +158,7 @@ fn refuse(app: &AppState, extensions: &Extensions, counted: Option<(Caller, Char
     }
 }
 
-impl Slip {
+impl SharedCharge {
     /// Says in the answer's head what is left of the caller's quota, where the request was counted.
     pub fn show(&self, headers: &mut HeaderMap) {
         if let Some(charge) = self.0.get() {

@@ -25,7 +25,7 @@ const FAILURES: u8 = 5;
 /// Recordings and replays on their way into the store. Bounded by the sessions there can be: an ended one stays in its shard
 /// until it is settled here.
 #[derive(Debug, Default)]
-pub struct Shelf {
+pub struct ReplayQueue {
     places: Mutex<Places>,
     /// Wakes the task that puts recordings together.
     recorded: Notify,
@@ -54,14 +54,14 @@ struct Places {
     failures: HashMap<Uuid, u8>,
 }
 
-/// What a commit takes from the shelf.
+/// What a commit takes from the queue.
 #[derive(Debug, Default)]
 pub struct Taken {
     pub replays: Vec<ReplayRow>,
     pub rulesets: Vec<RulesetRow>,
 }
 
-impl Shelf {
+impl ReplayQueue {
     /// Puts the recording of a fight that has ended here, in place of an earlier one of the same fight.
     pub fn put(&self, recording: Recording) {
         let mut places = self.lock();
@@ -235,15 +235,15 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
-    use super::{Shelf, Uuid};
+    use super::{ReplayQueue, Uuid};
 
     #[test]
     fn a_panic_costs_one_fight_its_replay() {
-        let shelf = Shelf::default();
+        let replay_queue = ReplayQueue::default();
         let [one, other] = [1, 2].map(Uuid::from_u128);
-        shelf.lock().busy.extend([one, other]);
-        shelf.alone(one, || panic!("planted"));
-        assert!(shelf.is_settled(one) && !shelf.is_settled(other));
-        assert_eq!((shelf.failed(), shelf.waiting()), (1, 1));
+        replay_queue.lock().busy.extend([one, other]);
+        replay_queue.alone(one, || panic!("planted"));
+        assert!(replay_queue.is_settled(one) && !replay_queue.is_settled(other));
+        assert_eq!((replay_queue.failed(), replay_queue.waiting()), (1, 1));
     }
 }

@@ -9,24 +9,24 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{DailyBudgets, Holdings, Lacking, Witness};
+use super::{DailyBudgets, FightObserver, Holdings, Lacking};
 use crate::auth::is_named;
 use crate::limits;
-use crate::replays::Shelf;
+use crate::replays::ReplayQueue;
 use crate::rules::Library;
 use crate::session::{FightInfo, Kind, Quota, Refusal};
 
 /// Fights that the store does not know as they are. Bounded by the sessions there can be: an ended one stays in its shard
 /// until it is settled here.
 #[derive(Debug, Default)]
-pub struct FightBook {
+pub struct WriteBehind {
     pages: Mutex<Pages>,
-    shelf: Arc<Shelf>,
+    replay_queue: Arc<ReplayQueue>,
     holdings: Holdings,
     daily: DailyBudgets,
     /// Wakes the committer.
     wake: Arc<Notify>,
-    witness: OnceLock<Arc<dyn Witness>>,
+    observer: OnceLock<Arc<dyn FightObserver>>,
 }
 
 /// What has become of a fight.
@@ -49,7 +49,7 @@ struct Pages {
     waiters: HashMap<Uuid, Vec<oneshot::Sender<()>>>,
 }
 
-impl FightBook {
+impl WriteBehind {
     /// An empty one.
     pub fn new(wake: Arc<Notify>) -> Self {
         Self { wake, ..Self::default() }
@@ -63,16 +63,16 @@ impl FightBook {
         book
     }
 
-    /// Has `witness` told of what begins and ends from now on. The first one stays.
-    pub fn tell(&self, witness: Arc<dyn Witness>) {
-        let _ = self.witness.set(witness);
+    /// Has `observer` told of what begins and ends from now on. The first one stays.
+    pub fn tell(&self, observer: Arc<dyn FightObserver>) {
+        let _ = self.observer.set(observer);
     }
 
     /// Puts in a fight as it is now.
     pub fn put(&self, fight: FightInfo, news: News) {
-        match (news, self.witness.get()) {
-            (News::Created, Some(witness)) => witness.fight_created(&fight),
-            (News::Ended, Some(witness)) => witness.fight_ended(&fight),
+        match (news, self.observer.get()) {
+            (News::Created, Some(observer)) => observer.fight_created(&fight),
+            (News::Ended, Some(observer)) => observer.fight_ended(&fight),
             _ => {}
         }
         self.lock().waiting.insert(fight.id, Arc::new(fight));
@@ -92,12 +92,12 @@ impl FightBook {
 
     /// Whether the store knows the fight as it is, and has its replay, if it has ended with one.
     pub fn is_kept(&self, id: Uuid) -> bool {
-        self.is_settled(id) && self.shelf.is_settled(id)
+        self.is_settled(id) && self.replay_queue.is_settled(id)
     }
 
     /// Where the recordings of ended fights go.
-    pub fn shelf(&self) -> &Arc<Shelf> {
-        &self.shelf
+    pub fn replay_queue(&self) -> &Arc<ReplayQueue> {
+        &self.replay_queue
     }
 
     /// Who holds how many of the live ones.
@@ -146,8 +146,8 @@ impl FightBook {
     }
 
     /// Puts the recordings of ended fights together until `stop`.
-    pub fn fill_shelf(&self, library: Arc<Library>, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
-        Arc::clone(&self.shelf).run(library, Arc::clone(&self.wake), stop)
+    pub fn fill_replays(&self, library: Arc<Library>, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        Arc::clone(&self.replay_queue).run(library, Arc::clone(&self.wake), stop)
     }
 
     /// Notes that a login is in use: a socket of its is open.

@@ -6,7 +6,7 @@ use super::Record;
 use crate::store::BucketRow;
 
 /// Told once of each beginning and each end, by whichever thread it happened on: it must not wait for anything.
-pub trait Witness: Send + Sync + std::fmt::Debug {
+pub trait RecordObserver: Send + Sync + std::fmt::Debug {
     /// A session that is no fight has begun.
     fn record_created(&self, record: &Record);
 

@@ -7,7 +7,7 @@ use metrics::Histogram;
 
 use crate::book;
 use crate::clock::now_ms;
-use crate::records::{Record, Witness};
+use crate::records::{Record, RecordObserver};
 use crate::session::{FightInfo, Status};
 use crate::store::{self, Store, StoreError};
 
@@ -59,7 +59,7 @@ pub fn counted(row: &store::BucketRow) -> Option<BucketRow> {
     })
 }
 
-impl book::Witness for Counting {
+impl book::FightObserver for Counting {
     fn fight_created(&self, fight: &FightInfo) {
         self.analytics.created(fight.mode.into(), now_ms().cast_signed());
     }
@@ -76,7 +76,7 @@ impl book::Witness for Counting {
     }
 }
 
-impl Witness for Counting {
+impl RecordObserver for Counting {
     fn record_created(&self, record: &Record) {
         self.analytics.created((&record.body).into(), now_ms().cast_signed());
     }
@@ -134,7 +134,7 @@ mod tests {
     use super::Counting;
     use crate::analytics::{Metric, Query, Series, Timeframe};
     use crate::clock::now_ms;
-    use crate::records::Witness;
+    use crate::records::RecordObserver;
     use crate::session::PerKind;
     use crate::store::{Batch, SqliteStore, Store};
 
