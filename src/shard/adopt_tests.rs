@@ -30,7 +30,7 @@ use crate::shard::{
 use crate::socket::budget::Allowance;
 
 /// Longer than any machine takes for what a test waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// As long as a hand-over is waited for: longer than any machine takes for a test, if its clock does not skip.
 const HELD_MS: u64 = 25_000;

@@ -28,7 +28,7 @@ use crate::socket::budget::Allowance;
 mod sync;
 
 /// Longer than any machine takes for what a test waits for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A shard whose turns the test takes, one by one.
 struct ByHand {
