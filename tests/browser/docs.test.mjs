@@ -130,7 +130,7 @@ describe("the page of the API", () => {
     await succeeds("createSession", example("auth"));
     await all("refreshTokens", "refreshTokens", "revokeTokens");
     await all("createCombatSession", "createCombatSession", "listCombatSessions", "getCombatSession", "getCombatSessionState");
-    await all("readyForCombat", "executeCombatAction", "createTicket", "openSocket", "getSession");
+    await all("readyForCombat", "handOverCombatSession", "executeCombatAction", "createTicket", "openSocket", "getSession");
     await all("updateSession", "terminateSession", "getSessionAnalytics", "getMetrics");
     // It is put together and kept when the fight has ended, a moment later.
     tried.add("getCombatReplay");

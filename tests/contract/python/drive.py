@@ -151,6 +151,9 @@ def a_fight_is_created_once_read_fought_and_ended():
     assert call("get_combat_session", session, by=ann, gives=m.CombatSession).mode is m.CombatMode.PVP
 
     assert call("ready_for_combat", session, by=ann, gives=m.CombatSessionState).session_id == session
+    body = m.HandOverRequest(shard=0)
+    assert call("hand_over_combat_session", session, by=admin, gives=m.HandOverResponse, body=body).shard == 0
+    refused("hand_over_combat_session", session, by=ann, status=403, reason="forbidden", body=body)
     # The fight begins by itself: a bound on how often it is asked is a bound on the time.
     for _ in range(5000):
         state = call("get_combat_session_state", session, by=service, gives=m.CombatSessionState)
