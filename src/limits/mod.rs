@@ -219,8 +219,8 @@ pub const ENDED_LOGINS: usize = 65_536;
 /// one is on its way.
 pub const ENDED_LOGIN_MS: u64 = 10_000;
 
-/// Milliseconds after which the log of a shard forgets a session that it has handed over, where it does not wait for the disk: by then the
-/// system has written what the other shard's log has of it.
+/// Milliseconds after which the log of a shard forgets a session that it has handed over: by then the system has written what the other
+/// shard's log has of it, and that is not the last it has.
 pub const HANDED_OVER_MS: u64 = 60_000;
 
 /// Milliseconds for which a fight may be paused at a time: until the same hour of the next day, so that whoever runs the games has

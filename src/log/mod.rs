@@ -189,15 +189,6 @@ impl Log {
         }
     }
 
-    /// Whether a turn that is kept survives a loss of power, and not only of the process.
-    pub fn survives_power(&self) -> bool {
-        match self {
-            Self::File(log) => log.journal().is_synced(),
-            #[cfg(test)]
-            Self::Double(_) => true,
-        }
-    }
-
     /// Bytes that were appended since it was asked last.
     pub fn take_bytes(&mut self) -> u64 {
         match self {

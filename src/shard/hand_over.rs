@@ -22,7 +22,8 @@ use crate::log::Key;
 use crate::session::Refusal;
 use crate::shard::{Command, Entry, Reply};
 
-/// A session that has left, and which the log is not to forget before the other shard's has it on the disk.
+/// A session that has left, and which the log is not to forget before the other shard's has it on the disk and has gone on: what is last in a
+/// log is what a disk may take.
 #[derive(Debug)]
 pub(super) struct HandedOver {
     at: u64,
@@ -96,7 +97,8 @@ impl Worker {
             let connections = &self.connections;
             let is_ready = |member: &Member| {
                 let connection = connections.get(member.conn).filter(|connection| connection.state == State::Open);
-                connection.is_none_or(Connection::may_leave)
+                // One that stays is told so, whatever it waits for: nobody's fight waits with it.
+                connection.is_none_or(|of| !of.is_of_one() || of.may_leave())
             };
             if self.sessions[key].members.iter().all(is_ready) {
                 self.offer(key);
@@ -228,10 +230,6 @@ impl Worker {
 
     /// Has the log forget a session that another shard's log has.
     fn forget_in_time(&mut self, handed_over: HandedOver) {
-        if self.log.survives_power() {
-            self.log.push(handed_over.key, &Entry::Forget { no: handed_over.no });
-            return;
-        }
         self.handed_over.push_back(handed_over);
         if self.handed_over.len() > limits::HANDED_OVER {
             self.forget_handed_over(1);

@@ -108,7 +108,7 @@ impl Worker {
         self.held.push_back(held);
     }
 
-    /// Hears what became of turns, and shows those that are kept. As long as nothing is taken, or too many turns wait, the shard does
+    /// Hears what became of turns, and shows those that are kept. As long as nothing is taken, too many turns wait or one waits for too long, the shard does
     /// nothing else: what clients send waits in their sockets; requests are told so after a while, as nobody knows how long it takes.
     fn settle(&mut self) -> bool {
         let mut is_stalled = false;
@@ -133,9 +133,9 @@ impl Worker {
                     }
                     self.stats.log_failures += 1;
                 }
-                None if self.held.len() < limits::TURNS_HELD => break,
+                None if self.held.len() < limits::TURNS_HELD && (self.draining || !self.is_late()) => break,
                 // The disk is slower than the loop: it is waited for as if there were no thread for it.
-                None if self.log.wait(Duration::from_millis(limits::LOG_ANSWER_MS)) => continue,
+                None if !self.is_late() && self.log.wait(Duration::from_millis(limits::LOG_ANSWER_MS)) => continue,
                 None => {
                     if !std::mem::replace(&mut is_stalled, true) {
                         tracing::error!(turns = self.held.len(), "the log does not answer; waiting");
@@ -158,6 +158,12 @@ impl Worker {
         // One that does not answer is not waited for at the end.
         let is_late = self.answer_the_late();
         !(is_late && self.draining)
+    }
+
+    /// Whether the log has had a turn for so long that it is to be taken for one that cannot be written: who watches is told, and no time
+    /// passes in sessions while nobody in them is answered.
+    fn is_late(&self) -> bool {
+        self.held.front().is_some_and(|held| held.since.elapsed() >= Duration::from_millis(self.answer_ms))
     }
 
     /// Answers turns that the log has not kept for long: `true` where there are some. What they did is not undone: it is in the log, and

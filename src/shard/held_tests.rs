@@ -447,6 +447,31 @@ fn who_waits_for_a_log_that_does_not_answer_is_told_after_a_while_and_a_stop_doe
 }
 
 #[test]
+fn a_log_that_does_not_answer_for_long_is_told_of_as_one_that_cannot_be_written_and_gone_on_with() {
+    let ByHand { mut worker, handle, store, data } = ByHand::start();
+    worker.answer_ms = 200;
+    let book = Arc::clone(&worker.book);
+    let shard = Shard::run(handle, worker, book, Arc::<AtomicBool>::default(), renewals().1, data);
+    let rules = Rules { attack_interval_ms: 0, ..Rules::default() };
+    let id = shard.create_under(&rules, Uuid::nil(), 2).id;
+    store.be_late();
+    let held = shard.attack(id);
+    let since = Instant::now();
+    while shard.handle.stats().stalled == 0 {
+        assert!(since.elapsed() < PATIENCE, "nobody is told");
+        std::thread::yield_now();
+    }
+    assert_eq!(held.blocking_recv().unwrap().unwrap_err().reason, Reason::LogUnavailable);
+    store.be_prompt();
+    while shard.handle.stats().stalled == 1 {
+        assert!(since.elapsed() < PATIENCE, "it goes on");
+        std::thread::yield_now();
+    }
+    assert_eq!(shard.read(id).unwrap().actions, 1, "it is in the log by now");
+    drop(shard.stop());
+}
+
+#[test]
 fn while_the_log_takes_nothing_the_shard_waits_and_then_goes_on() {
     let ByHand { worker, handle, store, data } = ByHand::start();
     let book = Arc::clone(&worker.book);

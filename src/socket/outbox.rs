@@ -187,6 +187,7 @@ impl Outbox {
     /// It is another shard's from now on, whose clock says `to` when that of before says `from`.
     pub fn move_clock(&mut self, from: u64, to: u64) {
         self.waiting_since = self.waiting_since.map(|since| since.saturating_add(to).saturating_sub(from));
+        self.receipt.move_clock(from, to);
     }
 
     /// Milliseconds at the shard's time `now` for which the socket has taken nothing of what waits.

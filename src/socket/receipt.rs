@@ -36,6 +36,11 @@ impl Receipt {
         is_due
     }
 
+    /// The connection is another shard's from now on, whose clock says `to` when that of before says `from`.
+    pub const fn move_clock(&mut self, from: u64, to: u64) {
+        self.asked_at = self.asked_at.saturating_add(to).saturating_sub(from);
+    }
+
     /// Whether the answer should have been there at the shard's time `now`.
     pub const fn is_overdue(&mut self, now: u64) -> bool {
         if self.is_waiting && now.saturating_sub(self.asked_at) >= limits::RECEIPT_MS {
@@ -98,6 +103,13 @@ mod tests {
         assert!(receipt.heard(true) && !receipt.is_unread());
         assert!(!receipt.heard(true), "that is news once");
         assert!(!receipt.is_overdue(90_000), "nothing is asked");
+    }
+
+    #[test]
+    fn a_ping_keeps_its_time_where_the_clock_is_another() {
+        let mut receipt = asked(50_000);
+        receipt.move_clock(50_000, 1_000);
+        assert!(!receipt.is_overdue(1_000 + RECEIPT_MS - 1) && receipt.is_overdue(1_000 + RECEIPT_MS));
     }
 
     #[test]

@@ -126,6 +126,8 @@ async fn an_action_over_the_budget_is_refused_by_its_id_and_whoever_waits_goes_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_of_three_sessions_at_60_hertz_is_never_limited() {
+    // More than twice what may come at once.
+    const FRAMES: u64 = 360;
     let node = node();
     let (mut fights, token) = (Vec::new(), Uuid::new_v4());
     for _ in 0..3 {
@@ -145,27 +147,24 @@ async fn a_client_of_three_sessions_at_60_hertz_is_never_limited() {
     let mut stream = raw.stream.try_clone().unwrap();
     let reading = tokio::task::spawn_blocking(move || {
         let mut acks = 0;
-        loop {
+        // The answers of each fight are in their order; between fights of different shards there is none.
+        while acks < 3 * FRAMES {
             let (_, payload) = raw.next().expect("not closed");
             let message: Value = serde_json::from_slice(&payload).unwrap();
             match message["t"].as_str() {
                 Some("ack") => acks += 1,
-                Some("pong") => return acks,
                 Some("refused" | "error") => panic!("{message}"),
                 _ => {}
             }
         }
     });
-    // More than twice what may come at once.
-    let frames = 360;
     let mut every = tokio::time::interval(Duration::from_micros(16_667));
-    for id in 1..=frames {
+    for id in 1..=FRAMES {
         every.tick().await;
         let bytes: Vec<u8> = handles.iter().flat_map(|&handle| action(handle, id)).collect();
         std::io::Write::write_all(&mut stream, &bytes).unwrap();
     }
-    std::io::Write::write_all(&mut stream, &text(&json!({ "t": "ping", "d": { "n": 1 } }))).unwrap();
-    assert_eq!(soon(reading).await.unwrap(), 3 * frames);
+    soon(reading).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,7 +104,10 @@ fn read_on(honest: &mut Honest, victim: usize, found: &mut Resumed) -> Result<St
             Ok(Fill::Closed) => return Ok("hung up without a code".to_owned()),
             Err(error) => return Ok(error.to_string()),
         };
-        let (done, then) = past(&buffer[..length], found)?;
+        let mut pongs = Vec::new();
+        let (done, then) = past(&buffer[..length], found, &mut pongs)?;
+        // By the answer the server sees that somebody reads again.
+        socket.send(&pongs)?;
         if let Some(then) = then {
             return Ok(then);
         }
@@ -117,8 +120,8 @@ fn read_on(honest: &mut Honest, victim: usize, found: &mut Resumed) -> Result<St
     Ok("more than is read".to_owned())
 }
 
-/// Counts the frames in `bytes` up to the present; how many bytes they have, and what the present begins with.
-fn past(bytes: &[u8], found: &mut Resumed) -> Result<(usize, Option<String>)> {
+/// Counts the frames in `bytes` up to the present, and appends the answers to pings; how many bytes they have, and what the present begins with.
+fn past(bytes: &[u8], found: &mut Resumed, pongs: &mut Vec<u8>) -> Result<(usize, Option<String>)> {
     let mut done = 0;
     while let Some(head) = frame::from_server(&bytes[done..])? {
         let payload = &bytes[done + head.start..done + head.end];
@@ -127,7 +130,8 @@ fn past(bytes: &[u8], found: &mut Resumed) -> Result<(usize, Option<String>)> {
                 return Ok((done, Some("a snapshot".to_owned())));
             }
             Kind::Close => return Ok((done, Some(format!("closed with {}", close_text(payload))))),
-            Kind::Text | Kind::Ping | Kind::Pong => {}
+            Kind::Ping => frame::to_server(pongs, Kind::Pong, payload, [0; 4]),
+            Kind::Text | Kind::Pong => {}
         }
         done += head.end;
         found.bytes += head.end;
@@ -172,14 +176,15 @@ mod tests {
         to_client(&mut bytes, Kind::Ping, b"");
         let length = bytes.len();
         let fresh = || Resumed { after: 0.0, bytes: 0, messages: 0, then: String::new() };
-        let mut found = fresh();
-        assert_eq!(past(&bytes, &mut found).unwrap(), (length, None));
+        let (mut found, mut pongs) = (fresh(), Vec::new());
+        assert_eq!(past(&bytes, &mut found, &mut pongs).unwrap(), (length, None));
+        assert_eq!(pongs, [0x8A, 0x80, 0, 0, 0, 0]);
         to_client(&mut bytes, Kind::Text, br#"{"t":"snapshot","d":{}}"#);
         let mut found = fresh();
-        assert_eq!(past(&bytes, &mut found).unwrap(), (length, Some("a snapshot".to_owned())));
+        assert_eq!(past(&bytes, &mut found, &mut pongs).unwrap(), (length, Some("a snapshot".to_owned())));
         assert_eq!((found.bytes, found.messages), (length, 2));
         bytes.truncate(length);
         to_client(&mut bytes, Kind::Close, b"\x11\x3D");
-        assert_eq!(past(&bytes, &mut fresh()).unwrap().1.as_deref(), Some("closed with 4413 ()"));
+        assert_eq!(past(&bytes, &mut fresh(), &mut pongs).unwrap().1.as_deref(), Some("closed with 4413 ()"));
     }
 }
