@@ -35,6 +35,8 @@ pub struct Far {
     course: Course,
     /// It is in no session any more because that is another shard's.
     has_moved: bool,
+    /// The other side is done with it: it goes when all that was asked is answered.
+    is_done: bool,
     /// What the client has said and nobody has looked at yet.
     waiting: VecDeque<Forwarded>,
 }
@@ -69,6 +71,7 @@ impl Far {
             deaf: false,
             course: Course::Open,
             has_moved: false,
+            is_done: false,
             waiting,
         }
     }
@@ -127,10 +130,30 @@ impl Worker {
             }
             Forwarded::Lost => {
                 self.far.remove(&(near, session));
-                self.lose(key);
+                self.done_with(key);
             }
             what => self.hear_or_hold(key, near, session, what),
         }
+    }
+
+    /// The other side is done with a far connection. Where it is so because the client is no more in the session, and not because the client
+    /// is gone, what it asked until it was told has its answers first.
+    fn done_with(&mut self, key: ConnKey) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let is_open = connection.state == State::Open;
+        let Some(far) = connection.stream.far_mut() else { return };
+        let (near, session) = far.place();
+        let waiting = std::mem::take(&mut far.waiting);
+        if !is_open || !far.is_ending() {
+            return self.lose(key);
+        }
+        far.is_done = true;
+        for what in waiting {
+            if let Forwarded::Act(act) = what {
+                self.back(near, session, Returned::Unheard { id: act.id, reason: Reason::NotJoined });
+            }
+        }
+        self.ready.push(key);
     }
 
     /// Takes what the client says, if it may ask for more and nothing it said before waits. What waits is what was on its way when the
@@ -351,6 +374,9 @@ impl Worker {
         }
         let Some(Connection { stream: Stream::Far(far), outbox, .. }) = self.connections.get_mut(key) else { return };
         if far.is_ending() {
+            if far.is_done && outbox.len() == far.in_flight {
+                self.lose(key);
+            }
             return;
         }
         if outbox.unsent().len() - far.in_flight > limits::FAR_STATE_BYTES {

@@ -467,6 +467,31 @@ fn the_newest_connection_wins_wherever_the_others_are() {
 }
 
 #[test]
+fn what_is_asked_in_the_moment_in_which_a_seat_is_taken_is_answered() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let mut both = pair.join(&[here, there]);
+    let mut newer = pair.attach(OWNER, 1);
+    pair.settle();
+    newer.say(&join_of(there));
+    // The session has said that it is left, and the socket's shard has not heard that yet.
+    let since = Instant::now();
+    while pair.workers[NEAR].inbox.commands.is_empty() {
+        assert!(since.elapsed() < PATIENCE);
+        take_turn(&mut pair.workers[OWNER]);
+    }
+    for id in 1..=3 {
+        both.say(&attack_of(there, id));
+    }
+    let is_answered = |seen: &str| (1..=3).all(|id| refused_ids(seen, there, id) == 1);
+    pair.heard(&mut both, "an answer to each", is_answered);
+    assert_eq!((count(&both.seen, "left"), refusals(&both.seen, there, "not_joined")), (1, 3));
+    pair.until("the place of the old one", |pair| pair.far(OWNER) == (1, 0));
+    pair.settle();
+    assert!(is_answered(&both.seen) && pair.is_quiet());
+}
+
+#[test]
 fn what_cannot_be_joined_elsewhere_leaves_nothing_behind() {
     let mut pair = Pair::start();
     let there = pair.create(OWNER);

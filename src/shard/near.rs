@@ -211,6 +211,10 @@ impl Worker {
             connection.outbox.ask_receipt(self.clock.now);
             return self.mark_dirty(conn);
         }
+        if let Returned::Unheard { id, reason } = what {
+            // Also where it has left meanwhile: what was asked then is answered all the same.
+            return self.refuse_elsewhere(conn, player_word(session), id, reason);
+        }
         let Some(link) = connection.links.as_mut().and_then(|links| links.of(session)) else { return };
         let before = link.waits();
         match what {
@@ -219,11 +223,7 @@ impl Worker {
             Returned::Moved => return self.left_behind(conn, session),
             Returned::Answered => link.asked = None,
             Returned::Hear(may_ask) => link.deaf = !may_ask,
-            Returned::Unheard { id, reason } => {
-                let s = link.handle;
-                return self.refuse_elsewhere(conn, s, id, reason);
-            }
-            Returned::Bytes(_) => {}
+            Returned::Bytes(_) | Returned::Unheard { .. } => {}
         }
         let after = link.waits();
         connection.waits = connection.waits + after - before;
