@@ -35,8 +35,6 @@ pub struct Far {
     course: Course,
     /// It is in no session any more because that is another shard's.
     has_moved: bool,
-    /// The other side is done with it: it goes when all that was asked is answered.
-    is_done: bool,
     /// What the client has said and nobody has looked at yet.
     waiting: VecDeque<Forwarded>,
 }
@@ -71,7 +69,6 @@ impl Far {
             deaf: false,
             course: Course::Open,
             has_moved: false,
-            is_done: false,
             waiting,
         }
     }
@@ -147,7 +144,6 @@ impl Worker {
         if !is_open || !far.is_ending() {
             return self.lose(key);
         }
-        far.is_done = true;
         for what in waiting {
             if let Forwarded::Act(act) = what {
                 self.back(near, session, Returned::Unheard { id: act.id, reason: Reason::NotJoined });
@@ -374,7 +370,9 @@ impl Worker {
         }
         let Some(Connection { stream: Stream::Far(far), outbox, .. }) = self.connections.get_mut(key) else { return };
         if far.is_ending() {
-            if far.is_done && outbox.len() == far.in_flight {
+            let (place, is_answered) = (far.place(), outbox.len() == far.in_flight);
+            // The other side is done with it.
+            if is_answered && self.far.get(&place) != Some(&key) {
                 self.lose(key);
             }
             return;
