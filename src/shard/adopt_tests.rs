@@ -1,7 +1,5 @@
 //! A session is handed over from one shard to another: with logs in files, and with logs that answer when the test says so.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,7 +12,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Place, Worker, attachment, close_code, new_fight, text};
+use super::held::{Client, PATIENCE};
+use super::{Place, Worker, attachment, close_code, new_fight};
 use crate::book::WriteBehind;
 use crate::book::holdings::{Bounds, weight};
 use crate::limits;
@@ -29,9 +28,6 @@ use crate::shard::{
 };
 use crate::socket::budget::Allowance;
 
-/// Longer than any machine takes for what a test waits for.
-const PATIENCE: Duration = Duration::from_mins(1);
-
 /// As long as a hand-over is waited for: longer than any machine takes for a test, if its clock does not skip.
 const HELD_MS: u64 = 25_000;
 
@@ -45,39 +41,6 @@ struct Two {
     /// Held by a node that runs.
     lock: std::fs::File,
     data: TempDir,
-}
-
-/// A client, and what it has been sent.
-struct Client {
-    stream: TcpStream,
-    seen: String,
-}
-
-impl Client {
-    /// All that has come since it was looked at last.
-    fn news(&mut self) -> String {
-        let (mut bytes, before) = ([0; 4096], self.seen.len());
-        self.stream.set_nonblocking(true).unwrap();
-        loop {
-            match self.stream.read(&mut bytes) {
-                Ok(0) => break,
-                Ok(count) => self.seen.push_str(&String::from_utf8_lossy(&bytes[..count])),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => panic!("{error}"),
-            }
-        }
-        self.stream.set_nonblocking(false).unwrap();
-        self.seen[before..].to_owned()
-    }
-
-    fn say(&mut self, message: &str) {
-        self.stream.write_all(&text(message)).unwrap();
-    }
-
-    fn count(&mut self, what: &str) -> usize {
-        self.news();
-        self.seen.matches(&format!(r#""t":"{what}""#)).count()
-    }
 }
 
 impl Two {
@@ -468,7 +431,24 @@ fn a_shard_that_does_not_take_it_changes_nothing() {
     let mut ended =
         two.ask(home, |reply| Command::Control { session: id, expected, control, viewer: Viewer::All, reply });
     two.answer("an end", &mut ended).unwrap();
-    assert_eq!(two.hand_over(home, id, away).unwrap_err().reason, Reason::SessionEnded);
+    for shard in [home, away] {
+        assert_eq!(two.hand_over(home, id, shard).unwrap_err().reason, Reason::SessionEnded);
+    }
+}
+
+#[test]
+fn who_stays_and_waits_for_something_holds_nobody_up() {
+    let mut two = Two::start();
+    let (one, home) = two.create();
+    let (other, away) = (two.create_at(home), 1 - home);
+    let mut client = two.join(home, one, None);
+    two.join_too(&mut client, other);
+    // As for what another shard has not answered.
+    for connection in two.workers[home].connections.values_mut() {
+        connection.waits += 1;
+    }
+    two.hand_over(home, one, away).unwrap();
+    two.until("that it left", |_| client.count("left") == 1);
 }
 
 #[test]

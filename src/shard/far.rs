@@ -1,8 +1,8 @@
 //! The side of the session: a connection whose socket is on another shard. It is a [`Connection`] like any other, with an outbox and its
-//! marks, so nothing else of a session knows the difference: what is kept is handed over to the shard that has the socket, where others
+//! marks, so nothing else of a session knows the difference: what is kept is delivered to the shard that has the socket, where others
 //! are written to. See [`super::link`].
 //!
-//! What was handed over counts as waiting until the socket has taken it, so the outbox bounds both together. A far connection goes when the
+//! What was delivered counts as waiting until the socket has taken it, so the outbox bounds both together. A far connection goes when the
 //! other side has said that it is done with it: until then everything that comes for it is answered.
 
 use std::collections::VecDeque;
@@ -26,7 +26,7 @@ use crate::socket::outbox::Outbox;
 pub struct Far {
     near: Near,
     session: Uuid,
-    /// Bytes that were handed over and the socket has not taken.
+    /// Bytes that were delivered and the socket has not taken.
     in_flight: usize,
     /// A join has had its turn, which is to be said.
     answered: bool,
@@ -282,7 +282,7 @@ impl Worker {
         }
     }
 
-    /// A far connection is in no session any more: what waits is handed over, and then why. `false` for one with a socket.
+    /// A far connection is in no session any more: what waits is delivered, and then why. `false` for one with a socket.
     pub(super) fn end_far(&mut self, key: ConnKey, code: Option<CloseCode>) -> bool {
         let Some(far) = self.connections.get_mut(key).and_then(|connection| connection.stream.far_mut()) else {
             return false;
@@ -305,7 +305,7 @@ impl Worker {
         self.end_far(key, None)
     }
 
-    /// The socket has taken so many bytes of what was handed over.
+    /// The socket has taken so many bytes of what was delivered.
     fn taken(&mut self, key: ConnKey, count: u32) {
         let Some(Connection { stream: Stream::Far(far), outbox, .. }) = self.connections.get_mut(key) else { return };
         if far.course != Course::Closed {
@@ -318,8 +318,8 @@ impl Worker {
         }
     }
 
-    /// Hands over what may be shown, as much as the other side may have; where it has no room, in a later turn.
-    pub(super) fn hand_over(&mut self, key: ConnKey) {
+    /// Delivers what may be shown, as much as the other side may have; where it has no room, in a later turn.
+    pub(super) fn deliver(&mut self, key: ConnKey) {
         let now = self.clock.now;
         loop {
             let Some(Connection { stream: Stream::Far(far), outbox, state: State::Open, .. }) =
@@ -381,7 +381,7 @@ impl Worker {
             self.stats.lagged += u64::from(outbox.lag());
         } else if outbox.owes_snapshot() {
             self.bring_up_to_date(key);
-            self.hand_over(key);
+            self.deliver(key);
         }
     }
 }

@@ -53,11 +53,11 @@ impl Worker {
             return Err(Reason::BadRequest.into());
         }
         let key = self.find(id)?;
-        if to == self.number {
-            return Ok(None);
-        }
         if self.sessions[key].fight.lifecycle().is_ended() {
             return Err(Reason::SessionEnded.into());
+        }
+        if to == self.number {
+            return Ok(None);
         }
         if !self.peers.moved().has_room() {
             return Err(Reason::TooManySessions.into());

@@ -68,6 +68,12 @@ impl Client {
         self.stream.write_all(&text(message)).unwrap();
     }
 
+    /// How many messages of this kind have come.
+    pub(super) fn count(&mut self, what: &str) -> usize {
+        self.news();
+        count(&self.seen, what)
+    }
+
     /// The code of the close frame that comes, and nothing before it.
     pub(super) fn closed(&mut self) -> u16 {
         assert_eq!(self.stream.set_read_timeout(Some(PATIENCE)).ok(), Some(()));

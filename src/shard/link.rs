@@ -43,7 +43,7 @@ pub enum Forwarded {
     Act(Act),
     Ready,
     Leave,
-    /// The socket has taken so many bytes of what was handed over.
+    /// The socket has taken so many bytes of what was delivered.
     Taken(u32),
     /// It has taken some, and the client does not read.
     Unread,
@@ -82,7 +82,7 @@ pub enum Returned {
 #[derive(Debug, Default)]
 pub struct Links {
     all: SmallVec<[Link; 1]>,
-    /// What was handed over and the socket has not taken, oldest first.
+    /// What was delivered and the socket has not taken, oldest first.
     handed: VecDeque<Handed>,
     /// Bytes that the socket has taken.
     taken: u64,

@@ -49,7 +49,7 @@ impl Worker {
         again.dedup();
         for key in again {
             match self.connections.get(key).map(|connection| &connection.stream) {
-                Some(Stream::Far(_)) => self.hand_over(key),
+                Some(Stream::Far(_)) => self.deliver(key),
                 Some(Stream::Tcp(_)) => self.tell_taken(key),
                 None => {}
             }
@@ -203,7 +203,7 @@ impl Worker {
             return;
         };
         if let Returned::Bytes(bytes) = what {
-            // Its bound is that of what may be handed over.
+            // Its bound is that of what may be delivered.
             connection.outbox.push(&bytes, &mut self.pool);
             if let Some(links) = &mut connection.links {
                 links.handed(session, bytes.len(), connection.outbox.len());

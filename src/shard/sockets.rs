@@ -159,7 +159,7 @@ impl Worker {
     fn write(&mut self, key: ConnKey) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.stream.far().is_some() {
-            return self.hand_over(key);
+            return self.deliver(key);
         }
         if connection.outbox.is_blocked() {
             return;

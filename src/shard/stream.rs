@@ -45,7 +45,7 @@ impl Stream {
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
-            // Whole frames are handed over instead.
+            // Whole frames are delivered instead.
             Self::Far(_) => Err(ErrorKind::WouldBlock.into()),
         }
     }

@@ -11,7 +11,7 @@ mod reading;
 #[cfg(test)]
 mod upgrade_tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -210,14 +210,14 @@ pub struct Fights {
 
 impl FromIterator<Uuid> for Fights {
     fn from_iter<I: IntoIterator<Item = Uuid>>(all: I) -> Self {
-        let (mut named, mut count) = (Vec::new(), 0);
+        // One that was handed over has been in several journals, or in one several times.
+        let (mut named, mut known) = (Vec::new(), HashSet::new());
         for id in all {
-            count += 1;
-            if named.len() < limits::LOST_FIGHTS_NAMED {
+            if known.insert(id) && named.len() < limits::LOST_FIGHTS_NAMED {
                 named.push(id);
             }
         }
-        Self { named: named.into(), count }
+        Self { named: named.into(), count: known.len() }
     }
 }
 

@@ -738,6 +738,9 @@ fn fights_are_named_up_to_a_bound_and_counted_beyond_it() {
     assert_eq!(of(1), format!("1 fight: {}", ids[0]));
     assert_eq!(of(2), format!("2 fights: {}, {}", ids[0], ids[1]));
     assert!(of(10).starts_with("10 fights: ") && of(10).ends_with(&format!("{} and 2 more", ids[7])));
+    // One that several journals have had is one.
+    let twice = ids[..2].iter().chain(&ids[..2]).copied().collect::<Fights>();
+    assert_eq!(twice, ids[..2].iter().copied().collect());
 }
 
 /// The process dies while a session changes hands: the one who takes it has it in its journal, and the one who gives it has not forgotten it.
