@@ -92,12 +92,13 @@ pub const OUTBOX_ASK_BYTES: usize = 128 * 1024;
 /// enough to notice within seconds who does not read a lively fight, and so many that a slow one costs no pings.
 pub const RECEIPT_BYTES: u32 = 8 * 1024;
 
-/// Milliseconds between two such pings.
-pub const RECEIPT_EVERY_MS: u64 = 1_000;
+/// Milliseconds between two such pings. As seldom as the bound of five seconds below allows: each has a pong, which the shard reads by
+/// itself.
+pub const RECEIPT_EVERY_MS: u64 = 2_000;
 
 /// Milliseconds for which such a ping may go without an answer before state is no longer queued. Over: as above. What the client's own
 /// system has taken for it, and it does not read, is seen in no other way.
-pub const RECEIPT_MS: u64 = 3_000;
+pub const RECEIPT_MS: u64 = 2_500;
 
 /// Unsent bytes of one connection, answers included. Over: close 4413.
 pub const OUTBOX_BYTES: usize = 256 * 1024;
