@@ -113,6 +113,10 @@ pub const ACCESS_TOKEN_SECONDS: u64 = 15 * 60;
 /// Requests with idempotency keys that run at the same time. Over: `overloaded` (503).
 pub const KEYS_RUNNING: usize = 65_536;
 
+/// Milliseconds for which a repeat waits for the first request with its key, which has its own answer by then as a rule. Over:
+/// `idempotency_running` (409).
+pub const KEY_WAIT_MS: u64 = super::SHARD_ANSWER_MS;
+
 /// Milliseconds for which an idempotency key is remembered.
 pub const KEY_MS: u64 = 24 * 60 * 60 * 1000;
 

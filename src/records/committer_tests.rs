@@ -403,9 +403,13 @@ async fn a_key_is_known_only_with_its_effect() {
     let ask = || keys.begin(&world.records, ["ann", "create", "k"], [1; 16], Uuid::now_v7(), None);
     let begun = ask().await.unwrap();
     assert_eq!(ask().await.unwrap_err().reason, Reason::IdempotencyRunning);
+    keys.over(["ann", "create", "another"]).await;
+    let mut over = Box::pin(keys.over(["ann", "create", "k"]));
+    assert!(futures_util::poll!(&mut over).is_pending(), "it runs");
     world.wire.store(UNSURE, Ordering::SeqCst);
     assert_eq!(world.create(Some(begun.row.clone())).await, Err(Reason::StoreUnavailable));
     drop(begun);
+    over.await;
     let doubtful = ask().await.unwrap_err().reason;
     assert_eq!(doubtful, Reason::StoreUnavailable, "what the store says of it is going to be taken back");
     world.mend().await;

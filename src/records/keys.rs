@@ -3,11 +3,13 @@
 //! The key of a request that creates a session which is no fight is kept in the same transaction as the session. A fight and its
 //! actions are in the log and not in the store: there the key is kept before, naming the session, and the answer after.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{self, SHA256};
 use tiltyard_protocol::Reason;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{Change, Records};
@@ -16,9 +18,9 @@ use crate::limits;
 use crate::session::{Kind, Refusal};
 use crate::store::{KeyAnswer, KeyRow};
 
-/// The keys of requests that are running.
+/// The keys of requests that are running. What each has there goes when it ends, which who waits for that sees.
 #[derive(Debug, Clone, Default)]
-pub struct Keys(Arc<Mutex<HashSet<[u8; 16]>>>);
+pub struct Keys(Arc<Mutex<HashMap<[u8; 16], watch::Sender<()>>>>);
 
 /// A request with a key that is not known yet, or whose outcome is not.
 #[derive(Debug)]
@@ -74,14 +76,24 @@ impl Keys {
         }
     }
 
+    /// Waits until no request with the key `of` is running.
+    pub async fn over(&self, of: [&str; 3]) {
+        let running =
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&hash(&of)).map(watch::Sender::subscribe);
+        if let Some(mut running) = running {
+            // Nothing is ever sent: it ends.
+            let _ended = running.changed().await;
+        }
+    }
+
     fn run(&self, hash: [u8; 16]) -> Result<Running, Reason> {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if running.len() >= limits::KEYS_RUNNING {
             return Err(Reason::Overloaded);
         }
-        if !running.insert(hash) {
-            return Err(Reason::IdempotencyRunning);
-        }
+        let Entry::Vacant(place) = running.entry(hash) else { return Err(Reason::IdempotencyRunning) };
+        place.insert(watch::Sender::default());
+        drop(running);
         Ok(Running { keys: self.clone(), hash })
     }
 }

@@ -7,6 +7,7 @@ use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tiltyard_protocol::Reason;
+use tokio::time::{Instant, timeout_at};
 
 use super::AppState;
 use super::conditions::etag;
@@ -58,9 +59,18 @@ impl Key {
         };
         let owner = caller.owner().to_string();
         let of = [owner.as_str(), operation, key.to_str().unwrap_or_default()];
-        let begun =
-            Box::pin(app.idempotency.begin(&app.records, of, fingerprint, clock::new_id(), caller.player())).await?;
-        Ok(Some(Self(begun)))
+        let patience = Instant::now() + Duration::from_millis(limits::KEY_WAIT_MS);
+        loop {
+            let first = app.idempotency.begin(&app.records, of, fingerprint, clock::new_id(), caller.player());
+            match Box::pin(first).await {
+                Ok(begun) => return Ok(Some(Self(begun))),
+                // Who repeats a request whose connection broke is often there before it ends, and wants its answer.
+                Err(refusal)
+                    if refusal.reason == Reason::IdempotencyRunning
+                        && timeout_at(patience, app.idempotency.over(of)).await.is_ok() => {}
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
     }
 
     /// The request has been found good: from here on a new key costs its caller.

@@ -127,16 +127,13 @@ async fn thirty_two_at_once_hit_once(case: Case) {
     assert_eq!(state.body["participants"][1]["hp"], 90, "{}", state.body);
 }
 
-/// That one of `replies` came of doing it, and the others say what it said or that it still runs.
+/// That one of `replies` came of doing it, and the others waited for it and say what it said.
 fn one_effect(replies: &[Reply], status: u16) {
     let is_first = |reply: &&Reply| reply.status == status && reply.header("idempotent-replayed").is_none();
     let firsts: Vec<&Reply> = replies.iter().filter(is_first).collect();
     assert_eq!(firsts.len(), 1, "one of them did it");
     for reply in replies {
-        match reply.status {
-            409 => assert_eq!(reply.reason(), "idempotency_running", "{}", reply.body),
-            _ => assert_eq!((reply.status, &reply.body), (status, &firsts[0].body)),
-        }
+        assert_eq!((reply.status, &reply.body), (status, &firsts[0].body));
     }
 }
 
@@ -174,19 +171,6 @@ async fn send_and_go(case: &Case, path: &str, key: &str, body: &Value) {
     stream.write_all(request.as_bytes()).await.unwrap();
 }
 
-/// Repeats a request until its first one does not run any more.
-async fn answered(case: &Case, path: &str, key: &str, body: &Value) -> Reply {
-    soon(async {
-        loop {
-            let reply = keyed(case.post(path, body), key).await;
-            if reply.reason() != "idempotency_running" {
-                return reply;
-            }
-        }
-    })
-    .await
-}
-
 async fn what_was_begun_is_finished_whoever_listens(case: Case) {
     let mut rules = crate::support::plain_rules();
     rules["health"] = json!(1_000_000);
@@ -197,14 +181,14 @@ async fn what_was_begun_is_finished_whoever_listens(case: Case) {
     let path = format!("{own}/actions");
     for n in 0..KEYS {
         send_and_go(&case, &path, &format!("gone-{n}"), &body).await;
-        let reply = answered(&case, &path, &format!("gone-{n}"), &body).await;
+        let reply = keyed(case.post(&path, &body), &format!("gone-{n}")).await;
         assert_eq!(reply.status, 200, "{n}: {}", reply.body);
     }
     let player = Uuid::new_v4();
     let creation = json!({ "mode": "pvp", "participants": [player] });
     for n in 0..KEYS / 4 {
         send_and_go(&case, "/combat/sessions", &format!("made-{n}"), &creation).await;
-        let reply = answered(&case, "/combat/sessions", &format!("made-{n}"), &creation).await;
+        let reply = keyed(case.post("/combat/sessions", &creation), &format!("made-{n}")).await;
         assert_eq!(reply.status, 201, "{n}: {}", reply.body);
     }
     let stats = case.get(&own).expect(200).await.body["stats"].clone();
