@@ -183,6 +183,7 @@ impl Worker {
         self.held.clear();
         self.moves.clear();
         self.dirty.clear();
+        self.kept.clear();
         self.connections.clear();
         self.by_sid = BySid::default();
         self.far.clear();

@@ -67,12 +67,26 @@ impl Worker {
     /// Ends the turn: has the log take it, and shows what it has kept by now. `false` where the shard was drained while the log could
     /// not be written.
     pub(super) fn commit(&mut self) -> bool {
-        if self.made_something() {
-            let turn = self.log.seal(self.clock.wall);
-            self.write_chunks();
-            self.hold(turn);
+        if !self.made_something() {
+            return self.settle(None);
         }
-        self.settle()
+        let turn = self.log.seal(self.clock.wall);
+        self.write_chunks();
+        let mut held = self.put_away(turn);
+        match self.log.poll() {
+            // As a rule it is kept by now: then its bytes need no marks, and are shown as they are written, while they are in the cache.
+            Some(Outcome::Kept(kept)) if kept == turn && self.held.is_empty() => {
+                std::mem::swap(&mut self.kept, &mut self.dirty);
+                self.show(held);
+                // Whatever else the log has to say can wait for the next turn: these bytes are to be written before anything is added.
+                true
+            }
+            outcome => {
+                self.mark(&mut held);
+                self.held.push_back(held);
+                self.settle(outcome)
+            }
+        }
     }
 
     fn made_something(&self) -> bool {
@@ -83,18 +97,14 @@ impl Worker {
             || !self.failed.is_empty()
     }
 
-    /// Puts away what the turn made. What the store is told is how things stand now: later turns are not kept with this one.
-    fn hold(&mut self, turn: TurnNo) {
+    /// Puts away what the turn made, but for bytes. What the store is told is how things stand now: later turns are not kept with this
+    /// one.
+    fn put_away(&mut self, turn: TurnNo) -> Held {
         let mut held = self.spare.pop().unwrap_or_else(|| Held::new(self.clock.turn));
         (held.turn, held.is_kept, held.since) = (turn, false, self.clock.turn);
         std::mem::swap(&mut held.pending, &mut self.pending);
         std::mem::swap(&mut held.left, &mut self.left);
         std::mem::swap(&mut held.adopted, &mut self.adopted);
-        for key in self.dirty.drain(..) {
-            let Some(connection) = self.connections.get_mut(key) else { continue };
-            connection.dirty = false;
-            held.bytes.push((key, connection.outbox.mark()));
-        }
         let failed = self.failed.drain(..);
         held.announced.extend(failed.map(|(info, recording)| (info, News::Ended, Some(recording))));
         self.announced.sort_unstable();
@@ -105,15 +115,24 @@ impl Worker {
             let recording = session.fight.lifecycle().is_ended().then(|| session.recording());
             held.announced.push((session.info(self.clock.now, Viewer::All), news, recording));
         }
-        self.held.push_back(held);
+        held
     }
 
-    /// Hears what became of turns, and shows those that are kept. As long as nothing is taken, too many turns wait or one waits for too long, the shard does
+    /// Marks the bytes that the turn made: they wait in their outboxes.
+    fn mark(&mut self, held: &mut Held) {
+        for key in self.dirty.drain(..) {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            connection.dirty = false;
+            held.bytes.push((key, connection.outbox.mark()));
+        }
+    }
+
+    /// Hears what became of turns, of one at first that was heard before, and shows those that are kept. As long as nothing is taken, too many turns wait or one waits for too long, the shard does
     /// nothing else: what clients send waits in their sockets; requests are told so after a while, as nobody knows how long it takes.
-    fn settle(&mut self) -> bool {
+    fn settle(&mut self, mut heard: Option<Outcome>) -> bool {
         let mut is_stalled = false;
         loop {
-            match self.log.poll() {
+            match heard.take().or_else(|| self.log.poll()) {
                 Some(Outcome::Kept(turn)) => {
                     self.kept(turn);
                     continue;

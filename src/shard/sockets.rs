@@ -146,6 +146,19 @@ impl Worker {
 
     /// Writes once to every socket that may be told something.
     pub(super) fn flush(&mut self) {
+        let mut kept = std::mem::take(&mut self.kept);
+        for key in kept.drain(..) {
+            debug_assert!(
+                self.dirty.is_empty(),
+                "writing makes nothing for anybody else, which would be shown unsealed"
+            );
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.dirty = false;
+                connection.outbox.show_all();
+            }
+            self.write(key);
+        }
+        self.kept = kept;
         self.say_again();
         let mut ready = std::mem::take(&mut self.ready);
         for key in ready.drain(..) {

@@ -112,6 +112,8 @@ pub struct Worker {
     // What a turn leaves for its end, and buffers kept between turns.
     /// Connections for which the turn has made something.
     pub(super) dirty: Vec<ConnKey>,
+    /// The same of the turn that has just ended, where the log has kept it already.
+    pub(super) kept: Vec<ConnKey>,
     /// Connections with something to write that may be shown.
     pub(super) ready: Vec<ConnKey>,
     /// Connections whose last read filled the buffer: no new readiness will tell.
@@ -301,6 +303,7 @@ impl Worker {
             answer_ms: limits::LOG_ANSWER_MS,
             hand_over_ms: limits::HAND_OVER_MS,
             dirty: Vec::new(),
+            kept: Vec::new(),
             ready: Vec::new(),
             more: Vec::new(),
             overfull: Vec::new(),

@@ -93,6 +93,12 @@ impl Outbox {
         self.shown = self.marked.min(self.shown + bytes);
     }
 
+    /// All turns are kept, the last one too, which has no mark yet.
+    pub fn show_all(&mut self) {
+        self.marked = place(self.buffer.len());
+        self.shown = self.marked;
+    }
+
     /// Drops what is not shown: the log will not keep it. Whether there was any.
     pub fn cut(&mut self) -> bool {
         let cut = self.buffer.len() > self.shown as usize;
