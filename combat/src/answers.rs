@@ -12,7 +12,7 @@ use crate::digest::{Form, Words, form, write_text};
 pub type Answer = Result<u64, Refusal>;
 
 /// Answers kept per participant, those of its highest ids: about as many as a client that acts sixty times a second can have in
-/// flight when its connection breaks. One that has more may get `stale_action_id` for the oldest.
+/// flight when its connection breaks. One that has more may be told of the oldest that they are forgotten.
 pub const REMEMBERED: usize = 64;
 
 /// Bytes by which the memory grows: little by little, as it is part of every participant of every live session.
@@ -90,6 +90,25 @@ impl Remembered {
     /// The highest id that has an answer; 0 before the first.
     pub const fn last_id(&self) -> u64 {
         self.newest.id
+    }
+
+    /// The highest id that was applied; 0 where none was. Of those that are forgotten the highest stands for all.
+    pub fn applied(&self) -> u64 {
+        // From the newest back: nearly always that is it.
+        let (mut id, mut rest) = (self.newest.id, &self.bytes[..]);
+        while let Some(code) = take_last(&mut rest) {
+            if code & 1 == 0 {
+                return id;
+            }
+            id = id.wrapping_sub(take_last(&mut rest).unwrap_or_default());
+        }
+        if self.forgotten.seq == 0 { 0 } else { self.forgotten.id }
+    }
+
+    /// Whether `id`, whose answer is not remembered, was certainly not applied: where it never got an answer that is kept, or none
+    /// that is forgotten was any but a refusal.
+    pub fn was_never_applied(&self, id: u64) -> bool {
+        id > self.forgotten.id || self.forgotten.seq == 0
     }
 
     /// The answer `id` got before; `None` for a new action.
@@ -250,6 +269,15 @@ fn read(rest: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// Takes the last number off; `None` where there is none.
+fn take_last(rest: &mut &[u8]) -> Option<u64> {
+    let (_, before) = rest.split_last()?;
+    let start = before.iter().rposition(|&byte| byte < 0x80).map_or(0, |end| end + 1);
+    let (left, mut last) = rest.split_at(start);
+    *rest = left;
+    read(&mut last)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -288,6 +316,30 @@ mod tests {
     }
 
     #[test]
+    fn the_highest_that_was_applied_is_found_behind_any_number_of_refusals() {
+        let mut answers = Remembered::default();
+        assert_eq!(answers.applied(), 0);
+        for id in 1..=REMEMBERED as u64 + 3 {
+            answers.keep(id, Err(Refusal::Blocked));
+        }
+        assert_eq!(answers.applied(), 0);
+        assert_eq!(answers.answer(2), Some(Err(Refusal::StaleId)));
+        assert!(answers.was_never_applied(2), "nothing ever was");
+        // Differences and sequences of several bytes.
+        answers.keep(1_000, Ok(70_000));
+        answers.keep(900_000, Err(Refusal::Blocked));
+        assert_eq!(answers.applied(), 1_000);
+        for id in 900_001..900_000 + 2 * REMEMBERED as u64 {
+            answers.keep(id, Err(Refusal::Blocked));
+        }
+        let forgotten = 900_000 + REMEMBERED as u64 - 1;
+        assert_eq!(answers.applied(), forgotten, "which of those that are forgotten is not known");
+        assert!(!answers.was_never_applied(1_000) && !answers.was_never_applied(forgotten));
+        answers.keep(2_000_000, Ok(70_001));
+        assert_eq!(answers.applied(), 2_000_000);
+    }
+
+    #[test]
     fn the_usual_answer_takes_two_or_three_bytes() {
         let mut answers = Remembered::default();
         // Of four who act as often as each other, and of a hundred.
@@ -306,10 +358,12 @@ mod tests {
         #[test]
         fn it_remembers_what_a_map_would(
             ids in proptest::collection::vec(prop_oneof![1..200_u64, 1..u64::MAX], 1..300),
-            seqs in proptest::collection::vec(0..u64::MAX >> 3, 300),
+            seqs in proptest::collection::vec(1..u64::MAX >> 3, 300),
             refused in proptest::collection::vec(0..4 * FOR_GOOD.len(), 300),
         ) {
             let (mut answers, mut map, mut lost) = (Remembered::default(), BTreeMap::new(), 0);
+            // Whether one that is forgotten was applied, and all that ever were.
+            let (mut lost_applied, mut ever) = (false, Vec::new());
             for (at, &id) in ids.iter().enumerate() {
                 let stale = id <= lost || map.len() == REMEMBERED && *map.keys().next().unwrap() > id;
                 let known = if stale { Some(Err(Refusal::StaleId)) } else { map.get(&id).copied() };
@@ -317,12 +371,21 @@ mod tests {
                 if known.is_none() {
                     let answer: Answer = FOR_GOOD.get(refused[at]).map_or(Ok(seqs[at]), |&refusal| Err(refusal));
                     if map.len() == REMEMBERED {
-                        lost = map.pop_first().unwrap().0;
+                        let (id, answer) = map.pop_first().unwrap();
+                        lost = id;
+                        lost_applied |= answer.is_ok();
+                    }
+                    if answer.is_ok() {
+                        ever.push(id);
                     }
                     map.insert(id, answer);
                     answers.keep(id, answer);
                 }
                 prop_assert_eq!(answers.last_id(), *map.keys().last().unwrap());
+                let applied = map.iter().rfind(|(_, answer)| answer.is_ok()).map(|(&id, _)| id);
+                let forgotten = if lost_applied { lost } else { 0 };
+                prop_assert_eq!(answers.applied(), applied.unwrap_or(forgotten));
+                prop_assert!(!ever.iter().any(|&id| !map.contains_key(&id) && answers.was_never_applied(id)));
             }
             prop_assert!(map.iter().all(|(&id, &answer)| answers.answer(id) == Some(answer)));
             let bytes = postcard::to_stdvec(&answers).unwrap();

@@ -355,4 +355,9 @@ impl Participant {
     pub fn last_action_id(&self) -> u64 {
         self.answers.last_id()
     }
+
+    /// Its memory of what its actions were answered.
+    pub fn answers(&self) -> &Remembered {
+        &self.answers
+    }
 }

@@ -117,6 +117,7 @@ impl Player {
                 self.answered(&ack, now, sent, tally)
             }
             ServerMessage::Refused(refused) => Ok(self.refused(&refused, tally)),
+            ServerMessage::Forgotten(forgotten) => bail!("action {} is forgotten, and was sent once", forgotten.id),
             ServerMessage::Joined(joined) => self.admitted(&joined),
             ServerMessage::Snapshot(snapshot) => Ok(self.replace(snapshot, tally)),
             ServerMessage::Result(outcome) => {
@@ -354,7 +355,7 @@ mod tests {
     #[test]
     fn refusals_answer_by_reason_and_a_refused_ready_does_not_count() {
         let mut rig = rig();
-        let refused = |id| ServerMessage::Refused(Refused { s: 5, id, reason: Reason::Cooldown, retry_ms: None });
+        let refused = |id| ServerMessage::Refused(Refused::new(5, id, Reason::Cooldown));
         rig.take(&refused(0));
         assert_eq!(rig.player.unanswered, 1);
         rig.take(&refused(1));

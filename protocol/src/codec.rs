@@ -1,9 +1,9 @@
 //! Bytes to messages and back. Which encoding a connection speaks is settled once, by its subprotocol.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use crate::{Act, ClientMessage, Reason, ServerMessage};
+use crate::mistake::DecodeError;
+use crate::{Act, ClientMessage, ServerMessage};
 
 /// The encodings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,16 +12,6 @@ pub enum Encoding {
     Json,
     /// `MessagePack` with named fields in binary frames.
     MsgPack,
-}
-
-/// Why bytes are not a message.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{reason}: {detail}")]
-pub struct DecodeError {
-    /// `bad_message`, `unknown_type` or `bad_fields`.
-    pub reason: Reason,
-    /// For a person.
-    pub detail: String,
 }
 
 impl Encoding {
@@ -54,14 +44,15 @@ impl Encoding {
     /// Reads a client's message.
     ///
     /// # Errors
-    /// A [`DecodeError`] that says whether it was not the encoding at all, of an unknown type, or had bad fields.
+    /// A [`DecodeError`] that says whether it was not the encoding at all, of an unknown type, or had bad fields; of an action
+    /// also which it was.
     pub fn decode_client(self, bytes: &[u8]) -> Result<ClientMessage, DecodeError> {
         if self == Self::Json
             && let Some(act) = plain_action(bytes)
         {
             return Ok(ClientMessage::Action(act));
         }
-        self.decode(bytes).map_err(|detail| self.classify(bytes, detail))
+        self.decode(bytes).map_err(|detail| DecodeError::of(self, bytes, CLIENT_TYPES, &detail))
     }
 
     /// Reads a server's message.
@@ -69,10 +60,10 @@ impl Encoding {
     /// # Errors
     /// As [`Encoding::decode_client`].
     pub fn decode_server(self, bytes: &[u8]) -> Result<ServerMessage, DecodeError> {
-        self.decode(bytes).map_err(|detail| self.classify(bytes, detail))
+        self.decode(bytes).map_err(|detail| DecodeError::of(self, bytes, SERVER_TYPES, &detail))
     }
 
-    fn decode<'a, T: Deserialize<'a>>(self, bytes: &'a [u8]) -> Result<T, String> {
+    pub(crate) fn decode<'a, T: Deserialize<'a>>(self, bytes: &'a [u8]) -> Result<T, String> {
         match self {
             Self::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
             Self::MsgPack => {
@@ -86,21 +77,6 @@ impl Encoding {
             }
         }
     }
-
-    /// The slow second look that tells the three kinds of mistake apart.
-    fn classify(self, bytes: &[u8], detail: String) -> DecodeError {
-        #[derive(Deserialize)]
-        struct Tag<'a> {
-            #[serde(borrow)]
-            t: std::borrow::Cow<'a, str>,
-        }
-        let reason = match self.decode::<Tag>(bytes) {
-            Err(_) => Reason::BadMessage,
-            Ok(tag) if TYPES.contains(&tag.t.as_ref()) => Reason::BadFields,
-            Ok(_) => Reason::UnknownType,
-        };
-        DecodeError { reason, detail }
-    }
 }
 
 /// The action in `bytes` where they are written as nearly every client writes them. What comes between the fixed start and
@@ -110,8 +86,21 @@ fn plain_action(bytes: &[u8]) -> Option<Act> {
     serde_json::from_slice(payload).ok()
 }
 
-/// Every message type of either side.
-const TYPES: &[&str] = &[
-    "join", "leave", "ready", "action", "ping", "joined", "snapshot", "delta", "ack", "refused", "result", "left",
-    "error", "pong", "renew", "expiring", "renewed",
+/// Every message type of a client.
+const CLIENT_TYPES: &[&str] = &["join", "leave", "ready", "action", "ping", "renew"];
+
+/// Every message type of a server.
+const SERVER_TYPES: &[&str] = &[
+    "joined",
+    "snapshot",
+    "delta",
+    "ack",
+    "refused",
+    "forgotten",
+    "result",
+    "left",
+    "error",
+    "pong",
+    "expiring",
+    "renewed",
 ];

@@ -2,8 +2,8 @@
 //! client rebuilds from them, and every close code and reason. No I/O and no clock.
 //!
 //! In reading order:
-//! - [`client`]: what a client may say; [`server`]: what the server answers and publishes.
-//! - [`codec`]: bytes to messages and back, JSON or `MessagePack`.
+//! - [`client`]: what a client may say; [`server`]: what the server answers and publishes; [`event`]: what happened.
+//! - [`codec`]: bytes to messages and back, JSON or `MessagePack`; [`mistake`]: what is wrong with those that are none.
 //! - [`rules`]: what a session is played by, told once with `joined`.
 //! - [`view`]: a session as one audience sees it, rebuilt from a snapshot and deltas; [`digest`] proves it did not drift.
 //! - [`reason`]: the stable names of everything that can go wrong; [`close`]: the close codes.
@@ -12,6 +12,8 @@ pub mod client;
 pub mod close;
 pub mod codec;
 pub mod digest;
+pub mod event;
+pub mod mistake;
 pub mod reason;
 pub mod rules;
 pub mod server;
@@ -19,8 +21,9 @@ pub mod view;
 
 pub use client::{Act, ActionKind, BodyPart, ClientMessage};
 pub use close::CloseCode;
-pub use codec::{DecodeError, Encoding};
+pub use codec::Encoding;
 pub use digest::Digest;
+pub use mistake::DecodeError;
 pub use reason::Reason;
 pub use rules::RulesView;
 pub use server::{Delta, ServerMessage, Snapshot};

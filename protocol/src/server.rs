@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use crate::event::{Event, EventKind};
+
 use crate::Reason;
 use crate::rules::RulesView;
 use crate::view::{CastView, View};
@@ -23,6 +25,8 @@ pub enum ServerMessage {
     Ack(Ack),
     /// The action (or `ready`) was not applied, and why.
     Refused(Refused),
+    /// The action's id is below those whose answers are remembered.
+    Forgotten(Forgotten),
     /// The fight is decided.
     Result(Outcome),
     /// The connection no longer receives this session.
@@ -115,156 +119,6 @@ pub struct Delta {
     /// Digest of the view after this delta, every so often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub h: Option<u32>,
-}
-
-/// Something that happened; which of the optional fields are there depends on `k`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    pub k: EventKind,
-    /// Slot of who did it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<u8>,
-    /// Slot of whom it was done to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<u8>,
-    /// How much: damage, or health given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub n: Option<u32>,
-    /// A critical hit.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub crit: bool,
-    /// The target was guarding.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub guarded: bool,
-    /// An ability or item of the rules.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub a: Option<u8>,
-    /// An effect of the rules.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub e: Option<u8>,
-    /// A cover of the rules.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub c: Option<u8>,
-    /// A hazard of the rules.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub z: Option<u8>,
-    /// A small number: stacks of an effect, an enemy's phase, the number of a round.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub st: Option<u8>,
-    /// Session time in milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<u64>,
-    /// The damage met an effect of another element.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub react: bool,
-    /// How much of `n` never reached the health.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub abs: Option<u32>,
-    /// An enemy of the rules.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enemy: Option<u8>,
-    /// A team.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team: Option<u8>,
-}
-
-impl Event {
-    /// An event of `kind` with nothing else known.
-    #[must_use]
-    pub const fn new(kind: EventKind) -> Self {
-        Self {
-            k: kind,
-            by: None,
-            to: None,
-            n: None,
-            crit: false,
-            guarded: false,
-            a: None,
-            e: None,
-            c: None,
-            z: None,
-            st: None,
-            until: None,
-            react: false,
-            abs: None,
-            enemy: None,
-            team: None,
-        }
-    }
-}
-
-macro_rules! event_kinds {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// Kinds of [`Event`].
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum EventKind { $($(#[$doc])* #[serde(rename = $name)] $variant,)* }
-
-        impl EventKind {
-            /// Every kind.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// The name on the wire.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-        }
-    };
-}
-
-event_kinds! {
-    /// `by` hit `to` for `n` damage, with the ability `a` if it was not an attack.
-    Hit = "hit",
-    /// `by` missed `to`.
-    Missed = "missed",
-    /// The effect `e` that `by` had put on `to` hurt it.
-    Suffered = "suffered",
-    /// The hazard `z` hurt `to`.
-    Burned = "burned",
-    /// `by` gave `to` `n` points of health.
-    Healed = "healed",
-    /// `by` raised its guard.
-    Guard = "guard",
-    /// `by` casts the ability `a` until `until`.
-    Casting = "casting",
-    /// What `by` was casting was broken off.
-    Broken = "broken",
-    /// `by` used the ability or item `a`, at `to` where it has one target.
-    Used = "used",
-    /// `to` is under `st` stacks of the effect `e`, from `by`.
-    Affected = "affected",
-    /// The effect `e` on `to` is over.
-    Faded = "faded",
-    /// `by` hit the cover `c` or the hazard `z` for `n`.
-    Struck = "struck",
-    /// `by` destroyed the cover `c` or set off the hazard `z`.
-    Destroyed = "destroyed",
-    /// `to` was eliminated by `by`.
-    Eliminated = "eliminated",
-    /// `to` was eliminated by nobody.
-    Perished = "perished",
-    /// `by` brought `to` back.
-    Revived = "revived",
-    /// `by` took a free seat.
-    Seated = "seated",
-    /// `by`, an enemy of the kind `enemy`, came.
-    Spawned = "spawned",
-    /// The enemy `by` entered its phase `st`.
-    Enraged = "enraged",
-    /// `by` is ready.
-    Ready = "ready",
-    /// `by` has a connection again, or its first.
-    Connected = "connected",
-    /// `by` lost its connection; the reconnect window runs.
-    Disconnected = "disconnected",
-    /// `by` gave up or did not come back in time.
-    Forfeited = "forfeited",
-    /// It is the turn of `by`.
-    Turn = "turn",
-    /// Round number `st` is over; `team` won it, if one did.
-    Round = "round",
-    /// The phase or the status changed.
-    Phase = "phase",
 }
 
 /// New values of one participant's fields. With `player` it is all there is to know of the participant: what is absent is
@@ -457,6 +311,39 @@ pub struct Refused {
     /// Milliseconds after which the same would no longer be refused for this reason, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_ms: Option<u32>,
+    /// For a person to read, where there is more to say than the reason does: which field is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Of what was `too_fast`: where the server has the player.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<i32>,
+    /// How far from there it could have gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_cm: Option<u32>,
+}
+
+impl Refused {
+    /// Of action `id` in session `s`, with nothing to say beside the reason.
+    #[must_use]
+    pub const fn new(s: u32, id: u64, reason: Reason) -> Self {
+        Self { s, id, reason, retry_ms: None, message: None, x: None, y: None, allowed_cm: None }
+    }
+}
+
+/// Payload of `forgotten`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// Session handle.
+    pub s: u32,
+    /// The action's id.
+    pub id: u64,
+    /// False where it was certainly not applied; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<bool>,
+    /// The highest action id of this player that has an answer.
+    pub last_id: u64,
 }
 
 /// Payload of `result`.
@@ -498,6 +385,21 @@ pub struct Standing {
 pub struct Left {
     /// Session handle.
     pub s: u32,
+    pub why: LeftWhy,
+}
+
+/// Why a connection no longer receives a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftWhy {
+    /// The client asked for it.
+    Asked,
+    /// The player joined from a newer connection.
+    Replaced,
+    /// Another part of the server goes on with it: join it again.
+    Moved,
+    /// The session is no more.
+    Ended,
 }
 
 /// Payload of `error`.
@@ -534,11 +436,6 @@ pub struct Renewed {
 }
 
 // serde's `skip_serializing_if` calls with a reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-const fn is_false(value: &bool) -> bool {
-    !*value
-}
-
 #[allow(clippy::trivially_copy_pass_by_ref)]
 const fn is_zero(value: &u8) -> bool {
     *value == 0

@@ -1,6 +1,7 @@
 //! Both encodings carry every message, and no bytes make a decoder panic.
 
 use proptest::prelude::*;
+use serde_json::json;
 use tiltyard_protocol::client::{Join, Leave, Ping, Ready, Renew};
 use tiltyard_protocol::server::Expiring;
 use tiltyard_protocol::{Act, ActionKind, BodyPart, ClientMessage, Encoding, Reason, ServerMessage};
@@ -122,5 +123,56 @@ fn nothing_comes_behind_a_message() {
         bytes.push(marker);
         assert_eq!(Encoding::MsgPack.decode_client(&bytes).unwrap_err().reason, Reason::BadMessage, "{marker:#x}");
         bytes.pop();
+    }
+}
+
+fn mistake(encoding: Encoding, message: &serde_json::Value) -> tiltyard_protocol::DecodeError {
+    let mut bytes = Vec::new();
+    encoding.encode(message, &mut bytes);
+    encoding.decode_client(&bytes).expect_err("no message")
+}
+
+#[test]
+fn what_is_wrong_with_an_action_is_told_by_its_id_and_its_field() {
+    let long = "x".repeat(60_000);
+    for (fields, field) in [
+        (json!({}), "kind"),
+        (json!({ "kind": "fly" }), "kind"),
+        (json!({ "kind": long }), "kind"),
+        (json!({ "kind": "attack", "to": "him" }), "to"),
+        (json!({ "kind": "attack", "to": 256 }), "to"),
+        (json!({ "kind": "attack", "part": "tail" }), "part"),
+        (json!({ "kind": "ability", "a": -1 }), "a"),
+        (json!({ "kind": "move", "x": 1.5, "y": 2 }), "x"),
+        (json!({ "kind": "move", "x": 1, "y": [] }), "y"),
+        (json!({ "kind": "attack", "c": {} }), "c"),
+        (json!({ "kind": "attack", "z": true }), "z"),
+    ] {
+        for encoding in Encoding::ALL {
+            let mut d = fields.clone();
+            (d["s"], d["id"]) = (7.into(), 9.into());
+            let wrong = mistake(encoding, &json!({ "t": "action", "d": d }));
+            assert_eq!((wrong.reason, wrong.action), (Reason::BadFields, Some((7, 9))), "{encoding:?} {field}");
+            assert!(wrong.detail.starts_with(&format!("{field}: ")) && wrong.detail.len() < 300, "{}", wrong.detail);
+        }
+    }
+    for d in [json!({ "s": 7 }), json!({ "s": 7, "id": -1, "kind": "defend" }), json!({ "s": -1, "id": 9 }), json!(5)] {
+        for encoding in Encoding::ALL {
+            let wrong = mistake(encoding, &json!({ "t": "action", "d": d }));
+            assert_eq!((wrong.reason, wrong.action), (Reason::BadFields, None), "{encoding:?} {d}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_type_is_named_as_far_as_it_can_be_shown() {
+    let long = "y".repeat(60_000);
+    for (t, named) in
+        [("fly", "fly"), ("a\u{7}b\u{202E}\"c", "a?b?\"c"), (long.as_str(), &long[..32]), ("delta", "delta")]
+    {
+        for encoding in Encoding::ALL {
+            let wrong = mistake(encoding, &json!({ "t": t, "d": { "s": 7, "id": 9 } }));
+            assert_eq!((wrong.reason, wrong.detail.as_str(), wrong.action), (Reason::UnknownType, named, None));
+        }
     }
 }

@@ -714,7 +714,11 @@ fn a_connection_that_is_in_another_session_too_stays_and_is_told_that_it_left_th
     two.join_too(&mut client, other);
     two.hand_over(home, one, 1 - home).unwrap();
     two.until("that it left", |_| client.count("left") == 1);
-    assert!(client.seen.contains(&format!(r#"{{"t":"left","d":{{"s":{}}}}}"#, handle_of(one))), "{}", client.seen);
+    assert!(
+        client.seen.contains(&format!(r#"{{"t":"left","d":{{"s":{},"why":"moved"}}}}"#, handle_of(one))),
+        "{}",
+        client.seen
+    );
     assert!(!two.session(1 - home, one).unwrap().fight.participants()[0].is_connected());
     client.say(&attack_of(other, 1));
     two.until("an ack", |_| client.count("ack") == 1);
@@ -761,7 +765,11 @@ fn who_is_in_it_by_a_socket_of_another_shard_is_told_that_it_left_and_joins_wher
     two.until("an ack", |_| client.count("ack") == 1);
     two.hand_over(home, id, away).unwrap();
     two.until("that it left", |_| client.count("left") == 1);
-    assert!(client.seen.contains(&format!(r#"{{"t":"left","d":{{"s":{}}}}}"#, handle_of(id))), "{}", client.seen);
+    assert!(
+        client.seen.contains(&format!(r#"{{"t":"left","d":{{"s":{},"why":"moved"}}}}"#, handle_of(id))),
+        "{}",
+        client.seen
+    );
     two.join_too(&mut client, id);
     client.say(&attack_of(id, 2));
     client.say(&attack_of(other, 1));

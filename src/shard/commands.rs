@@ -8,9 +8,9 @@ use tiltyard_combat::{Answer, Input, SessionStatus};
 use tiltyard_protocol::{CloseCode, Reason};
 use uuid::Uuid;
 
+use super::answer::refusal;
 use super::connection::{BySid, Connection, State};
 use super::lease::Lease;
-use super::play::refusal;
 use super::session::{Session, SessionKey};
 use super::stream::Stream;
 use super::worker::Worker;

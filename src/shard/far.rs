@@ -144,10 +144,8 @@ impl Worker {
         if !is_open || !far.is_ending() {
             return self.lose(key);
         }
-        for what in waiting {
-            if let Forwarded::Act(act) = what {
-                self.back(near, session, Returned::Unheard { id: act.id, reason: Reason::NotJoined });
-            }
+        for unheard in waiting.iter().filter_map(|what| what.unheard(Reason::NotJoined)) {
+            self.back(near, session, unheard);
         }
         self.ready.push(key);
     }
@@ -164,8 +162,8 @@ impl Worker {
         if far.waiting.len() < limits::INBOX_DEPTH {
             far.waiting.push_back(what);
             connection.held.get_or_insert_default();
-        } else if let Forwarded::Act(act) = what {
-            self.back(near, session, Returned::Unheard { id: act.id, reason: Reason::Overloaded });
+        } else if let Some(unheard) = what.unheard(Reason::Overloaded) {
+            self.back(near, session, unheard);
         }
     }
 
@@ -187,6 +185,7 @@ impl Worker {
     fn hear_one(&mut self, key: ConnKey, session: Uuid, what: Forwarded) {
         match what {
             Forwarded::Act(act) => self.act(key, &act),
+            Forwarded::BadAct { id, wrong } => self.act_badly(key, player_word(session), id, wrong),
             Forwarded::Ready => self.ready(key, player_word(session)),
             Forwarded::Join { seq } if !self.is_ending(key) => {
                 self.ask_to_join(key, session, seq);
@@ -200,12 +199,10 @@ impl Worker {
 
     /// There is nothing here that a connection elsewhere says something to: who waits for an answer gets one.
     fn stray(&mut self, Forward { near, session, what }: Forward) {
-        let reason = Reason::NotJoined;
-        match what {
-            Forwarded::Act(act) => self.back(near, session, Returned::Unheard { id: act.id, reason }),
-            Forwarded::Ready => self.back(near, session, Returned::Unheard { id: 0, reason }),
-            Forwarded::Join { .. } | Forwarded::Leave => self.back(near, session, Returned::Closed(None)),
-            Forwarded::Link { .. } | Forwarded::Taken(_) | Forwarded::Unread | Forwarded::Lost => {}
+        let is_asked = matches!(what, Forwarded::Join { .. } | Forwarded::Leave);
+        let closed = is_asked.then_some(Returned::Closed(None));
+        if let Some(back) = what.unheard(Reason::NotJoined).or(closed) {
+            self.back(near, session, back);
         }
     }
 
@@ -220,9 +217,9 @@ impl Worker {
     /// said it waits all the same, and the other shard stands still, too.
     pub(super) fn put_by(&mut self, command: Command) {
         if self.stash.len() >= limits::STASHED
-            && let Command::Forward(Forward { near, session, what: Forwarded::Act(act) }) = &command
+            && let Command::Forward(Forward { near, session, what }) = &command
+            && let Some(what) = what.unheard(Reason::LogUnavailable)
         {
-            let what = Returned::Unheard { id: act.id, reason: Reason::LogUnavailable };
             let back = Return { conn: near.conn, session: *session, what };
             if self.pass(near.shard, Command::Return(back)).is_ok() {
                 return;

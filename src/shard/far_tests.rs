@@ -243,6 +243,7 @@ fn a_connection_plays_in_fights_of_two_shards() {
     client.stream.write_all(&at_once.map(|message| text(message)).concat()).unwrap();
     pair.heard(&mut client, "an answer after all", |seen| acks(seen, there, 22) == 1);
     assert_eq!((count(&client.seen, "left"), refusals(&client.seen, there, "not_joined")), (1, 1));
+    assert!(client.seen.contains(&format!(r#""t":"left","d":{{"s":{},"why":"asked"}}"#, handle_of(there))));
     assert_eq!(client.seen.matches(r#""t":"error","d":{"reason":"not_joined""#).count(), 1, "left once");
     assert_eq!((acks(&client.seen, there, 21), count(&client.seen, "joined")), (0, 3));
     pair.settle();
@@ -251,6 +252,69 @@ fn a_connection_plays_in_fights_of_two_shards() {
     assert_eq!(pair.workers[OWNER].stats.joins, 2);
     assert_eq!(pair.handles[OWNER].stats().connections, 0);
     assert_eq!(pair.handles[OWNER].stats().far, 1);
+}
+
+/// An action with these fields.
+fn action_of(session: Uuid, fields: &str) -> String {
+    format!(r#"{{"t":"action","d":{{"s":{},{fields}}}}}"#, handle_of(session))
+}
+
+#[test]
+fn every_action_whose_id_can_be_read_is_answered_by_it_wherever_its_session_is() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let mut client = pair.join(&[here, there]);
+    for session in [here, there] {
+        for fields in [
+            r#""id":1,"kind":"fly""#,
+            r#""id":2,"kind":"attack","to":"him""#,
+            r#""id":3,"kind":"attack","to":1,"c":0"#,
+            r#""id":4,"kind":"move","x":1000000,"y":0"#,
+            r#""id":9007199254740993,"kind":"fly""#,
+            // Its id is still free, and then it is not.
+            r#""id":1,"kind":"attack","to":1"#,
+            r#""id":1,"kind":7"#,
+        ] {
+            client.say(&action_of(session, fields));
+        }
+        pair.heard(&mut client, "the last answer", |seen| acks(seen, session, 1) == 2);
+        let refused = |id: u64, rest: &str| {
+            let begin = format!(r#""t":"refused","d":{{"s":{},"id":{id},"reason":"{rest}"#, handle_of(session));
+            assert_eq!(client.seen.matches(&begin).count(), 1, "{begin} in {}", client.seen);
+        };
+        refused(1, r#"bad_fields","message":"kind: unknown variant `fly`"#);
+        refused(2, r#"bad_fields","message":"to: invalid type"#);
+        refused(3, r#"bad_fields","message":"One of to, c and z is needed."}"#);
+        let at = pair.read(session).participants[0].at.unwrap();
+        refused(4, &format!(r#"too_fast","x":{},"y":{},"allowed_cm":"#, at.x, at.y));
+        refused(9_007_199_254_740_993, "bad_action_id");
+    }
+    assert_eq!(count(&client.seen, "error"), 0);
+    assert_eq!((pair.workers[NEAR].stats.bad_messages, pair.workers[OWNER].stats.bad_messages), (8, 0));
+}
+
+#[test]
+fn an_action_that_is_too_old_is_answered_with_what_is_known_of_it() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let mut client = pair.join(&[here, there]);
+    for session in [here, there] {
+        let forgotten =
+            |id: u64, rest: &str| format!(r#""t":"forgotten","d":{{"s":{},"id":{id},{rest}}}"#, handle_of(session));
+        for id in 1..=70 {
+            client.say(&action_of(session, &format!(r#""id":{id},"kind":"attack","to":0"#)));
+        }
+        client.say(&attack_of(session, 1));
+        let never = forgotten(1, r#""applied":false,"last_id":70"#);
+        pair.heard(&mut client, "what was never applied", |seen| seen.contains(&never));
+        for id in 71..=140 {
+            client.say(&attack_of(session, id));
+        }
+        client.say(&attack_of(session, 71));
+        let perhaps = forgotten(71, r#""last_id":140"#);
+        pair.heard(&mut client, "what may have been", |seen| seen.contains(&perhaps));
+        assert_eq!(pair.read(session).actions, 70, "nothing is applied twice");
+    }
 }
 
 #[test]

@@ -32,13 +32,17 @@ impl Worker {
     fn tell_of_budget(&mut self, key: ConnKey, retry_ms: u32, next: &Next) {
         let Some(connection) = self.connections.get(key) else { return };
         let (reason, retry_ms) = (Reason::RateLimited, Some(retry_ms));
-        let understood = match next {
-            Next::Message { payload, .. } => connection.encoding.decode_client(payload.as_ref()).ok(),
+        let action = match next {
+            Next::Message { payload, .. } => match connection.encoding.decode_client(payload.as_ref()) {
+                Ok(ClientMessage::Action(act)) => Some((act.s, act.id)),
+                Ok(_) => None,
+                Err(mistake) => mistake.action,
+            },
             _ => None,
         };
-        let answer = if let Some(ClientMessage::Action(act)) = understood {
+        let answer = if let Some((s, id)) = action {
             self.stats.refused += 1;
-            ServerMessage::Refused(Refused { s: act.s, id: act.id, reason, retry_ms })
+            ServerMessage::Refused(Refused { retry_ms, ..Refused::new(s, id, reason) })
         } else {
             let message = "More messages than one connection may send; what comes too fast is thrown away.".to_owned();
             ServerMessage::Error(ErrorNotice { reason, message, retry_ms })

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tiltyard_protocol::server::Left;
+use tiltyard_protocol::server::{Left, LeftWhy};
 use tiltyard_protocol::{Reason, ServerMessage};
 use uuid::Uuid;
 
@@ -214,7 +214,7 @@ impl Worker {
             let Some(connection) = self.connections.get_mut(conn) else { continue };
             connection.joins.retain(|join| join.session != key);
             if !self.move_far(conn) {
-                self.tell(conn, &ServerMessage::Left(Left { s: session.handle() }));
+                self.tell(conn, &ServerMessage::Left(Left { s: session.handle(), why: LeftWhy::Moved }));
                 self.left_alone(conn);
             }
             self.thaw(conn);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tiltyard_combat::{Audience, Input, Slot};
-use tiltyard_protocol::server::{ErrorNotice, Left, Resume};
+use tiltyard_protocol::server::{ErrorNotice, Left, LeftWhy, Resume};
 use tiltyard_protocol::{CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
 
@@ -137,7 +137,7 @@ impl Worker {
             self.close(old, CloseCode::Replaced);
         } else {
             let s = self.sessions[key].handle();
-            self.tell(old, &ServerMessage::Left(Left { s }));
+            self.tell(old, &ServerMessage::Left(Left { s, why: LeftWhy::Replaced }));
         }
     }
 
@@ -176,7 +176,7 @@ impl Worker {
         self.connections[conn].joins.retain(|joined| joined.handle != s);
         self.part(conn, join);
         self.left_alone(conn);
-        self.tell(conn, &ServerMessage::Left(Left { s }));
+        self.tell(conn, &ServerMessage::Left(Left { s, why: LeftWhy::Asked }));
     }
 
     /// Takes a connection out of every session it joined.

@@ -41,6 +41,11 @@ pub enum Forwarded {
         seq: u64,
     },
     Act(Act),
+    /// An action of which only the id could be read, and what is wrong with it.
+    BadAct {
+        id: u64,
+        wrong: String,
+    },
     Ready,
     Leave,
     /// The socket has taken so many bytes of what was delivered.
@@ -49,6 +54,21 @@ pub enum Forwarded {
     Unread,
     /// The connection has nothing to do with the session any more: it is gone, or it was told that this has ended.
     Lost,
+}
+
+impl Forwarded {
+    /// What is answered where it cannot be looked at for this reason; `None` where nobody waits for an answer to it alone.
+    pub fn unheard(&self, reason: Reason) -> Option<Returned> {
+        let id = match self {
+            Self::Act(act) => act.id,
+            Self::BadAct { id, .. } => *id,
+            Self::Ready => 0,
+            Self::Link { .. } | Self::Join { .. } | Self::Leave | Self::Taken(_) | Self::Unread | Self::Lost => {
+                return None;
+            }
+        };
+        Some(Returned::Unheard { id, reason })
+    }
 }
 
 /// To the shard of a connection, from that of a session.
@@ -72,7 +92,7 @@ pub enum Returned {
     Bytes(Vec<u8>),
     /// Whether it may ask for more: not before it has taken what it asked for.
     Hear(bool),
-    /// An action could not be looked at.
+    /// An action, or what else is answered by id 0, could not be looked at.
     Unheard { id: u64, reason: Reason },
     /// It is in the session no more, and why, if that is more than that it left.
     Closed(Option<CloseCode>),

@@ -1,7 +1,7 @@
 //! A shard: one thread, one loop, its own sessions and sockets. Nothing in it is shared, locked or awaited.
 //!
 //! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
-//! way in from other threads for [`command`]s, [`commands`] what becomes of them, [`play`] turns messages into inputs and steps, [`joins`] takes members in
+//! way in from other threads for [`command`]s, [`commands`] what becomes of them, [`play`] turns messages into inputs and steps, and [`answer`]s them, [`joins`] takes members in
 //! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case),
 //! [`near`] and [`far`] are the two sides of a session and a socket that are of different shards ([`link`] what they say, [`peers`] the way),
 //! [`hand_over`] gives a session to another shard, which [`adopt`]s it as a start does ([`transfer`] decides who has it, meanwhile it is [`frozen`]),
@@ -11,6 +11,7 @@
 
 mod admission;
 mod adopt;
+pub(crate) mod answer;
 pub mod command;
 mod commands;
 pub mod connection;
@@ -30,7 +31,7 @@ mod lease;
 pub mod link;
 mod near;
 mod peers;
-pub(crate) mod play;
+mod play;
 pub(crate) mod publish;
 #[cfg(test)]
 mod publish_tests;

@@ -1,8 +1,8 @@
 //! The side of the socket: what a connection says to sessions of other shards, and what comes back for it. See [`super::link`].
 
-use tiltyard_protocol::server::{ErrorNotice, Left, Refused};
+use tiltyard_protocol::server::{ErrorNotice, Left, LeftWhy, Refused};
 use tiltyard_protocol::view::player_word;
-use tiltyard_protocol::{Act, CloseCode, Reason, ServerMessage};
+use tiltyard_protocol::{CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
 
 use super::connection::{ConnKey, State};
@@ -124,18 +124,11 @@ impl Worker {
         Ok(())
     }
 
-    /// An action for a session that is not one of this shard's.
+    /// What a connection says to a session that is not one of this shard's: refused by this id where it cannot be passed on.
     #[cold]
-    pub(super) fn act_elsewhere(&mut self, conn: ConnKey, act: &Act) {
-        if let Err(reason) = self.forward_to(conn, act.s, Forwarded::Act(act.clone())) {
-            self.refuse_elsewhere(conn, act.s, act.id, reason);
-        }
-    }
-
-    /// The same of who is ready.
-    pub(super) fn ready_elsewhere(&mut self, conn: ConnKey, s: u32) {
-        if let Err(reason) = self.forward_to(conn, s, Forwarded::Ready) {
-            self.refuse_elsewhere(conn, s, 0, reason);
+    pub(super) fn say_elsewhere(&mut self, conn: ConnKey, s: u32, id: u64, what: Forwarded) {
+        if let Err(reason) = self.forward_to(conn, s, what) {
+            self.refuse_elsewhere(conn, s, id, reason);
         }
     }
 
@@ -145,10 +138,10 @@ impl Worker {
         self.stats.forwards_refused += u64::from(is_full);
         let again = is_full || reason == Reason::LogUnavailable;
         let retry_ms = again.then_some(limits::FULL_RETRY_MS);
-        self.tell(conn, &ServerMessage::Refused(Refused { s, id, reason, retry_ms }));
+        self.tell(conn, &ServerMessage::Refused(Refused { retry_ms, ..Refused::new(s, id, reason) }));
     }
 
-    /// The same of who leaves: nothing is heard of it until it has left, and may join again.
+    /// A connection leaves a session elsewhere: nothing is heard of it until it has left, and may join again.
     pub(super) fn leave_elsewhere(&mut self, conn: ConnKey, s: u32) {
         if let Err(reason) = self.forward_to(conn, s, Forwarded::Leave) {
             return self.not_now(conn, reason);
@@ -257,7 +250,7 @@ impl Worker {
         if let Some(seq) = link.asked {
             self.ask_to_join(conn, session, seq);
         } else {
-            self.tell(conn, &ServerMessage::Left(Left { s: link.handle }));
+            self.tell(conn, &ServerMessage::Left(Left { s: link.handle, why: LeftWhy::Moved }));
             self.left_alone(conn);
         }
         self.hear(conn);
@@ -270,7 +263,7 @@ impl Worker {
         let is_last = link.asked.is_none() && self.connections[conn].session_count() == 0;
         match code {
             Some(code) if is_last || !is_of_one(code) => return self.close(conn, code),
-            Some(_) => self.tell(conn, &ServerMessage::Left(Left { s: link.handle })),
+            Some(code) => self.tell(conn, &ServerMessage::Left(Left { s: link.handle, why: why_of(code) })),
             None => {}
         }
         match link.asked {
@@ -286,4 +279,9 @@ impl Worker {
 /// Whether a connection that is told this has others to go on with.
 const fn is_of_one(code: CloseCode) -> bool {
     matches!(code, CloseCode::Replaced | CloseCode::SessionEnded | CloseCode::Internal)
+}
+
+/// The same for one that has others.
+const fn why_of(code: CloseCode) -> LeftWhy {
+    if matches!(code, CloseCode::Replaced) { LeftWhy::Replaced } else { LeftWhy::Ended }
 }

@@ -4,13 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
 use tiltyard_combat::replay::Loss;
-use tiltyard_combat::ruleset::Resource;
-use tiltyard_combat::{Answer, Audience, Input, Refusal as Refused};
-use tiltyard_protocol::server::{Ack, ErrorNotice, Left, Pong, Refused as RefusedNotice};
+use tiltyard_combat::{Answer, Audience, Input, Refusal as Refused, Slot};
+use tiltyard_protocol::server::{ErrorNotice, Left, LeftWhy, Pong, Refused as RefusedNotice};
 use tiltyard_protocol::{Act, ClientMessage, CloseCode, Encoding, Reason, ServerMessage};
 use uuid::Uuid;
 
-use super::connection::{ConnKey, Connection, State};
+use super::answer::{answer_of, refusal};
+use super::connection::{ConnKey, Connection, Join, State};
+use super::link::Forwarded;
 use super::publish::{self, DeltaOf};
 use super::session::{Session, SessionKey};
 use super::worker::{Timer, Worker};
@@ -20,55 +21,8 @@ use crate::session::{Refusal, Viewer};
 use crate::shard::{Entry, command};
 use crate::socket::outbox::Offer;
 
-/// Whose action an input is: the connection that waits for the answer, and the action's id.
-pub type Actor = (ConnKey, u64);
-
-/// What the outside calls a fight's refusal, at session time `now`.
-pub fn refusal(refused: Refused, now: u64) -> Refusal {
-    let (reason, until) = match refused {
-        Refused::Ended => (Reason::SessionEnded, None),
-        Refused::WrongPhase => (Reason::WrongPhase, None),
-        Refused::InvalidTransition => (Reason::InvalidTransition, None),
-        Refused::Paused => (Reason::Paused, None),
-        Refused::NoSeat => (Reason::NotAParticipant, None),
-        Refused::Full => (Reason::SessionFull, None),
-        Refused::AlreadySeated => (Reason::AlreadySeated, None),
-        Refused::Eliminated => (Reason::Eliminated, None),
-        Refused::StaleId => (Reason::StaleActionId, None),
-        Refused::Unavailable => (Reason::ActionUnavailable, None),
-        Refused::NeedsTarget => (Reason::NeedsTarget, None),
-        Refused::NoSuchTarget => (Reason::NoSuchTarget, None),
-        Refused::InvalidTarget => (Reason::InvalidTarget, None),
-        Refused::Cooldown { until } => (Reason::Cooldown, Some(until)),
-        Refused::Stamina { until } => (Reason::NotEnoughStamina, Some(until)),
-        Refused::RateLimited { until } => (Reason::RateLimited, Some(until)),
-        Refused::Failed => (Reason::Internal, None),
-        Refused::NotEnough { of, until } => (lacking(of), Some(until)),
-        Refused::Reloading { until } => (Reason::Reloading, Some(until)),
-        Refused::UsedUp => (Reason::UsedUp, None),
-        Refused::NeedsPlace => (Reason::NeedsPlace, None),
-        Refused::OutOfRange => (Reason::OutOfRange, None),
-        Refused::NoSight => (Reason::NoSight, None),
-        Refused::TooFast => (Reason::TooFast, None),
-        Refused::OutOfBounds => (Reason::OutOfBounds, None),
-        Refused::Blocked => (Reason::Blocked, None),
-        Refused::Stunned => (Reason::Stunned, None),
-        Refused::Denied => (Reason::Denied, None),
-        Refused::Busy => (Reason::Busy, None),
-        Refused::NotYourTurn => (Reason::NotYourTurn, None),
-    };
-    let retry_ms = until.and_then(|until| u32::try_from(until.saturating_sub(now)).ok());
-    Refusal { retry_ms, ..Refusal::from(reason) }
-}
-
-const fn lacking(of: Resource) -> Reason {
-    match of {
-        Resource::Stamina => Reason::NotEnoughStamina,
-        Resource::Energy => Reason::NotEnoughEnergy,
-        Resource::Charge => Reason::NotEnoughCharge,
-        Resource::Ammo => Reason::NotEnoughAmmo,
-    }
-}
+/// Whose action an input is: the connection that waits for the answer, its seat, and the action's id.
+pub type Actor = (ConnKey, Slot, u64);
 
 impl Worker {
     /// Puts a session into the arena.
@@ -208,16 +162,9 @@ impl Worker {
         }
     }
 
-    fn answer_action(&mut self, key: SessionKey, (conn, id): Actor, answer: Answer) {
-        let session = &self.sessions[key];
-        let (s, now) = (session.handle(), session.fight.now());
-        match answer {
-            Ok(q) => self.tell(conn, &ServerMessage::Ack(Ack { s, id, q })),
-            Err(refused) => {
-                let Refusal { reason, retry_ms, .. } = refusal(refused, now);
-                self.tell(conn, &ServerMessage::Refused(RefusedNotice { s, id, reason, retry_ms }));
-            }
-        }
+    fn answer_action(&mut self, key: SessionKey, (conn, slot, id): Actor, answer: Answer) {
+        let message = answer_of(&self.sessions[key], slot, id, answer);
+        self.tell(conn, &message);
     }
 
     /// Queues a message for one connection.
@@ -257,14 +204,25 @@ impl Worker {
             Ok(ClientMessage::Ping(ping)) => {
                 self.tell(conn, &ServerMessage::Pong(Pong { n: ping.n, time: self.clock.wall }));
             }
-            Err(error) => self.misunderstood(conn, error.reason, &error.detail),
+            Err(error) => match error.action {
+                Some((s, id)) => {
+                    self.act_badly(conn, s, id, error.detail);
+                    self.count_mistake(conn);
+                }
+                None => self.misunderstood(conn, error.reason, &error.detail),
+            },
         }
     }
 
     pub(super) fn misunderstood(&mut self, conn: ConnKey, reason: Reason, detail: &str) {
-        self.stats.bad_messages += 1;
         let message = format!("{} ({detail})", reason.message());
         self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message, retry_ms: None }));
+        self.count_mistake(conn);
+    }
+
+    /// A message could not be understood: of too many of these the connection is closed.
+    fn count_mistake(&mut self, conn: ConnKey) {
+        self.stats.bad_messages += 1;
         if let Some(connection) = self.connections.get_mut(conn) {
             connection.bad += 1;
             if connection.bad >= limits::BAD_MESSAGES {
@@ -274,51 +232,73 @@ impl Worker {
     }
 
     pub(super) fn act(&mut self, conn: ConnKey, act: &Act) {
-        let refuse = |worker: &mut Self, reason| {
-            worker.stats.refused += 1;
-            let notice = RefusedNotice { s: act.s, id: act.id, reason, retry_ms: None };
-            worker.tell(conn, &ServerMessage::Refused(notice));
-        };
         let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(act.s)) else {
-            return self.act_elsewhere(conn, act);
+            return self.say_elsewhere(conn, act.s, act.id, Forwarded::Act(act.clone()));
         };
-        if !(1..=limits::ACTION_ID_MAX).contains(&act.id) {
-            refuse(self, Reason::BadActionId);
-            return;
-        }
-        let Some(session) = self.sessions.get(join.session) else {
-            refuse(self, Reason::SessionEnded);
-            return;
-        };
-        if let Some(answer) = session.fight.remembered(join.slot, act.id) {
-            self.stats.repeated += 1;
-            self.answer_action(join.session, (conn, act.id), answer);
+        if !self.is_new_action(conn, join, act.id) {
             return;
         }
         let action = match command::action(act) {
             Ok(action) => action,
-            Err(reason) => return refuse(self, reason),
+            Err(reason) => {
+                let message = (reason == Reason::BadFields).then(|| "One of to, c and z is needed.".to_owned());
+                return self
+                    .refuse_action(conn, RefusedNotice { message, ..RefusedNotice::new(act.s, act.id, reason) });
+            }
         };
         let input = Input::Act { slot: join.slot, id: act.id, action };
+        let actor = (conn, join.slot, act.id);
         if let Some(refused) = self.turned_away(join.session, input).and_then(Result::err) {
             self.stats.refused += 1;
-            self.answer_action(join.session, (conn, act.id), Err(refused));
+            self.answer_action(join.session, actor, Err(refused));
             return;
         }
         // The answer goes out with the step.
-        let _ = self.apply(join.session, input, Some((conn, act.id)));
+        let _ = self.apply(join.session, input, Some(actor));
+    }
+
+    /// An action of which only the id can be read: it is refused by that, with what is wrong with it.
+    pub(super) fn act_badly(&mut self, conn: ConnKey, s: u32, id: u64, wrong: String) {
+        let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) else {
+            return self.say_elsewhere(conn, s, id, Forwarded::BadAct { id, wrong });
+        };
+        if self.is_new_action(conn, join, id) {
+            let message = Some(wrong);
+            self.refuse_action(conn, RefusedNotice { message, ..RefusedNotice::new(s, id, Reason::BadFields) });
+        }
+    }
+
+    /// Whether an action has an id that can be one and had no answer. Any other has its answer here.
+    fn is_new_action(&mut self, conn: ConnKey, join: Join, id: u64) -> bool {
+        let refuse = |worker: &mut Self, reason| {
+            worker.refuse_action(conn, RefusedNotice::new(join.handle, id, reason));
+            false
+        };
+        if !(1..=limits::ACTION_ID_MAX).contains(&id) {
+            return refuse(self, Reason::BadActionId);
+        }
+        let Some(session) = self.sessions.get(join.session) else { return refuse(self, Reason::SessionEnded) };
+        let Some(answer) = session.fight.remembered(join.slot, id) else { return true };
+        self.stats.repeated += 1;
+        self.answer_action(join.session, (conn, join.slot, id), answer);
+        false
+    }
+
+    fn refuse_action(&mut self, conn: ConnKey, notice: RefusedNotice) {
+        self.stats.refused += 1;
+        self.tell(conn, &ServerMessage::Refused(notice));
     }
 
     pub(super) fn ready(&mut self, conn: ConnKey, s: u32) {
         let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) else {
-            return self.ready_elsewhere(conn, s);
+            return self.say_elsewhere(conn, s, 0, Forwarded::Ready);
         };
         let input = Input::Ready { slot: join.slot };
         let turned_away = self.turned_away(join.session, input);
         let answer = turned_away.unwrap_or_else(|| self.apply(join.session, input, None).map(drop));
         if let Err(refused) = answer {
             let Refusal { reason, retry_ms, .. } = refusal(refused, 0);
-            self.tell(conn, &ServerMessage::Refused(RefusedNotice { s, id: 0, reason, retry_ms }));
+            self.tell(conn, &ServerMessage::Refused(RefusedNotice { retry_ms, ..RefusedNotice::new(s, 0, reason) }));
         }
     }
 
@@ -399,7 +379,7 @@ impl Worker {
             if connection.joins.is_empty() {
                 self.close(conn, code);
             } else {
-                self.tell(conn, &ServerMessage::Left(Left { s: session.handle() }));
+                self.tell(conn, &ServerMessage::Left(Left { s: session.handle(), why: LeftWhy::Ended }));
             }
         }
     }

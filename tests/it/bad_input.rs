@@ -52,6 +52,8 @@ async fn on_a_socket_each_mistake_has_its_name_and_the_connection_lives() {
     for (text, reason) in [
         (format!(r#"{{"t":"action","d":{{"s":{handle},"id":0,"kind":"attack","to":1}}}}"#), Reason::BadActionId),
         (r#"{"t":"action","d":{"s":77,"id":5,"kind":"attack","to":1}}"#.to_owned(), Reason::NotJoined),
+        (r#"{"t":"action","d":{"s":77,"id":5,"kind":"fly"}}"#.to_owned(), Reason::NotJoined),
+        (format!(r#"{{"t":"action","d":{{"s":{handle},"id":5,"kind":"fly"}}}}"#), Reason::BadFields),
     ] {
         client.send_raw(text).await.unwrap();
         let refused = until(client, |update| matches!(update, Update::Refused(_))).await;

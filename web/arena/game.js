@@ -324,6 +324,10 @@ export class Game extends EventTarget {
       case "refused":
         this.#refused(d, at);
         break;
+      case "forgotten":
+        // Whether it was done the view says.
+        this.#pending.delete(d.id);
+        break;
       case "result":
         this.outcome = d;
         break;

@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use tiltyard_protocol::client::{Join, Leave, Ping, Ready, Renew};
-use tiltyard_protocol::server::{Ack, Event, Joined, Outcome, Pong, Refused};
+use tiltyard_protocol::server::{Ack, Event, Forgotten, Joined, LeftWhy, Outcome, Pong, Refused};
 use tiltyard_protocol::{Act, ClientMessage, Encoding, RulesView, ServerMessage, View};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -39,10 +39,12 @@ pub enum Update {
     Ack(Ack),
     /// The action with this id was not applied.
     Refused(Refused),
+    /// The action with this id is too old for its answer to be remembered.
+    Forgotten(Forgotten),
     /// The fight is decided.
     Result(Outcome),
-    /// The session is left.
-    Left,
+    /// The session is left, and why.
+    Left(LeftWhy),
     Pong(Pong),
     /// The token this connection lives by ends in so many milliseconds: hand in a new one with [`Client::renew`], or a ticket with
     /// [`Client::renew_by_ticket`].
@@ -100,7 +102,7 @@ impl Client {
         self.send(&ClientMessage::Leave(Leave { s })).await
     }
 
-    /// Acts with the next id, which is returned; [`Update::Ack`] or [`Update::Refused`] with the same id follows.
+    /// Acts with the next id, which is returned; [`Update::Ack`], [`Update::Refused`] or [`Update::Forgotten`] with the same id follows.
     pub async fn act(&mut self, order: impl Into<Order>) -> Result<u64, Error> {
         self.last_id += 1;
         self.act_as(self.last_id, order).await?;
@@ -185,10 +187,11 @@ impl Client {
             }
             ServerMessage::Ack(ack) => Update::Ack(ack),
             ServerMessage::Refused(refused) => Update::Refused(refused),
+            ServerMessage::Forgotten(forgotten) => Update::Forgotten(forgotten),
             ServerMessage::Result(outcome) => Update::Result(outcome),
-            ServerMessage::Left(_) => {
+            ServerMessage::Left(left) => {
                 self.joined = None;
-                Update::Left
+                Update::Left(left.why)
             }
             ServerMessage::Error(notice) => {
                 return Err(Error::Notice { reason: notice.reason, message: notice.message });

@@ -37,18 +37,32 @@ impl Fight {
     /// When the participant can have come to `to`: ahead of the clock by no more than the slack, which many small steps
     /// share; `None` where it cannot be there yet.
     fn reached_at(&self, ruleset: &Ruleset, slot: Slot, to: Point) -> Option<Millis> {
-        let (now, p) = (self.clock.now, &self.participants[slot]);
+        let p = &self.participants[slot];
         let far = p.at.distance(to);
         if far == 0 {
             return Some(p.moved_at);
         }
         let speed = self.speed(ruleset, slot);
-        if speed == 0 {
-            return None;
+        (far <= self.allowed_at(slot, speed)).then(|| self.set_out(slot) + (far * 1_000).div_ceil(speed))
+    }
+
+    /// How far from where it is a participant can be at the time of the last input, in centimetres: a move that goes no farther is
+    /// not too fast.
+    pub fn allowed_cm(&self, ruleset: &Ruleset, slot: Slot) -> u64 {
+        if self.participants.get(slot).is_none() {
+            return 0;
         }
-        let set_out = p.moved_at.max(now.saturating_sub(LONGEST_STRIDE_MS));
-        let there = set_out + (far * 1_000).div_ceil(speed);
-        (there <= now + (SLACK_CM * 1_000).div_ceil(speed)).then_some(there)
+        self.allowed_at(slot, self.speed(ruleset, slot))
+    }
+
+    fn allowed_at(&self, slot: Slot, speed: u64) -> u64 {
+        let slack = if speed == 0 { 0 } else { (SLACK_CM * 1_000).div_ceil(speed) };
+        (self.clock.now + slack).saturating_sub(self.set_out(slot)) * speed / 1_000
+    }
+
+    /// When the way began that a claim is the end of.
+    fn set_out(&self, slot: Slot) -> Millis {
+        self.participants[slot].moved_at.max(self.clock.now.saturating_sub(LONGEST_STRIDE_MS))
     }
 
     /// Centimetres per second, with what effects change.
@@ -156,5 +170,36 @@ impl Fight {
     fn covers<'a>(&'a self, ruleset: &'a Ruleset) -> impl Iterator<Item = &'a Cover> {
         let stands = |(cover, left): &(&Cover, &u32)| cover.health == 0 || **left > 0;
         ruleset.environment.covers.iter().zip(&self.field.covers).filter(stands).map(|(cover, _)| cover)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Action, Fight, Input, Point, Refusal, Rules, Ruleset, Step};
+
+    #[test]
+    fn what_is_in_reach_is_not_too_fast_and_a_centimetre_more_is() {
+        let ruleset = Ruleset::plain();
+        for speed_cm_per_s in [0, 1, 333, 850, 99_999] {
+            let rules = Rules { speed_cm_per_s, preparation_ms: 0, afk_ms: 0, ..Rules::default() };
+            let mut fight = Fight::plain(rules, 2, &[11, 12], 7);
+            for now in [10, 11, 47, 300, 1_300, 9_000] {
+                fight.handle(&ruleset, now, Input::Tick, &mut Step::default()).unwrap();
+                let (at, allowed_cm) =
+                    (fight.participants()[0].at(), i32::try_from(fight.allowed_cm(&ruleset, 0)).unwrap());
+                let walk = |fight: &Fight, cm: i32| {
+                    let mut fight = fight.clone();
+                    let action = Action::Move { to: Point::new(at.x, at.y + cm) };
+                    let answer =
+                        fight.handle(&ruleset, now, Input::Act { slot: 0, id: 0, action }, &mut Step::default());
+                    (answer, fight)
+                };
+                assert_eq!(walk(&fight, allowed_cm + 1).0, Err(Refusal::TooFast), "{speed_cm_per_s} at {now}");
+                let (answer, gone) = walk(&fight, allowed_cm);
+                assert_ne!(answer, Err(Refusal::TooFast), "{speed_cm_per_s} at {now}");
+                fight = gone;
+            }
+            assert_eq!(fight.allowed_cm(&ruleset, 99), 0, "nobody");
+        }
     }
 }

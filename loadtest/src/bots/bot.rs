@@ -136,7 +136,10 @@ impl Bot {
                 }
             }
             Update::Refused(refused) => self.was_refused(&refused),
-            Update::Left => bail!("the server says that the bot left"),
+            Update::Forgotten(forgotten) => {
+                self.answered(forgotten.id);
+            }
+            Update::Left(why) => bail!("the server says that the bot left: {why:?}"),
             Update::Expiring(_) => self.expiring = true,
             Update::Joined(_) | Update::Snapshot | Update::Pong(_) | Update::Renewed(_) => {}
         }

@@ -11,7 +11,6 @@ use serde_json::Value;
 use tiltyard_combat::{
     Action, Answer, Audience, BodyPart, Event, Input, Participant, ParticipantStatus, Point, Slot, Step, Target, Thing,
 };
-use tiltyard_protocol::server::{Ack, Refused};
 use tiltyard_protocol::{Encoding, ServerMessage};
 
 mod ways;
@@ -19,8 +18,8 @@ mod ways;
 use crate::auth::Principal;
 use crate::replays::Stories;
 use crate::session::Known;
+use crate::shard::answer::{answer_of, refusal};
 use crate::shard::fog_ground::{self as ground, Ground};
-use crate::shard::play::refusal;
 use crate::shard::publish::{DeltaOf, Publisher, snapshot_of};
 use crate::shard::session::Session;
 
@@ -217,14 +216,7 @@ impl World {
     }
 
     fn answer(&mut self, slot: Slot, id: u64, answer: Answer) {
-        let (s, now) = (self.session.handle(), self.session.fight.now());
-        let message = match answer {
-            Ok(q) => ServerMessage::Ack(Ack { s, id, q }),
-            Err(refused) => {
-                let refusal = refusal(refused, now);
-                ServerMessage::Refused(Refused { s, id, reason: refusal.reason, retry_ms: refusal.retry_ms })
-            }
-        };
+        let message = answer_of(&self.session, slot, id, answer);
         if OBSERVERS.contains(&slot) {
             for &encoding in encodings_of(slot) {
                 let mut bytes = Vec::new();
