@@ -33,6 +33,8 @@ pub enum Input {
     Terminate { force: bool },
     /// It has been paused for as long as the host lets it: end it without a winner, or go on showing its result.
     PauseOver,
+    /// A participant gives its seat up for good. (Logs and tapes have the places of these: a new one comes last.)
+    Concede { slot: Slot },
 }
 
 /// What a participant can do.

@@ -218,6 +218,7 @@ fn input() -> impl Strategy<Value = Input> {
             Just(Input::Complete),
             any::<bool>().prop_map(|force| Input::Terminate { force }),
             Just(Input::PauseOver),
+            slot().prop_map(|slot| Input::Concede { slot }),
         ],
     ]
 }

@@ -496,6 +496,63 @@ fn a_fight_that_everybody_left_is_abandoned() {
 }
 
 #[test]
+fn who_concedes_is_out_at_once_and_the_others_go_on() {
+    check(
+        "seats 3
+         at 10000 -> phase active
+         at 10000 p1 concedes  -> ok, p1 eliminated, p0 active, phase active, end open, shows p1 forfeited
+         at 10000 p1 concedes  -> eliminated, unchanged
+         at 10001 p1 attack p0 -> eliminated
+         at 10002 p9 concedes  -> no seat, unchanged
+         at 10500 p0 concedes  -> ok, p0 eliminated, phase cooldown, end forfeit, winner p2
+         at 10600 p2 concedes  -> wrong phase, unchanged
+         at 20500 -> status completed
+         at 20500 p2 concedes  -> ended, unchanged",
+    );
+    check(
+        "seats 2
+         at 10000 pause       -> ok
+         at 10100 p1 concedes -> paused, unchanged
+         at 10200 resume      -> ok
+         at 10200 p1 concedes -> ok, end forfeit, winner p0",
+    );
+    // Before the start nobody waits for it.
+    check(
+        "seats 3
+         at 0 p0 ready    -> ok
+         at 0 p1 ready    -> ok, phase preparation
+         at 5 p2 concedes -> ok, p2 eliminated, phase active",
+    );
+    check(
+        "seats 2
+         at 0 p0 concedes -> ok, p0 eliminated, end forfeit, winner p1",
+    );
+}
+
+#[test]
+fn who_concedes_while_it_is_down_does_not_come_back_for_the_next_round() {
+    check(
+        "rules rounds=3 health=25 intermission_ms=1000 preparation_ms=1000
+         seats 3
+         at 1000 p0 attack p1 -> ok, p1 eliminated, phase active
+         at 1100 p1 concedes  -> ok, p1 eliminated, phase active, end open, shows p1 forfeited
+         at 1200 p0 attack p2 -> ok, p2 eliminated
+         at 3200 -> p0 active, p1 eliminated, p2 active, end open
+         at 3300 p2 concedes  -> ok, p2 eliminated, end forfeit, winner p0",
+    );
+}
+
+#[test]
+fn a_seat_that_is_given_up_while_others_are_free_is_free_as_well() {
+    check(
+        "seats 3 taken 2
+         at 0  p1 concedes -> ok, p1 eliminated, phase preparation, end open, shows p1 forfeited
+         at 10 p7 joins    -> ok, p1 active
+         at 20 p1 joins    -> ok, p2 active",
+    );
+}
+
+#[test]
 fn a_result_is_not_touched_by_who_leaves_after_it() {
     check(
         "rules health=25 reconnect_ms=1000

@@ -11,9 +11,11 @@ pub enum ClientMessage {
     Join(Join),
     /// Stop receiving a session. The seat is kept for the reconnect window.
     Leave(Leave),
+    /// Give the seat up for good: the participant forfeits now. Answered by a delta, or `refused` with id 0.
+    Concede(Concede),
     /// Say that the player is ready to start; the countdown ends early when everybody is.
     Ready(Ready),
-    /// Do something in a session. Answered by `ack` or `refused` with the same id, always.
+    /// Do something in a session. Answered by `ack`, `refused` or `forgotten` with the same id, always.
     Action(Act),
     /// Ask for the server's clock; answered by `pong` with the same `n`.
     Ping(Ping),
@@ -33,6 +35,13 @@ pub struct Join {
 /// Payload of `leave`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leave {
+    /// The session's handle, from `joined`.
+    pub s: u32,
+}
+
+/// Payload of `concede`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Concede {
     /// The session's handle, from `joined`.
     pub s: u32,
 }

@@ -87,7 +87,7 @@ fn plain_action(bytes: &[u8]) -> Option<Act> {
 }
 
 /// Every message type of a client.
-const CLIENT_TYPES: &[&str] = &["join", "leave", "ready", "action", "ping", "renew"];
+const CLIENT_TYPES: &[&str] = &["join", "leave", "concede", "ready", "action", "ping", "renew"];
 
 /// Every message type of a server.
 const SERVER_TYPES: &[&str] = &[

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
-use tiltyard_protocol::client::{Join, Leave, Ping, Ready, Renew};
+use tiltyard_protocol::client::{Concede, Join, Leave, Ping, Ready, Renew};
 use tiltyard_protocol::server::Expiring;
 use tiltyard_protocol::{Act, ActionKind, BodyPart, ClientMessage, Encoding, Reason, ServerMessage};
 use uuid::Uuid;
@@ -35,6 +35,7 @@ fn message() -> impl Strategy<Value = ClientMessage> {
         (any::<u128>(), any::<Option<u64>>())
             .prop_map(|(id, seq)| ClientMessage::Join(Join { session: Uuid::from_u128(id), seq })),
         any::<u32>().prop_map(|s| ClientMessage::Leave(Leave { s })),
+        any::<u32>().prop_map(|s| ClientMessage::Concede(Concede { s })),
         any::<u32>().prop_map(|s| ClientMessage::Ready(Ready { s })),
         any::<u64>().prop_map(|n| ClientMessage::Ping(Ping { n })),
         any::<(Option<String>, Option<String>)>()

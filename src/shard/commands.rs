@@ -273,7 +273,9 @@ impl Worker {
         self.named(key, answer)?;
         let session = self.sessions.get_mut(key).ok_or(Reason::Internal)?;
         session.shares.extend(shares);
-        session.fight.slot_of(player.as_u128()).ok_or_else(|| Reason::Internal.into())
+        let slot = session.fight.slot_of(player.as_u128()).ok_or(Reason::Internal)?;
+        self.seat_taken(key, slot, player);
+        Ok(slot)
     }
 
     fn control(

@@ -187,6 +187,7 @@ impl Worker {
             Forwarded::Act(act) => self.act(key, &act),
             Forwarded::BadAct { id, wrong } => self.act_badly(key, player_word(session), id, wrong),
             Forwarded::Ready => self.ready(key, player_word(session)),
+            Forwarded::Concede => self.concede(key, player_word(session)),
             Forwarded::Join { seq } if !self.is_ending(key) => {
                 self.ask_to_join(key, session, seq);
                 self.join_settled(key);

@@ -98,8 +98,17 @@ impl Pair {
 
     /// A fight of players 1 and 2 on this shard.
     fn create(&mut self, shard: usize) -> Uuid {
+        self.create_of(shard, 2)
+    }
+
+    /// The same with a free seat for another.
+    fn create_open(&mut self, shard: usize) -> Uuid {
+        self.create_of(shard, 3)
+    }
+
+    fn create_of(&mut self, shard: usize, seats: u8) -> Uuid {
         let rules = Rules { attack_interval_ms: 0, health: 1_000_000, ..Rules::default() };
-        let mut fight = Box::new(new_fight(&rules, Uuid::nil(), 2));
+        let mut fight = Box::new(new_fight(&rules, Uuid::nil(), seats));
         while shard_of(fight.id, 2) != shard {
             fight.id = Uuid::now_v7();
         }
@@ -315,6 +324,68 @@ fn an_action_that_is_too_old_is_answered_with_what_is_known_of_it() {
         pair.heard(&mut client, "what may have been", |seen| seen.contains(&perhaps));
         assert_eq!(pair.read(session).actions, 70, "nothing is applied twice");
     }
+}
+
+fn concede_of(session: Uuid) -> String {
+    format!(r#"{{"t":"concede","d":{{"s":{}}}}}"#, handle_of(session))
+}
+
+#[test]
+fn who_concedes_has_lost_at_once_wherever_the_session_is_and_is_refused_by_name_after_that() {
+    let mut pair = Pair::start();
+    let (here, there, nowhere) = (pair.create(NEAR), pair.create(OWNER), Uuid::from_u128(77));
+    let mut client = pair.join(&[here, there]);
+    for session in [here, there] {
+        client.say(&concede_of(session));
+        pair.heard(&mut client, "its delta", |seen| {
+            seen.split(r#""t":"delta""#).any(|delta| {
+                delta.contains(&format!(r#""s":{},"#, handle_of(session)))
+                    && delta.contains(r#"{"k":"forfeited","by":0}"#)
+            })
+        });
+        let info = pair.read(session);
+        assert_eq!(info.end_reason, Some(tiltyard_combat::EndReason::Forfeit));
+        assert_eq!(info.winner, Some(Uuid::from_u128(2)));
+        client.say(&concede_of(session));
+        pair.heard(&mut client, "a refusal", |seen| refusals(seen, session, r#""id":0,"reason":"wrong_phase""#) == 1);
+    }
+    client.say(&concede_of(nowhere));
+    pair.heard(&mut client, "a refusal", |seen| refusals(seen, nowhere, r#""id":0,"reason":"not_joined""#) == 1);
+}
+
+/// The seat of who gave up before all had come is another's: nothing of that one is shown to who had it.
+#[test]
+fn who_watches_from_a_seat_that_it_gave_up_is_let_go_when_another_takes_it() {
+    let mut pair = Pair::start();
+    let (other, open) = (pair.create(NEAR), pair.create_open(OWNER));
+    let mut client = pair.join(&[other, open]);
+    client.say(&concede_of(open));
+    pair.until("a free seat", |pair| pair.workers[OWNER].sessions.values().any(|session| session.fight.is_vacant(0)));
+    for (player, is_let_go) in [(1, false), (3, true)] {
+        if player == 3 {
+            client.say(&concede_of(open));
+            pair.settle();
+        }
+        let mut seat = pair.ask(OWNER, |reply| Command::Seat {
+            session: open,
+            expected: Expected::default(),
+            player: Uuid::from_u128(player),
+            shares: Vec::new(),
+            reply,
+        });
+        pair.until("a seat", |_| seat.try_recv().is_ok_and(|slot| slot == Ok(0)));
+        pair.settle();
+        client.news();
+        let left = format!(r#""t":"left","d":{{"s":{},"why":"replaced"}}"#, handle_of(open));
+        assert_eq!(client.seen.contains(&left), is_let_go, "{player}");
+        let info = pair.read(open);
+        assert_eq!(
+            pair.workers[OWNER].sessions.values().next().unwrap().fight.participants()[0].is_connected(),
+            !is_let_go
+        );
+        assert_eq!(info.participants[0].player, Uuid::from_u128(player));
+    }
+    pair.until("nothing left of it", |pair| pair.far(OWNER) == (0, 0));
 }
 
 #[test]

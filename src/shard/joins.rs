@@ -125,6 +125,19 @@ impl Worker {
         self.welcome(conn, key, slot, seq);
     }
 
+    /// `player` has taken a seat. Whoever gave it up and still watches from it is let go; where that is the player, it is there.
+    pub(super) fn seat_taken(&mut self, key: SessionKey, slot: Slot, player: Uuid) {
+        let member = self.sessions[key].members.iter().find(|member| member.slot == slot);
+        let Some(connection) = member.and_then(|member| self.connections.get(member.conn)) else { return };
+        if connection.player != player {
+            return self.replace(key, slot);
+        }
+        let connect = Input::Connect { slot };
+        if self.turned_away(key, connect).is_none() {
+            let _ = self.apply(key, connect, None);
+        }
+    }
+
     /// The newest connection of a player wins: the one that had the slot is let go.
     fn replace(&mut self, key: SessionKey, slot: Slot) {
         let members = &mut self.sessions[key].members;

@@ -47,6 +47,7 @@ pub enum Forwarded {
         wrong: String,
     },
     Ready,
+    Concede,
     Leave,
     /// The socket has taken so many bytes of what was delivered.
     Taken(u32),
@@ -62,7 +63,7 @@ impl Forwarded {
         let id = match self {
             Self::Act(act) => act.id,
             Self::BadAct { id, .. } => *id,
-            Self::Ready => 0,
+            Self::Ready | Self::Concede => 0,
             Self::Link { .. } | Self::Join { .. } | Self::Leave | Self::Taken(_) | Self::Unread | Self::Lost => {
                 return None;
             }

@@ -200,6 +200,7 @@ impl Worker {
             Ok(ClientMessage::Join(request)) => self.ask_to_join(conn, request.session, request.seq.unwrap_or(0)),
             Ok(ClientMessage::Leave(leave)) => self.leave(conn, leave.s),
             Ok(ClientMessage::Ready(ready)) => self.ready(conn, ready.s),
+            Ok(ClientMessage::Concede(concede)) => self.concede(conn, concede.s),
             Ok(ClientMessage::Renew(renew)) => self.renew(conn, renew),
             Ok(ClientMessage::Ping(ping)) => {
                 self.tell(conn, &ServerMessage::Pong(Pong { n: ping.n, time: self.clock.wall }));
@@ -290,10 +291,19 @@ impl Worker {
     }
 
     pub(super) fn ready(&mut self, conn: ConnKey, s: u32) {
+        self.ask(conn, s, Forwarded::Ready, |slot| Input::Ready { slot });
+    }
+
+    pub(super) fn concede(&mut self, conn: ConnKey, s: u32) {
+        self.ask(conn, s, Forwarded::Concede, |slot| Input::Concede { slot });
+    }
+
+    /// What is no action: it is answered by what it changes, or refused under id 0.
+    fn ask(&mut self, conn: ConnKey, s: u32, elsewhere: Forwarded, input: impl FnOnce(Slot) -> Input) {
         let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) else {
-            return self.say_elsewhere(conn, s, 0, Forwarded::Ready);
+            return self.say_elsewhere(conn, s, 0, elsewhere);
         };
-        let input = Input::Ready { slot: join.slot };
+        let input = input(join.slot);
         let turned_away = self.turned_away(join.session, input);
         let answer = turned_away.unwrap_or_else(|| self.apply(join.session, input, None).map(drop));
         if let Err(refused) = answer {

@@ -87,8 +87,9 @@ export class Arena extends EventTarget {
     return this.enter(kind);
   }
 
-  /** Leaves the fight. */
+  /** Leaves the fight for good. */
   leave() {
+    this.#game.concede();
     this.#connection?.close();
     this.#connection = null;
     this.#store.fight = null;

@@ -290,6 +290,13 @@ export class Game extends EventTarget {
     }
   }
 
+  /** Gives the player's seat up, where the fight is not decided: the others need not wait for it to be lost. */
+  concede() {
+    if (this.view !== null && this.outcome === null) {
+      this.#send(say.concede(this.handle));
+    }
+  }
+
   /** Takes a change of the connection's state. */
   linked(link) {
     this.link = link;

@@ -7,6 +7,7 @@ export const SUBPROTOCOL = "tiltyard.v1.json";
 export const say = {
   join: (session, seq) => ({ t: "join", d: seq === undefined ? { session } : { session, seq } }),
   leave: (s) => ({ t: "leave", d: { s } }),
+  concede: (s) => ({ t: "concede", d: { s } }),
   ready: (s) => ({ t: "ready", d: { s } }),
   /** `action` has `id` and `kind`, and of `to`, `part`, `a`, `x`, `y`, `c`, `z` what the kind needs. */
   action: (s, action) => ({ t: "action", d: { s, ...present(action) } }),

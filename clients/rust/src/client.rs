@@ -1,7 +1,7 @@
 //! A player's connection.
 
 use futures_util::{SinkExt, StreamExt};
-use tiltyard_protocol::client::{Join, Leave, Ping, Ready, Renew};
+use tiltyard_protocol::client::{Concede, Join, Leave, Ping, Ready, Renew};
 use tiltyard_protocol::server::{Ack, Event, Forgotten, Joined, LeftWhy, Outcome, Pong, Refused};
 use tiltyard_protocol::{Act, ClientMessage, Encoding, RulesView, ServerMessage, View};
 use tokio::net::TcpStream;
@@ -96,7 +96,13 @@ impl Client {
         self.send(&ClientMessage::Ready(Ready { s })).await
     }
 
-    /// Stops receiving the session.
+    /// Gives the seat up for good: the player forfeits, which an [`Update::Delta`] shows, or it is [`Update::Refused`] with id 0.
+    pub async fn concede(&mut self) -> Result<(), Error> {
+        let s = self.handle()?;
+        self.send(&ClientMessage::Concede(Concede { s })).await
+    }
+
+    /// Stops receiving the session; the seat is kept for as long as that of a lost connection.
     pub async fn leave(&mut self) -> Result<(), Error> {
         let s = self.handle()?;
         self.send(&ClientMessage::Leave(Leave { s })).await

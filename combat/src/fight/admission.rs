@@ -28,6 +28,7 @@ impl Fight {
                 Err(refusal) => Some(Err(refusal)),
             },
             Input::Seat { player } => self.expect_free_seat(player).err().map(Err),
+            Input::Concede { slot } => self.expect_seat_to_give_up(slot).err().map(Err),
             _ => None,
         }
     }
@@ -57,6 +58,21 @@ impl Fight {
         let participant = self.expect_player(slot)?;
         self.lifecycle.expect_preparing()?;
         if participant.status == Eliminated { Err(Refusal::Eliminated) } else { Ok(participant.ready) }
+    }
+
+    /// Whether there is a seat that a player can give up: in a fight that is not decided.
+    pub(super) fn expect_seat_to_give_up(&self, slot: Slot) -> Result<(), Refusal> {
+        let participant = self.expect_player(slot)?;
+        if self.lifecycle.is_ended() {
+            return Err(Refusal::Ended);
+        }
+        if self.lifecycle.is_paused() {
+            return Err(Refusal::Paused);
+        }
+        if self.lifecycle.end().is_some() {
+            return Err(Refusal::WrongPhase);
+        }
+        if participant.forfeited { Err(Refusal::Eliminated) } else { Ok(()) }
     }
 
     /// Whether there is a seat for the player, and which.

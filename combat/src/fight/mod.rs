@@ -344,6 +344,7 @@ impl Fight {
             Input::Complete => self.complete(ruleset, host_now, step),
             Input::Terminate { force } => self.stop(ruleset, host_now, force, step),
             Input::PauseOver => self.end_pause(host_now, step),
+            Input::Concede { slot } => self.concede(ruleset, slot, step),
         }
     }
 

@@ -133,14 +133,26 @@ impl Fight {
     /// Everybody whose time to come back was over by `due`.
     pub(super) fn forfeit_late(&mut self, ruleset: &Ruleset, due: Millis, step: &mut Step) {
         for slot in self.slots() {
-            let participant = &mut self.participants[slot];
-            if participant.forfeit_at.is_some_and(|at| at <= due) {
-                participant.forfeited = true;
-                self.fall(ruleset, slot, step);
-                step.note(Event::Forfeited { by: slot });
-                self.fallen.get_or_insert(EndReason::Forfeit);
+            if self.participants[slot].forfeit_at.is_some_and(|at| at <= due) {
+                self.forfeit(ruleset, slot, step);
             }
         }
+    }
+
+    /// A participant gives up, whether it stands or waits for the next round.
+    pub(super) fn concede(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
+        self.expect_seat_to_give_up(slot)?;
+        self.forfeit(ruleset, slot, step);
+        Ok(())
+    }
+
+    fn forfeit(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
+        self.participants[slot].forfeited = true;
+        if self.participants[slot].status != Eliminated {
+            self.fall(ruleset, slot, step);
+        }
+        step.note(Event::Forfeited { by: slot });
+        self.fallen.get_or_insert(EndReason::Forfeit);
     }
 
     /// Out of the fight, for this round at least. Whoever calls it says why, and that it has to be judged.

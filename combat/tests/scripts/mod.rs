@@ -133,6 +133,7 @@ fn input_of(ruleset: &Ruleset, call: &str) -> Input {
         [who, "ready"] => Input::Ready { slot: slot_in(who) },
         [who, "connects"] => Input::Connect { slot: slot_in(who) },
         [who, "disconnects"] => Input::Disconnect { slot: slot_in(who) },
+        [who, "concedes"] => Input::Concede { slot: slot_in(who) },
         [who, ref act @ .., "id", id] => {
             Input::Act { slot: slot_in(who), id: number_in(id), action: action_of(ruleset, act) }
         }

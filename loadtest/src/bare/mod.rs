@@ -199,7 +199,11 @@ impl Bare {
                 }
             }
             // There is nobody to be ready for, nothing to leave, and no token that could end.
-            ClientMessage::Ready(_) | ClientMessage::Leave(_) | ClientMessage::Ping(_) | ClientMessage::Renew(_) => {}
+            ClientMessage::Ready(_)
+            | ClientMessage::Leave(_)
+            | ClientMessage::Concede(_)
+            | ClientMessage::Ping(_)
+            | ClientMessage::Renew(_) => {}
         }
         Ok(())
     }

@@ -157,6 +157,7 @@ fn inputs() -> Vec<(&'static str, Input)> {
         ("entry input complete", Input::Complete),
         ("entry input terminate", Input::Terminate { force: true }),
         ("entry input pause over", Input::PauseOver),
+        ("entry input concede", Input::Concede { slot: 1 }),
     ]
 }
 
