@@ -16,7 +16,7 @@ fn encode(c: &mut Criterion) {
     let action = Action::Attack { target: Some(3), part: BodyPart::Torso };
     fight.handle(&ruleset, 52_311, Input::Act { slot: 1, id: 123_456, action }, &mut step).expect("an attack");
     let bout = Bout { fight: &fight, ruleset: &ruleset };
-    let delta = DeltaOf::whole(2_716_970_204, bout, &step);
+    let delta = DeltaOf::whole(2_716_970_204, bout, &step, 1_796_000_000_000);
 
     let mut group = c.benchmark_group("encode");
     for encoding in Encoding::ALL {

@@ -101,7 +101,7 @@ impl Crowd {
     }
 
     pub fn join(&mut self, index: usize) -> Result<()> {
-        let join = ClientMessage::Join(Join { session: self.sessions[index / self.players].id, seq: None });
+        let join = ClientMessage::Join(Join::new(self.sessions[index / self.players].id));
         Ok(self.seats[index].socket.send(self.writer.message(&join, &mut self.rng))?)
     }
 
@@ -171,7 +171,7 @@ impl Crowd {
                     Kind::Text => match seat.player.take(payload, now, session, tally)? {
                         Next::Nothing => {}
                         Next::Rejoin => {
-                            let join = ClientMessage::Join(Join { session: session.id, seq: None });
+                            let join = ClientMessage::Join(Join::new(session.id));
                             seat.socket.send(writer.message(&join, rng))?;
                         }
                     },

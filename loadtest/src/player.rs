@@ -254,7 +254,7 @@ fn show(shows: &mut Shows, q: u64, slot: u8, sent: Option<u64>, tally: &mut Tall
 #[cfg(test)]
 mod tests {
     use tiltyard_protocol::Reason;
-    use tiltyard_protocol::server::{Patch, Resume};
+    use tiltyard_protocol::server::Patch;
     use tiltyard_protocol::view::ParticipantView;
     use uuid::Uuid;
 
@@ -270,15 +270,7 @@ mod tests {
     fn rig() -> Rig {
         let mut rig =
             Rig { player: Player::new(0, true), session: Session::new(Uuid::from_u128(5), 2, 8), tally: Tally::new() };
-        let joined = Joined {
-            session: Uuid::from_u128(5),
-            s: 5,
-            slot: 0,
-            resume: Resume::Snapshot,
-            last_id: 0,
-            epoch: 1,
-            rules: Box::default(),
-        };
+        let joined = Joined { session: Uuid::from_u128(5), s: 5, slot: 0, epoch: 1, ..Joined::default() };
         assert_eq!(rig.take(&ServerMessage::Joined(joined)), Next::Nothing);
         rig.take(&snapshot(10));
         rig.session.sent[0].note(1_000);
@@ -302,7 +294,7 @@ mod tests {
     }
 
     fn snapshot(q: u64) -> ServerMessage {
-        ServerMessage::Snapshot(Snapshot { s: 5, q, at: 0, epoch: 1, view: view(), h: view().digest() })
+        ServerMessage::Snapshot(Snapshot { s: 5, q, epoch: 1, view: view(), h: view().digest(), ..Snapshot::default() })
     }
 
     fn delta(q: u64, h: Option<u32>) -> ServerMessage {

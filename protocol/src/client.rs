@@ -17,7 +17,7 @@ pub enum ClientMessage {
     Ready(Ready),
     /// Do something in a session. Answered by `ack`, `refused` or `forgotten` with the same id, always.
     Action(Act),
-    /// Ask for the server's clock; answered by `pong` with the same `n`.
+    /// Ask for the server's clock, and a session's; answered by `pong` with the same `n`.
     Ping(Ping),
     /// Hand in new credentials, whose end is the connection's from then on. Answered by `renewed` or `error`.
     Renew(Renew),
@@ -30,6 +30,20 @@ pub struct Join {
     /// The last sequence the client has applied, when it resumes. Absent on a first join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
+    /// The epoch under which that was, as it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
+    /// The `hash` of the rules that the client has: where these are the session's, it is not sent them again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
+}
+
+impl Join {
+    /// Of a session of which the client has nothing yet.
+    #[must_use]
+    pub const fn new(session: Uuid) -> Self {
+        Self { session, seq: None, epoch: None, rules: None }
+    }
 }
 
 /// Payload of `leave`.
@@ -124,6 +138,17 @@ pub enum ActionKind {
 pub struct Ping {
     /// Echoed in the `pong`.
     pub n: u64,
+    /// The session whose time is asked for as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s: Option<u32>,
+}
+
+impl Ping {
+    /// Asks for the wall clock alone.
+    #[must_use]
+    pub const fn new(n: u64) -> Self {
+        Self { n, s: None }
+    }
 }
 
 /// Payload of `renew`: one of the two.

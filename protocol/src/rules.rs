@@ -15,11 +15,12 @@ pub struct RulesView {
     /// One line for a person.
     pub title: String,
     /// SHA-256 of the ruleset's text, in hexadecimal digits.
+    #[serde(default)]
+    pub ruleset: String,
+    /// Over all that is here, in hexadecimal digits: rules that have the same are the same.
     pub hash: String,
     /// `pvp`, `pve`, `arena` or `tournament`.
     pub mode: String,
-    /// The team of whom this is told.
-    pub team: u8,
     /// Most health, and what a player starts with.
     pub health: u32,
     pub shield: u32,

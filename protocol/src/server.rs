@@ -42,35 +42,68 @@ pub enum ServerMessage {
 }
 
 /// Payload of `joined`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joined {
     pub session: Uuid,
     /// The session's handle: what `s` is in every other message of this session. The low 32 bits of its id.
     pub s: u32,
     /// The slot this connection plays.
     pub slot: u8,
+    /// The team it is of.
+    #[serde(default)]
+    pub team: u8,
     /// How the client is brought up to date.
     pub resume: Resume,
     /// The highest action id the session remembers of this player; the next one must be higher.
     pub last_id: u64,
+    /// The highest action id of this player that was applied; 0 where none was.
+    #[serde(default)]
+    pub applied: u64,
     /// How often a server has taken the session over, its creation included: it rises when one does, and the sequence goes on. 0 from
     /// servers that do not say it.
     #[serde(default)]
     pub epoch: u64,
-    /// What the session is played by; it never changes.
-    pub rules: Box<RulesView>,
+    /// Session time in milliseconds.
+    #[serde(default)]
+    pub at: u64,
+    /// The server's wall clock at that moment, milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub time: u64,
+    #[serde(default)]
+    pub timers: Timers,
+    /// What the session is played by; it never changes. Absent where the client has said that it has these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Box<RulesView>>,
+}
+
+/// How long things last, of this session and this server. In milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timers {
+    /// For how long a seat is kept whose connection is lost.
+    pub seat_ms: u64,
+    /// The countdown before the fight; it ends early when all are ready.
+    pub countdown_ms: u64,
+    /// For how long the result is shown before the session is completed.
+    pub results_ms: u64,
+    /// For how long a session that has ended can still be joined and read.
+    pub linger_ms: u64,
+    /// After how long without a word from the client the server pings it.
+    pub ping_ms: u64,
+    /// After how long without a word it is closed with 4408.
+    pub idle_ms: u64,
 }
 
 /// How a join brings the client up to date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resume {
     /// A snapshot follows.
+    #[default]
     Snapshot,
 }
 
 /// Payload of `snapshot`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Session handle.
     pub s: u32,
@@ -78,6 +111,9 @@ pub struct Snapshot {
     pub q: u64,
     /// Session time in milliseconds.
     pub at: u64,
+    /// The server's wall clock at that moment, milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub time: u64,
     /// As in `joined`.
     #[serde(default)]
     pub epoch: u64,
@@ -95,6 +131,9 @@ pub struct Delta {
     pub q: u64,
     /// Session time in milliseconds.
     pub at: u64,
+    /// The server's wall clock at that moment, milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub time: u64,
     /// What happened, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ev: Vec<Event>,
@@ -353,6 +392,12 @@ pub struct Outcome {
     pub s: u32,
     /// Sequence at which it was decided.
     pub q: u64,
+    /// Session time in milliseconds.
+    #[serde(default)]
+    pub at: u64,
+    /// The server's wall clock at that moment, milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub time: u64,
     pub reason: EndReason,
     /// Slot of the winner; absent for a draw or a fight nobody won.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -419,6 +464,12 @@ pub struct Pong {
     pub n: u64,
     /// The server's wall clock, milliseconds since the Unix epoch.
     pub time: u64,
+    /// The session that was asked about, where the connection is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s: Option<u32>,
+    /// Its time in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
 }
 
 /// Payload of `expiring`.

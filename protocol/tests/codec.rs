@@ -32,12 +32,13 @@ fn message() -> impl Strategy<Value = ClientMessage> {
         Just(ActionKind::ItemUse),
     ];
     prop_oneof![
-        (any::<u128>(), any::<Option<u64>>())
-            .prop_map(|(id, seq)| ClientMessage::Join(Join { session: Uuid::from_u128(id), seq })),
+        any::<(u128, Option<u64>, Option<u64>, Option<String>)>().prop_map(|(id, seq, epoch, rules)| {
+            ClientMessage::Join(Join { session: Uuid::from_u128(id), seq, epoch, rules })
+        }),
         any::<u32>().prop_map(|s| ClientMessage::Leave(Leave { s })),
         any::<u32>().prop_map(|s| ClientMessage::Concede(Concede { s })),
         any::<u32>().prop_map(|s| ClientMessage::Ready(Ready { s })),
-        any::<u64>().prop_map(|n| ClientMessage::Ping(Ping { n })),
+        any::<(u64, Option<u32>)>().prop_map(|(n, s)| ClientMessage::Ping(Ping { n, s })),
         any::<(Option<String>, Option<String>)>()
             .prop_map(|(token, ticket)| ClientMessage::Renew(Renew { token, ticket })),
         (any::<u32>(), any::<u64>(), kind, act())
@@ -91,7 +92,7 @@ fn the_names_on_the_wire_stay_what_they_are() {
         br#"{"t":"action","d":{"s":7,"id":9,"kind":"attack","to":1,"part":"head","a":5,"x":-3,"y":4,"c":6,"z":7}}"#;
     assert_eq!(bytes, all);
     bytes.clear();
-    Encoding::MsgPack.encode(&ClientMessage::Ping(Ping { n: 1 }), &mut bytes);
+    Encoding::MsgPack.encode(&ClientMessage::Ping(Ping::new(1)), &mut bytes);
     assert_eq!(bytes, b"\x82\xa1t\xa4ping\xa1d\x81\xa1n\x01");
     bytes.clear();
     Encoding::Json.encode(&ClientMessage::Renew(Renew::token("a.b.c".to_owned())), &mut bytes);
@@ -108,7 +109,7 @@ fn the_names_on_the_wire_stay_what_they_are() {
 fn nothing_comes_behind_a_message() {
     for encoding in Encoding::ALL {
         let mut bytes = Vec::new();
-        encoding.encode(&ClientMessage::Ping(Ping { n: 1 }), &mut bytes);
+        encoding.encode(&ClientMessage::Ping(Ping::new(1)), &mut bytes);
         assert!(encoding.decode_client(&bytes).is_ok());
         let one = bytes.clone();
         for behind in [&b"0"[..], b"{}", &one] {
@@ -119,7 +120,7 @@ fn nothing_comes_behind_a_message() {
     }
     // Whatever it would be the beginning of.
     let mut bytes = Vec::new();
-    Encoding::MsgPack.encode(&ClientMessage::Ping(Ping { n: 1 }), &mut bytes);
+    Encoding::MsgPack.encode(&ClientMessage::Ping(Ping::new(1)), &mut bytes);
     for marker in 0..=u8::MAX {
         bytes.push(marker);
         assert_eq!(Encoding::MsgPack.decode_client(&bytes).unwrap_err().reason, Reason::BadMessage, "{marker:#x}");

@@ -5,9 +5,11 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
+use tiltyard_protocol::client::Join;
 use uuid::Uuid;
 
 use super::connection::ConnKey;
+use super::rulebook::hash_of;
 use crate::limits;
 
 /// A join that waits.
@@ -15,8 +17,25 @@ use crate::limits;
 pub struct Asked {
     pub conn: ConnKey,
     pub session: Uuid,
-    /// The newest sequence that the client says it has, 0 for none.
+    pub has: Has,
+}
+
+/// What a client says that it has of a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Has {
+    /// Its newest sequence, 0 for none.
     pub seq: u64,
+    /// The epoch under which it was told that, 0 where it does not say.
+    pub epoch: u64,
+    /// The hash of the rules it has.
+    pub rules: Option<u128>,
+}
+
+impl From<&Join> for Has {
+    fn from(join: &Join) -> Self {
+        let rules = join.rules.as_deref().and_then(hash_of);
+        Self { seq: join.seq.unwrap_or_default(), epoch: join.epoch.unwrap_or_default(), rules }
+    }
 }
 
 /// The joins of a shard.
@@ -107,7 +126,7 @@ mod tests {
     use slotmap::SlotMap;
     use uuid::Uuid;
 
-    use super::{Admission, Asked, ConnKey};
+    use super::{Admission, Asked, ConnKey, Has};
     use crate::limits;
 
     fn player(number: u128) -> Uuid {
@@ -118,7 +137,7 @@ mod tests {
     fn taken(asked: &[(u128, u128)]) -> Vec<u128> {
         let (mut admission, mut conns) = (Admission::default(), SlotMap::<ConnKey, ()>::with_key());
         for &(who, session) in asked {
-            let asked = Asked { conn: conns.insert(()), session: Uuid::from_u128(session), seq: 0 };
+            let asked = Asked { conn: conns.insert(()), session: Uuid::from_u128(session), has: Has::default() };
             assert!(admission.push(player(who), asked));
         }
         assert_eq!(admission.waiting(), asked.len());
@@ -162,7 +181,7 @@ mod tests {
         let (now, spent) = (Instant::now(), Duration::from_micros(500));
         assert_eq!(admission.due(now), None, "nobody waits");
         let mut conns = SlotMap::<ConnKey, ()>::with_key();
-        admission.push(player(1), Asked { conn: conns.insert(()), session: Uuid::nil(), seq: 0 });
+        admission.push(player(1), Asked { conn: conns.insert(()), session: Uuid::nil(), has: Has::default() });
         assert_eq!(admission.due(now), Some(Duration::ZERO));
         admission.rest(spent, now);
         assert_eq!(admission.due(now), Some(spent * (limits::JOINS_SHARE - 1)));
@@ -171,7 +190,8 @@ mod tests {
     #[test]
     fn what_waits_is_bounded() {
         let mut admission = Admission::default();
-        let asked = Asked { conn: SlotMap::<ConnKey, ()>::with_key().insert(()), session: Uuid::nil(), seq: 0 };
+        let asked =
+            Asked { conn: SlotMap::<ConnKey, ()>::with_key().insert(()), session: Uuid::nil(), has: Has::default() };
         for number in 0..limits::JOINS_WAITING {
             assert!(admission.push(player(number as u128), asked));
         }

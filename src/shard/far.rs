@@ -7,10 +7,12 @@
 
 use std::collections::VecDeque;
 
+use tiltyard_protocol::client::Ping;
 use tiltyard_protocol::view::player_word;
 use tiltyard_protocol::{CloseCode, Encoding, Reason};
 use uuid::Uuid;
 
+use super::admission::Has;
 use super::connection::{ConnKey, Connection, State};
 use super::link::{Forward, Forwarded, Near, Return, Returned};
 use super::session::SessionKey;
@@ -115,8 +117,8 @@ impl Worker {
     /// A connection elsewhere says something to a session.
     pub(super) fn forwarded(&mut self, forward: Forward) {
         let Forward { near, session, ref what } = forward;
-        if let Forwarded::Link { player, encoding, seq } = *what {
-            return self.link(near, session, player, encoding, seq);
+        if let Forwarded::Link { player, encoding, has } = *what {
+            return self.link(near, session, player, encoding, has);
         }
         let Some(&key) = self.far.get(&(near, session)) else { return self.stray(forward) };
         match forward.what {
@@ -188,8 +190,9 @@ impl Worker {
             Forwarded::BadAct { id, wrong } => self.act_badly(key, player_word(session), id, wrong),
             Forwarded::Ready => self.ready(key, player_word(session)),
             Forwarded::Concede => self.concede(key, player_word(session)),
-            Forwarded::Join { seq } if !self.is_ending(key) => {
-                self.ask_to_join(key, session, seq);
+            Forwarded::Ping { n } => self.ping(key, &Ping { n, s: Some(player_word(session)) }),
+            Forwarded::Join { has } if !self.is_ending(key) => {
+                self.ask_to_join(key, session, has);
                 self.join_settled(key);
             }
             Forwarded::Leave if !self.is_ending(key) => self.leave(key, player_word(session)),
@@ -238,7 +241,7 @@ impl Worker {
     }
 
     /// A connection elsewhere joins. Where that cannot be nothing is kept of it.
-    fn link(&mut self, near: Near, session: Uuid, player: Uuid, encoding: Encoding, seq: u64) {
+    fn link(&mut self, near: Near, session: Uuid, player: Uuid, encoding: Encoding, has: Has) {
         if !self.index.contains_key(&session) && self.peers.place_of(session) != self.number {
             // It was here when it was asked for.
             return self.back(near, session, Returned::Moved);
@@ -253,7 +256,7 @@ impl Worker {
             return self.back(near, session, Returned::Refused(reason));
         }
         let key = self.insert_far(Far::new(near, session), player, encoding);
-        self.ask_to_join(key, session, seq);
+        self.ask_to_join(key, session, has);
         self.join_settled(key);
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::Events;
+use serde_json::Value;
 use tempfile::TempDir;
 use tiltyard_combat::Rules;
 use tiltyard_protocol::{Act, ActionKind, CloseCode};
@@ -386,6 +387,81 @@ fn who_watches_from_a_seat_that_it_gave_up_is_let_go_when_another_takes_it() {
         assert_eq!(info.participants[0].player, Uuid::from_u128(player));
     }
     pair.until("nothing left of it", |pair| pair.far(OWNER) == (0, 0));
+}
+
+fn ping_of(n: u64, s: u32) -> String {
+    format!(r#"{{"t":"ping","d":{{"n":{n},"s":{s}}}}}"#)
+}
+
+/// The messages of this type in what a client has been sent, oldest first.
+fn messages(seen: &str, t: &str) -> Vec<Value> {
+    let starts = seen.match_indices(&format!(r#"{{"t":"{t}","d":"#)).map(|(at, _)| &seen[at..]).collect::<Vec<_>>();
+    let parsed = |text: &&str| serde_json::Deserializer::from_str(text).into_iter::<Value>().next()?.ok();
+    starts.iter().filter_map(parsed).map(|message| message["d"].clone()).collect()
+}
+
+/// The newest message of this type about a session.
+fn newest(seen: &str, t: &str, session: Uuid) -> Value {
+    messages(seen, t).into_iter().rfind(|d| d["s"] == handle_of(session)).unwrap()
+}
+
+#[test]
+fn the_time_of_a_session_is_told_with_the_servers_wherever_it_is() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let mut client = pair.join(&[here, there]);
+    pair.skip_to(5_000);
+    for (n, session) in [(1, here), (2, there)] {
+        client.say(&ping_of(n, handle_of(session)));
+        pair.heard(&mut client, "a pong", |seen| messages(seen, "pong").iter().any(|pong| pong["n"] == n));
+        let pong = newest(&client.seen, "pong", session);
+        for t in ["joined", "snapshot"] {
+            let before = newest(&client.seen, t, session);
+            let since = |of: &str| pong[of].as_u64().unwrap() - before[of].as_u64().unwrap();
+            assert!(since("time").abs_diff(since("at")) <= 2, "{t}: {before} {pong}");
+            assert!(since("at") >= 5_000);
+        }
+    }
+    client.say(&ping_of(3, 77));
+    pair.heard(&mut client, "a pong", |seen| count(seen, "pong") == 3);
+    let pong = messages(&client.seen, "pong").pop().unwrap();
+    assert_eq!((&pong["n"], &pong["s"], &pong["at"]), (&3.into(), &Value::Null, &Value::Null), "it is not in that one");
+    // Nor in this one any more.
+    let at_once = [&leave_of(there), &ping_of(4, handle_of(there))];
+    client.stream.write_all(&at_once.map(|message| text(message)).concat()).unwrap();
+    pair.heard(&mut client, "a pong", |seen| count(seen, "pong") == 4);
+    let pong = messages(&client.seen, "pong").pop().unwrap();
+    assert_eq!((&pong["n"], &pong["at"]), (&4.into(), &Value::Null));
+}
+
+#[test]
+fn joined_says_how_things_stand_and_the_rules_to_who_does_not_have_them() {
+    let mut pair = Pair::start();
+    let (here, there) = (pair.create(NEAR), pair.create(OWNER));
+    let mut client = pair.join(&[here, there]);
+    for session in [here, there] {
+        let first = newest(&client.seen, "joined", session);
+        assert_eq!((&first["applied"], &first["last_id"], &first["team"]), (&0.into(), &0.into(), &0.into()));
+        assert_eq!((&first["timers"]["seat_ms"], &first["timers"]["idle_ms"]), (&30_000.into(), &60_000.into()));
+        client.say(&attack_of(session, 7));
+        client.say(&action_of(session, r#""id":8,"kind":"attack","to":0"#));
+        pair.heard(&mut client, "a refusal", |seen| refusals(seen, session, "invalid_target") == 1);
+        let joined = count(&client.seen, "joined");
+        let (epoch, hash) = (first["epoch"].as_u64().unwrap(), first["rules"]["hash"].as_str().unwrap());
+        let join = |epoch: u64| {
+            format!(r#"{{"t":"join","d":{{"session":"{session}","seq":1,"epoch":{epoch},"rules":"{hash}"}}}}"#)
+        };
+        client.say(&join(epoch));
+        pair.heard(&mut client, "a second welcome", |seen| count(seen, "joined") > joined);
+        let again = newest(&client.seen, "joined", session);
+        assert_eq!((&again["applied"], &again["last_id"]), (&7.into(), &8.into()));
+        assert_eq!((&again["rules"], &again["timers"]), (&Value::Null, &first["timers"]));
+        assert!(again["time"].as_u64() >= first["time"].as_u64() && again["at"].as_u64() >= first["at"].as_u64());
+    }
+    // One that the server knows nothing of: it was put back to before that.
+    pair.skip_to(2_000);
+    client.say(&format!(r#"{{"t":"join","d":{{"session":"{there}","seq":1,"epoch":9}}}}"#));
+    pair.heard(&mut client, "an answer", |seen| seen.contains(r#""reason":"rolled_back""#));
 }
 
 #[test]

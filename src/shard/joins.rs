@@ -3,24 +3,24 @@
 use std::time::Instant;
 
 use tiltyard_combat::{Audience, Input, Slot};
-use tiltyard_protocol::server::{ErrorNotice, Left, LeftWhy, Resume};
+use tiltyard_protocol::server::{ErrorNotice, Joined, Left, LeftWhy, Resume};
 use tiltyard_protocol::{CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
 
-use super::admission::Asked;
+use super::admission::{Asked, Has};
 use super::connection::{ConnKey, Connection, Join, State};
 use super::far::Far;
 use super::publish;
 use super::session::{Member, SessionKey};
-use super::welcome::Seat;
+use super::welcome::timers_of;
 use super::worker::Worker;
 use crate::limits;
 
 impl Worker {
     /// A connection asks for a session. What cannot be is refused at once; a join waits for its turn, and the connection with it.
-    pub(super) fn ask_to_join(&mut self, conn: ConnKey, session: Uuid, seq: u64) {
+    pub(super) fn ask_to_join(&mut self, conn: ConnKey, session: Uuid, has: Has) {
         if self.is_elsewhere(conn, session) {
-            return self.ask_elsewhere(conn, session, seq);
+            return self.ask_elsewhere(conn, session, has);
         }
         let (key, _) = match self.seat_of(conn, session) {
             Ok(seat) => seat,
@@ -38,7 +38,7 @@ impl Worker {
             self.stats.joins_refused += 1;
             return self.error(conn, Reason::TooManyRequests);
         }
-        if !self.admission.push(player, Asked { conn, session, seq }) {
+        if !self.admission.push(player, Asked { conn, session, has }) {
             self.stats.joins_refused += 1;
             return self.close(conn, CloseCode::TryLater);
         }
@@ -60,16 +60,16 @@ impl Worker {
         self.stats.joins_waiting = self.admission.waiting() as u64;
     }
 
-    fn take_join(&mut self, Asked { conn, session, seq }: Asked) {
+    fn take_join(&mut self, Asked { conn, session, has }: Asked) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         connection.waits -= 1;
         let is_ending = connection.stream.far().is_some_and(Far::is_ending);
         if connection.state == State::Open && !is_ending {
             match self.seat_of(conn, session) {
                 Ok((key, _)) if self.waits_to_join(conn, key) => {
-                    return self.join_later(key, Asked { conn, session, seq });
+                    return self.join_later(key, Asked { conn, session, has });
                 }
-                Ok((key, slot)) => self.join(conn, key, slot, seq),
+                Ok((key, slot)) => self.join(conn, key, slot, has),
                 Err(reason) => self.error(conn, reason),
             }
         }
@@ -102,7 +102,7 @@ impl Worker {
         }
     }
 
-    fn join(&mut self, conn: ConnKey, key: SessionKey, slot: Slot, seq: u64) {
+    fn join(&mut self, conn: ConnKey, key: SessionKey, slot: Slot, has: Has) {
         let handle = self.sessions[key].handle();
         if self.connections[conn].join(handle).is_none() {
             let connect = Input::Connect { slot };
@@ -122,7 +122,7 @@ impl Worker {
             self.connections[conn].joins.push(Join { handle, session: key, slot, again_at: 0 });
         }
         self.stats.joins += 1;
-        self.welcome(conn, key, slot, seq);
+        self.welcome(conn, key, slot, has);
     }
 
     /// `player` has taken a seat. Whoever gave it up and still watches from it is let go; where that is the player, it is there.
@@ -154,27 +154,41 @@ impl Worker {
         }
     }
 
-    fn welcome(&mut self, conn: ConnKey, key: SessionKey, slot: Slot, seq: u64) {
+    fn welcome(&mut self, conn: ConnKey, key: SessionKey, slot: Slot, has: Has) {
         let Some(&Connection { encoding, .. }) = self.connections.get(conn) else { return };
-        let session = &self.sessions[key];
+        let (session, moment) = (&self.sessions[key], self.clock.moment());
         let participant = &session.fight.participants()[usize::from(slot)];
-        let (last_id, team) = (participant.last_action_id(), participant.team());
-        let (s, epoch) = (session.handle(), session.epoch());
-        let seat = Seat { session: session.id, s, slot, resume: Resume::Snapshot, last_id, epoch };
-        let snapshot = publish::snapshot_of(session, self.clock.now, Audience::Own(slot));
-        let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session));
-        let at = session.fight.seq();
-        if seq > at {
+        let answers = participant.answers();
+        let (q, epoch) = (session.fight.seq(), session.epoch());
+        let joined = Joined {
+            session: session.id,
+            s: session.handle(),
+            slot,
+            team: participant.team(),
+            resume: Resume::Snapshot,
+            last_id: answers.last_id(),
+            applied: answers.applied(),
+            epoch,
+            at: session.session_time(moment.now),
+            time: moment.wall,
+            timers: timers_of(session.bout()),
+            rules: None,
+        };
+        let snapshot = publish::snapshot_of(session, moment, Audience::Own(slot));
+        let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session, moment));
+        if has.seq > q || has.epoch > epoch {
             // Nothing is shown before it is in the log: a log from before was put back, or its end got lost with the power.
             self.stats.rolled_back += 1;
-            let reason = Reason::RolledBack;
-            let message = format!("{} It is at {at}, and the client has {seq}.", reason.message());
+            let (reason, seq) = (Reason::RolledBack, has.seq);
+            let epochs = if has.epoch > epoch { format!(" (epochs {epoch} and {})", has.epoch) } else { String::new() };
+            let message = format!("{} It is at {q}, and the client has {seq}{epochs}.", reason.message());
             self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message, retry_ms: None }));
         }
         let (session, rulebooks) = (&self.sessions[key], &mut self.rulebooks);
         let mut publisher = std::mem::take(&mut self.publisher);
-        let joined = publisher.single(encoding, |out| rulebooks.joined(encoding, session.bout(), team, seat, out));
-        self.queue_single(conn, joined);
+        let frame =
+            publisher.single(encoding, |out| rulebooks.joined(encoding, session.bout(), joined, has.rules, out));
+        self.queue_single(conn, frame);
         self.publisher = publisher;
         self.tell(conn, &snapshot);
         if let Some(result) = result {

@@ -17,6 +17,8 @@ pub fn delta(delta: &DeltaOf<'_>, out: &mut Vec<u8>) {
     number(out, fight.seq());
     text(out, r#","at":"#);
     number(out, fight.now());
+    text(out, r#","time":"#);
+    number(out, delta.time);
     list(out, r#","ev":["#, delta.events(), |out, event| self::event(&event, out));
     list(out, r#","p":["#, delta.patches(), |out, (patch, participant)| {
         text(out, r#"{"i":"#);

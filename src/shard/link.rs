@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use tiltyard_protocol::{Act, CloseCode, Encoding, Reason};
 use uuid::Uuid;
 
+use super::admission::Has;
 use super::connection::ConnKey;
 
 /// A connection, and the shard that has its socket.
@@ -30,15 +31,15 @@ pub struct Forward {
 /// What a connection says to a session elsewhere.
 #[derive(Debug)]
 pub enum Forwarded {
-    /// It joins for the first time; `seq` is the newest sequence that the client says it has.
+    /// It joins for the first time.
     Link {
         player: Uuid,
         encoding: Encoding,
-        seq: u64,
+        has: Has,
     },
     /// It joins again.
     Join {
-        seq: u64,
+        has: Has,
     },
     Act(Act),
     /// An action of which only the id could be read, and what is wrong with it.
@@ -48,6 +49,10 @@ pub enum Forwarded {
     },
     Ready,
     Concede,
+    /// It asks for the session's time.
+    Ping {
+        n: u64,
+    },
     Leave,
     /// The socket has taken so many bytes of what was delivered.
     Taken(u32),
@@ -64,6 +69,7 @@ impl Forwarded {
             Self::Act(act) => act.id,
             Self::BadAct { id, .. } => *id,
             Self::Ready | Self::Concede => 0,
+            Self::Ping { n } => return Some(Returned::Untimed { n: *n }),
             Self::Link { .. } | Self::Join { .. } | Self::Leave | Self::Taken(_) | Self::Unread | Self::Lost => {
                 return None;
             }
@@ -95,6 +101,8 @@ pub enum Returned {
     Hear(bool),
     /// An action, or what else is answered by id 0, could not be looked at.
     Unheard { id: u64, reason: Reason },
+    /// A ping could not: it is answered without the session's time.
+    Untimed { n: u64 },
     /// It is in the session no more, and why, if that is more than that it left.
     Closed(Option<CloseCode>),
 }
@@ -117,8 +125,8 @@ pub struct Link {
     pub handle: u32,
     /// Whom to ask.
     pub shard: usize,
-    /// A join that has not had its turn, and the sequence that came with it.
-    pub asked: Option<u64>,
+    /// A join that has not had its turn, and what came with it.
+    pub asked: Option<Has>,
     /// The client leaves.
     pub leaving: bool,
     /// The client has much of it to take, and may not ask for more.
@@ -140,8 +148,8 @@ struct Handed {
 
 impl Link {
     /// A session that is asked for.
-    pub fn asking(session: Uuid, handle: u32, shard: usize, seq: u64) -> Self {
-        Self { session, handle, shard, asked: Some(seq), leaving: false, deaf: false, taken: 0, unread: false }
+    pub fn asking(session: Uuid, handle: u32, shard: usize, has: Has) -> Self {
+        Self { session, handle, shard, asked: Some(has), leaving: false, deaf: false, taken: 0, unread: false }
     }
 
     /// How many things the connection waits for.
@@ -223,14 +231,14 @@ impl Links {
 mod tests {
     use uuid::Uuid;
 
-    use super::{Link, Links};
+    use super::{Has, Link, Links};
 
     #[test]
     fn each_session_hears_of_its_own_bytes_when_the_socket_has_taken_the_last_of_them() {
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let mut links = Links::default();
-        links.push(Link::asking(one, 1, 5, 0));
-        links.push(Link::asking(two, 2, 6, 0));
+        links.push(Link::asking(one, 1, 5, Has::default()));
+        links.push(Link::asking(two, 2, 6, Has::default()));
         // Ten bytes wait already, of which nobody wants to know.
         links.handed(one, 20, 30);
         links.handed(two, 5, 35);

@@ -5,6 +5,7 @@ use tiltyard_protocol::view::player_word;
 use tiltyard_protocol::{CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
 
+use super::admission::Has;
 use super::connection::{ConnKey, State};
 use super::link::{Forward, Forwarded, Link, Near, Return, Returned};
 use super::stream::Stream;
@@ -79,17 +80,17 @@ impl Worker {
     }
 
     /// A connection asks for a session of another shard. It is not heard until that has answered, so that what it says stays in order.
-    pub(super) fn ask_elsewhere(&mut self, conn: ConnKey, session: Uuid, seq: u64) {
+    pub(super) fn ask_elsewhere(&mut self, conn: ConnKey, session: Uuid, has: Has) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let (player, encoding, handle) = (connection.player, connection.encoding, player_word(session));
         let known = connection.links.as_mut().and_then(|links| links.of(session)).map(|link| link.shard);
         let asked = match known {
-            Some(shard) => self.forward(shard, conn, session, Forwarded::Join { seq }).map(|()| shard),
+            Some(shard) => self.forward(shard, conn, session, Forwarded::Join { has }).map(|()| shard),
             None if connection.calls(handle) => Err(Reason::SessionElsewhere),
             None if connection.session_count() >= limits::JOINS_PER_CONNECTION => Err(Reason::TooManySessions),
             None => {
                 let shard = self.peers.place_of(session);
-                let link = Forwarded::Link { player, encoding, seq };
+                let link = Forwarded::Link { player, encoding, has };
                 self.forward(shard, conn, session, link).map(|()| shard)
             }
         };
@@ -101,8 +102,8 @@ impl Worker {
         connection.waits += 1;
         let links = connection.links.get_or_insert_default();
         match links.of(session) {
-            Some(link) => link.asked = Some(seq),
-            None => links.push(Link::asking(session, handle, shard, seq)),
+            Some(link) => link.asked = Some(has),
+            None => links.push(Link::asking(session, handle, shard, has)),
         }
     }
 
@@ -115,7 +116,7 @@ impl Worker {
     }
 
     /// Passes on what a connection says to a session elsewhere that it calls `handle`.
-    fn forward_to(&mut self, conn: ConnKey, handle: u32, what: Forwarded) -> Result<(), Reason> {
+    pub(super) fn forward_to(&mut self, conn: ConnKey, handle: u32, what: Forwarded) -> Result<(), Reason> {
         let links = self.connections.get_mut(conn).and_then(|connection| connection.links.as_mut());
         let link = links.and_then(|links| links.called(handle)).ok_or(Reason::NotJoined)?;
         let (shard, session) = (link.shard, link.session);
@@ -208,6 +209,9 @@ impl Worker {
             // Also where it has left meanwhile: what was asked then is answered all the same.
             return self.refuse_elsewhere(conn, player_word(session), id, reason);
         }
+        if let Returned::Untimed { n } = what {
+            return self.pong(conn, n, None);
+        }
         let Some(link) = connection.links.as_mut().and_then(|links| links.of(session)) else { return };
         let before = link.waits();
         match what {
@@ -216,7 +220,7 @@ impl Worker {
             Returned::Moved => return self.left_behind(conn, session),
             Returned::Answered => link.asked = None,
             Returned::Hear(may_ask) => link.deaf = !may_ask,
-            Returned::Bytes(_) | Returned::Unheard { .. } => {}
+            Returned::Bytes(_) | Returned::Unheard { .. } | Returned::Untimed { .. } => {}
         }
         let after = link.waits();
         connection.waits = connection.waits + after - before;
@@ -247,8 +251,8 @@ impl Worker {
     fn left_behind(&mut self, conn: ConnKey, session: Uuid) {
         let Some(link) = self.unlink(conn, session) else { return };
         self.lost(link.shard, conn, session);
-        if let Some(seq) = link.asked {
-            self.ask_to_join(conn, session, seq);
+        if let Some(has) = link.asked {
+            self.ask_to_join(conn, session, has);
         } else {
             self.tell(conn, &ServerMessage::Left(Left { s: link.handle, why: LeftWhy::Moved }));
             self.left_alone(conn);
@@ -268,7 +272,7 @@ impl Worker {
         }
         match link.asked {
             // It was on its way out when it joined again.
-            Some(seq) => self.ask_to_join(conn, session, seq),
+            Some(has) => self.ask_to_join(conn, session, has),
             None if code.is_some() || link.leaving => self.left_alone(conn),
             None => self.still_alone(conn),
         }

@@ -5,10 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use smallvec::SmallVec;
 use tiltyard_combat::replay::Loss;
 use tiltyard_combat::{Answer, Audience, Input, Refusal as Refused, Slot};
+use tiltyard_protocol::client::Ping;
 use tiltyard_protocol::server::{ErrorNotice, Left, LeftWhy, Pong, Refused as RefusedNotice};
 use tiltyard_protocol::{Act, ClientMessage, CloseCode, Encoding, Reason, ServerMessage};
 use uuid::Uuid;
 
+use super::admission::Has;
 use super::answer::{answer_of, refusal};
 use super::connection::{ConnKey, Connection, Join, State};
 use super::link::Forwarded;
@@ -132,7 +134,7 @@ impl Worker {
         let session = &self.sessions[key];
         self.stats.deltas += 1;
         self.publisher.begin();
-        let whole = DeltaOf::whole(session.handle(), session.bout(), &self.step);
+        let whole = DeltaOf::whole(session.handle(), session.bout(), &self.step, self.clock.wall);
         for member in &session.members {
             let Some(connection) = self.connections.get_mut(member.conn) else { continue };
             if connection.state != State::Open {
@@ -154,7 +156,7 @@ impl Worker {
             }
         }
         if self.step.decided() {
-            let result = publish::result_of(session);
+            let result = publish::result_of(session, self.clock.moment());
             let members = session.members.clone();
             for member in members {
                 self.tell(member.conn, &result);
@@ -197,14 +199,12 @@ impl Worker {
         }
         match encoding.decode_client(payload) {
             Ok(ClientMessage::Action(act)) => self.act(conn, &act),
-            Ok(ClientMessage::Join(request)) => self.ask_to_join(conn, request.session, request.seq.unwrap_or(0)),
+            Ok(ClientMessage::Join(request)) => self.ask_to_join(conn, request.session, Has::from(&request)),
             Ok(ClientMessage::Leave(leave)) => self.leave(conn, leave.s),
             Ok(ClientMessage::Ready(ready)) => self.ready(conn, ready.s),
             Ok(ClientMessage::Concede(concede)) => self.concede(conn, concede.s),
             Ok(ClientMessage::Renew(renew)) => self.renew(conn, renew),
-            Ok(ClientMessage::Ping(ping)) => {
-                self.tell(conn, &ServerMessage::Pong(Pong { n: ping.n, time: self.clock.wall }));
-            }
+            Ok(ClientMessage::Ping(ping)) => self.ping(conn, &ping),
             Err(error) => match error.action {
                 Some((s, id)) => {
                     self.act_badly(conn, s, id, error.detail);
@@ -230,6 +230,24 @@ impl Worker {
                 self.close(conn, CloseCode::BadMessages);
             }
         }
+    }
+
+    /// A client asks what time it is; of a session that is not this shard's its own shard says it.
+    pub(super) fn ping(&mut self, conn: ConnKey, ping: &Ping) {
+        let n = ping.n;
+        let Some(s) = ping.s else { return self.pong(conn, n, None) };
+        if let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) {
+            let session = self.sessions.get(join.session);
+            self.pong(conn, n, session.map(|session| (s, session.session_time(self.clock.now))));
+        } else if self.forward_to(conn, s, Forwarded::Ping { n }).is_err() {
+            self.pong(conn, n, None);
+        }
+    }
+
+    /// Answers a ping, with a session's handle and time where these are known.
+    pub(super) fn pong(&mut self, conn: ConnKey, n: u64, session: Option<(u32, u64)>) {
+        let (s, at) = session.unzip();
+        self.tell(conn, &ServerMessage::Pong(Pong { n, time: self.clock.wall, s, at }));
     }
 
     pub(super) fn act(&mut self, conn: ConnKey, act: &Act) {
@@ -320,7 +338,7 @@ impl Worker {
         self.stats.conflated += 1;
         for join in &connection.joins {
             let Some(session) = self.sessions.get(join.session) else { continue };
-            let snapshot = publish::snapshot_of(session, self.clock.now, Audience::Own(join.slot));
+            let snapshot = publish::snapshot_of(session, self.clock.moment(), Audience::Own(join.slot));
             let encoding = connection.encoding;
             let frame = self.publisher.single(encoding, |out| encoding.encode(&snapshot, out));
             self.stats.single_bytes += frame.len() as u64;

@@ -114,6 +114,15 @@ fn is_digest_due(fight: Bout<'_>, step: &Step) -> bool {
     fight.seq().is_multiple_of(limits::DIGEST_EVERY) || step.phase_changed()
 }
 
+/// When something is said.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The shard's time.
+    pub now: u64,
+    /// Unix milliseconds.
+    pub wall: u64,
+}
+
 /// A delta that is encoded straight from the fight: the same bytes as [`wire::Delta`], without building one. Whose action it
 /// was is not in it: who acted has that from its acknowledgement, and all others see what they see of it.
 #[derive(Debug, Clone, Copy)]
@@ -121,6 +130,8 @@ pub struct DeltaOf<'a> {
     pub handle: u32,
     pub fight: Bout<'a>,
     pub step: &'a Step,
+    /// The wall's, in Unix milliseconds.
+    pub time: u64,
     /// What its audience is shown of the step; `None` for everything.
     pub cut: Option<&'a Cut>,
     /// Of the audience's view, where one is due.
@@ -129,8 +140,8 @@ pub struct DeltaOf<'a> {
 
 impl<'a> DeltaOf<'a> {
     /// With everything that a step changed, and no digest.
-    pub const fn whole(handle: u32, fight: Bout<'a>, step: &'a Step) -> Self {
-        Self { handle, fight, step, cut: None, digest: None }
+    pub const fn whole(handle: u32, fight: Bout<'a>, step: &'a Step, time: u64) -> Self {
+        Self { handle, fight, step, time, cut: None, digest: None }
     }
 
     /// Appends the message.
@@ -226,11 +237,12 @@ impl Serialize for Body<'_> {
             modifiers.is_some(),
             delta.digest.is_some(),
         ];
-        let fields = 3 + there.into_iter().filter(|&there| there).count();
+        let fields = 4 + there.into_iter().filter(|&there| there).count();
         let mut body = serializer.serialize_struct("Delta", fields)?;
         body.serialize_field("s", &delta.handle)?;
         body.serialize_field("q", &delta.fight.seq())?;
         body.serialize_field("at", &delta.fight.now())?;
+        body.serialize_field("time", &delta.time)?;
         if !events.is_empty() {
             body.serialize_field("ev", &events)?;
         }
@@ -301,17 +313,18 @@ impl Serialize for PatchOf<'_> {
     }
 }
 
-/// A session's snapshot for `audience` at the shard's time `now`.
-pub fn snapshot_of(session: &Session, now: u64, audience: Audience) -> ServerMessage {
+/// A session's snapshot for `audience`.
+pub fn snapshot_of(session: &Session, moment: Moment, audience: Audience) -> ServerMessage {
     let fight = &session.fight;
     let view = shown::view_of(session.bout(), audience);
     let h = view.digest();
-    let (s, q, at, epoch) = (session.handle(), fight.seq(), session.session_time(now), session.epoch());
-    ServerMessage::Snapshot(Snapshot { s, q, at, epoch, view, h })
+    let (s, q, epoch) = (session.handle(), fight.seq(), session.epoch());
+    let (at, time) = (session.session_time(moment.now), moment.wall);
+    ServerMessage::Snapshot(Snapshot { s, q, at, time, epoch, view, h })
 }
 
 /// A session's result.
-pub fn result_of(session: &Session) -> ServerMessage {
+pub fn result_of(session: &Session, moment: Moment) -> ServerMessage {
     let (fight, life) = (&session.fight, session.fight.lifecycle());
     let standing = |slot: Slot| {
         let p = &fight.participants()[usize::from(slot)];
@@ -328,6 +341,8 @@ pub fn result_of(session: &Session) -> ServerMessage {
     ServerMessage::Result(Outcome {
         s: session.handle(),
         q: fight.seq(),
+        at: session.session_time(moment.now),
+        time: moment.wall,
         reason: life.end().map_or(wire::EndReason::Terminated, end_of),
         winner: life.winner(),
         team: life.winning_team(),

@@ -199,7 +199,7 @@ proptest! {
         let (mut publisher, mut seq) = (Publisher::default(), 0);
         play(&plan, |fight, step| {
             publisher.begin();
-            let whole = DeltaOf::whole(5, fight, step);
+            let whole = DeltaOf::whole(5, fight, step, 1_796_000_000_000);
             let Some(views) = &mut views else {
                 views = Some(audiences().into_iter().map(|of| (of, view_of(fight, of))).collect());
                 seq = fight.seq();
@@ -237,7 +237,7 @@ proptest! {
 /// Everything that is encoded for an audience.
 fn told(fight: Bout<'_>, step: &Step, audience: Audience) -> Vec<Vec<u8>> {
     let mut publisher = Publisher::default();
-    let whole = DeltaOf::whole(5, fight, step);
+    let whole = DeltaOf::whole(5, fight, step, 1_796_000_000_000);
     let (mut all, view) = (vec![view_digest(fight, audience).to_le_bytes().to_vec()], view_of(fight, audience));
     for encoding in Encoding::ALL {
         let mut bytes = Vec::new();

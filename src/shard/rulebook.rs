@@ -1,23 +1,43 @@
 //! What a client is told of a session's rules when it joins.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use tiltyard_combat::ruleset::{
     Ability, AbilityKind, Affects, CoverKind, Effect, Element, Enemy, EnemyId, Rank, Resource, Shape,
 };
 use tiltyard_combat::{ActionKind, Bout};
-use tiltyard_protocol::RulesView;
 use tiltyard_protocol::rules::{self as wire, AbilityView, CoverView, EffectView, EnemyView, FieldView, HazardView};
+use tiltyard_protocol::{Encoding, RulesView};
 
 use crate::session::hex;
 
-/// The rules of a fight, for one of `team`.
-pub fn rules_of(fight: Bout<'_>, team: u8) -> RulesView {
+/// Of the hash over rules: enough that no two are taken for each other.
+const HASH_DIGITS: usize = 32;
+
+/// The rules of a fight.
+pub fn rules_of(fight: Bout<'_>) -> RulesView {
+    let mut rules = unsealed(fight);
+    let mut bytes = Vec::new();
+    Encoding::Json.encode(&rules, &mut bytes);
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, &bytes).as_ref());
+    rules.hash = hex(&hash);
+    rules.hash.truncate(HASH_DIGITS);
+    rules
+}
+
+/// What a client says is the hash of rules, as a number; `None` where it cannot be one.
+pub fn hash_of(text: &str) -> Option<u128> {
+    u128::from_str_radix(text, 16).ok()
+}
+
+fn unsealed(fight: Bout<'_>) -> RulesView {
     let (ruleset, rules) = (fight.ruleset, fight.rules());
     RulesView {
         name: ruleset.name.clone(),
         title: ruleset.title.clone(),
-        hash: hex(&ruleset.hash),
+        ruleset: hex(&ruleset.hash),
+        hash: String::new(),
         mode: fight.mode().name().to_owned(),
-        team,
         health: rules.health,
         shield: rules.shield,
         armor: rules.armor,

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-use tiltyard_combat::{Bout, Mode, Rules};
-use tiltyard_protocol::Encoding;
-use tiltyard_protocol::server::Resume;
-use uuid::Uuid;
+use tiltyard_combat::ruleset::Trigger;
+use tiltyard_combat::{Bout, Mode, PhaseName, Rules};
+use tiltyard_protocol::server::{Joined, Timers};
+use tiltyard_protocol::{Encoding, ServerMessage};
 
-use super::rulebook::rules_of;
+use super::rulebook::{hash_of, rules_of};
 use crate::limits;
 
 /// Encoded rules of the sessions that were joined last.
@@ -18,7 +17,7 @@ pub struct Rulebooks {
     bytes: usize,
 }
 
-/// Everything that decides what the rules of a session look like, but for the team.
+/// Everything that decides what the rules of a session look like.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
     ruleset: [u8; 32],
@@ -28,46 +27,47 @@ struct Key {
     encoding: Encoding,
 }
 
-/// The rules for one of team 0, which is a single byte in both encodings.
 #[derive(Debug)]
 struct Book {
+    hash: Option<u128>,
     bytes: Box<[u8]>,
-    team_at: usize,
 }
 
-/// What a `joined` says beside the rules.
-#[derive(Debug, Clone, Copy)]
-pub struct Seat {
-    pub session: Uuid,
-    pub s: u32,
-    pub slot: u8,
-    pub resume: Resume,
-    pub last_id: u64,
-    pub epoch: u64,
-}
-
-/// As [`tiltyard_protocol::ServerMessage`], with nothing where the rules come.
-#[derive(Serialize)]
-#[serde(tag = "t", content = "d", rename_all = "snake_case")]
-enum Message {
-    Joined { session: Uuid, s: u32, slot: u8, resume: Resume, last_id: u64, epoch: u64, rules: () },
-}
+/// Where the size of the map is that the payload of a `joined` is in `MessagePack`: behind `{"t": "joined", "d":`.
+const PAYLOAD_AT: usize = b"\x82\xA1t\xA6joined\xA1d".len();
 
 impl Rulebooks {
-    /// Appends the `joined` of somebody of `team` who has this seat in `fight`.
-    pub fn joined(&mut self, encoding: Encoding, fight: Bout<'_>, team: u8, seat: Seat, out: &mut Vec<u8>) {
-        let book = self.book(encoding, fight);
-        let Seat { session, s, slot, resume, last_id, epoch } = seat;
-        encoding.encode(&Message::Joined { session, s, slot, resume, last_id, epoch, rules: () }, out);
-        // The rules are last: behind them JSON has two braces, and MessagePack nothing.
-        let (nothing, end): (&[u8], &[u8]) = match encoding {
-            Encoding::Json => (b"null}}", b"}}"),
-            Encoding::MsgPack => (&[0xC0], b""),
-        };
-        debug_assert!(out.ends_with(nothing), "the rules are the last field");
-        out.truncate(out.len() - nothing.len());
-        book.write(encoding, team, out);
-        out.extend_from_slice(end);
+    /// Appends `joined`, which is without rules, with those of `fight`; or without, where they are `known` by their hash.
+    pub fn joined(
+        &mut self,
+        encoding: Encoding,
+        fight: Bout<'_>,
+        joined: Joined,
+        known: Option<u128>,
+        out: &mut Vec<u8>,
+    ) {
+        debug_assert!(joined.rules.is_none(), "they are put in here");
+        let (book, start) = (self.book(encoding, fight), out.len());
+        encoding.encode(&ServerMessage::Joined(joined), out);
+        if known.is_some() && known == book.hash {
+            return;
+        }
+        // They are the last field: behind it JSON has two braces, and MessagePack nothing.
+        match encoding {
+            Encoding::Json => {
+                debug_assert!(out.ends_with(b"}}"), "a message has a payload");
+                out.truncate(out.len() - 2);
+                out.extend_from_slice(br#","rules":"#);
+                out.extend_from_slice(&book.bytes);
+                out.extend_from_slice(b"}}");
+            }
+            Encoding::MsgPack => {
+                debug_assert!((0x80..0x8F).contains(&out[start + PAYLOAD_AT]), "a map with room for one more field");
+                out[start + PAYLOAD_AT] += 1;
+                out.extend_from_slice(b"\xA5rules");
+                out.extend_from_slice(&book.bytes);
+            }
+        }
     }
 
     fn book(&mut self, encoding: Encoding, fight: Bout<'_>) -> &Book {
@@ -78,44 +78,45 @@ impl Rulebooks {
             self.bytes = 0;
         }
         self.books.entry(key).or_insert_with(|| {
-            let book = Book::of(encoding, fight);
-            self.bytes += book.bytes.len();
-            book
+            let rules = rules_of(fight);
+            let mut bytes = Vec::new();
+            encoding.encode(&rules, &mut bytes);
+            self.bytes += bytes.len();
+            Book { hash: hash_of(&rules.hash), bytes: bytes.into() }
         })
     }
 }
 
-impl Book {
-    fn of(encoding: Encoding, fight: Bout<'_>) -> Self {
-        let [bytes, other] = [0, 1].map(|team| {
-            let mut bytes = Vec::new();
-            encoding.encode(&rules_of(fight, team), &mut bytes);
-            bytes
-        });
-        let team_at = bytes.iter().zip(&other).position(|(one, other)| one != other).expect("the team is told");
-        Self { bytes: bytes.into(), team_at }
-    }
-
-    fn write(&self, encoding: Encoding, team: u8, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.bytes[..self.team_at]);
-        encoding.encode(&team, out);
-        out.extend_from_slice(&self.bytes[self.team_at + 1..]);
+/// How long things last in a fight and on this server.
+pub fn timers_of(fight: Bout<'_>) -> Timers {
+    let (rules, course) = (fight.rules(), &fight.ruleset.lifecycle);
+    let fighting = (0..).zip(&course.states).find(|(_, state)| state.is == PhaseName::Active).map(|(place, _)| place);
+    let results = fighting.and_then(|place| course.next(place, Trigger::Decided)).map(|place| course.state(place));
+    let results_ms = results.and_then(|state| state.after).map_or(0, |(wait, _)| wait.ms(rules));
+    Timers {
+        seat_ms: rules.reconnect_ms.into(),
+        countdown_ms: rules.preparation_ms.into(),
+        results_ms,
+        linger_ms: limits::ENDED_LINGER_MS,
+        ping_ms: limits::PING_AFTER_MS,
+        idle_ms: limits::IDLE_CLOSE_MS,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::sync::Arc;
 
     use tiltyard_combat::{Bout, Difficulty, Fight, Mode, Ruleset, Setup};
-    use tiltyard_protocol::server::{Joined, Resume};
+    use tiltyard_protocol::server::Joined;
     use tiltyard_protocol::{Encoding, ServerMessage};
     use uuid::Uuid;
 
-    use super::{Rulebooks, Seat};
+    use super::{Rulebooks, timers_of};
     use crate::limits;
     use crate::rules::Library;
-    use crate::shard::rulebook::rules_of;
+    use crate::shard::rulebook::{hash_of, rules_of};
 
     fn fight(ruleset: &str, mode: Mode, seats: u8, health: Option<u32>) -> (Fight, Arc<Ruleset>) {
         let ruleset = Arc::clone(Library::built_in().by_name(ruleset).unwrap());
@@ -125,36 +126,64 @@ mod tests {
         (Fight::new(&ruleset, setup), ruleset)
     }
 
-    #[test]
-    fn a_copy_of_the_rules_is_the_same_as_rules_made_anew() {
-        let mut books = Rulebooks::default();
-        let fights = [
+    fn fights() -> [(Fight, Arc<Ruleset>); 5] {
+        [
             fight("default", Mode::Pvp, 2, None),
             fight("default", Mode::Pvp, 2, Some(77)),
             fight("default", Mode::Pve, 2, None),
             fight("default", Mode::Pve, 4, None),
             fight("arena-fast", Mode::Pvp, 2, None),
-        ];
+        ]
+    }
+
+    #[test]
+    fn a_copy_of_the_rules_is_the_same_as_rules_made_anew() {
+        let (mut books, fights) = (Rulebooks::default(), fights());
         // The second time they are copies.
         for (fight, ruleset) in fights.iter().chain(&fights) {
             let fight = Bout { fight, ruleset };
-            for (encoding, team) in Encoding::ALL
-                .into_iter()
-                .flat_map(|encoding| [(encoding, 0), (encoding, 1), (encoding, 99), (encoding, 255)])
-            {
-                let (session, resume) = (Uuid::from_u128(5), Resume::Snapshot);
-                let seat = Seat { session, s: 5, slot: 1, resume, last_id: 1 << 40, epoch: 300 };
-                let (mut copied, mut anew) = (Vec::new(), Vec::new());
-                books.joined(encoding, fight, team, seat, &mut copied);
-                let Seat { session, s, slot, resume, last_id, epoch } = seat;
-                let rules = Box::new(rules_of(fight, team));
-                let joined = Joined { session, s, slot, resume, last_id, epoch, rules };
-                encoding.encode(&ServerMessage::Joined(joined), &mut anew);
-                assert_eq!(String::from_utf8_lossy(&copied), String::from_utf8_lossy(&anew));
-                assert_eq!(copied, anew);
+            let rules = rules_of(fight);
+            let (hash, other) = (hash_of(&rules.hash), hash_of("7"));
+            assert!(hash.is_some() && other.is_some());
+            for encoding in Encoding::ALL {
+                let joined = Joined {
+                    session: Uuid::from_u128(5),
+                    s: 5,
+                    slot: 1,
+                    team: 255,
+                    last_id: 1 << 40,
+                    epoch: 300,
+                    timers: timers_of(fight),
+                    ..Joined::default()
+                };
+                for (known, told) in [(None, true), (other, true), (hash, false)] {
+                    let (mut copied, mut anew) = (b"before".to_vec(), b"before".to_vec());
+                    books.joined(encoding, fight, joined.clone(), known, &mut copied);
+                    let joined = Joined { rules: told.then(|| Box::new(rules.clone())), ..joined.clone() };
+                    encoding.encode(&ServerMessage::Joined(joined), &mut anew);
+                    assert_eq!(String::from_utf8_lossy(&copied), String::from_utf8_lossy(&anew));
+                    assert_eq!(copied, anew);
+                }
             }
         }
         assert_eq!(books.books.len(), fights.len() * 2);
+    }
+
+    #[test]
+    fn rules_that_differ_have_other_hashes() {
+        let hashes = fights().map(|(fight, ruleset)| rules_of(Bout { fight: &fight, ruleset: &ruleset }).hash);
+        assert!(hashes.iter().all(|hash| hash.len() == 32));
+        // The enemies of a fight against the server grow with its seats, where these rules have any that do.
+        assert!(HashSet::from(hashes).len() >= 4);
+    }
+
+    #[test]
+    fn timers_are_those_of_the_fight() {
+        let (fight, ruleset) = fight("default", Mode::Pvp, 2, None);
+        let (timers, rules) = (timers_of(Bout { fight: &fight, ruleset: &ruleset }), fight.rules());
+        assert_eq!(timers.seat_ms, u64::from(rules.reconnect_ms));
+        assert_eq!(timers.countdown_ms, u64::from(rules.preparation_ms));
+        assert_eq!(timers.results_ms, u64::from(rules.cooldown_ms), "and not the time between rounds");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::held::Held;
 use super::inbox::{Inbox, ShardHandle, inbox};
 use super::link::Near;
 use super::peers::Peers;
-use super::publish::Publisher;
+use super::publish::{Moment, Publisher};
 use super::session::{Session, SessionIndex, SessionKey};
 use super::stats::Stats;
 use super::trim::Checkpoint;
@@ -227,6 +227,11 @@ impl Clock {
     const fn skip(&mut self, ms: u64) {
         self.now += ms;
         self.wall += ms;
+    }
+
+    /// When what is said in this turn is said.
+    pub(super) const fn moment(&self) -> Moment {
+        Moment { now: self.now, wall: self.wall }
     }
 
     /// When this turn began, by the wall.

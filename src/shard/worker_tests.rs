@@ -530,9 +530,10 @@ fn draining_while_the_log_cannot_be_written_ends_without_showing_anything() {
 
 /// A masked text frame with a mask of zeros.
 fn text(message: &str) -> Vec<u8> {
-    let length = u8::try_from(message.len()).unwrap();
-    assert!(length < 126);
-    [&[0x81, 0x80 | length, 0, 0, 0, 0], message.as_bytes()].concat()
+    let length = u16::try_from(message.len()).unwrap();
+    let [high, low] = length.to_be_bytes();
+    let head = if length < 126 { vec![0x81, 0x80 | low] } else { vec![0x81, 0xFE, high, low] };
+    [&head, &[0; 4][..], message.as_bytes()].concat()
 }
 
 /// The connection, when it has joined.

@@ -29,7 +29,8 @@ export const E = { shock: 0, shield: 1, burn: 2, stun: 3, silence: 4, haste: 5 }
 export const RULES = {
   name: "mixed",
   title: "A bit of everything",
-  hash: "00".repeat(32),
+  ruleset: "00".repeat(32),
+  hash: "00".repeat(16),
   mode: "pvp",
   team: 0,
   health: 100,

@@ -121,7 +121,7 @@ async fn teams_win_together() {
     let teams = json!([[players[0], players[3]], [players[1], players[2]]]);
     let mut fight = node.fight_of("pvp", players, json!({ "rules": plain_rules(), "teams": teams })).await;
     let of: Vec<u8> = fight.clients[0].view().participants.iter().map(|participant| participant.team).collect();
-    assert_eq!((of, fight.clients[1].rules().unwrap().team), (vec![0, 1, 1, 0], 1));
+    assert_eq!((of, fight.clients[1].team()), (vec![0, 1, 1, 0], Some(1)));
     fight.begin().await;
     let id = fight.clients[0].act(Order::attack(3)).await.unwrap();
     assert_eq!(answer(&mut fight.clients[0], id).await.unwrap_err().reason, Reason::InvalidTarget);

@@ -20,6 +20,8 @@ pub struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     encoding: Encoding,
     joined: Option<Joined>,
+    /// Of the session that was joined last.
+    rules: Option<Box<RulesView>>,
     view: View,
     seq: u64,
     last_id: u64,
@@ -75,19 +77,21 @@ impl Client {
         }
         let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
         let (socket, _response) = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await?;
-        Ok(Self { socket, encoding, joined: None, view: View::default(), seq: 0, last_id: 0, at: None })
+        Ok(Self { socket, encoding, joined: None, rules: None, view: View::default(), seq: 0, last_id: 0, at: None })
     }
 
     /// Asks to take part in `session`; [`Update::Joined`] and [`Update::Snapshot`] follow.
     pub async fn join(&mut self, session: Uuid) -> Result<(), Error> {
         let seq = (self.seq > 0).then_some(self.seq);
-        self.send(&ClientMessage::Join(Join { session, seq })).await
+        let epoch = self.joined.as_ref().map(|joined| joined.epoch);
+        let rules = self.rules.as_ref().map(|rules| rules.hash.clone());
+        self.send(&ClientMessage::Join(Join { session, seq, epoch, rules })).await
     }
 
     /// The same after another connection had the session up to sequence `seq`. Where the server has it at an earlier one, a notice
     /// `rolled_back` comes first: what was shown after that is lost.
     pub async fn join_again(&mut self, session: Uuid, seq: u64) -> Result<(), Error> {
-        self.send(&ClientMessage::Join(Join { session, seq: Some(seq) })).await
+        self.send(&ClientMessage::Join(Join { seq: Some(seq), ..Join::new(session) })).await
     }
 
     /// Says that the player is ready to start.
@@ -123,9 +127,10 @@ impl Client {
         self.send(&ClientMessage::Action(Act { s, id, ..act })).await
     }
 
-    /// Asks for the server's clock.
+    /// Asks for the server's clock, and the session's once joined.
     pub async fn ping(&mut self, n: u64) -> Result<(), Error> {
-        self.send(&ClientMessage::Ping(Ping { n })).await
+        let s = self.joined.as_ref().map(|joined| joined.s);
+        self.send(&ClientMessage::Ping(Ping { n, s })).await
     }
 
     /// Hands in a new token of the same player; [`Update::Renewed`] follows, or an error that says why not.
@@ -177,6 +182,7 @@ impl Client {
         Ok(match message {
             ServerMessage::Joined(joined) => {
                 self.last_id = self.last_id.max(joined.last_id);
+                self.rules = joined.rules.clone().or(self.rules.take());
                 self.joined = Some(joined.clone());
                 Update::Joined(joined)
             }
@@ -225,7 +231,7 @@ impl Client {
 
     /// What the session is played by, once joined.
     pub fn rules(&self) -> Option<&RulesView> {
-        self.joined.as_ref().map(|joined| &*joined.rules)
+        self.joined.as_ref().and(self.rules.as_deref())
     }
 
     /// Session time of the last snapshot or delta, in milliseconds; `None` before the first.
@@ -236,6 +242,11 @@ impl Client {
     /// The sequence the view is at.
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// The team this connection plays for, once joined.
+    pub fn team(&self) -> Option<u8> {
+        self.joined.as_ref().map(|joined| joined.team)
     }
 
     /// The slot this connection plays, once joined.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use tiltyard_protocol::server::{Joined, Phase, PhaseName, Resume, SessionStatus};
+use tiltyard_protocol::server::{Joined, Phase, PhaseName, SessionStatus};
 use tiltyard_protocol::view::{ParticipantView, player_word};
 use tiltyard_protocol::{Act, RulesView, ServerMessage, Snapshot, View};
 use uuid::Uuid;
@@ -35,12 +35,12 @@ impl Fight {
         self.members[usize::from(slot)] = Some(connection);
         let view = self.view();
         let rules = Box::new(RulesView { health: HEALTH, ..RulesView::default() });
-        let resume = Resume::Snapshot;
-        let joined = Joined { session: self.id, s: self.handle, slot, resume, last_id: 0, epoch: 1, rules };
+        let (session, s, rules) = (self.id, self.handle, Some(rules));
+        let joined = Joined { session, s, slot, epoch: 1, rules, ..Joined::default() };
         let h = view.digest();
         [
             ServerMessage::Joined(joined),
-            ServerMessage::Snapshot(Snapshot { s: self.handle, q: self.seq, at: 0, epoch: 1, view, h }),
+            ServerMessage::Snapshot(Snapshot { s: self.handle, q: self.seq, epoch: 1, view, h, ..Snapshot::default() }),
         ]
     }
 

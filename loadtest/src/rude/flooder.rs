@@ -195,7 +195,7 @@ fn enter(base: &Base, path: &str, session: Uuid) -> Result<(TcpStream, Seat)> {
     };
     bytes.drain(..head);
     let mut text = Vec::new();
-    Encoding::Json.encode(&ClientMessage::Join(Join { session, seq: None }), &mut text);
+    Encoding::Json.encode(&ClientMessage::Join(Join::new(session)), &mut text);
     let mut join = Vec::new();
     frame::to_server(&mut join, frame::Kind::Text, &text, [0; 4]);
     stream.write_all(&join)?;
@@ -269,7 +269,7 @@ fn write(out: &mut Vec<u8>, kind: Kind, seat: &mut Seat) {
         Kind::Pings => return frame::to_server(out, frame::Kind::Ping, b"rude", [0; 4]),
         Kind::Fragments => return out.extend_from_slice(&[0x00, 0x80, 0, 0, 0, 0]),
         Kind::Joins => {
-            Encoding::Json.encode(&ClientMessage::Join(Join { session: seat.session, seq: None }), &mut text);
+            Encoding::Json.encode(&ClientMessage::Join(Join::new(seat.session)), &mut text);
         }
         Kind::Actions | Kind::Refused => {
             seat.id += 1;

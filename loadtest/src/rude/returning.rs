@@ -217,7 +217,7 @@ impl Client {
 
 fn join(session: Uuid) -> Vec<u8> {
     let (mut text, mut frame) = (Vec::new(), Vec::new());
-    Encoding::Json.encode(&ClientMessage::Join(Join { session, seq: None }), &mut text);
+    Encoding::Json.encode(&ClientMessage::Join(Join::new(session)), &mut text);
     frame::to_server(&mut frame, Kind::Text, &text, [0; 4]);
     frame
 }

@@ -20,7 +20,7 @@ use crate::replays::Stories;
 use crate::session::Known;
 use crate::shard::answer::{answer_of, refusal};
 use crate::shard::fog_ground::{self as ground, Ground};
-use crate::shard::publish::{DeltaOf, Publisher, snapshot_of};
+use crate::shard::publish::{DeltaOf, Moment, Publisher, snapshot_of};
 use crate::shard::session::Session;
 
 /// Who compares: two of a team, and one of another who stands where these can see it.
@@ -34,9 +34,15 @@ const NOBODY: Slot = 9;
 /// [`ways::WAYS`]; the sequence is told.
 type Way = (&'static str, fn(&Session, u64, Audience) -> Value);
 const WAYS: [Way; 2] = [
-    ("snapshot in JSON", |session, now, audience| said(Encoding::Json, &snapshot_of(session, now, audience))),
-    ("snapshot in MessagePack", |session, now, audience| said(Encoding::MsgPack, &snapshot_of(session, now, audience))),
+    ("snapshot in JSON", |session, now, audience| said(Encoding::Json, &snapshot_of(session, moment(now), audience))),
+    ("snapshot in MessagePack", |session, now, audience| {
+        said(Encoding::MsgPack, &snapshot_of(session, moment(now), audience))
+    }),
 ];
+
+const fn moment(now: u64) -> Moment {
+    Moment { now, wall: now }
+}
 
 #[derive(Debug, Clone)]
 struct Plan {
@@ -228,7 +234,7 @@ impl World {
 
     fn publish(&mut self) {
         self.publisher.begin();
-        let whole = DeltaOf::whole(self.session.handle(), self.session.bout(), &self.step);
+        let whole = DeltaOf::whole(self.session.handle(), self.session.bout(), &self.step, self.now);
         for to in OBSERVERS {
             for &encoding in encodings_of(to) {
                 let frame = self.publisher.delta(encoding, &whole, Audience::Own(to));
@@ -431,7 +437,7 @@ fn without_sequence(mut message: Value) -> Option<Value> {
     body.remove("q");
     if is_delta {
         body.remove("h");
-        if body.keys().all(|key| key == "s" || key == "at") {
+        if body.keys().all(|key| ["s", "at", "time"].contains(&key.as_str())) {
             return None;
         }
     }

@@ -45,7 +45,7 @@ export class Side {
     this.#row("Rules", game.rules ? game.rules.title : "–");
     this.#row("Session", game.session === null ? "–" : `${game.session.slice(0, 8)}…${game.session.slice(-4)}`);
     this.#rows.get("Session").title = game.session ?? "";
-    this.#rows.get("Rules").title = game.rules ? `${game.rules.name} ${game.rules.hash}` : "";
+    this.#rows.get("Rules").title = game.rules ? `${game.rules.name} ${game.rules.ruleset}` : "";
   }
 
   #row(name, words, tone) {
