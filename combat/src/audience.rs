@@ -180,6 +180,11 @@ impl Fight {
         }
     }
 
+    /// How many events of a step that has just been taken an audience is told.
+    pub fn told_events(&self, step: &Step, audience: Audience) -> usize {
+        step.events().iter().filter(|event| self.named(step, audience, event).is_some()).count()
+    }
+
     /// The team that an audience looks with; `None` for those who have no side.
     fn side(&self, audience: Audience) -> Option<u8> {
         match audience {
@@ -272,6 +277,8 @@ mod tests {
         let (both, to) = (Some(Named { by: true, to: true }), Some(Named { by: false, to: true }));
         assert_eq!(look(&fight).cut(&step, Audience::Team(1)).events(), [None, both, both], "it missed one in the fog");
         assert_eq!(look(&fight).cut(&step, Audience::Team(2)).events(), [to, None, both]);
+        let counted = [Audience::Team(1), Audience::Team(2), Audience::All].map(|of| fight.told_events(&step, of));
+        assert_eq!(counted, [2, 2, 3]);
         step.sight(0, 0, 0b100);
         assert_eq!(look(&fight).cut(&step, Audience::Team(2)).events(), [both, both, both]);
     }

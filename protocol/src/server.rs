@@ -117,9 +117,23 @@ pub struct Snapshot {
     /// As in `joined`.
     #[serde(default)]
     pub epoch: u64,
+    /// What this stands for, where deltas were left out for a client that had too much to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<Missed>,
     pub view: View,
     /// Digest of `view`.
     pub h: u32,
+}
+
+/// Deltas that were left out for one client since what it was last sent. Their events are in the session's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missed {
+    /// How many events the client would have been told.
+    pub events: u32,
+    /// The first sequence that was left out.
+    pub from: u64,
+    /// The last: that of the snapshot.
+    pub to: u64,
 }
 
 /// Payload of `delta`.

@@ -79,6 +79,17 @@ pub struct Join {
     pub slot: Slot,
     /// The shard's time from which on another join of it is answered by a snapshot again.
     pub again_at: u64,
+    /// What was left out of it since the connection was told all.
+    pub missed: Option<LeftOut>,
+}
+
+/// Changes of a session that were left out for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The sequence of the first.
+    pub from: u64,
+    /// Events in them that it would have been told.
+    pub events: u32,
 }
 
 /// How far a connection is.
@@ -197,6 +208,19 @@ impl Connection {
             join.again_at = moved(join.again_at);
         }
         self.wake_at = u64::MAX;
+    }
+
+    /// Notes that the change with this sequence and so many events was left out of the session that the client calls `handle`.
+    pub fn leave_out(&mut self, handle: u32, seq: u64, events: usize) {
+        if let Some(join) = self.joins.iter_mut().find(|join| join.handle == handle) {
+            let missed = join.missed.get_or_insert(LeftOut { from: seq, events: 0 });
+            missed.events = missed.events.saturating_add(u32::try_from(events).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// What was left out of that session, of which the connection is told all now.
+    pub fn take_missed(&mut self, handle: u32) -> Option<LeftOut> {
+        self.joins.iter_mut().find(|join| join.handle == handle)?.missed.take()
     }
 
     /// The join the client calls `handle`.

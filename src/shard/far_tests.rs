@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::Events;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tiltyard_combat::Rules;
 use tiltyard_protocol::{Act, ActionKind, CloseCode};
@@ -530,6 +530,11 @@ fn who_does_not_read_is_brought_up_to_date_by_a_session_elsewhere_too() {
     pair.heard(&mut client, "a snapshot", |seen| count(&seen[before..], "snapshot") > 0);
     let waited = client.seen[before..].find(r#""t":"snapshot""#).unwrap();
     assert!(waited <= 512 * 1024, "{waited} bytes before it");
+    // It says how much it stands for: of each attack there was one event.
+    let (told, snapshot) = (&client.seen[..before + waited], newest(&client.seen, "snapshot", there));
+    let (last, q) = (newest(told, "delta", there)["q"].as_u64().unwrap(), snapshot["q"].as_u64().unwrap());
+    assert!(q > last);
+    assert_eq!(snapshot["missed"], json!({ "events": q - last, "from": last + 1, "to": q }));
     // Then it goes on from there.
     let mut last = pair.attack(there);
     let mut seq = None;

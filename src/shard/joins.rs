@@ -8,7 +8,7 @@ use tiltyard_protocol::{CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
 
 use super::admission::{Asked, Has};
-use super::connection::{ConnKey, Connection, Join, State};
+use super::connection::{ConnKey, Join, State};
 use super::far::Far;
 use super::publish;
 use super::session::{Member, SessionKey};
@@ -119,7 +119,7 @@ impl Worker {
             }
             let Some(session) = self.sessions.get_mut(key) else { return };
             session.members.push(Member { conn, slot });
-            self.connections[conn].joins.push(Join { handle, session: key, slot, again_at: 0 });
+            self.connections[conn].joins.push(Join { handle, session: key, slot, again_at: 0, missed: None });
         }
         self.stats.joins += 1;
         self.welcome(conn, key, slot, has);
@@ -155,8 +155,9 @@ impl Worker {
     }
 
     fn welcome(&mut self, conn: ConnKey, key: SessionKey, slot: Slot, has: Has) {
-        let Some(&Connection { encoding, .. }) = self.connections.get(conn) else { return };
         let (session, moment) = (&self.sessions[key], self.clock.moment());
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        let (encoding, missed) = (connection.encoding, connection.take_missed(session.handle()));
         let participant = &session.fight.participants()[usize::from(slot)];
         let answers = participant.answers();
         let (q, epoch) = (session.fight.seq(), session.epoch());
@@ -174,7 +175,7 @@ impl Worker {
             timers: timers_of(session.bout()),
             rules: None,
         };
-        let snapshot = publish::snapshot_of(session, moment, Audience::Own(slot));
+        let snapshot = publish::snapshot_of(session, moment, Audience::Own(slot), missed);
         let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session, moment));
         if has.seq > q || has.epoch > epoch {
             // Nothing is shown before it is in the log: a log from before was put back, or its end got lost with the power.

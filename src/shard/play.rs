@@ -141,11 +141,13 @@ impl Worker {
                 // It broke, and has not left yet.
                 continue;
             }
+            let audience = Audience::Own(member.slot);
             if let Offer::Skipped { first } = connection.outbox.offer_state(self.clock.now) {
                 self.stats.lagged += u64::from(first);
+                let events = session.fight.told_events(&self.step, audience);
+                connection.leave_out(session.handle(), session.fight.seq(), events);
                 continue;
             }
-            let audience = Audience::Own(member.slot);
             let frame = self.publisher.delta(connection.encoding, &whole, audience);
             connection.outbox.push(frame, &mut self.pool);
             connection.outbox.ask_receipt(self.clock.now);
@@ -336,9 +338,10 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         connection.outbox.caught_up();
         self.stats.conflated += 1;
-        for join in &connection.joins {
+        for join in &mut connection.joins {
+            let missed = join.missed.take();
             let Some(session) = self.sessions.get(join.session) else { continue };
-            let snapshot = publish::snapshot_of(session, self.clock.moment(), Audience::Own(join.slot));
+            let snapshot = publish::snapshot_of(session, self.clock.moment(), Audience::Own(join.slot), missed);
             let encoding = connection.encoding;
             let frame = self.publisher.single(encoding, |out| encoding.encode(&snapshot, out));
             self.stats.single_bytes += frame.len() as u64;

@@ -4,10 +4,11 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 use tiltyard_combat::audience::{Cut, Named, Patch};
 use tiltyard_combat::{Audience, Bout, Event, Fields, Participant, Slot, Step, Thing};
-use tiltyard_protocol::server::{self as wire, Outcome, Standing};
+use tiltyard_protocol::server::{self as wire, Missed, Outcome, Standing};
 use tiltyard_protocol::{Digest, Encoding, ServerMessage, Snapshot};
 use uuid::Uuid;
 
+use super::connection::LeftOut;
 use super::json;
 use super::session::Session;
 use super::shown::{self, Count, Entries};
@@ -313,14 +314,15 @@ impl Serialize for PatchOf<'_> {
     }
 }
 
-/// A session's snapshot for `audience`.
-pub fn snapshot_of(session: &Session, moment: Moment, audience: Audience) -> ServerMessage {
+/// A session's snapshot for `audience`, and what it stands for where that was left out.
+pub fn snapshot_of(session: &Session, moment: Moment, audience: Audience, missed: Option<LeftOut>) -> ServerMessage {
     let fight = &session.fight;
     let view = shown::view_of(session.bout(), audience);
     let h = view.digest();
     let (s, q, epoch) = (session.handle(), fight.seq(), session.epoch());
     let (at, time) = (session.session_time(moment.now), moment.wall);
-    ServerMessage::Snapshot(Snapshot { s, q, at, time, epoch, view, h })
+    let missed = missed.map(|LeftOut { from, events }| Missed { events, from, to: q });
+    ServerMessage::Snapshot(Snapshot { s, q, at, time, epoch, missed, view, h })
 }
 
 /// A session's result.

@@ -62,6 +62,10 @@ async fn who_reads_again_has_little_to_read_before_the_snapshot_and_then_goes_on
     let heard = slow.until("snapshot");
     let waited: usize = heard.iter().map(|(_, bytes)| bytes).sum();
     let snapshot = heard.last().unwrap().1;
+    // What it stands for: everything behind the last delta, one event each.
+    let to = heard.last().unwrap().0["d"]["q"].as_u64().unwrap();
+    let told = heard.iter().rfind(|(message, _)| message["t"] == "delta").unwrap().0["d"]["q"].as_u64().unwrap();
+    assert_eq!(heard.last().unwrap().0["d"]["missed"], json!({ "events": to - told, "from": told + 1, "to": to }));
     assert!(waited - snapshot <= WAITING_BYTES, "{waited} bytes");
     let mut q = heard.last().unwrap().0["d"]["q"].as_u64().unwrap();
     let last = attack(active, 1).await.unwrap().q;

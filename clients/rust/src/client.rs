@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use tiltyard_protocol::client::{Concede, Join, Leave, Ping, Ready, Renew};
-use tiltyard_protocol::server::{Ack, Event, Forgotten, Joined, LeftWhy, Outcome, Pong, Refused};
+use tiltyard_protocol::server::{Ack, Event, Forgotten, Joined, LeftWhy, Missed, Outcome, Pong, Refused};
 use tiltyard_protocol::{Act, ClientMessage, Encoding, RulesView, ServerMessage, View};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -26,6 +26,7 @@ pub struct Client {
     seq: u64,
     last_id: u64,
     at: Option<u64>,
+    missed: Option<Missed>,
 }
 
 /// What happened; the view already shows it.
@@ -77,7 +78,17 @@ impl Client {
         }
         let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
         let (socket, _response) = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await?;
-        Ok(Self { socket, encoding, joined: None, rules: None, view: View::default(), seq: 0, last_id: 0, at: None })
+        Ok(Self {
+            socket,
+            encoding,
+            joined: None,
+            rules: None,
+            view: View::default(),
+            seq: 0,
+            last_id: 0,
+            at: None,
+            missed: None,
+        })
     }
 
     /// Asks to take part in `session`; [`Update::Joined`] and [`Update::Snapshot`] follow.
@@ -189,6 +200,7 @@ impl Client {
             ServerMessage::Snapshot(snapshot) => {
                 self.seq = snapshot.q;
                 self.at = Some(snapshot.at);
+                self.missed = snapshot.missed;
                 self.view = snapshot.verified()?;
                 Update::Snapshot
             }
@@ -237,6 +249,11 @@ impl Client {
     /// Session time of the last snapshot or delta, in milliseconds; `None` before the first.
     pub fn at(&self) -> Option<u64> {
         self.at
+    }
+
+    /// What the last snapshot stood for, where this client had been too slow for every delta.
+    pub fn missed(&self) -> Option<Missed> {
+        self.missed
     }
 
     /// The sequence the view is at.

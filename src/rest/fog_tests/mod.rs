@@ -34,9 +34,11 @@ const NOBODY: Slot = 9;
 /// [`ways::WAYS`]; the sequence is told.
 type Way = (&'static str, fn(&Session, u64, Audience) -> Value);
 const WAYS: [Way; 2] = [
-    ("snapshot in JSON", |session, now, audience| said(Encoding::Json, &snapshot_of(session, moment(now), audience))),
+    ("snapshot in JSON", |session, now, audience| {
+        said(Encoding::Json, &snapshot_of(session, moment(now), audience, None))
+    }),
     ("snapshot in MessagePack", |session, now, audience| {
-        said(Encoding::MsgPack, &snapshot_of(session, moment(now), audience))
+        said(Encoding::MsgPack, &snapshot_of(session, moment(now), audience, None))
     }),
 ];
 
@@ -102,6 +104,8 @@ struct World {
     stories: LazyCell<Stories>,
     /// Sequences that the readers over REST were told of.
     told: Vec<u64>,
+    /// How many events observers were told, which is what each is told of events that are left out for it.
+    events: [usize; OBSERVERS.end as usize],
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -146,6 +150,7 @@ impl World {
             answers: 0,
             stories: LazyCell::new(Stories::default),
             told: Vec::new(),
+            events: [0; OBSERVERS.end as usize],
         };
         ground::open(&mut world.session, plan.turns, &mut world.now);
         world
@@ -236,6 +241,7 @@ impl World {
         self.publisher.begin();
         let whole = DeltaOf::whole(self.session.handle(), self.session.bout(), &self.step, self.now);
         for to in OBSERVERS {
+            self.events[usize::from(to)] += self.session.fight.told_events(&self.step, Audience::Own(to));
             for &encoding in encodings_of(to) {
                 let frame = self.publisher.delta(encoding, &whole, Audience::Own(to));
                 self.given.push(Given { to, encoding, bytes: payload(frame).to_vec() });
@@ -370,6 +376,7 @@ fn same(one: &mut World, other: &mut World, asked: bool) -> Result<bool, TestCas
         answered.into_iter().filter(|(slot, _)| OBSERVERS.contains(slot)).collect::<Vec<_>>()
     });
     prop_assert_eq!(&answered[0], &answered[1], "answers over REST");
+    prop_assert_eq!(one.events, other.events, "events that are counted");
     let told = [&mut *one, &mut *other].map(World::tell);
     prop_assert_eq!(&told[0], &told[1], "what REST counts");
     let given = [std::mem::take(&mut one.given), std::mem::take(&mut other.given)];
