@@ -1,14 +1,13 @@
-//! Stage four: one framed delta into the outboxes of its recipients, and out of them again.
+//! Stage four: one delta, behind what is each recipient's own, into the outboxes of its recipients, and out of them again.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tiltyard::socket::frame::Framed;
+use tiltyard::socket::frame;
 use tiltyard::socket::outbox::{Outbox, Pool};
 use tiltyard_protocol::Encoding;
 
 fn fanout(c: &mut Criterion) {
     let mut group = c.benchmark_group("fanout");
-    let mut framed = Framed::default();
-    framed.message(Encoding::Json, |out| out.resize(out.len() + 120, b'x'));
+    let (own, common) = ([b'x'; 30], [b'y'; 140]);
     for recipients in [4_usize, 100] {
         let mut pool = Pool::default();
         let mut outboxes: Vec<Outbox> = (0..recipients).map(|_| Outbox::default()).collect();
@@ -16,7 +15,7 @@ fn fanout(c: &mut Criterion) {
         group.bench_function(format!("{recipients} recipients"), |b| {
             b.iter(|| {
                 for outbox in &mut outboxes {
-                    outbox.push(framed.bytes(), &mut pool);
+                    frame::append(Encoding::Json, &own, &common, outbox.buffer(&mut pool));
                 }
                 for outbox in &mut outboxes {
                     let all = outbox.len();

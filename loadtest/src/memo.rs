@@ -1,5 +1,5 @@
-//! The deltas a session's players were sent last, parsed. All players of a session are usually sent the same bytes, and
-//! the same bytes parse to the same delta: each is parsed for the player who sees it first and compared for the others.
+//! The deltas a session's players were sent last, parsed. All players of a session are usually sent the same bytes behind what is
+//! their own, and the same bytes parse to the same delta: each is parsed for the player who sees it first and compared for the others.
 //! Every player still applies it to a view of its own.
 
 use tiltyard_protocol::Delta;

@@ -30,6 +30,8 @@ pub struct Player {
     seq: u64,
     /// Whether actions are acknowledged; where they are not, a delta says whose action it shows.
     acks: bool,
+    /// The highest of its actions that the server says is applied.
+    applied: u64,
     /// Actions not answered yet.
     pub unanswered: u64,
     /// The sequence of the first snapshot.
@@ -60,6 +62,7 @@ impl Player {
             view: View::default(),
             seq: 0,
             acks,
+            applied: 0,
             unanswered: 0,
             first: 0,
             shown: 0,
@@ -99,15 +102,18 @@ impl Player {
             self.unacknowledged(slot, tally);
             show(shows, q, slot, sent.get(usize::from(slot)).and_then(|sends| sends.at(id)), tally);
         }
-        if let Some(delta) = memo.known(self.seq + 1, payload) {
+        let (id, common) = quick::own(payload);
+        if let Some(delta) = memo.known(self.seq + 1, common) {
+            self.applied(id.unwrap_or_default())?;
             return self.delta(delta, now, shows, told, tally);
         }
         let message =
             quick::ack(payload).map_or_else(|| serde_json::from_slice(payload), |ack| Ok(ServerMessage::Ack(ack)))?;
         match message {
             ServerMessage::Delta(delta) => {
+                self.applied(delta.id)?;
                 let next = self.delta(&delta, now, shows, told, tally);
-                memo.keep(payload, delta);
+                memo.keep(common, delta);
                 next
             }
             ServerMessage::Ack(ack) => {
@@ -146,6 +152,13 @@ impl Player {
             Tally::time(&tally.window, histogram, shown.sent, now);
         }
         self.apply(delta, tally)
+    }
+
+    /// What of this player's is applied only grows.
+    fn applied(&mut self, id: u64) -> Result<()> {
+        ensure!(id >= self.applied, "action {id} is the last that is applied, and {} was before", self.applied);
+        self.applied = id;
+        Ok(())
     }
 
     /// A delta that says whose action it shows is its answer.
@@ -314,6 +327,20 @@ mod tests {
         let counts = rig.tally.counts;
         assert_eq!((counts.acked, counts.deltas, counts.drifted, counts.out_of_order), (1, 1, 0, 0));
         assert!(rig.try_take(&ServerMessage::Ack(Ack { s: 5, id: 1, q: 11 })).is_err(), "a second answer");
+    }
+
+    #[test]
+    fn what_is_applied_is_each_players_own_and_does_not_go_back() {
+        let mut rig = rig();
+        let delta = |id, q| ServerMessage::Delta(Delta { id, s: 5, q, ..Delta::default() });
+        rig.take(&delta(3, 11));
+        // Another player's, of whom the harness had the same bytes.
+        let mut other = Player::new(1, true);
+        (other.handle, other.state, other.seq) = (5, State::Playing, 10);
+        let payload = serde_json::to_vec(&delta(9, 11)).unwrap();
+        other.take(&payload, 0, &mut rig.session, &mut rig.tally).unwrap();
+        assert_eq!((rig.player.applied, other.applied), (3, 9));
+        assert!(rig.try_take(&delta(2, 12)).is_err());
     }
 
     #[test]

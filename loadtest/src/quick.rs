@@ -22,6 +22,16 @@ pub fn ack(payload: &[u8]) -> Option<Ack> {
     (rest == b"}}").then_some(Ack { s: u32::try_from(s).ok()?, id, q })
 }
 
+/// Where the delta in `payload` has an `id`, which is its recipient's own: that, and what follows, which is the same for all who are shown the
+/// same. Anything else is left whole.
+pub fn own(payload: &[u8]) -> (Option<u64>, &[u8]) {
+    let after = || {
+        let (id, rest) = number(payload.strip_prefix(br#"{"t":"delta","d":{"id":"#)?)?;
+        Some((Some(id), rest.strip_prefix(b",")?))
+    };
+    after().unwrap_or((None, payload))
+}
+
 /// Sequence, slot and id of the action that the bare loop's delta in `payload` shows: it has these in place of acks.
 pub fn shown_by(payload: &[u8]) -> Option<(u64, u8, u64)> {
     let (_, rest) = number(payload.strip_prefix(br#"{"t":"delta","d":{"s":"#)?)?;
@@ -57,9 +67,9 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
 #[cfg(test)]
 mod tests {
     use tiltyard_protocol::server::Ack;
-    use tiltyard_protocol::{Act, ActionKind, ClientMessage, Encoding, ServerMessage};
+    use tiltyard_protocol::{Act, ActionKind, ClientMessage, Delta, Encoding, ServerMessage};
 
-    use super::{ack, attack};
+    use super::{ack, attack, own};
 
     #[test]
     fn an_attack_is_what_the_general_encoder_writes() {
@@ -81,6 +91,16 @@ mod tests {
             Encoding::Json.encode(&ServerMessage::Ack(expected.clone()), &mut text);
             assert_eq!(ack(&text), Some(expected));
             assert!((0..text.len()).all(|cut| ack(&text[..cut]).is_none()));
+        }
+    }
+
+    #[test]
+    fn what_of_a_delta_is_its_recipients_own_comes_first() {
+        let mut text = Vec::new();
+        Encoding::Json.encode(&ServerMessage::Delta(Delta { id: 1 << 53, s: 5, q: 6, ..Delta::default() }), &mut text);
+        assert_eq!(own(&text), (Some(1 << 53), &br#""s":5,"q":6,"at":0,"time":0}}"#[..]));
+        for other in [&br#"{"t":"delta","d":{"s":5}}"#[..], br#"{"t":"delta","d":{"id":5}}"#, b""] {
+            assert_eq!(own(other), (None, other));
         }
     }
 

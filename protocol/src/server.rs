@@ -117,6 +117,9 @@ pub struct Snapshot {
     /// As in `joined`.
     #[serde(default)]
     pub epoch: u64,
+    /// The highest action id of this player that is applied in the view; 0 where none is.
+    #[serde(default)]
+    pub id: u64,
     /// What this stands for, where deltas were left out for a client that had too much to take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<Missed>,
@@ -139,6 +142,10 @@ pub struct Missed {
 /// Payload of `delta`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delta {
+    /// The highest action id of the recipient's own that is applied once this is; 0 where none is. It comes first: what follows is the
+    /// same for all who are shown the same.
+    #[serde(default)]
+    pub id: u64,
     /// Session handle.
     pub s: u32,
     /// Sequence: one more than the one before.

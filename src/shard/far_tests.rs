@@ -216,7 +216,9 @@ fn acks(of: &str, session: Uuid, id: u64) -> usize {
 }
 
 fn deltas(of: &str, session: Uuid) -> usize {
-    of.matches(&format!(r#""t":"delta","d":{{"s":{},"#, handle_of(session))).count()
+    let handle = format!(r#""s":{},"#, handle_of(session));
+    let own = |rest: &str| rest.split_once(',').is_some_and(|(_, common)| common.starts_with(&handle));
+    of.split(r#""t":"delta","d":{"id":"#).skip(1).filter(|rest| own(rest)).count()
 }
 
 fn refusals(of: &str, session: Uuid, reason: &str) -> usize {
@@ -465,6 +467,39 @@ fn joined_says_how_things_stand_and_the_rules_to_who_does_not_have_them() {
 }
 
 #[test]
+fn each_is_told_what_of_its_own_is_applied() {
+    let mut pair = Pair::start();
+    for shard in [NEAR, OWNER] {
+        let session = pair.create(shard);
+        let mut clients = [pair.attach(NEAR, 1), pair.attach(NEAR, 2)];
+        for client in &mut clients {
+            pair.join_too(client, session);
+            assert_eq!(newest(&client.seen, "snapshot", session)["id"], 0);
+        }
+        let [one, two] = &mut clients;
+        let attack = |id: u64, to: u8| action_of(session, &format!(r#""id":{id},"kind":"attack","to":{to}"#));
+        let told = |client: &Client, id: u64| newest(&client.seen, "delta", session)["id"] == id;
+        one.say(&attack(5, 1));
+        pair.heard(one, "an answer", |seen| acks(seen, session, 5) == 1);
+        two.say(&attack(70_000, 0));
+        pair.heard(two, "an answer", |seen| acks(seen, session, 70_000) == 1);
+        pair.settle();
+        one.news();
+        two.news();
+        assert!(told(one, 5) && told(two, 70_000));
+        // What is refused, and what is asked for over REST, is none of them.
+        one.say(&attack(6, 0));
+        pair.heard(one, "a refusal", |seen| refusals(seen, session, "invalid_target") == 1);
+        pair.attack_often(session, 1);
+        one.news();
+        two.news();
+        assert!(told(one, 5) && told(two, 70_000));
+        pair.join_too(one, session);
+        assert_eq!(newest(&one.seen, "snapshot", session)["id"], 5);
+    }
+}
+
+#[test]
 fn nothing_of_a_session_elsewhere_is_shown_before_its_own_log_has_kept_it() {
     let mut pair = Pair::start();
     let (here, there) = (pair.create(NEAR), pair.create(OWNER));
@@ -628,11 +663,9 @@ fn what_two_full_shards_have_for_each_other_comes_in_order() {
     assert_eq!(pair.read(one).actions, applied);
     assert_eq!(pair.far(NEAR).1 + pair.far(OWNER).1, 2);
     for (client, session) in clients.iter().zip([one, zero]) {
-        let seen = &client.seen;
-        let places: Vec<u64> = seen
-            .match_indices(&format!(r#""t":"delta","d":{{"s":{},"q":"#, handle_of(session)))
-            .map(|(at, found)| seen[at + found.len()..].split(',').next().unwrap().parse().unwrap())
-            .collect();
+        let deltas = messages(&client.seen, "delta").into_iter().filter(|delta| delta["s"] == handle_of(session));
+        let places: Vec<u64> = deltas.map(|delta| delta["q"].as_u64().unwrap()).collect();
+        assert!(places.len() as u64 >= applied, "each is shown");
         assert!(places.windows(2).all(|two| two[1] == two[0] + 1), "no delta is missing or out of order");
     }
 }

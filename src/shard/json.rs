@@ -1,4 +1,4 @@
-//! The delta as JSON, written straight into the frame: the same bytes as serde writes (a test compares them), at a
+//! What the recipients of a delta have in common as JSON, written straight into the frame: the same bytes as serde writes (a test compares them), at a
 //! quarter of the time, because names need no escaping and lengths no counting.
 
 use tiltyard_protocol::Encoding;
@@ -8,10 +8,10 @@ use super::publish::DeltaOf;
 use super::shown::{self, Key, Sink};
 use super::wire::phase_of;
 
-/// Appends the delta message.
+/// Appends the message behind its `id`.
 pub fn delta(delta: &DeltaOf<'_>, out: &mut Vec<u8>) {
     let fight = delta.fight;
-    text(out, r#"{"t":"delta","d":{"s":"#);
+    text(out, r#""s":"#);
     number(out, delta.handle);
     text(out, r#","q":"#);
     number(out, fight.seq());

@@ -141,15 +141,14 @@ impl Worker {
                 // It broke, and has not left yet.
                 continue;
             }
-            let audience = Audience::Own(member.slot);
             if let Offer::Skipped { first } = connection.outbox.offer_state(self.clock.now) {
                 self.stats.lagged += u64::from(first);
-                let events = session.fight.told_events(&self.step, audience);
+                let events = session.fight.told_events(&self.step, Audience::Own(member.slot));
                 connection.leave_out(session.handle(), session.fight.seq(), events);
                 continue;
             }
-            let frame = self.publisher.delta(connection.encoding, &whole, audience);
-            connection.outbox.push(frame, &mut self.pool);
+            let out = connection.outbox.buffer(&mut self.pool);
+            self.publisher.delta(connection.encoding, &whole, member.slot, out);
             connection.outbox.ask_receipt(self.clock.now);
             self.stats.deltas_out += 1;
             if !connection.dirty {

@@ -1,5 +1,5 @@
-//! What changed, in bytes: encoded once per audience that is shown something else and encoding, framed once, copied to each
-//! recipient.
+//! What changed, in bytes: encoded once per audience that is shown something else and encoding, and copied to each recipient behind
+//! what is its own.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 use tiltyard_combat::audience::{Cut, Named, Patch};
@@ -9,10 +9,10 @@ use tiltyard_protocol::{Digest, Encoding, ServerMessage, Snapshot};
 use uuid::Uuid;
 
 use super::connection::LeftOut;
-use super::json;
 use super::session::Session;
 use super::shown::{self, Count, Entries};
 use super::wire::{end_of, phase_of};
+use super::{json, own};
 use crate::limits;
 use crate::session::words::event_of;
 use crate::socket::frame::Framed;
@@ -43,7 +43,7 @@ struct Delta {
     /// `None` for everything.
     cut: Option<Cut>,
     digest: Option<u32>,
-    framed: Framed,
+    common: Vec<u8>,
 }
 
 impl Publisher {
@@ -55,9 +55,22 @@ impl Publisher {
         self.common = None;
     }
 
-    /// The step's delta for `audience` as a frame; encoded for the first recipient of each encoding that is shown this.
-    /// `whole` is the same for all of a step.
-    pub fn delta(&mut self, encoding: Encoding, whole: &DeltaOf<'_>, audience: Audience) -> &[u8] {
+    /// Appends the step's delta for the participant in `slot` as a frame; what is not its own alone is encoded for the first recipient
+    /// of each encoding that is shown this. `whole` is the same for all of a step.
+    pub fn delta(&mut self, encoding: Encoding, whole: &DeltaOf<'_>, slot: Slot, out: &mut Vec<u8>) {
+        let id = whole.fight.participant(slot).map_or(0, |own| own.answers().applied());
+        self.delta_for(encoding, whole, Audience::Own(slot), id, out);
+    }
+
+    /// The same for any audience, which has had this action applied.
+    pub(super) fn delta_for(
+        &mut self,
+        encoding: Encoding,
+        whole: &DeltaOf<'_>,
+        audience: Audience,
+        id: u64,
+        out: &mut Vec<u8>,
+    ) {
         let (fight, step) = (whole.fight, whole.step);
         let same_for_all = *self.same_for_all.get_or_insert_with(|| fight.same_for_all(step));
         let cut = (!same_for_all).then(|| fight.cut(step, audience));
@@ -66,11 +79,10 @@ impl Publisher {
             Encoding::Json => &mut self.json,
             Encoding::MsgPack => &mut self.msgpack,
         };
-        let place = encoded.place_of(cut, digest, |cut, framed| {
-            let delta = DeltaOf { cut, digest, ..*whole };
-            framed.message(encoding, |out| delta.encode(encoding, out));
+        let place = encoded.place_of(cut, digest, |cut, common| {
+            DeltaOf { cut, digest, ..*whole }.encode(encoding, common);
         });
-        encoded.deltas[place].framed.bytes()
+        own::append(encoding, id, &encoded.deltas[place].common, out);
     }
 
     fn digest(&mut self, fight: Bout<'_>, audience: Audience) -> u32 {
@@ -93,7 +105,7 @@ impl Encoded {
         &mut self,
         cut: Option<Cut>,
         digest: Option<u32>,
-        encode: impl FnOnce(Option<&Cut>, &mut Framed),
+        encode: impl FnOnce(Option<&Cut>, &mut Vec<u8>),
     ) -> usize {
         let known = self.deltas[..self.fresh].iter().position(|delta| delta.digest == digest && delta.cut == cut);
         known.unwrap_or_else(|| {
@@ -104,7 +116,8 @@ impl Encoded {
             }
             let delta = &mut self.deltas[place];
             (delta.cut, delta.digest) = (cut, digest);
-            encode(delta.cut.as_ref(), &mut delta.framed);
+            delta.common.clear();
+            encode(delta.cut.as_ref(), &mut delta.common);
             place
         })
     }
@@ -145,7 +158,7 @@ impl<'a> DeltaOf<'a> {
         Self { handle, fight, step, time, cut: None, digest: None }
     }
 
-    /// Appends the message.
+    /// Appends what all recipients that are shown this have in common: everything but [`own`].
     pub fn encode(&self, encoding: Encoding, out: &mut Vec<u8>) {
         match encoding {
             Encoding::Json => json::delta(self, out),
@@ -211,23 +224,12 @@ fn told(event: Event, named: Named) -> wire::Event {
     wire::Event { by: event.by.filter(|_| named.by), to: event.to.filter(|_| named.to), ..event }
 }
 
+/// The payload without `id`.
 impl Serialize for DeltaOf<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut message = serializer.serialize_struct("ServerMessage", 2)?;
-        message.serialize_field("t", "delta")?;
-        message.serialize_field("d", &Body(self))?;
-        message.end()
-    }
-}
-
-struct Body<'a>(&'a DeltaOf<'a>);
-
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let delta = self.0;
-        let (events, patches) = (Items::of(delta.events()), Items::of(delta.patches().map(PatchOf)));
-        let (covers, hazards) = (Items::of(delta.covers()), Items::of(delta.hazards()));
-        let (phase_changed, left, modifiers) = (delta.step.phase_changed(), delta.left(), delta.modifiers());
+        let (events, patches) = (Items::of(self.events()), Items::of(self.patches().map(PatchOf)));
+        let (covers, hazards) = (Items::of(self.covers()), Items::of(self.hazards()));
+        let (phase_changed, left, modifiers) = (self.step.phase_changed(), self.left(), self.modifiers());
         let there = [
             !events.is_empty(),
             !patches.is_empty(),
@@ -236,14 +238,14 @@ impl Serialize for Body<'_> {
             !covers.is_empty(),
             !hazards.is_empty(),
             modifiers.is_some(),
-            delta.digest.is_some(),
+            self.digest.is_some(),
         ];
         let fields = 4 + there.into_iter().filter(|&there| there).count();
         let mut body = serializer.serialize_struct("Delta", fields)?;
-        body.serialize_field("s", &delta.handle)?;
-        body.serialize_field("q", &delta.fight.seq())?;
-        body.serialize_field("at", &delta.fight.now())?;
-        body.serialize_field("time", &delta.time)?;
+        body.serialize_field("s", &self.handle)?;
+        body.serialize_field("q", &self.fight.seq())?;
+        body.serialize_field("at", &self.fight.now())?;
+        body.serialize_field("time", &self.time)?;
         if !events.is_empty() {
             body.serialize_field("ev", &events)?;
         }
@@ -251,7 +253,7 @@ impl Serialize for Body<'_> {
             body.serialize_field("p", &patches)?;
         }
         if phase_changed {
-            body.serialize_field("ph", &phase_of(delta.fight))?;
+            body.serialize_field("ph", &phase_of(self.fight))?;
         }
         if let Some(left) = left {
             body.serialize_field("n", &left)?;
@@ -265,7 +267,7 @@ impl Serialize for Body<'_> {
         if let Some(modifiers) = modifiers {
             body.serialize_field("m", modifiers)?;
         }
-        if let Some(digest) = delta.digest {
+        if let Some(digest) = self.digest {
             body.serialize_field("h", &digest)?;
         }
         body.end()
@@ -321,8 +323,10 @@ pub fn snapshot_of(session: &Session, moment: Moment, audience: Audience, missed
     let h = view.digest();
     let (s, q, epoch) = (session.handle(), fight.seq(), session.epoch());
     let (at, time) = (session.session_time(moment.now), moment.wall);
+    let own = if let Audience::Own(slot) = audience { fight.participant(slot) } else { None };
+    let id = own.map_or(0, |own| own.answers().applied());
     let missed = missed.map(|LeftOut { from, events }| Missed { events, from, to: q });
-    ServerMessage::Snapshot(Snapshot { s, q, at, time, epoch, missed, view, h })
+    ServerMessage::Snapshot(Snapshot { s, q, at, time, epoch, id, missed, view, h })
 }
 
 /// A session's result.

@@ -181,6 +181,15 @@ fn payload(frame: &[u8]) -> &[u8] {
     }
 }
 
+/// What the recipients have had applied.
+const ID: u64 = 70_000;
+
+fn framed(publisher: &mut Publisher, encoding: Encoding, whole: &DeltaOf<'_>, audience: Audience) -> Vec<u8> {
+    let mut frame = Vec::new();
+    publisher.delta_for(encoding, whole, audience, ID, &mut frame);
+    frame
+}
+
 fn decoded(encoding: Encoding, frame: &[u8]) -> Delta {
     let bytes = payload(frame);
     let ServerMessage::Delta(delta) = encoding.decode_server(bytes).unwrap() else { panic!("a delta") };
@@ -208,7 +217,8 @@ proptest! {
             for (audience, view) in views.iter_mut() {
                 let mut before = view.clone();
                 for (encoding, view) in [(Encoding::MsgPack, &mut before), (Encoding::Json, &mut *view)] {
-                    let delta = decoded(encoding, publisher.delta(encoding, &whole, *audience));
+                    let delta = decoded(encoding, &framed(&mut publisher, encoding, &whole, *audience));
+                    assert_eq!(delta.id, ID, "each has its own");
                     assert_eq!(view.apply(seq, &delta), Ok(fight.seq()), "{audience:?} {delta:?}");
                 }
                 assert_eq!(*view, view_of(fight, *audience), "{audience:?}");
@@ -243,7 +253,7 @@ fn told(fight: Bout<'_>, step: &Step, audience: Audience) -> Vec<Vec<u8>> {
         let mut bytes = Vec::new();
         encoding.encode(&view, &mut bytes);
         all.push(bytes);
-        all.push(payload(publisher.delta(encoding, &whole, audience)).to_vec());
+        all.push(payload(&framed(&mut publisher, encoding, &whole, audience)).to_vec());
     }
     all
 }

@@ -31,12 +31,8 @@ impl Framed {
         self.buffer.clear();
         self.buffer.resize(HEADER_MAX, 0);
         write(&mut self.buffer);
-        let opcode = match encoding {
-            Encoding::Json => FIN_TEXT,
-            Encoding::MsgPack => FIN_BINARY,
-        };
         let mut header = [0; HEADER_MAX];
-        let length = header_of(opcode, self.buffer.len() - HEADER_MAX, &mut header);
+        let length = header_of(opcode_of(encoding), self.buffer.len() - HEADER_MAX, &mut header);
         self.start = HEADER_MAX - length;
         self.buffer[self.start..HEADER_MAX].copy_from_slice(&header[..length]);
         self.bytes()
@@ -45,6 +41,23 @@ impl Framed {
     /// The frame made last.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..]
+    }
+}
+
+/// Appends a message in two parts, of which the second is copied to many.
+pub fn append(encoding: Encoding, own: &[u8], common: &[u8], out: &mut Vec<u8>) {
+    let mut header = [0; HEADER_MAX];
+    let length = header_of(opcode_of(encoding), own.len() + common.len(), &mut header);
+    out.reserve(length + own.len() + common.len());
+    out.extend_from_slice(&header[..length]);
+    out.extend_from_slice(own);
+    out.extend_from_slice(common);
+}
+
+const fn opcode_of(encoding: Encoding) -> u8 {
+    match encoding {
+        Encoding::Json => FIN_TEXT,
+        Encoding::MsgPack => FIN_BINARY,
     }
 }
 
@@ -177,7 +190,7 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Framed, Kind, plain, whole, whole_length};
+    use super::{Framed, Kind, append, plain, whole, whole_length};
     use tiltyard_protocol::Encoding;
 
     fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -228,6 +241,23 @@ mod tests {
             let frame = framed.message(Encoding::Json, |out| out.resize(out.len() + length, b'x'));
             assert_eq!(frame.len(), header + length);
             assert_eq!(frame[0], 0x81);
+        }
+    }
+
+    #[test]
+    fn a_message_in_two_parts_is_the_same_frame_as_in_one() {
+        let mut framed = Framed::default();
+        for (encoding, own, common) in [
+            (Encoding::Json, 0, 0),
+            (Encoding::Json, 25, 100),
+            (Encoding::MsgPack, 26, 100),
+            (Encoding::MsgPack, 9, 65_530),
+        ] {
+            let (own, common) = (vec![b'o'; own], vec![b'c'; common]);
+            let mut out = b"before".to_vec();
+            append(encoding, &own, &common, &mut out);
+            let whole = framed.message(encoding, |out| out.extend([own, common].concat()));
+            assert_eq!(&out[b"before".len()..], whole);
         }
     }
 

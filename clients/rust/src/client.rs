@@ -26,6 +26,7 @@ pub struct Client {
     seq: u64,
     last_id: u64,
     at: Option<u64>,
+    applied: u64,
     missed: Option<Missed>,
 }
 
@@ -87,6 +88,7 @@ impl Client {
             seq: 0,
             last_id: 0,
             at: None,
+            applied: 0,
             missed: None,
         })
     }
@@ -200,6 +202,7 @@ impl Client {
             ServerMessage::Snapshot(snapshot) => {
                 self.seq = snapshot.q;
                 self.at = Some(snapshot.at);
+                self.applied = snapshot.id;
                 self.missed = snapshot.missed;
                 self.view = snapshot.verified()?;
                 Update::Snapshot
@@ -207,6 +210,7 @@ impl Client {
             ServerMessage::Delta(delta) => {
                 self.seq = self.view.apply(self.seq, &delta)?;
                 self.at = Some(delta.at);
+                self.applied = delta.id;
                 Update::Delta(delta.ev)
             }
             ServerMessage::Ack(ack) => Update::Ack(ack),
@@ -249,6 +253,12 @@ impl Client {
     /// Session time of the last snapshot or delta, in milliseconds; `None` before the first.
     pub fn at(&self) -> Option<u64> {
         self.at
+    }
+
+    /// The highest action id of this player's that is applied in the view; 0 where none is. What was predicted of it and those before is
+    /// in there, or was refused.
+    pub fn applied(&self) -> u64 {
+        self.applied
     }
 
     /// What the last snapshot stood for, where this client had been too slow for every delta.

@@ -243,8 +243,9 @@ impl World {
         for to in OBSERVERS {
             self.events[usize::from(to)] += self.session.fight.told_events(&self.step, Audience::Own(to));
             for &encoding in encodings_of(to) {
-                let frame = self.publisher.delta(encoding, &whole, Audience::Own(to));
-                self.given.push(Given { to, encoding, bytes: payload(frame).to_vec() });
+                let mut frame = Vec::new();
+                self.publisher.delta(encoding, &whole, to, &mut frame);
+                self.given.push(Given { to, encoding, bytes: payload(&frame).to_vec() });
             }
         }
     }
@@ -444,7 +445,7 @@ fn without_sequence(mut message: Value) -> Option<Value> {
     body.remove("q");
     if is_delta {
         body.remove("h");
-        if body.keys().all(|key| ["s", "at", "time"].contains(&key.as_str())) {
+        if body.keys().all(|key| ["id", "s", "at", "time"].contains(&key.as_str())) {
             return None;
         }
     }
