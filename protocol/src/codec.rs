@@ -22,8 +22,8 @@ impl Encoding {
     #[must_use]
     pub const fn subprotocol(self) -> &'static str {
         match self {
-            Self::Json => "tiltyard.v1.json",
-            Self::MsgPack => "tiltyard.v1.msgpack",
+            Self::Json => "tiltyard.v2.json",
+            Self::MsgPack => "tiltyard.v2.msgpack",
         }
     }
 

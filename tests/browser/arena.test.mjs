@@ -468,7 +468,7 @@ describe("the arena", () => {
       const { token } = JSON.parse(sessionStorage.getItem("tiltyard.player"));
       const { session } = window.tiltyard.game;
       const answer = await fetch(`/sessions/${session}/tickets`, { method: "POST", headers: { authorization: `Bearer ${token}` } });
-      const socket = new WebSocket((await answer.json()).url, "tiltyard.v1.json");
+      const socket = new WebSocket((await answer.json()).url, "tiltyard.v2.json");
       socket.onopen = () => socket.send(JSON.stringify({ t: "join", d: { session } }));
     });
     await says(page, "You opened this fight in another tab.");

@@ -192,7 +192,7 @@ describe("connection", () => {
   test("joins with the ticket it was given and measures the round trip", () => {
     const { connection, seen, socket, hear, join, fire } = world();
     connection.open("ws://host/ws?ticket=first");
-    assert.equal(socket().protocol, "tiltyard.v1.json");
+    assert.equal(socket().protocol, "tiltyard.v2.json");
     assert.equal(connection.send({ t: "ready", d: { s: 1 } }), false);
     join();
     assert.deepEqual(socket().sent, [{ t: "join", d: { session: SESSION } }, { t: "ping", d: { n: 1 } }]);

@@ -1,7 +1,7 @@
 // The wire protocol, as docs/PROTOCOL.md has it: what a client may say, and what each close code asks of it. What the
 // server shows is in view.js. No DOM, no socket, no clock.
 
-export const SUBPROTOCOL = "tiltyard.v1.json";
+export const SUBPROTOCOL = "tiltyard.v2.json";
 
 /** What a client says. */
 export const say = {

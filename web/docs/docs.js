@@ -55,7 +55,7 @@ function openSocket({ specActions }, path, method) {
     return;
   }
   const started = performance.now();
-  const socket = new WebSocket(url, "tiltyard.v1.json");
+  const socket = new WebSocket(url, "tiltyard.v2.json");
   socket.onopen = () => {
     const headers = { "sec-websocket-protocol": socket.protocol };
     const duration = performance.now() - started;

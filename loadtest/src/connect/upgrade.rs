@@ -75,7 +75,7 @@ mod tests {
     fn response(accept: &str) -> String {
         format!(
             "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nSec-Websocket-Accept: {accept}\r\n\
-             sec-websocket-protocol: tiltyard.v1.json\r\n\r\n"
+             sec-websocket-protocol: tiltyard.v2.json\r\n\r\n"
         )
     }
 

@@ -348,8 +348,8 @@ mod tests {
             choose_encoding(&headers).ok()
         };
         assert_eq!(choose(&[]), Some((Encoding::Json, false)));
-        assert_eq!(choose(&["graphql-ws, tiltyard.v1.msgpack, tiltyard.v1.json"]), Some((Encoding::MsgPack, true)));
-        assert_eq!(choose(&["soap", "tiltyard.v1.json"]), Some((Encoding::Json, true)));
-        assert_eq!(choose(&["tiltyard.v2.json"]), None);
+        assert_eq!(choose(&["graphql-ws, tiltyard.v2.msgpack, tiltyard.v2.json"]), Some((Encoding::MsgPack, true)));
+        assert_eq!(choose(&["soap", "tiltyard.v2.json"]), Some((Encoding::Json, true)));
+        assert_eq!(choose(&["tiltyard.v1.json"]), None);
     }
 }
