@@ -303,7 +303,7 @@ async fn end_shards(hub: Hub, shards: Vec<thread::JoinHandle<()>>) {
 /// Warns where the tokens of before are good no more, and notes which key this start had.
 async fn tell_of_key(own: &TokenKey, data: &Path, records: &Records) {
     let known = own.known(data);
-    let fights = if own.made { live_fights(records, |_| true).await.unwrap_or_default() } else { 0 };
+    let fights = if own.made { live_fights(records, |_, _| true).await.unwrap_or_default() } else { 0 };
     let sessions = fights + records.figures().iter().map(|figures| figures.live).sum::<usize>();
     let what = match known {
         Known::Same => return,
@@ -346,7 +346,7 @@ async fn start_shards(
     };
     // A data folder that has had a log, and a store that has fights of it: not a first start.
     if let Some(gone) = recovery::gone(&config.data).filter(|_| !config.accept_loss)
-        && live_fights(records, |_| true).await? > 0
+        && live_fights(records, |_, _| true).await? > 0
     {
         return Err(at_stake(gone, records).await);
     }
@@ -360,7 +360,12 @@ async fn start_shards(
 }
 
 async fn at_stake(error: RecoveryError, records: &Records) -> ServerError {
-    match live_fights(records, |session| error.concerns(session)).await {
+    let looked_for = tokio::task::spawn_blocking(move || (error.at_stake(), error));
+    let (at_stake, error) = match looked_for.await {
+        Ok(looked) => looked,
+        Err(lost) => return ServerError::Lost(lost),
+    };
+    match live_fights(records, |session, epoch| at_stake.concerns(session, epoch)).await {
         Ok(fights) => ServerError::Log { error, fights },
         Err(_unknown) => StartError::from(error).into(),
     }

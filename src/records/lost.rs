@@ -25,13 +25,13 @@ pub async fn end_lost_fights(records: Records, hub: Hub) {
     }
 }
 
-/// How many of this node's fights that the store believes alive `concern` somebody.
-pub async fn live_fights(records: &Records, concern: impl Fn(Uuid) -> bool) -> Result<usize, StoreError> {
+/// How many of this node's fights that the store believes alive `concern` somebody, each with the epoch that the store has it under.
+pub async fn live_fights(records: &Records, concern: impl Fn(Uuid, u64) -> bool) -> Result<usize, StoreError> {
     let mut live = 0;
     for status in [Status::Active, Status::Paused] {
         let mut rows = Pages::new(Kind::Combat, status);
         while let Some(row) = rows.next(records.store()).await? {
-            live += usize::from(concern(row.id));
+            live += usize::from(concern(row.id, row.epoch.cast_unsigned()));
         }
     }
     Ok(live)

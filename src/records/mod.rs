@@ -26,7 +26,8 @@ mod stored_parts;
 
 use crate::book::{News, WriteBehind};
 use crate::session::PerKind;
-use crate::shard::InStore;
+use crate::shard::{InStore, Logged};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -171,18 +172,24 @@ impl Records {
         self.0.resident(id)
     }
 
-    /// How these fights, live in the log at a sequence, stand in the store. Where one has ended there the log is from before, put back without its
+    /// How these fights, live in the log, stand in the store. Where one has ended there the log is from before, put back without its
     /// store, or its end got lost with the power. They stay ended.
-    pub async fn standing_of(&self, live: &[(Uuid, u64)]) -> Result<InStore, StoreError> {
+    pub async fn standing_of(&self, live: &[Logged]) -> Result<InStore, StoreError> {
         let mut standing = InStore::default();
         for some in live.chunks(limits::LOAD_ROWS) {
-            let ids: Vec<Uuid> = some.iter().map(|&(id, _)| id).collect();
+            let ids: Vec<Uuid> = some.iter().map(|logged| logged.id).collect();
+            let logged: HashMap<Uuid, &Logged> = some.iter().map(|logged| (logged.id, logged)).collect();
             for row in self.0.store.sessions(&ids).await? {
+                let logged = logged.get(&row.id);
+                let log_seq = logged.map(|logged| logged.seq);
                 if !row.status.is_end() {
-                    standing.epochs.insert(row.id, row.epoch.cast_unsigned());
+                    let epoch = row.epoch.cast_unsigned();
+                    if logged.is_some_and(|logged| logged.epoch < epoch) {
+                        self.tell_of_set_back(&row, log_seq);
+                    }
+                    standing.epochs.insert(row.id, epoch);
                     continue;
                 }
-                let log_seq = some.iter().find(|(id, _)| *id == row.id).map(|(_, seq)| seq);
                 let fight = fights::of(&row).ok();
                 let store_seq = fight.as_ref().map(|fight| fight.seq);
                 let (status, reason) = (row.status.name(), row.end_reason.as_deref());
@@ -195,6 +202,16 @@ impl Records {
             }
         }
         Ok(standing)
+    }
+
+    /// Names a live fight that has changed hands as far as the store knows, and not as far as the log does. One that is further on there, too,
+    /// is named for that ([`lost`]).
+    fn tell_of_set_back(&self, row: &SessionRow, log_seq: Option<u64>) {
+        let store_seq = fights::of(row).ok().map(|fight| fight.seq);
+        if store_seq <= log_seq {
+            tracing::warn!(session = %row.id, log_seq, store_seq, epoch = row.epoch, "the store has a fight under a higher epoch than the log: the log is from before it was handed over, or taken over; the fight goes on from there");
+            self.0.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// A session that is not resident, here or in a shard.

@@ -111,6 +111,16 @@ pub enum StartError {
     Io(#[from] io::Error),
 }
 
+/// A fight that is live in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logged {
+    pub id: Uuid,
+    /// Its newest sequence.
+    pub seq: u64,
+    /// Under which it was written.
+    pub epoch: u64,
+}
+
 /// How fights that are live in the log stand in the store.
 #[derive(Debug, Default)]
 pub struct InStore {
@@ -125,11 +135,11 @@ pub fn start(config: &ShardConfig) -> Result<(Peers, Vec<JoinHandle<()>>), Start
     start_with(config, |_live| Ok(InStore::default()))
 }
 
-/// The same, with how the fights stand in the store that are live in the log, each with its sequence: without those that have ended
-/// there, and the others under higher epochs than it has.
+/// The same, with how the fights stand in the store that are live in the log: without those that have ended there, and the others under
+/// higher epochs than it has.
 pub fn start_with(
     config: &ShardConfig,
-    standing: impl FnOnce(&[(Uuid, u64)]) -> Result<InStore, StoreError>,
+    standing: impl FnOnce(&[Logged]) -> Result<InStore, StoreError>,
 ) -> Result<(Peers, Vec<JoinHandle<()>>), StartError> {
     let started = std::time::Instant::now();
     let (data, shards) = (&config.data, config.shards.max(1));
@@ -145,12 +155,17 @@ pub fn start_with(
         elapsed_ms = started.elapsed().as_millis(),
         "log recovered"
     );
+    if recovered.set_back.count() > 0 {
+        let fights = &recovered.set_back;
+        tracing::warn!(%fights, "set back to before they were handed over to another shard, whose journal cannot be read");
+    }
     let records = recovered.shards.iter().flat_map(|(_, records)| records);
     let lives = |record: &&SessionRecord| {
         let life = record.fight.lifecycle();
         life.end().is_none() && !life.is_ended()
     };
-    let live: Vec<(Uuid, u64)> = records.filter(lives).map(|record| (record.id, record.fight.seq())).collect();
+    let logged = |record: &SessionRecord| Logged { id: record.id, seq: record.fight.seq(), epoch: record.epoch };
+    let live: Vec<Logged> = records.filter(lives).map(logged).collect();
     let standing = Arc::new(if live.is_empty() { InStore::default() } else { standing(&live)? });
     let lock = Arc::new(recovered.lock);
     let (mut handles, mut workers) = (Vec::new(), Vec::new());

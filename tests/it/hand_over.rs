@@ -1,10 +1,14 @@
 //! Fights are handed over between the shards of a node while they are fought: nobody in them notices.
 
+use std::fs;
+use std::path::PathBuf;
+
 use reqwest::Method;
 use serde_json::json;
 use tiltyard_client::Client;
 use uuid::Uuid;
 
+use crate::recovery::{journals, refuse_to_start};
 use crate::support::{Node, attack, plain_rules, soon};
 
 /// Has a shard go on with a fight; how many microseconds nothing was done to it.
@@ -85,6 +89,39 @@ async fn fights_are_handed_to_and_fro_under_load_and_nobody_in_them_notices() {
     for (fight, taken) in fights.iter().zip(&taken) {
         assert_eq!(actions(&node, &admin, fight.id).await, *taken, "none is lost");
     }
+}
+
+#[tokio::test]
+async fn a_fight_that_was_handed_over_is_at_stake_with_the_journal_of_the_shard_that_has_it() {
+    let mut node = Node::start_with(&["--shards", "2"]);
+    let admin = node.token(&["--admin"]);
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    let home = fight.id.as_u128() % 2;
+    hand_over(&node, &admin, fight.id, 1 - home).await;
+    attack(&mut fight.clients[0], 1).await.unwrap();
+    // The store has heard of it.
+    soon(async { while node.metric("tiltyard_fights_unsettled").await > 0.5 {} }).await;
+    node.kill();
+    let journal = |shard: u128| -> PathBuf {
+        let of_shard = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(&format!("{shard}-"));
+        journals(&node).into_iter().find(of_shard).unwrap()
+    };
+    let [at_home, away] = [home, 1 - home].map(journal);
+    let aside = node.data.path().join("aside");
+    for (gone, at_stake) in [(&at_home, 0), (&away, 1)] {
+        fs::rename(gone, &aside).unwrap();
+        let said = refuse_to_start(&node);
+        assert!(said.contains(&format!("At stake are {at_stake} fights")), "{said}");
+        fs::rename(&aside, gone).unwrap();
+    }
+    // Where it was at home it is as it was when it left, which is told.
+    fs::remove_file(&away).unwrap();
+    node.flags_of_restart(&["--shards", "2", "--accept-loss"]);
+    node.start_again();
+    soon(async { while node.metric("tiltyard_fights_rolled_back_total").await < 0.5 {} }).await;
+    assert_eq!(actions(&node, &admin, fight.id).await, 0);
+    assert!(node.metric("tiltyard_fights_rolled_back_total").await < 1.5, "once");
 }
 
 /// Actions that were taken in a fight.

@@ -3,6 +3,7 @@
 mod chain;
 #[cfg(test)]
 mod chain_tests;
+mod error;
 pub(super) mod form6;
 #[cfg(test)]
 mod form_tests;
@@ -10,33 +11,32 @@ mod generation;
 mod reading;
 #[cfg(test)]
 mod upgrade_tests;
+mod whereabouts;
+#[cfg(test)]
+mod whereabouts_tests;
 
-use std::collections::{BTreeMap, HashSet};
-use std::fmt;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use thiserror::Error;
 use uuid::Uuid;
 
 use crate::clock;
-use crate::limits;
 use crate::log::Journal;
-use crate::log::frame::Damage;
-use crate::log::marks::{Marked, Missing};
-use crate::log::segment::{self, FORM, FORM_BEFORE, NoSegment};
+use crate::log::marks::Marked;
+use crate::log::segment;
 use crate::replays::{ChunkWriter, Folder};
 use crate::rules::Library;
 use crate::session::shard_of;
 use crate::shard::SessionRecord;
-use crate::shard::session::OtherRuleset;
 use chain::Chain;
-use chain::Gap;
+pub use error::{Fights, RecoveryError};
 use generation::Generations;
 use reading::PutBack;
 use reading::Read;
+use whereabouts::Whereabouts;
 
 /// What a log had, ready for the shards to go on.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub struct Recovered {
     /// Held as long as the node runs: another node cannot open the same data folder.
     pub lock: File,
     pub found: Found,
+    /// Who goes on from where another shard handed it over, as what that one's journal has cannot be read.
+    pub set_back: Fights,
     /// Where the sessions' tapes go on.
     pub folder: Arc<Folder>,
 }
@@ -78,160 +80,6 @@ impl Found {
         self.lost_journals += lost_journals;
         self.missing_bytes += missing_bytes;
         self.failed += failed;
-    }
-}
-
-/// Why a log cannot be recovered. Nothing has been changed on disk.
-#[derive(Debug, Error)]
-pub enum RecoveryError {
-    #[error("{path}: {source}")]
-    Io { path: PathBuf, source: io::Error },
-    #[error("{0}: in use by another process")]
-    Locked(PathBuf),
-    #[error(
-        "{path}: damaged at byte {offset}: {damage}; {frames} turns behind it are whole, of {fights}. Restore the file from a backup, or start once with --accept-loss, which goes on from what is before the damage and keeps the damaged files aside"
-    )]
-    Damaged { path: PathBuf, offset: usize, damage: Damage, frames: u64, fights: Fights },
-    #[error(
-        "{path}: damaged at byte {offset}, inside the checkpoint that a segment begins with: {damage}; {turns} turns behind it are whole, of {fights}. Restore the file from a backup, or start once with --accept-loss, which goes on with the sessions that can be read and keeps the damaged files aside"
-    )]
-    Incomplete { path: PathBuf, offset: usize, damage: Damage, turns: u64, fights: Fights },
-    #[error(
-        "{path}: {why}; {turns} turns in it are whole, of {fights}. Restore the file from a backup, or start once with --accept-loss, which goes on with what can be read and keeps the damaged files aside"
-    )]
-    NoSegment {
-        path: PathBuf,
-        why: NoSegment,
-        turns: u64,
-        fights: Fights,
-        /// Zeros, or less than a heading.
-        empty: bool,
-    },
-    #[error(
-        "{path}: an older copy: {missing}. It has {fights}, of which any may be set back. Restore the newer file, or start once with --accept-loss, which goes on from what is there and keeps it aside"
-    )]
-    Behind { path: PathBuf, missing: Missing, fights: Fights },
-    #[error(
-        "{path}: the segment goes on from the one before it, {gap}; {turns} turns in it are whole, of {fights}. Restore that one from a backup, or start once with --accept-loss, which goes on with what can be read and keeps the damaged files aside"
-    )]
-    Broken { path: PathBuf, gap: Gap, turns: u64, fights: Fights },
-    #[error(
-        "{path}: a journal of form {found}; this version reads forms {FORM_BEFORE} and {FORM}. Let the version that wrote it end its sessions, or move the folder `log` away and start once with --accept-loss to start without them"
-    )]
-    Version { path: PathBuf, found: u8 },
-    #[error(
-        "{folder}: the journal of shard {shard} of {shards} is not there. Restore it from a backup, or start once with --accept-loss, which goes on without its sessions"
-    )]
-    Missing { folder: PathBuf, shard: u32, shards: u32 },
-    #[error(
-        "{0}: no journal is in it. Restore it from a backup, or start once with --accept-loss, which goes on without its sessions"
-    )]
-    Empty(PathBuf),
-    #[error(
-        "{folder}: the log in use is not there. Restore it from a backup, or start once with --accept-loss, which goes on with an older one, or without any"
-    )]
-    Gone { folder: PathBuf },
-    #[error(
-        "{0}: does not say which generation of the log is in use. Restore it from a backup, or start once with --accept-loss, which takes the newest"
-    )]
-    InUse(PathBuf),
-    #[error("{0}: not a folder, as the log has under such a name; move it away")]
-    NoFolder(PathBuf),
-    #[error("{0}: the log has no number for the next; give it a smaller one")]
-    Number(PathBuf),
-    #[error(
-        "{path}: session {session} is pinned to the ruleset with the hash {hash}, which no ruleset of this server has; they are looked for among those it was built with, in its folder of rules, and as {hash}.toml in {kept}"
-    )]
-    Ruleset { path: PathBuf, session: Uuid, hash: String, kept: PathBuf },
-    #[error("{path}: {other}")]
-    OtherRuleset { path: PathBuf, other: OtherRuleset },
-    #[error(
-        "{path}: entry for session number {no}, which the segment has not introduced. Restore the file from a backup, or start once with --accept-loss, which leaves such entries out"
-    )]
-    UnknownSession { path: PathBuf, no: u32 },
-}
-
-impl RecoveryError {
-    /// Whether it may be accepted as lost.
-    pub fn is_loss(&self) -> bool {
-        match self {
-            Self::Io { .. }
-            | Self::Locked(_)
-            | Self::Ruleset { .. }
-            | Self::OtherRuleset { .. }
-            | Self::Version { .. }
-            | Self::NoFolder(_)
-            | Self::Number(_) => false,
-            Self::Damaged { .. }
-            | Self::Incomplete { .. }
-            | Self::NoSegment { .. }
-            | Self::Behind { .. }
-            | Self::Broken { .. }
-            | Self::Missing { .. }
-            | Self::Empty(_)
-            | Self::Gone { .. }
-            | Self::InUse(_)
-            | Self::UnknownSession { .. } => true,
-        }
-    }
-
-    /// Whether it is about this session's journal, as far as that is known; otherwise about every session.
-    pub fn concerns(&self, session: Uuid) -> bool {
-        let of = match self {
-            Self::Missing { shard, shards, .. } => Some((*shard as usize, *shards as usize)),
-            Self::Damaged { path, .. }
-            | Self::Incomplete { path, .. }
-            | Self::NoSegment { path, .. }
-            | Self::Broken { path, .. }
-            | Self::Behind { path, .. } => {
-                let shards = path.parent().and_then(|folder| segment::all(folder).ok()).map_or(0, |all| all.len());
-                segment::shard(path).map(|shard| (shard, shards)).filter(|(shard, shards)| shard < shards)
-            }
-            _ => None,
-        };
-        of.is_none_or(|(shard, shards)| shard_of(session, shards) == shard)
-    }
-
-    /// The segment of which it may be that the disk never had all, and that has no turn that anybody could know.
-    fn unfinished(&self) -> Option<&Path> {
-        match self {
-            Self::Incomplete { turns: 0, path, .. } | Self::NoSegment { empty: true, path, .. } => Some(path),
-            _ => None,
-        }
-    }
-}
-
-/// Fights that something concerns: some by name, all by number.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fights {
-    pub named: Box<[Uuid]>,
-    pub count: usize,
-}
-
-impl FromIterator<Uuid> for Fights {
-    fn from_iter<I: IntoIterator<Item = Uuid>>(all: I) -> Self {
-        // One that was handed over has been in several journals, or in one several times.
-        let (mut named, mut known) = (Vec::new(), HashSet::new());
-        for id in all {
-            if known.insert(id) && named.len() < limits::LOST_FIGHTS_NAMED {
-                named.push(id);
-            }
-        }
-        Self { named: named.into(), count: known.len() }
-    }
-}
-
-impl fmt::Display for Fights {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.count {
-            0 => return f.write_str("no known fight"),
-            1 => f.write_str("1 fight: ")?,
-            count => write!(f, "{count} fights: ")?,
-        }
-        for (place, id) in self.named.iter().enumerate() {
-            write!(f, "{}{id}", if place > 0 { ", " } else { "" })?;
-        }
-        if self.count > self.named.len() { write!(f, " and {} more", self.count - self.named.len()) } else { Ok(()) }
     }
 }
 
@@ -283,8 +131,10 @@ pub fn recover(
         chunks: ChunkWriter::new(Arc::clone(&folder), 0),
         folder: &folder,
         marked: generations.marked(),
+        whereabouts: BTreeMap::new(),
         accept_loss: false,
         found: Found::default(),
+        set_back: Fights::default(),
     };
     let mut by_shard: Vec<Vec<SessionRecord>> = (0..shards).map(|_| Vec::new()).collect();
     let begun = old.newest(&generations, accept_loss).and_then(|(records, damaged)| {
@@ -298,7 +148,8 @@ pub fn recover(
     // A start that fails leaves things as they were.
     let (journals, damaged) = begun.inspect_err(|_| old.chunks.unsynced().remove())?;
     generations.retire(damaged)?;
-    Ok(Recovered { shards: journals.into_iter().zip(by_shard).collect(), lock, found: old.found, folder })
+    let Replay { found, set_back, .. } = old;
+    Ok(Recovered { shards: journals.into_iter().zip(by_shard).collect(), lock, found, set_back, folder })
 }
 
 fn lock(root: &Path) -> Result<File, RecoveryError> {
@@ -321,9 +172,12 @@ pub(super) struct Replay<'a> {
     /// How far journals were whole.
     pub(super) marked: &'a Marked,
     pub(super) chunks: ChunkWriter,
+    /// Where the sessions of a generation are, by its folder, as soon as something of it cannot be read.
+    whereabouts: BTreeMap<PathBuf, Whereabouts>,
     /// What cannot be read is left out.
     accept_loss: bool,
     found: Found,
+    set_back: Fights,
 }
 
 /// What there is of a shard.
@@ -352,6 +206,7 @@ impl Replay<'_> {
         }
         for (_, folder) in generations.newest_first() {
             if let Some(sessions) = self.generation(folder)? {
+                self.set_back = self.set_back_of(folder, &sessions);
                 return Ok((sessions, true));
             }
         }
@@ -486,18 +341,37 @@ impl Replay<'_> {
         let Some(missing) = missing else { return Ok(()) };
         let fights: Fights = records.iter().map(|record| record.id).collect();
         let by_tear = read.torn && missing.there.0 == missing.marked.0;
-        if missing.by_power || by_tear {
+        let error = self.of_its_own(RecoveryError::Behind { path: path.to_owned(), missing, fights });
+        if let RecoveryError::Behind { fights, .. } = &error
+            && (missing.by_power || by_tear)
+        {
             let bytes = missing.bytes();
             tracing::error!(path = %path.display(), bytes, by_tear, %missing, %fights, "the end of a log is lost; any of its fights may be set back");
         } else {
-            self.left_out(RecoveryError::Behind { path: path.to_owned(), missing, fights })?;
+            self.left_out(error)?;
         }
         self.found.missing_bytes += missing.bytes();
         Ok(())
     }
 
+    /// The error without the fights that another journal has.
+    fn of_its_own(&mut self, error: RecoveryError) -> RecoveryError {
+        let Some((folder, shard)) = error.journal() else { return error };
+        let whereabouts =
+            self.whereabouts.entry(folder.to_owned()).or_insert_with_key(|folder| Whereabouts::of(folder));
+        error.of_those_at(whereabouts, shard)
+    }
+
+    /// Those of the sessions that are to be gone on with which some journal has under a higher epoch.
+    fn set_back_of(&self, folder: &Path, sessions: &[SessionRecord]) -> Fights {
+        let epochs = highest_epochs(sessions);
+        let epoch_of = |id: &Uuid| epochs.get(id).copied();
+        self.whereabouts.get(folder).into_iter().flat_map(|all| all.above(&epoch_of)).collect()
+    }
+
     /// An error, unless the operator takes the loss; then it is told.
     fn left_out(&mut self, error: RecoveryError) -> Result<(), RecoveryError> {
+        let error = self.of_its_own(error);
         if !self.accept_loss || !error.is_loss() {
             return Err(error);
         }
@@ -508,14 +382,19 @@ impl Replay<'_> {
 
 /// One record of each session. One that was changing hands is in two journals, and has been gone on with in that with the higher epoch.
 fn newest_of_each(mut records: Vec<SessionRecord>) -> Vec<SessionRecord> {
-    let mut highest: BTreeMap<Uuid, u64> = BTreeMap::new();
-    for SessionRecord { id, epoch, .. } in &records {
-        let highest = highest.entry(*id).or_default();
-        *highest = (*epoch).max(*highest);
-    }
+    let mut highest = highest_epochs(&records);
     // Of those with the same the first: they are the same.
     records.retain(|record| highest.get(&record.id) == Some(&record.epoch) && highest.remove(&record.id).is_some());
     records
+}
+
+fn highest_epochs(records: &[SessionRecord]) -> HashMap<Uuid, u64> {
+    let mut highest: HashMap<Uuid, u64> = HashMap::new();
+    for SessionRecord { id, epoch, .. } in records {
+        let highest = highest.entry(*id).or_default();
+        *highest = (*epoch).max(*highest);
+    }
+    highest
 }
 
 fn length(path: &Path) -> u64 {

@@ -8,6 +8,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use crate::log::frame::{self, Damage, HEADER};
+use crate::log::marks::Marked;
 use crate::log::segment::{self, FORM, FORM_BEFORE, HEADING, Heading, NoSegment};
 use crate::session::hex;
 use crate::shard::entry::{self, Entry};
@@ -28,9 +29,9 @@ pub struct Read {
 
 /// What the frames of a segment are read with.
 #[derive(Debug, Clone, Copy)]
-struct Head {
-    salt: u32,
-    form: u8,
+pub struct Head {
+    pub salt: u32,
+    pub form: u8,
 }
 
 /// Sessions of a segment by their number; `None` where one could not be stepped again.
@@ -345,6 +346,16 @@ fn whole_turns(bytes: &[u8], head: Head, sessions: &Sessions, all: bool) -> (u64
         is_turn
     });
     (turns.frames, fights.into_iter().collect())
+}
+
+/// The frames of a segment, to look for what is whole of them; nothing where it is another than its name or its mark says.
+pub fn frames_of<'a>(path: &Path, bytes: &'a [u8], marked: &Marked) -> Option<(Head, &'a [u8])> {
+    match Heading::read_at(path, bytes) {
+        Ok((heading, _)) if marked.is_another(&heading) => None,
+        Ok((Heading { salt, form, .. }, rest)) => Some((Head { salt, form }, rest)),
+        Err(NoSegment::Elsewhere { .. } | NoSegment::Version(_)) => None,
+        Err(_) => head_without_heading(bytes).map(|head| (head, &bytes[HEADING..])),
+    }
 }
 
 /// What of a segment whose heading cannot be read is needed to read its frames: its salt is what the first frame tells, or what the heading

@@ -252,7 +252,7 @@ fn a_loss_that_is_accepted_is_told_and_what_is_damaged_kept_aside() {
     let error = killed.with(&bytes).unwrap_err();
     let RecoveryError::Damaged { frames: 3, fights, .. } = &error else { panic!("{error}") };
     let ids: Vec<Uuid> = killed.states[TURNS].iter().map(|(id, _)| *id).collect();
-    assert_eq!(*fights, Fights { named: ids.clone().into(), count: 3 }, "the fights of the turns behind are named");
+    assert_eq!(*fights, ids.iter().copied().collect::<Fights>(), "the fights of the turns behind are named");
     assert!(ids.iter().all(|id| error.to_string().contains(&id.to_string())), "{error}");
     assert!(error.to_string().contains("--accept-loss"), "{error}");
     let recovered = killed.accept();
@@ -601,7 +601,7 @@ fn an_older_copy_of_a_journal_is_not_taken_for_the_newer_one() {
         let error = killed.recover().unwrap_err();
         let RecoveryError::Behind { missing, fights, .. } = &error else { panic!("{turns} turns: {error}") };
         assert_eq!((missing.bytes(), missing.by_power), ((last - killed.ends[turns]) as u64, false));
-        assert_eq!(fights.count, killed.states[turns].len());
+        assert_eq!(fights.count(), killed.states[turns].len());
         let said = error.to_string();
         assert!(error.is_loss() && said.contains("--accept-loss") && said.contains("newer file"), "{said}");
         assert!(said.contains(killed.journal.to_str().unwrap()), "{said}");
@@ -705,7 +705,7 @@ fn a_journal_is_not_taken_for_another_of_its_name() {
         error @ RecoveryError::NoSegment { .. } => {
             assert!(error.is_loss() && error.to_string().contains("--accept-loss"), "{error}");
             let RecoveryError::NoSegment { why, turns, fights, .. } = error else { unreachable!() };
-            assert_eq!((turns, fights.count), (TURNS as u64, 3));
+            assert_eq!((turns, fights.count()), (TURNS as u64, 3));
             why
         }
         error => panic!("{error}"),
