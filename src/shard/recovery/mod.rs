@@ -108,6 +108,11 @@ pub fn look(data: &Path) -> (Marked, Option<RecoveryError>) {
     (Marked::look(&root), why)
 }
 
+/// How many of a shard's segments, which are all in `paths`, the oldest first, a start needs if they are whole: so many of the last.
+pub fn needed(paths: &[&PathBuf]) -> io::Result<usize> {
+    Ok(Chain::of(paths)?.paths.len())
+}
+
 /// Recovers the log below `data` and starts a new generation of it for `shards` shards. With `accept_loss` what cannot be read is
 /// left out, told, and kept aside; otherwise it is an error.
 pub fn recover(

@@ -1,0 +1,198 @@
+//! The journals of the log: what of them is damaged, and what is superseded, so that nobody needs it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::{Finding, entries};
+use crate::log::frame::{self, Behind};
+use crate::log::marks::Marked;
+use crate::log::segment::{self, Heading, NoSegment};
+use crate::replays::chunks::FileId;
+use crate::shard::{Entry, entry, recovery};
+
+/// What a start stops for, and every segment of every generation. A start needs the newest whole ones only, and says so when it takes
+/// another.
+pub(super) fn of_log(data: &Path, all: &mut Vec<Finding>) -> anyhow::Result<()> {
+    let root = data.join("log");
+    let (marked, why) = recovery::look(data);
+    if root.exists() || why.is_some() {
+        let damage = why.map(|why| why.to_string()).into_iter();
+        // A start goes on without them, and may miss what it could have told.
+        let marks = marked.damage.iter().map(|damage| format!("how far it was whole cannot be read: {damage}"));
+        all.push(Finding::new(root.display().to_string(), damage.chain(marks).collect()));
+    }
+    let mut folders = numbered(&root)?;
+    // A file of such a name is what a start stops for, and told above.
+    folders.retain(|folder| folder.is_dir());
+    let (mut found, mut recorded): (Vec<Vec<Finding>>, _) = (Vec::new(), BTreeMap::new());
+    for (place, folder) in folders.iter().enumerate().rev() {
+        let is_newest = place + 1 == folders.len();
+        let Generation { mut findings, recorded: files } = of_generation(folder, &marked, is_newest)?;
+        // What a start takes the place of goes last, and it may have been broken off before that.
+        if !is_newest && found.first().is_some_and(|newest| newest.iter().all(Finding::is_sound)) {
+            supersede(&mut findings);
+        }
+        if is_newest {
+            recorded = files;
+        }
+        found.push(findings);
+    }
+    all.extend(found.into_iter().rev().flatten());
+    for (file, fights) in recorded {
+        let path = data.join("replays").join(file.name());
+        if !path.exists() {
+            let damage = vec![format!("it is not there; fights with parts of their replays in it: {fights}")];
+            all.push(Finding::new(path.display().to_string(), damage));
+        }
+    }
+    Ok(())
+}
+
+fn supersede(findings: &mut [Finding]) {
+    for finding in findings {
+        finding.superseded = true;
+    }
+}
+
+/// What there is of a generation.
+struct Generation {
+    findings: Vec<Finding>,
+    /// The files with parts of its fights' replays, and of how many fights.
+    recorded: BTreeMap<FileId, usize>,
+}
+
+fn of_generation(folder: &Path, marked: &Marked, is_newest: bool) -> anyhow::Result<Generation> {
+    let (mut findings, mut recorded, mut shards) = (Vec::new(), BTreeMap::new(), None);
+    let segments = segment::all(folder).with_context(|| folder.display().to_string())?;
+    if segments.is_empty() && !is_newest {
+        // What the log has left of it is somebody else's.
+        return Ok(Generation { findings, recorded });
+    }
+    for of_shard in segments.values() {
+        let (newest, mut before, mut of_segments) = (of_shard.keys().next_back(), Segment::default(), Vec::new());
+        for (number, path) in of_shard {
+            let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+            let marked = (Some(number) == newest).then_some(marked);
+            let mut segment = of_segment(path, &bytes, marked, &before);
+            shards = shards.or(segment.shards);
+            let damage = std::mem::take(&mut segment.damage);
+            of_segments.push(Finding::new(format!("{}, {} turns", path.display(), segment.turns), damage));
+            before = segment;
+        }
+        for file in before.recorded.into_values().flatten() {
+            *recorded.entry(file).or_insert(0) += 1;
+        }
+        let paths: Vec<&PathBuf> = of_shard.values().collect();
+        let needed = recovery::needed(&paths).with_context(|| folder.display().to_string())?;
+        let (of_before, of_needed) = of_segments.split_at_mut(paths.len() - needed);
+        if of_needed.iter().all(Finding::is_sound) {
+            supersede(of_before);
+        }
+        findings.append(&mut of_segments);
+    }
+    let missing = |shards: u32| (0..shards as usize).filter(|shard| !segments.contains_key(shard));
+    let missing: Vec<String> = shards
+        .into_iter()
+        .flat_map(missing)
+        .map(|shard| format!("the journal of shard {shard} is not there"))
+        .collect();
+    if segments.is_empty() || !missing.is_empty() {
+        let damage = if missing.is_empty() { vec!["no journal is in it".to_owned()] } else { missing };
+        findings.push(Finding::new(folder.display().to_string(), damage));
+    }
+    Ok(Generation { findings, recorded })
+}
+
+/// What is in a segment.
+#[derive(Debug, Default)]
+struct Segment {
+    /// Whole ones.
+    turns: u64,
+    damage: Vec<String>,
+    /// How many there are, if its heading can be read.
+    shards: Option<u32>,
+    /// Its salt, and where its whole frames end.
+    end: Option<(u32, u64)>,
+    /// The files with parts of fights' replays, by the fights' numbers.
+    recorded: BTreeMap<u32, Vec<FileId>>,
+}
+
+/// What is in a segment, and what is wrong with it, after the one `before` it. A torn end is nothing wrong: the start cuts it off. Where
+/// it is the newest of its shard, it has to have what was marked of it.
+fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>, before: &Segment) -> Segment {
+    let read = match Heading::read_at(path, bytes) {
+        Ok((heading, _)) if marked.is_some_and(|marked| marked.is_another(&heading)) => Err(NoSegment::Another),
+        read => read,
+    };
+    let (heading, mut rest) = match read {
+        Ok(read) => read,
+        Err(why) => return Segment { damage: vec![why.to_string()], ..Segment::default() },
+    };
+    let mut segment = Segment { shards: Some(heading.shards), ..Segment::default() };
+    let (mut complete, mut end, mut follows) = (false, 0, None);
+    loop {
+        let from_here = rest;
+        let payload = frame::next(&mut rest, heading.salt);
+        // The mark of an end, which the next turn is written over.
+        if matches!(payload, Ok(Some([]))) {
+            continue;
+        }
+        match payload.and_then(|payload| payload.map(|payload| entry::entries(payload, heading.form)).transpose()) {
+            Ok(None) => break,
+            Ok(Some((_wall, entries))) => {
+                segment.turns += 1;
+                end = (bytes.len() - rest.len()) as u64;
+                for entry in entries {
+                    match entry {
+                        Entry::Session { no, record } => {
+                            segment.recorded.insert(no, record.recorder.files().to_vec());
+                        }
+                        Entry::Forget { no } => {
+                            segment.recorded.remove(&no);
+                        }
+                        Entry::CheckpointEnd => complete = true,
+                        Entry::Follows { salt, end } => {
+                            follows = Some((salt, end));
+                            segment.recorded.clone_from(&before.recorded);
+                        }
+                        Entry::Input { .. } | Entry::Describe { .. } | Entry::Claim { .. } => {}
+                    }
+                }
+            }
+            Err(damage) => {
+                let offset = bytes.len() - from_here.len();
+                let Behind { frames: behind, .. } = frame::behind(from_here, heading.salt, entry::is_turn);
+                if behind > 0 || !(complete || follows.is_some()) || damage == frame::Damage::Entry {
+                    segment.damage.push(format!("at byte {offset}: {damage}; {behind} turns behind it are whole"));
+                }
+                break;
+            }
+        }
+    }
+    match follows {
+        // It is written between the turns of a segment, and the one before is there as long.
+        Some(end) if !complete && before.end != Some(end) => {
+            segment.damage.push("the segment before it, which it goes on from, is not there as it was".to_owned());
+        }
+        None if !complete && segment.damage.is_empty() => {
+            segment.damage.push("its checkpoint is cut short".to_owned());
+        }
+        _ => {}
+    }
+    segment.end = Some((heading.salt, end));
+    // What a loss of power has taken a start goes on without.
+    let missing = marked.and_then(|marked| marked.missing(&heading, end)).filter(|missing| !missing.by_power);
+    segment.damage.extend(missing.map(|missing| missing.to_string()));
+    segment
+}
+
+/// The folders below `root` whose name is a number, the highest last.
+fn numbered(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let number = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u64>().ok());
+    let mut folders: Vec<PathBuf> = entries(root)?.into_iter().filter(|path| number(path).is_some()).collect();
+    folders.sort_by_key(number);
+    Ok(folders)
+}

@@ -1,0 +1,80 @@
+//! Journals that a start does not need any more.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::check;
+use crate::log::Journal;
+use crate::log::frame::HEADER;
+use crate::log::journal::Place;
+use crate::log::marks::Marks;
+use crate::log::reserve::Reserve;
+use crate::log::segment::HEADING;
+use crate::rules::Library;
+use crate::shard::Entry;
+use crate::shard::recovery::recover;
+use crate::shard::recovery::tests::log_of;
+
+async fn said(data: &Path) -> (bool, String) {
+    let mut out = Vec::new();
+    let sound = check(data, None, &mut out).await.unwrap();
+    (sound, String::from_utf8(out).unwrap())
+}
+
+/// What is said of a thing.
+fn line<'a>(said: &'a str, name: &str) -> &'a str {
+    said.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("nothing of {name}: {said}"))
+}
+
+/// Changes the first frame.
+fn damage(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[HEADING + HEADER] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_segment_that_a_later_one_took_the_place_of_is_superseded_whatever_is_in_it() {
+    let data = TempDir::new().unwrap();
+    log_of(data.path(), 3);
+    let (root, folder) = (data.path().join("log"), data.path().join("log/1"));
+    let (sound, all) = said(data.path()).await;
+    assert!(sound && line(&all, "0-1.journal").ends_with(": whole"), "{all}");
+    // Whoever began it was killed before it could remove the one before.
+    let (reserve, marks) = (Arc::new(Reserve::of(&root)), Arc::new(Marks::of(&root)));
+    let place = Place { generation: 1, shard: 0, shards: 1, segment: 2, reserve, marks };
+    drop(Journal::create(&folder, place, false, [Entry::CheckpointEnd].into_iter()).unwrap());
+    damage(&folder.join("0-1.journal"));
+    let (sound, all) = said(data.path()).await;
+    assert!(sound && line(&all, "0-1.journal").contains("superseded"), "{all}");
+    assert!(line(&all, "0-2.journal").ends_with(": whole"), "{all}");
+    // If the later one is whole.
+    let later = fs::read(folder.join("0-2.journal")).unwrap();
+    damage(&folder.join("0-2.journal"));
+    let (sound, all) = said(data.path()).await;
+    assert!(!sound && ["0-1.journal", "0-2.journal"].iter().all(|name| line(&all, name).ends_with("DAMAGED")), "{all}");
+    fs::write(folder.join("0-2.journal"), later).unwrap();
+    // As a start has it.
+    let recovered = recover(data.path(), 1, false, false, &Library::built_in()).unwrap();
+    assert!(recovered.shards[0].1.is_empty());
+}
+
+#[tokio::test]
+async fn so_is_a_generation_that_a_start_could_not_remove() {
+    let data = TempDir::new().unwrap();
+    log_of(data.path(), 3);
+    let before = fs::read(data.path().join("log/1/0-1.journal")).unwrap();
+    drop(recover(data.path(), 2, false, false, &Library::built_in()).unwrap());
+    let left = data.path().join("log/1");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("0-1.journal"), before).unwrap();
+    damage(&left.join("0-1.journal"));
+    let (sound, all) = said(data.path()).await;
+    assert!(sound && line(&all, "1/0-1.journal").contains("superseded"), "{all}");
+    fs::remove_file(data.path().join("log/2/1-1.journal")).unwrap();
+    let (sound, all) = said(data.path()).await;
+    assert!(!sound && line(&all, "1/0-1.journal").ends_with("DAMAGED"), "{all}");
+}

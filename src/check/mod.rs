@@ -1,0 +1,134 @@
+//! `tiltyard check`: reads everything of a data folder that no server is using - the node's key, the store, the log, the parts of replays -
+//! and tells what is damaged. What a start would stop for is found by what the start looks with. Nothing is changed.
+
+mod journals;
+#[cfg(test)]
+mod journals_tests;
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::auth::TokenKey;
+use crate::replays::chunks;
+use crate::store;
+
+/// What is told of one thing.
+#[derive(Debug, PartialEq, Eq)]
+struct Finding {
+    what: String,
+    /// What is wrong with it.
+    damage: Vec<String>,
+    /// No start needs it: what took its place is whole.
+    superseded: bool,
+}
+
+impl Finding {
+    fn new(what: String, damage: Vec<String>) -> Self {
+        Self { what, damage, superseded: false }
+    }
+
+    fn is_sound(&self) -> bool {
+        self.superseded || self.damage.is_empty()
+    }
+}
+
+/// Tells `out` of everything below `data` and in the database; whether all of it is whole.
+pub async fn check(data: &Path, database: Option<&str>, out: &mut impl Write) -> anyhow::Result<bool> {
+    anyhow::ensure!(data.is_dir(), "{}: there is no such folder", data.display());
+    let embedded = match database {
+        None => Some(data.join("tiltyard.db")),
+        Some(url) => url.strip_prefix("sqlite://").map(PathBuf::from),
+    };
+    // Held until the end: no server starts meanwhile.
+    let mut locks = vec![lock(&data.join("log/lock"))?];
+    let mut all = Vec::new();
+    of_key(&data.join("token.key"), data, &mut all);
+    if let Some(path) = embedded {
+        locks.push(lock(&path.with_extension("lock"))?);
+        // SQLite throws the log of an empty file away: it is not asked.
+        if let Some(commits) = store::gone(&path)? {
+            let damage = vec![format!("it is gone, and {commits} or more commits were acknowledged")];
+            all.push(Finding::new(path.display().to_string(), damage));
+        } else if path.exists() {
+            all.push(of_store(&path).await);
+        }
+    }
+    journals::of_log(data, &mut all)?;
+    of_replays(&data.join("replays"), &mut all)?;
+    for Finding { what, damage, superseded } in &all {
+        let told = match (superseded, damage.is_empty()) {
+            (true, _) => "superseded: a later one is whole, with which a start goes on, and removes this one",
+            (false, true) => "whole",
+            (false, false) => "DAMAGED",
+        };
+        writeln!(out, "{what}: {told}")?;
+        for damage in damage {
+            writeln!(out, "    {damage}")?;
+        }
+    }
+    if database.is_some_and(|url| !url.starts_with("sqlite://")) {
+        writeln!(
+            out,
+            "the database: PostgreSQL checks its own pages, where it was made with --data-checksums; see pg_amcheck"
+        )?;
+    }
+    drop(locks);
+    Ok(all.iter().all(Finding::is_sound))
+}
+
+fn lock(path: &Path) -> anyhow::Result<Option<File>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => anyhow::bail!("{}: a server is using it", path.display()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+async fn of_store(path: &Path) -> Finding {
+    let file = path.display();
+    match store::inspect(path).await {
+        Ok(found) => {
+            let mut damage: Vec<String> = [found.structure, found.counts, found.named].concat();
+            let unnamed = found.damaged.saturating_sub(damage.len() as u64);
+            damage.extend((unnamed > 0).then(|| format!("{unnamed} damaged rows more")));
+            Finding::new(format!("{file}, {} rows", found.rows), damage)
+        }
+        Err(error) => Finding::new(file.to_string(), vec![error.to_string()]),
+    }
+}
+
+/// Where there is none, or an empty one, a start makes it.
+fn of_key(path: &Path, data: &Path, all: &mut Vec<Finding>) {
+    if fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+        let damage = TokenKey::open(data).err().map(|error| error.to_string());
+        all.push(Finding::new(path.display().to_string(), damage.into_iter().collect()));
+    }
+}
+
+fn of_replays(folder: &Path, all: &mut Vec<Finding>) -> anyhow::Result<()> {
+    for path in entries(folder)?.into_iter().filter(|path| path.extension().is_some_and(|name| name == "chunks")) {
+        let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+        let (parts, damage) = chunks::inspect(&bytes);
+        let damage = damage.map(|(offset, behind)| format!("at byte {offset}; {behind} parts behind it are whole"));
+        all.push(Finding::new(format!("{}, {parts} parts", path.display()), damage.into_iter().collect()));
+    }
+    Ok(())
+}
+
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let read = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut paths = read.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
