@@ -74,7 +74,7 @@ pub enum ServerError {
     #[error("{error}. At stake are {fights} fights that live as far as the store knows")]
     Log { error: RecoveryError, fights: usize },
     #[error("the thread that read the log was lost: {0}")]
-    Lost(#[from] tokio::task::JoinError),
+    Lost(tokio::task::JoinError),
     #[error(transparent)]
     Database(#[from] OpenError),
     #[error(transparent)]
@@ -259,7 +259,7 @@ async fn check_store(place: &Place, records: &Records, config: &Config) -> Resul
         tracing::info!("the store is large: it is checked while it is served");
         return Ok(Soundness::default());
     };
-    let found = found??;
+    let found = found.map_err(ServerError::Lost)??;
     match found.structure.is_empty() {
         false if !config.accept_loss => Err(place.damaged(found.to_string(), false).into()),
         false if found.is_past_mending => Err(StoreError::Damaged(found.to_string()).into()),
@@ -352,7 +352,7 @@ async fn start_shards(
     }
     let (runtime, book) = (Handle::current(), records.clone());
     let start = move || shard::start_with(&settings, |live| runtime.block_on(book.standing_of(live)));
-    match tokio::task::spawn_blocking(start).await? {
+    match tokio::task::spawn_blocking(start).await.map_err(ServerError::Lost)? {
         Ok((handles, threads)) => Ok((Hub::new(handles), threads)),
         Err(StartError::Recovery(error)) if error.is_loss() => Err(at_stake(error, records).await),
         Err(error) => Err(error.into()),

@@ -108,7 +108,14 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("cannot start a shard: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        // It says why itself: it is not its cause, too.
+        Self::Io(error)
+    }
 }
 
 /// A fight that is live in the log.

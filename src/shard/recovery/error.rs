@@ -19,8 +19,8 @@ use crate::shard::session::OtherRuleset;
 /// Why a log cannot be recovered. Nothing has been changed on disk.
 #[derive(Debug, Error)]
 pub enum RecoveryError {
-    #[error("{path}: {source}")]
-    Io { path: PathBuf, source: io::Error },
+    #[error("{path}: {error}")]
+    Io { path: PathBuf, error: io::Error },
     #[error("{0}: in use by another process")]
     Locked(PathBuf),
     #[error(
@@ -178,6 +178,27 @@ impl fmt::Display for Fights {
         match self.count().saturating_sub(limits::LOST_FIGHTS_NAMED) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use super::RecoveryError;
+    use crate::server::ServerError;
+    use crate::shard::StartError;
+
+    #[test]
+    fn why_there_is_no_start_is_said_once() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let recovery = RecoveryError::Io { path: PathBuf::from("log"), error: full() };
+        for (error, said) in [(StartError::from(recovery), "log: "), (full().into(), "cannot start a shard: ")] {
+            // As it is printed: with its causes.
+            let printed = format!("{:#}", anyhow::Error::from(ServerError::from(error)));
+            assert_eq!(printed, format!("{said}{}", full()));
         }
     }
 }

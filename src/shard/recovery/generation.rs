@@ -115,7 +115,7 @@ impl Generations {
         }
         let generation = self.next()?;
         match self.write(generation, sessions, sync) {
-            Err(RecoveryError::Io { source, .. }) if self.reserve.helps(&source) => {
+            Err(RecoveryError::Io { error, .. }) if self.reserve.helps(&error) => {
                 self.write(generation, sessions, sync)
             }
             written => written,

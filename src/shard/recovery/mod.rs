@@ -85,7 +85,7 @@ impl Found {
 
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> RecoveryError {
     let path = path.to_owned();
-    move |source| RecoveryError::Io { path, source }
+    move |error| RecoveryError::Io { path, error }
 }
 
 /// Where a log should be below `data`, if a start has recovered one there before and there is nothing of it.
@@ -102,7 +102,7 @@ pub fn look(data: &Path) -> (Marked, Option<RecoveryError>) {
     let why = gone(data).or_else(|| match Generations::look(&root, false) {
         Ok(generations) => generations.gone(),
         // Nothing yet.
-        Err(RecoveryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+        Err(RecoveryError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => Some(error),
     });
     (Marked::look(&root), why)
@@ -163,7 +163,7 @@ fn lock(root: &Path) -> Result<File, RecoveryError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(RecoveryError::Locked(path)),
-        Err(fs::TryLockError::Error(source)) => Err(RecoveryError::Io { path, source }),
+        Err(fs::TryLockError::Error(error)) => Err(RecoveryError::Io { path, error }),
     }
 }
 
