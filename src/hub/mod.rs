@@ -43,10 +43,10 @@ impl Hub {
         self.peers.all().len()
     }
 
-    /// Hands a session over to another shard of this node. The answer, for how long nothing was done to it, leaves when it is there; after an
-    /// error it is where it was.
+    /// Hands a session over to another shard of this node, and waits for that however long the shards take. The answer, for how long nothing
+    /// was done to it, leaves when it is there; after an error it is where it was, but where the shard ends instead, of which nobody knows.
     pub async fn hand_over(&self, session: Uuid, to: usize) -> Result<Duration, Refusal> {
-        self.ask(session, |reply| Command::HandOver { session, to, reply }).await
+        self.ask_to_the_end(session, |reply| Command::HandOver { session, to, reply }).await
     }
 
     /// Creates a fight that has these shares, and tells what `viewer` may see of it; the answer leaves after it is in the log.
@@ -115,9 +115,7 @@ impl Hub {
         player: Uuid,
         action: RestAction,
     ) -> Result<ActionApplied, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        self.send(session, Command::Act { session, player, action, viewer, reply })?;
-        answer.await.unwrap_or_else(|_gone| Err(Reason::Timeout.into()))
+        self.ask_to_the_end(session, |reply| Command::Act { session, player, action, viewer, reply }).await
     }
 
     /// Says for a player that it is ready, and tells what `viewer` may see of the fight.
@@ -211,6 +209,13 @@ impl Hub {
             Ok(Err(_gone)) => Err(Reason::Draining.into()),
             Err(_elapsed) => Err(Reason::Timeout.into()),
         }
+    }
+
+    /// The same without a bound: where the shard ends instead, the reason is [`Reason::Timeout`].
+    async fn ask_to_the_end<T>(&self, session: Uuid, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.send(session, command(reply))?;
+        answer.await.unwrap_or_else(|_gone| Err(Reason::Timeout.into()))
     }
 
     fn send(&self, session: Uuid, command: Command) -> Result<(), Refusal> {

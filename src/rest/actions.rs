@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tiltyard_combat::Ruleset;
@@ -25,10 +25,8 @@ use super::shapes::{CombatSessionState, Timestamp};
 use crate::auth::Operation;
 use crate::clock;
 use crate::records::Kept;
-use crate::records::keys::Begun;
-use crate::session::{Refusal, Viewer};
+use crate::session::Refusal;
 use crate::shard::{ActionApplied, RestAction};
-use crate::store::KeyAnswer;
 
 /// `CombatActionResult`.
 #[derive(Debug, Serialize)]
@@ -85,7 +83,7 @@ pub async fn act(
     let begun = key.map(|key| key.go_on(&app)).transpose()?;
     let expected = expected(&headers, None);
     let (series, viewer) = (fight.mode.into(), caller.viewer());
-    let action = match fight.world.ruleset() {
+    let action: Result<_, ApiError> = match fight.world.ruleset() {
         Some(_) => Ok(RestAction { act: asked.act, target: asked.target, expected }),
         // One that is not resident has ended.
         None => Err(expected.check(fight.version).err().unwrap_or_else(|| Reason::SessionEnded.into()).into()),
@@ -100,39 +98,12 @@ pub async fn act(
     if begun.repeated {
         return Err(Reason::OutcomeUnknown.into());
     }
-    let work = act_once(Arc::clone(&app), viewer, session, player, action, begun);
+    let to_the_end = Arc::clone(&app);
+    let work = idempotency::kept(Arc::clone(&app), begun, async move {
+        let applied = to_the_end.hub.act_to_the_end(viewer, session, player, action?).await.map_err(ended)?;
+        Ok(CombatActionResult::of(applied))
+    });
     Ok(counted_as(series, idempotency::finished(&app, work).await?))
-}
-
-/// Acts with a key, and keeps the answer with it: also where it is that the fight refuses, but not where only time was short.
-async fn act_once(
-    app: App,
-    viewer: Viewer,
-    session: Uuid,
-    player: Uuid,
-    action: Result<RestAction, ApiError>,
-    begun: Begun,
-) -> Result<Response, ApiError> {
-    begun.reserve(&app.records).await?;
-    let done = match action {
-        Ok(action) => {
-            app.hub.act_to_the_end(viewer, session, player, action).await.map_err(|refusal| ended(refusal).into())
-        }
-        Err(error) => Err(error),
-    };
-    let (status, headers, body) = match done {
-        Ok(applied) => (StatusCode::OK, HeaderMap::new(), serde_json::to_string(&CombatActionResult::of(applied))),
-        Err(error) if error.is_final() => (error.code(), error.headers().clone(), serde_json::to_string(&error.body())),
-        // Whether it took effect is not known: the key says so.
-        Err(error) if error.is_unknown() => return Err(error),
-        Err(error) => {
-            begun.abandon(&app.records).await;
-            return Err(error);
-        }
-    };
-    let answer = KeyAnswer { status: status.as_u16(), body: body.map_err(|_| Reason::Internal)? };
-    begun.complete(&app.records, answer.clone()).await;
-    Ok((status, headers, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response())
 }
 
 /// A fight that was there a moment ago has ended.

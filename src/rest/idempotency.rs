@@ -5,14 +5,15 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::Value;
 use tiltyard_protocol::Reason;
 use tokio::time::{Instant, timeout_at};
 
-use super::AppState;
 use super::conditions::etag;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::{App, AppState};
 use crate::auth::Principal;
 use crate::clock;
 use crate::limits;
@@ -80,6 +81,29 @@ impl Key {
     }
 }
 
+/// Does `work` on a session with a key that is new, and keeps the answer with it: also where it is refused, but not where only time or room
+/// was short.
+pub async fn kept<T: Serialize>(
+    app: App,
+    begun: Begun,
+    work: impl Future<Output = Result<T, ApiError>>,
+) -> Result<Response, ApiError> {
+    begun.reserve(&app.records).await?;
+    let (status, headers, body) = match work.await {
+        Ok(done) => (StatusCode::OK, HeaderMap::new(), serde_json::to_string(&done)),
+        Err(error) if error.is_final() => (error.code(), error.headers().clone(), serde_json::to_string(&error.body())),
+        // Whether it took effect is not known: the key says so.
+        Err(error) if error.is_unknown() => return Err(error),
+        Err(error) => {
+            begun.abandon(&app.records).await;
+            return Err(error);
+        }
+    };
+    let answer = KeyAnswer { status: status.as_u16(), body: body.map_err(|_| Reason::Internal)? };
+    begun.complete(&app.records, answer.clone()).await;
+    Ok((status, headers, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response())
+}
+
 /// Does what has been begun to its end, whoever still waits for it: a client that has gone away is answered when it asks
 /// again.
 pub async fn finished<T: Send + 'static>(
@@ -88,7 +112,7 @@ pub async fn finished<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     match tokio::time::timeout(Duration::from_millis(limits::SHARD_ANSWER_MS), app.tasks.spawn(work)).await {
         Ok(done) => done.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "a request with an idempotency key panicked");
+            tracing::error!(%panic, "a request that is done to its end panicked");
             Err(Reason::Internal.into())
         }),
         // It goes on.

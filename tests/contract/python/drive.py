@@ -152,7 +152,12 @@ def a_fight_is_created_once_read_fought_and_ended():
 
     assert call("ready_for_combat", session, by=ann, gives=m.CombatSessionState).session_id == session
     body = m.HandOverRequest(shard=0)
-    assert call("hand_over_combat_session", session, by=admin, gives=m.HandOverResponse, body=body).shard == 0
+    once = key()
+    for _ in range(2):
+        moved = call(
+            "hand_over_combat_session", session, by=admin, gives=m.HandOverResponse, body=body, idempotency_key=once
+        )
+        assert moved.shard == 0
     refused("hand_over_combat_session", session, by=ann, status=403, reason="forbidden", body=body)
     # The fight begins by itself: a bound on how often it is asked is a bound on the time.
     for _ in range(5000):

@@ -155,8 +155,18 @@ describe("operations", () => {
 
     const ready = await annsClient.POST("/combat/sessions/{session_id}/ready", { params: at(session_id) });
     assert.equal(ok(ready).session_id, session_id);
-    const moved = await admin.POST("/combat/sessions/{session_id}/hand-over", { params: at(session_id), body: { shard: 0 } });
-    assert.equal(ok(moved).shard, 0);
+    const move = (shard: number, name: string) =>
+      admin.POST("/combat/sessions/{session_id}/hand-over", {
+        params: { ...at(session_id), header: { "Idempotency-Key": name } },
+        body: { shard },
+      });
+    const first = key();
+    const moved = ok(await move(0, first));
+    assert.equal(moved.shard, 0);
+    const movedAgain = await move(0, first);
+    assert.deepEqual(ok(movedAgain), moved);
+    assert.equal(movedAgain.response.headers.get("idempotent-replayed"), "true");
+    refused(await move(1, first), 422, "idempotency_mismatch");
     // The fight begins by itself; how often it is asked until then is bounded by the test's own time.
     let state = ok(await service.GET("/combat/sessions/{session_id}/state", { params: at(session_id) }));
     while (state.phase === "preparation") {

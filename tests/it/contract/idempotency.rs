@@ -196,6 +196,31 @@ async fn what_was_begun_is_finished_whoever_listens(case: Case) {
     assert_eq!(total(&case, player).await, KEYS / 4);
 }
 
+async fn a_fight_is_handed_over_once_with_one_key(case: Case) {
+    let admin = case.node.token(&["--admin"]);
+    let fight = case.fight(&[Uuid::new_v4(), Uuid::new_v4()]).await;
+    let path = format!("/combat{}", fight.path("/hand-over"));
+    let to = |shard: u32| case.post(&path, &json!({ "shard": shard })).by(&admin);
+    let home = u32::try_from(fight.id().as_u128() % 2).unwrap();
+    let first = keyed(to(1 - home), "move").expect(200).await;
+    assert_eq!((first.header("idempotent-replayed"), &first.body["shard"]), (None, &json!(1 - home)));
+    to(home).expect(200).await;
+    let moves = || case.node.metric("tiltyard_sessions_handed_over_total");
+    let before = moves().await;
+    replayed(&first, &keyed(to(1 - home), "move").await);
+    assert!((moves().await - before).abs() < 0.1, "it stays where it is by now");
+    keyed(to(home), "move").refused(422, "idempotency_mismatch").await;
+    // The same key for another fight is another key.
+    let other = case.fight(&[Uuid::new_v4(), Uuid::new_v4()]).await;
+    let again = case.post(&format!("/combat{}", other.path("/hand-over")), &json!({ "shard": 0 })).by(&admin);
+    assert_eq!(keyed(again, "move").expect(200).await.header("idempotent-replayed"), None);
+    // So is a refusal kept that is for good.
+    case.delete(&fight.path("")).json(&json!({ "force": true })).expect(200).await;
+    let refused = keyed(to(home), "late").refused(409, "session_ended").await;
+    replayed(&refused, &keyed(to(home), "late").await);
+    keyed(to(home), "a b").expect(400).await;
+}
+
 async fn a_cooldown_is_not_kept(case: Case) {
     let mut rules = crate::support::plain_rules();
     rules["defend_cooldown_ms"] = json!(1_500);
@@ -273,4 +298,5 @@ on_both_stores!(
     thirty_two_at_once_have_one_effect,
     thirty_two_at_once_hit_once,
     a_repeat_after_a_crash_is_known,
+    a_fight_is_handed_over_once_with_one_key,
 );
