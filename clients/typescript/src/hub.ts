@@ -1,0 +1,93 @@
+// The few requests that a player makes before it has a socket: a guest's token, a seat, a ticket.
+
+import type { ConnectionOptions, Door } from "./connection.js";
+import { connect, type Fight } from "./fight.js";
+
+/** A request that was refused; `status` is 0 where nothing answered. */
+export class HubError extends Error {
+  override readonly name = "HubError";
+
+  constructor(
+    readonly status: number,
+    readonly reason: string,
+    message: string,
+    readonly retryMs?: number,
+  ) {
+    super(message);
+  }
+}
+
+export interface Guest {
+  token: string;
+  player_id: string;
+  expires_at?: string;
+}
+
+export interface Seat extends Door {
+  session_id: string;
+  slot: number;
+  seats: number;
+}
+
+export interface Wish {
+  kind: string;
+  ruleset?: string;
+  difficulty?: string;
+}
+
+export class Hub {
+  readonly #base: string;
+
+  /** The server at `base`, for example `http://127.0.0.1:8080`. */
+  constructor(base: string) {
+    this.#base = base.replace(/\/+$/, "");
+  }
+
+  /** A new guest, or the next token of the one whose token that is. */
+  guest(token?: string): Promise<Guest> {
+    return this.#post("/guest", token, {});
+  }
+
+  /** A seat in the next fight of the arena. */
+  seat(token: string, wish: Wish): Promise<Seat> {
+    return this.#post("/arena/seats", token, wish);
+  }
+
+  /** A ticket to a session that the token's player has a seat in. */
+  ticket(token: string, session: string): Promise<Door> {
+    return this.#post(`/sessions/${session}/tickets`, token);
+  }
+
+  /** Plays the seat, coming back with tickets of this player; a guest's token is renewed by itself. */
+  play(guest: Guest, seat: Pick<Seat, "session_id" | "url">, options: Partial<ConnectionOptions> = {}): Fight {
+    let { token } = guest;
+    return connect({
+      session: seat.session_id,
+      url: seat.url,
+      ticket: () => this.ticket(token, seat.session_id),
+      token: async () => ({ token } = await this.guest(token)).token,
+      ...options,
+    });
+  }
+
+  async #post<T>(path: string, token: string | undefined, body?: object): Promise<T> {
+    const headers: Record<string, string> = { accept: "application/json" };
+    if (token !== undefined) {
+      headers.authorization = `Bearer ${token}`;
+    }
+    if (body !== undefined) {
+      headers["content-type"] = "application/json";
+    }
+    const request = { method: "POST", headers, ...(body && { body: JSON.stringify(body) }) };
+    const response = await fetch(this.#base + path, request).catch((error: unknown) => {
+      throw new HubError(0, "unreachable", String(error));
+    });
+    const answer = (await response.json().catch(() => ({}))) as { message?: string; details?: { reason?: string } };
+    if (!response.ok) {
+      const seconds = Number(response.headers.get("retry-after") ?? 0);
+      const reason = answer.details?.reason ?? "";
+      throw new HubError(response.status, reason, answer.message ?? response.statusText, seconds > 0 ? seconds * 1_000 : undefined);
+    }
+    return answer as T;
+  }
+}

@@ -1,0 +1,300 @@
+// The messages of the wire, version 2, as docs/PROTOCOL.md has them. Fields that have nothing to say are absent.
+
+export type Status = "initializing" | "active" | "paused" | "completed" | "terminated";
+export type PhaseName = "preparation" | "active" | "cooldown" | "finished";
+export type BodyPart = "head" | "torso" | "limb";
+export type ActionKind = "attack" | "defend" | "ability" | "item_use" | "move";
+
+/** A place on the field, in centimetres. */
+export interface Place {
+  x: number;
+  y: number;
+}
+
+/** The course of the fight. */
+export interface Phase {
+  status: Status;
+  phase: PhaseName;
+  /** The ruleset's own name for it. */
+  state: string;
+  until?: number;
+  winner?: number;
+  team?: number;
+  end?: string;
+  round?: number;
+  wins?: [team: number, rounds: number][];
+  turn?: number;
+  turn_until?: number;
+}
+
+/** A participant as this player is shown it: what is hidden is at its zero value. */
+export interface Participant extends Place {
+  player: string;
+  team: number;
+  status: "active" | "eliminated" | "disconnected";
+  ready: boolean;
+  score: number;
+  hidden?: boolean;
+  enemy?: number;
+  phase: number;
+  hp: number;
+  armor: number;
+  shield: number;
+  stamina: number;
+  stamina_at: number;
+  stamina_rate: number;
+  guard_until: number;
+  state: number;
+  effects: [effect: number, stacks: number, until: number][];
+  /** Empty where nothing is cast. */
+  cast: [ability?: number, until?: number];
+  energy: number;
+  energy_at: number;
+  energy_rate: number;
+  charge: number;
+  ammo: number;
+  reload_at: number;
+  used: [ability: number, times: number, readyAt: number][];
+}
+
+/** A fight as this player is shown it. */
+export interface View {
+  phase: Phase;
+  seats: number;
+  participants: Participant[];
+  covers: number[];
+  hazards: [health: number, gone: number][];
+  modifiers: number[];
+}
+
+/** New values of the fields of the participant in slot `i`. */
+export type Patch = { i: number } & Partial<Participant>;
+
+/** Something that happened; `k` says which of the others are there. */
+export interface FightEvent {
+  k: string;
+  by?: number;
+  to?: number;
+  n?: number;
+  crit?: boolean;
+  guarded?: boolean;
+  a?: number;
+  e?: number;
+  c?: number;
+  z?: number;
+  st?: number;
+  until?: number;
+  react?: boolean;
+  abs?: number;
+  enemy?: number;
+  team?: number;
+}
+
+export interface AbilityRules {
+  name: string;
+  kind: "ability" | "item" | "passive";
+  key: string;
+  cost: { stamina?: number; energy?: number; charge?: number; ammo?: number };
+  cooldown_ms: number;
+  uses: number;
+  cast_ms: number;
+  channel: boolean;
+  affects: "own" | "allies" | "enemies" | "others" | "fallen";
+  shape: "single" | "area" | "line" | "cone";
+  range_cm: number;
+  radius_cm?: number;
+  width_cm?: number;
+  degrees?: number;
+}
+
+/** What a session is played by; it never changes. */
+export interface Rules {
+  name: string;
+  title: string;
+  /** Of the ruleset's text. */
+  ruleset: string;
+  /** Over all that is here. */
+  hash: string;
+  mode: string;
+  health: number;
+  shield: number;
+  armor: number;
+  stamina: number;
+  stamina_per_second: number;
+  energy: number;
+  energy_per_second: number;
+  ammo: number;
+  reload_ms: number;
+  attack_interval_ms: number;
+  attack_range_cm: number;
+  defend_cost: number;
+  defend_ms: number;
+  defend_cooldown_ms: number;
+  speed_cm_per_s: number;
+  sight_cm: number;
+  rounds: number;
+  score_limit: number;
+  turn_ms: number;
+  kit: number;
+  states: string[];
+  abilities: AbilityRules[];
+  effects: { name: string; element?: string; stuns: boolean; denies?: ActionKind[] }[];
+  enemies: { name: string; rank: "normal" | "elite" | "boss"; health: number; phases: string[] }[];
+  field: {
+    name: string;
+    width_cm: number;
+    height_cm: number;
+    covers: { name: string; kind: "soft" | "hard" | "wall"; x: number; y: number; w: number; h: number; health: number }[];
+    hazards: { name: string; x: number; y: number; r: number; health: number; everywhere?: boolean }[];
+  };
+}
+
+/** How long this server and this session wait for what. */
+export interface Timers {
+  seat_ms: number;
+  countdown_ms: number;
+  results_ms: number;
+  linger_ms: number;
+  ping_ms: number;
+  idle_ms: number;
+}
+
+/** Session time and the server's wall clock at one moment. */
+export interface Stamp {
+  at: number;
+  time: number;
+}
+
+export interface Joined extends Stamp {
+  session: string;
+  s: number;
+  slot: number;
+  team: number;
+  resume: string;
+  last_id: number;
+  applied: number;
+  epoch: number;
+  /** Absent where the client named the hash of the rules it has. */
+  rules?: Rules;
+  timers?: Partial<Timers>;
+}
+
+/** Events that were left out for a client that had fallen behind, from the first sequence to the last. */
+export interface Missed {
+  events: number;
+  from: number;
+  to: number;
+}
+
+export interface Snapshot extends Stamp {
+  s: number;
+  q: number;
+  epoch: number;
+  /** The highest id of one's own action that is applied in this state. */
+  id: number;
+  view: View;
+  h: number;
+  missed?: Missed;
+}
+
+export interface Delta extends Stamp {
+  s: number;
+  q: number;
+  id: number;
+  ev?: FightEvent[];
+  n?: number;
+  p?: Patch[];
+  ph?: Phase;
+  c?: [cover: number, health: number][];
+  z?: [hazard: number, health: number, gone: number][];
+  m?: number[];
+  h?: number;
+}
+
+export interface Ack {
+  s: number;
+  id: number;
+  q: number;
+}
+
+export interface Refused {
+  s: number;
+  id: number;
+  reason: string;
+  message?: string;
+  retry_ms?: number;
+  x?: number;
+  y?: number;
+  allowed_cm?: number;
+}
+
+export interface Forgotten {
+  s: number;
+  id: number;
+  /** `false` where it was certainly not applied. */
+  applied?: boolean;
+  last_id: number;
+}
+
+export interface Result extends Stamp {
+  s: number;
+  q: number;
+  reason: string;
+  winner?: number;
+  team?: number;
+  duration_ms: number;
+  standings: { slot: number; player: string; team: number; enemy?: number; score: number; eliminations: number; damage: number }[];
+}
+
+export interface Left {
+  s: number;
+  why: string;
+}
+
+export interface Notice {
+  reason: string;
+  message?: string;
+  retry_ms?: number;
+}
+
+export interface Pong {
+  n: number;
+  time: number;
+  s?: number;
+  at?: number;
+}
+
+/** A message of the server, of the types that this client knows. */
+export type ServerMessage =
+  | { t: "joined"; d: Joined }
+  | { t: "snapshot"; d: Snapshot }
+  | { t: "delta"; d: Delta }
+  | { t: "ack"; d: Ack }
+  | { t: "refused"; d: Refused }
+  | { t: "forgotten"; d: Forgotten }
+  | { t: "result"; d: Result }
+  | { t: "left"; d: Left }
+  | { t: "error"; d: Notice }
+  | { t: "pong"; d: Pong }
+  | { t: "expiring"; d: { left_ms: number } }
+  | { t: "renewed"; d: { left_ms: number } };
+
+/** What a player wants done: an action without its session and number. */
+export interface Order {
+  kind: ActionKind;
+  to?: number;
+  part?: BodyPart;
+  a?: number;
+  x?: number;
+  y?: number;
+  c?: number;
+  z?: number;
+}
+
+/** A message of a client. */
+export type ClientMessage =
+  | { t: "join"; d: { session: string; seq?: number; epoch?: number; rules?: string } }
+  | { t: "leave" | "ready" | "concede"; d: { s: number } }
+  | { t: "action"; d: { s: number; id: number } & Order }
+  | { t: "ping"; d: { n: number; s?: number } }
+  | { t: "renew"; d: { token: string } | { ticket: string } };
