@@ -247,7 +247,7 @@ export class Fight extends Orders {
   }
 
   #sayReady(): void {
-    if (this.#readyWanted && this.#current && this.#view?.phase.status === "initializing" && this.me?.ready === false) {
+    if (this.#readyWanted && this.#current && this.#view?.phase.phase === "preparation" && this.me?.ready === false) {
       this.#say("ready");
     }
   }

@@ -1,4 +1,4 @@
-// MessagePack in binary frames: about half of the bytes of JSON.
+// MessagePack in binary frames: about 60 % of the bytes of a delta in JSON.
 
 import { decode, encode } from "@msgpack/msgpack";
 
