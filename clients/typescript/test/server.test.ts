@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { Hub, HubError, json, type Fight, type FightEvents, type Guest, type Seat } from "@tiltyard/client";
+import { Hub, HubError, connect, joinToo, json, type Fight, type FightEvents, type Guest, type Seat, type Socket } from "@tiltyard/client";
 import { msgpack } from "@tiltyard/client/msgpack";
 
 import { Server, WAIT_MS } from "./server.js";
@@ -157,6 +157,33 @@ describe("the client and the server", { timeout: 3 * WAIT_MS }, () => {
     assert.equal(first.status, "closed");
     second.close();
     assert.equal(second.status, "closed");
+  });
+
+  test("two sessions of one connection are kept apart, and both come back", async () => {
+    const guest = await hub.guest();
+    const seats = [await hub.seat(guest.token, { kind: "duel" }), await hub.seat(guest.token, { kind: "brawl" })] as const;
+    // A ticket admits to one session alone, a token to all of its player; Node.js can send it along.
+    const options = { headers: { authorization: `Bearer ${guest.token}` } };
+    const socket = (url: string, protocol: string) =>
+      new WebSocket(url, { protocols: [protocol], ...options } as unknown as string) as unknown as Socket;
+    const url = `${server.url.replace("http", "ws")}/ws?session=${seats[0].session_id}`;
+    const one = connect({ session: seats[0].session_id, ticket: () => Promise.resolve(url), env: { socket } });
+    const other = joinToo(one.connection, seats[1].session_id);
+    const both = [one, other];
+    open.push(...both);
+    await Promise.all(both.map((fight) => until(fight, ({ status }) => status === "live")));
+    assert.deepEqual(both.map(({ view }) => view?.seats), [2, 4]);
+    const lost = both.map((fight) => next(fight, "status", (status) => status === "waiting"));
+    await server.kill();
+    await Promise.all(lost);
+    const back = both.map((fight) => next(fight, "snapshot"));
+    await server.restart();
+    await Promise.all(back);
+    assert.deepEqual(both.map(({ status }) => status), ["live", "live"]);
+    const left = next(other, "closed");
+    other.leave();
+    assert.equal((await left).code, 1000);
+    assert.equal(one.status, "live");
   });
 
   test("what a request is refused for is named", async () => {
