@@ -1,9 +1,12 @@
 //! The command line.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{ArgGroup, Args, Parser, Subcommand};
+use tiltyard_client::Trust;
 
 use crate::bare::Fault;
 use crate::bounds::Bounds;
@@ -157,6 +160,11 @@ pub struct CompareArgs {
     /// Core of the harness
     #[arg(long, default_value_t = 1)]
     pub harness_core: usize,
+    /// Over TLS: the server's certificate, and its key. The bare loop is as it always is
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Fail below this median ratio of the server's deltas per second to the bare loop's
     #[arg(long, value_name = "RATIO")]
     pub min_ratio: Option<f64>,
@@ -286,9 +294,27 @@ pub struct Target {
     /// Where the server is
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: Base,
+    /// Over TLS: certificates (PEM) of the authorities that vouch for the server, and nobody else
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+    /// Over TLS: take whoever answers for the server
+    #[arg(long, conflicts_with = "tls_ca")]
+    pub insecure: bool,
     /// Token of a service or an administrator that may create sessions
     #[arg(long, env = "TILTYARD_TOKEN", hide_env_values = true, required_unless_present = "bare")]
     pub token: Option<String>,
+}
+
+impl Target {
+    /// Where it is, and whom to take for it.
+    pub fn base(&self) -> anyhow::Result<Base> {
+        let trust = match &self.tls_ca {
+            Some(file) => Trust::authorities(&fs::read(file).with_context(|| format!("read {}", file.display()))?)?,
+            None if self.insecure => Trust::Anybody,
+            None => Trust::System,
+        };
+        self.url.clone().trusting(&trust)
+    }
 }
 
 /// What to say.
@@ -382,6 +408,10 @@ mod tests {
         refused(&["x", "run", "--bare", "--saturate", "--seconds", "inf"]);
         refused(&["x", "run", "--bare", "--saturate", "--max-cpu-us-per-delta", "9"]);
         refused(&["x", "idle", "--bare"]);
+        taken(&["x", "run", "--token", "t", "--saturate", "--url", "https://127.0.0.1:1", "--tls-ca", "f"]);
+        refused(&["x", "run", "--token", "t", "--saturate", "--tls-ca", "f", "--insecure"]);
+        taken(&["x", "compare", "--server-bin", "y", "--tls-cert", "f", "--tls-key", "f"]);
+        refused(&["x", "compare", "--server-bin", "y", "--tls-cert", "f"]);
         taken(&["x", "crud", "--server-bin", "y", "--rate", "2000"]);
         taken(&["x", "crud", "--server-bin", "y", "--compare", "--reps", "3"]);
         refused(&["x", "crud"]);

@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
+use tiltyard_client::Trust;
 
 use crate::bounds::Bounds;
 use crate::child::Server;
@@ -78,8 +79,14 @@ fn bare(args: &CompareArgs) -> Result<Report> {
 }
 
 fn tiltyard(args: &CompareArgs) -> Result<Report> {
-    let hub = Hub::new(&args.server_bin, None)?.saturated()?;
-    let server = pinned(args, || hub.start())?;
+    let mut hub = Hub::new(&args.server_bin, None)?.saturated()?;
+    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        let (cert, key) = (cert.to_string_lossy(), key.to_string_lossy());
+        hub = hub.with(&["--tls-cert", &cert, "--tls-key", &key]);
+    }
+    let mut server = pinned(args, || hub.start())?;
+    // It is known who answers there.
+    server.base = server.base.clone().trusting(&Trust::Anybody)?;
     load(args, &server, Peer::Tiltyard { token: hub.token()? })
 }
 

@@ -51,7 +51,7 @@ fn measure(args: &IdleArgs, players: usize) -> Result<Report> {
 
     report.rss_before_kib = rss()?;
     progress.step("creating the sessions");
-    let mut lobby = Lobby::create(&args.target.url, &peer(&args.target, args.bare)?, report.sessions, players)?;
+    let mut lobby = Lobby::create(&args.target.base()?, &peer(&args.target, args.bare)?, report.sessions, players)?;
     report.rss_with_sessions_kib = rss()?;
     progress.step("connecting the players");
     let mut fleet = Fleet::open(&mut lobby, None, clock, 1)?;

@@ -3,12 +3,15 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use tiltyard_client::Trust;
 use uuid::Uuid;
 
 use crate::connect::upgrade::header;
@@ -23,12 +26,22 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// Where the server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Base {
     pub host: String,
     pub address: SocketAddr,
     /// In front of every path; empty for the root.
     pub prefix: String,
+    has_tls: bool,
+    /// How TLS is spoken, once it is known whom to trust.
+    tls: Option<Arc<ClientConfig>>,
+}
+
+/// A connection on which one waits, with TLS or without.
+#[derive(Debug)]
+enum Line {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 /// A client of the REST API.
@@ -36,7 +49,7 @@ pub struct Base {
 pub struct Rest {
     base: Base,
     token: String,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Line>,
     /// When the last answer had come.
     used: Instant,
 }
@@ -45,27 +58,74 @@ impl std::str::FromStr for Base {
     type Err = anyhow::Error;
 
     fn from_str(url: &str) -> Result<Self> {
-        let rest = url.strip_prefix("http://").with_context(|| format!("{url} does not start with http://"))?;
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        let port = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => bail!("{url} starts with neither http:// nor https://"),
+        };
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let with_port = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+        let with_port = if host.contains(':') { host.to_owned() } else { format!("{host}:{port}") };
         let mut found = with_port.to_socket_addrs().with_context(|| format!("{host} is not an address"))?;
         let address = found.next().with_context(|| format!("{host} has no address"))?;
         let path = path.trim_end_matches('/');
         let prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
-        Ok(Self { host: host.to_owned(), address, prefix })
+        Ok(Self { host: host.to_owned(), address, prefix, has_tls: scheme == "https", tls: None })
+    }
+}
+
+impl Base {
+    /// The same, where TLS is spoken only to whom is trusted.
+    pub fn trusting(self, trust: &Trust) -> Result<Self> {
+        Ok(Self { tls: trust.tls()?, ..self })
+    }
+
+    /// The client's side of TLS for one connection; `None` where it is not spoken.
+    pub fn tls(&self) -> Result<Option<ClientConnection>> {
+        if !self.has_tls {
+            return Ok(None);
+        }
+        let config = self.tls.clone().context("whom to trust over TLS? Say --tls-ca FILE, or --insecure")?;
+        let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name).to_owned();
+        Ok(Some(ClientConnection::new(config, name.try_into()?)?))
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
     }
 }
 
 impl Rest {
     pub fn connect(base: &Base, token: &str) -> Result<Self> {
-        let stream = open(base.address)?;
+        let stream = open(base)?;
         Ok(Self { base: base.clone(), token: token.to_owned(), stream, used: Instant::now() })
     }
 
     /// Opens another connection where the server may be about to close this one. Nothing was asked on it that is not answered.
     fn freshen(&mut self) -> Result<()> {
         if self.used.elapsed() > IDLE_MAX {
-            self.stream = open(self.base.address)?;
+            self.stream = open(&self.base)?;
         }
         Ok(())
     }
@@ -179,12 +239,17 @@ impl Rest {
     }
 }
 
-fn open(address: SocketAddr) -> Result<BufReader<TcpStream>> {
+fn open(base: &Base) -> Result<BufReader<Line>> {
+    let address = base.address;
     let stream = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
     stream.set_write_timeout(Some(ANSWER_TIME_MAX))?;
-    Ok(BufReader::with_capacity(64 * 1024, stream))
+    let line = match base.tls()? {
+        None => Line::Plain(stream),
+        Some(tls) => Line::Tls(Box::new(StreamOwned::new(tls, stream))),
+    };
+    Ok(BufReader::with_capacity(64 * 1024, line))
 }
 
 #[cfg(test)]
@@ -195,7 +260,7 @@ mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
-    use super::{Base, Rest};
+    use super::{Base, Rest, Trust};
 
     /// A server that says `answer` to whoever connects first, once it has seen `requests` requests.
     fn canned(answer: String, requests: usize) -> (Base, std::thread::JoinHandle<String>) {
@@ -263,7 +328,10 @@ mod tests {
     fn urls() {
         let base: Base = "http://127.0.0.1:8080".parse().unwrap();
         assert_eq!((base.prefix.as_str(), base.address.port()), ("", 8080));
-        assert!("https://127.0.0.1".parse::<Base>().is_err());
+        let base: Base = "https://127.0.0.1".parse().unwrap();
+        assert_eq!(base.address.port(), 443);
+        assert!(base.tls().is_err() && base.trusting(&Trust::Anybody).unwrap().tls().unwrap().is_some());
+        assert!("ws://127.0.0.1".parse::<Base>().is_err() && "127.0.0.1".parse::<Base>().is_err());
         assert!("http://127.0.0.1:port".parse::<Base>().is_err());
     }
 }

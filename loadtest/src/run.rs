@@ -44,7 +44,7 @@ pub struct Plan {
 pub fn command(args: &RunArgs) -> Result<ExitCode> {
     ensure!(args.seconds > 0.0 && args.sessions > 0, "there is nothing to measure");
     let plan = Plan {
-        base: args.target.url.clone(),
+        base: args.target.base()?,
         peer: peer(&args.target, args.bare)?,
         sessions: args.sessions,
         players: usize::from(args.players),

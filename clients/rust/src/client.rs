@@ -9,10 +9,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 use uuid::Uuid;
 
-use crate::{Error, Order};
+use crate::{Error, Order, Trust};
 
 /// A connection that plays one session.
 #[derive(Debug)]
@@ -60,15 +60,20 @@ pub enum Update {
 impl Client {
     /// Opens a socket at `url`, which has a ticket in it.
     pub async fn connect(url: &str, encoding: Encoding) -> Result<Self, Error> {
-        Self::open(url, encoding, None).await
+        Self::open(url, encoding, None, &Trust::default()).await
     }
 
     /// Opens a socket at `url` (`ws://…/ws?session=…`) with a player's token.
     pub async fn connect_with_token(url: &str, encoding: Encoding, token: &str) -> Result<Self, Error> {
-        Self::open(url, encoding, Some(token)).await
+        Self::open(url, encoding, Some(token), &Trust::default()).await
     }
 
-    async fn open(url: &str, encoding: Encoding, token: Option<&str>) -> Result<Self, Error> {
+    /// Opens a socket at `url`, which has a ticket in it, to a server that is trusted in another way than browsers do.
+    pub async fn connect_trusting(url: &str, encoding: Encoding, trust: &Trust) -> Result<Self, Error> {
+        Self::open(url, encoding, None, trust).await
+    }
+
+    async fn open(url: &str, encoding: Encoding, token: Option<&str>, trust: &Trust) -> Result<Self, Error> {
         let mut request = url.into_client_request()?;
         let headers = request.headers_mut();
         headers.insert("sec-websocket-protocol", HeaderValue::from_static(encoding.subprotocol()));
@@ -78,7 +83,11 @@ impl Client {
             headers.insert("authorization", value);
         }
         let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
-        let (socket, _response) = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await?;
+        let connector = trust.tls()?.map(Connector::Rustls);
+        let opened = tokio_tungstenite::connect_async_tls_with_config(request, Some(config), true, connector);
+        // With TLS it is large, and would be a part of everything that waits for it.
+        let opened = Box::pin(opened).await;
+        let (socket, _response) = opened?;
         Ok(Self {
             socket,
             encoding,

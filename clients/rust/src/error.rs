@@ -25,6 +25,9 @@ pub enum Error {
     /// The server sent what this client does not understand.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// What was given is no certificate of an authority that can be trusted.
+    #[error("not a certificate of an authority: {0}")]
+    Authority(String),
     /// An action, a `ready` or a `leave` before a `join`.
     #[error("no session has been joined")]
     NotJoined,

@@ -21,8 +21,10 @@ mod client;
 mod error;
 mod order;
 mod rest;
+mod trust;
 
 pub use client::{Client, Update};
 pub use error::Error;
 pub use order::Order;
 pub use rest::{Answer, Guest, Rest, Seat, Ticket};
+pub use trust::Trust;

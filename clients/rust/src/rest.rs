@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{Error, Trust};
 
 /// A node's REST interface.
 #[derive(Debug, Clone)]
@@ -70,6 +70,11 @@ impl Rest {
     /// The node at `base`, for example `http://127.0.0.1:8080`.
     pub fn new(base: &str) -> Self {
         Self { base: base.trim_end_matches('/').to_owned(), http: reqwest::Client::new() }
+    }
+
+    /// The same, trusted in another way than browsers do.
+    pub fn trusting(base: &str, trust: &Trust) -> Result<Self, Error> {
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), http: trust.http()? })
     }
 
     /// A token for a guest, where the node gives them.

@@ -21,7 +21,7 @@ use self::fault::Faults;
 use self::fight::Fight;
 use crate::cli::BareArgs;
 use crate::connect::upgrade::{HEAD_BYTES_MAX, head_end, header};
-use crate::connect::{BUFFER_BYTES, Fill, Socket, interrupted};
+use crate::connect::{BUFFER_BYTES, Fill, Socket, Wire, interrupted};
 use crate::frame::{self, Kind};
 
 const LISTENER: Token = Token(usize::MAX);
@@ -116,7 +116,8 @@ impl Bare {
             stream.set_nodelay(true)?;
             let index = self.free.pop().unwrap_or(self.connections.len());
             self.poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
-            let connection = Some(Connection { socket: Socket::new(stream), seat: None, dirty: false });
+            let connection =
+                Some(Connection { socket: Socket::new(Wire::new(stream, None)), seat: None, dirty: false });
             if index == self.connections.len() {
                 self.connections.push(connection);
             } else {

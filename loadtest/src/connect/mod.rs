@@ -2,6 +2,7 @@
 
 mod socket;
 pub mod upgrade;
+mod wire;
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 
 pub use self::socket::{BUFFER_BYTES, Fill, Socket};
 use self::upgrade::Upgrade;
+pub use self::wire::Wire;
 use crate::lobby::Lobby;
 
 /// Connections opened at a time: few enough for any listener's backlog and for their tickets not to run out.
@@ -45,8 +47,9 @@ fn open_batch(poll: &mut Poll, lobby: &mut Lobby, batch: Range<usize>, buffer: &
     for (index, path) in batch.clone().zip(lobby.paths(batch.clone())?) {
         let mut stream = TcpStream::connect(lobby.base().address).context("connect")?;
         poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+        let wire = Wire::new(stream, lobby.base().tls()?);
         let upgrade = Upgrade::new(&lobby.base().host, &path);
-        opening.push(Some(Opening { socket: Socket::new(stream), upgrade, asked: false }));
+        opening.push(Some(Opening { socket: Socket::new(wire), upgrade, asked: false }));
     }
 
     let mut open: Vec<Option<Socket>> = batch.clone().map(|_| None).collect();

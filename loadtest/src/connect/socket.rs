@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use mio::net::TcpStream;
 
+use super::wire::Wire;
+
 /// Room for one read. Larger than any frame, so what is left over from the read before always fits in front.
 pub const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -25,7 +27,7 @@ pub enum Fill {
 /// The socket.
 #[derive(Debug)]
 pub struct Socket {
-    stream: TcpStream,
+    wire: Wire,
     /// The start of a frame whose end has not come yet.
     carry: Vec<u8>,
     /// What could not be sent yet, or is gathered for the next flush.
@@ -35,12 +37,12 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub fn new(stream: TcpStream) -> Self {
-        Self { stream, carry: Vec::new(), out: Vec::new(), blocked: false }
+    pub fn new(wire: Wire) -> Self {
+        Self { wire, carry: Vec::new(), out: Vec::new(), blocked: false }
     }
 
-    pub const fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
+    pub fn stream(&mut self) -> &mut TcpStream {
+        self.wire.stream()
     }
 
     /// Reads into `buffer`, after what [`Socket::keep`] was given.
@@ -48,7 +50,7 @@ impl Socket {
         let kept = self.carry.len();
         buffer[..kept].copy_from_slice(&self.carry);
         loop {
-            return match self.stream.read(&mut buffer[kept..]) {
+            return match self.wire.read(&mut buffer[kept..]) {
                 Ok(0) => Ok(Fill::Closed),
                 Ok(read) => Ok(Fill::Bytes { length: kept + read, drained: kept + read < buffer.len() }),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Fill::Nothing),
@@ -67,9 +69,9 @@ impl Socket {
     /// Sends now what the kernel takes, the rest when the socket is writable again.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         // The usual case goes past the queue.
-        let sent = if self.out.is_empty() { write(&mut self.stream, bytes)? } else { 0 };
+        let sent = if self.out.is_empty() { write(&mut self.wire, bytes)? } else { 0 };
         self.out.extend_from_slice(&bytes[sent..]);
-        self.blocked = !self.out.is_empty();
+        self.blocked = !self.out.is_empty() || self.wire.is_behind();
         Ok(())
     }
 
@@ -80,9 +82,10 @@ impl Socket {
 
     /// Sends what is waiting, as far as the kernel takes it.
     pub fn flush(&mut self) -> io::Result<()> {
+        self.wire.go_on()?;
         let mut sent = 0;
         while sent < self.out.len() {
-            match write(&mut self.stream, &self.out[sent..])? {
+            match write(&mut self.wire, &self.out[sent..])? {
                 0 if self.out.len() - sent > UNSENT_BYTES_MAX => {
                     return Err(io::Error::other("the other side does not read"));
                 }
@@ -91,7 +94,7 @@ impl Socket {
             }
         }
         self.out.drain(..sent);
-        self.blocked = !self.out.is_empty();
+        self.blocked = !self.out.is_empty() || self.wire.is_behind();
         Ok(())
     }
 
@@ -103,9 +106,9 @@ impl Socket {
 }
 
 /// Writes what the kernel takes, which may be nothing.
-fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+fn write(wire: &mut Wire, bytes: &[u8]) -> io::Result<usize> {
     loop {
-        return match stream.write(bytes) {
+        return match wire.write(bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             outcome => outcome,
@@ -118,14 +121,14 @@ mod tests {
     use std::io::{ErrorKind, Read, Write};
     use std::net::{TcpListener, TcpStream};
 
-    use super::{Fill, Socket};
+    use super::{Fill, Socket, Wire};
 
     fn pair() -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (near, _) = listener.accept().unwrap();
         near.set_nonblocking(true).unwrap();
-        (Socket::new(mio::net::TcpStream::from_std(near)), far)
+        (Socket::new(Wire::new(mio::net::TcpStream::from_std(near), None)), far)
     }
 
     #[test]
@@ -175,7 +178,7 @@ mod tests {
         let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (near, _) = listener.accept().unwrap();
         // Left blocking, so that each read waits for its bytes.
-        let mut socket = Socket::new(mio::net::TcpStream::from_std(near));
+        let mut socket = Socket::new(Wire::new(mio::net::TcpStream::from_std(near), None));
         let mut buffer = [0; 8];
 
         far.write_all(b"abcde").unwrap();

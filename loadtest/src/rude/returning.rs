@@ -20,7 +20,7 @@ use super::RudeArgs;
 use super::honest::{Honest, Window, medians, refusals, rules};
 use crate::clock::Clock;
 use crate::connect::upgrade::Upgrade;
-use crate::connect::{BUFFER_BYTES, Fill, Socket, interrupted};
+use crate::connect::{BUFFER_BYTES, Fill, Socket, Wire, interrupted};
 use crate::crowd::close_text;
 use crate::fleet::Fleet;
 use crate::frame::{self, Kind};
@@ -129,7 +129,7 @@ fn come_back(base: &Base, paths: &[String], sessions: &[Uuid], start: Instant) -
     for (index, path) in paths.iter().enumerate() {
         let mut stream = connect_from(index / CLIENTS_PER_ADDRESS, base.address).context("connect")?;
         poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
-        let (socket, upgrade) = (Socket::new(stream), Upgrade::new(&base.host, path));
+        let (socket, upgrade) = (Socket::new(Wire::new(stream, base.tls()?)), Upgrade::new(&base.host, path));
         clients.push(Client { socket, upgrade, session: sessions[index / PLAYERS], step: Step::Connecting });
     }
     let mut times = Tally::new().ack;
