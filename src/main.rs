@@ -52,7 +52,7 @@ fn serve(flags: &Flags) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let server = Server::bind(config).await?;
-        writeln!(std::io::stdout(), "listening on http://{}", server.addr())?;
+        writeln!(std::io::stdout(), "listening on {}", server.url())?;
         let signal = signals.next().await;
         tracing::info!(signal, "stopping");
         server.drain();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::runtime::Handle;
+use tokio::signal::unix::Signal;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,10 +25,12 @@ use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::ops::{memory, watch};
+use crate::ops::{memory, signals, watch};
 use crate::records::keys::Keys;
 use crate::records::lost::{end_lost_fights, live_fights};
 use crate::records::{Committer, RecordObserver, Records};
+use crate::rest::http::certificate::{CertificateError, Files};
+use crate::rest::http::identity::{Identity, Keeper};
 use crate::rest::http::{accept, renewal};
 use crate::rest::lobby::Lobby;
 use crate::rest::origin::Origins;
@@ -66,6 +69,10 @@ pub struct Server {
 #[derive(Debug, Error)]
 pub enum ServerError {
     #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error("SIGHUP cannot be listened for: {0}")]
+    Signal(io::Error),
+    #[error(transparent)]
     Key(#[from] KeyError),
     #[error("jwks {from}: {error}")]
     Jwks { from: Source, error: SourceError },
@@ -88,6 +95,8 @@ pub enum ServerError {
 impl Server {
     /// Opens the data folder, recovers the sessions in it, listens and serves. Needs a tokio runtime.
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        let metrics = Metrics::new(&config.node);
+        let (tls, keeper) = open_tls(&config, &metrics)?.unzip();
         let own = TokenKey::open(&config.data)?;
         if own.made {
             let data = config.data.display();
@@ -96,7 +105,6 @@ impl Server {
         let failed = |error| ServerError::Listen { address: config.listen, error };
         let listener = accept::listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let metrics = Metrics::new(&config.node);
         let key = KeyRing::new(own.clone(), config.dialect(), metrics.tokens.clone());
         let refresher = match config.jwks.clone() {
             Some(from) => {
@@ -145,7 +153,8 @@ impl Server {
             library,
             stories: Arc::default(),
             guests: config.guests(),
-            own_url: config.advertise.clone().unwrap_or_else(|| format!("http://{address}")),
+            own_url: config.advertise.clone().unwrap_or_else(|| url(address, tls.is_some())),
+            tls,
             advertised: config.advertise.is_some(),
             started: Instant::now(),
             draining: CancellationToken::new(),
@@ -163,6 +172,10 @@ impl Server {
         if let Some(refresher) = refresher {
             watch::until(app.stopping.clone(), "keys of others", refresher.run(app.stopping.clone()));
         }
+        if let Some((keeper, hang_up)) = keeper {
+            let keeping = keeper.run(hang_up, app.stopping.clone());
+            watch::until(app.stopping.clone(), "the certificate", keeping);
+        }
         let drain = Duration::from_secs(config.drain_seconds);
         Ok(Self { address, app, accepting, shards, committing, stop_committing, drain })
     }
@@ -170,6 +183,11 @@ impl Server {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How it is reached on this machine.
+    pub fn url(&self) -> String {
+        url(self.address, self.app.tls.is_some())
     }
 
     /// Begins to stop: not ready any more. [`Server::join`] sees it through.
@@ -210,6 +228,20 @@ impl Server {
             tracing::warn!("stopped before the store had everything; the log has it");
         }
     }
+}
+
+fn url(address: SocketAddr, has_tls: bool) -> String {
+    format!("{}://{address}", if has_tls { "https" } else { "http" })
+}
+
+/// Who looks after what is shown over TLS, and what has that done at once.
+type Looks = (Keeper, Signal);
+
+/// What is shown over TLS, if that is spoken, and who looks after it.
+fn open_tls(config: &Config, metrics: &Metrics) -> Result<Option<(Arc<Identity>, Looks)>, ServerError> {
+    let Some((cert, key)) = config.tls_cert.clone().zip(config.tls_key.clone()) else { return Ok(None) };
+    let (identity, keeper) = Identity::open(Files { cert, key }, metrics.tls())?;
+    Ok(Some((identity, (keeper, signals::hang_up().map_err(ServerError::Signal)?))))
 }
 
 /// What a start has read of the store.

@@ -2,11 +2,10 @@
 //!
 //! The address is the operator's; nothing in a token has a part in it.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
@@ -15,6 +14,7 @@ use thiserror::Error;
 
 use super::jwks::{JwksError, KeySet, Origin};
 use crate::limits;
+use crate::ops::files::Stamp;
 
 /// Where a JWKS is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -44,9 +44,6 @@ pub(super) enum Reader {
     File(PathBuf, Option<Stamp>),
     Url(Url, Client),
 }
-
-/// What of a file changes when its text does: time of change, length, inode.
-type Stamp = (SystemTime, u64, u64);
 
 const NEITHER: &str = "jwks must be a file or http(s)://HOST…, without a user name";
 
@@ -113,18 +110,13 @@ impl Reader {
 /// The file's stamp, and its text unless the stamp is `unless`. What is too long is cut where that shows.
 fn read(path: &Path, unless: Option<Stamp>) -> io::Result<(Stamp, Option<Vec<u8>>)> {
     let file = File::open(path)?;
-    // Of the open file, and before it is read: what is written meanwhile has another one.
-    let stamp = stamp(&file.metadata()?)?;
+    let stamp = Stamp::of(&file.metadata()?)?;
     if unless == Some(stamp) {
         return Ok((stamp, None));
     }
     let mut text = Vec::new();
     file.take(limits::JWKS_BYTES as u64 + 1).read_to_end(&mut text)?;
     Ok((stamp, Some(text)))
-}
-
-fn stamp(metadata: &Metadata) -> io::Result<Stamp> {
-    Ok((metadata.modified()?, metadata.len(), metadata.ino()))
 }
 
 async fn fetch(url: &Url, client: &Client) -> Result<Vec<u8>, SourceError> {

@@ -39,6 +39,12 @@ pub struct Flags {
     /// What clients reach this server by; ticket URLs are built from it [default: the request's Host]
     #[arg(long, value_name = "URL")]
     pub advertise: Option<String>,
+    /// Serve over TLS: the chain of certificates in PEM, the server's own first; read again when it changes, and at SIGHUP
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the certificate in PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -145,6 +151,8 @@ impl Flags {
             .set_override_option("redis", self.redis.clone())?
             .set_override_option("node", self.node.clone())?
             .set_override_option("advertise", self.advertise.clone())?
+            .set_override_option("tls_cert", self.tls_cert.as_ref().map(path))?
+            .set_override_option("tls_key", self.tls_key.as_ref().map(path))?
             .set_override_option("allow_guests", self.allow_guests.then_some(true))?
             .set_override_option("allow_origin", list(&self.allow_origin))?
             .set_override_option("jwks", self.jwks.clone())?

@@ -41,6 +41,9 @@ pub struct Config {
     pub node: String,
     /// What `url` in tickets is built from, without a slash at its end; `None` for the request's own Host.
     pub advertise: Option<String>,
+    /// The chain of certificates that is shown over TLS, and its key, in PEM; without them HTTP and sockets are served as they are.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
     /// Hand out guest tokens although others than this machine can connect.
     pub allow_guests: bool,
     /// Origins whose pages may call this server, besides its own.
@@ -109,7 +112,7 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 30] = [
     "listen",
     "data",
     "rules",
@@ -117,6 +120,8 @@ const KEYS: [&str; 28] = [
     "redis",
     "node",
     "advertise",
+    "tls_cert",
+    "tls_key",
     "allow_guests",
     "allow_origin",
     "jwks",
@@ -212,6 +217,15 @@ impl Config {
         if self.drain_seconds > limits::DRAIN_SECONDS_MOST {
             let problem = format!("must be at most {}", limits::DRAIN_SECONDS_MOST);
             return Err(ConfigError::Value { setting: "drain_seconds", problem });
+        }
+        let missing = match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => Some("tls_key"),
+            (None, Some(_)) => Some("tls_cert"),
+            _ => None,
+        };
+        if let Some(setting) = missing {
+            let problem = "TLS needs a certificate and its key: one was given without the other".to_owned();
+            return Err(ConfigError::Value { setting, problem });
         }
         let value = |setting, problem: &str| ConfigError::Value { setting, problem: problem.to_owned() };
         if !(1..=limits::SHARDS).contains(&self.shards) {

@@ -1,12 +1,14 @@
 //! Every bound in one place: its unit, why it is what it is, and what happens when it is reached. Here are those of sockets, shards,
-//! fights, their log and their replays; [`http`] has those of REST and its connections, [`records`] those of the other sessions, of the
-//! store and of analytics.
+//! fights, their log and their replays; [`http`] has those of REST and its connections, [`tls`] those of TLS on them, [`records`] those of
+//! the other sessions, of the store and of analytics.
 
 mod http;
 mod records;
+mod tls;
 
 pub use http::*;
 pub use records::*;
+pub use tls::*;
 
 /// Commands waiting in one shard's inbox. Full: the request is answered `overloaded` (503). As many messages of one connection of another shard
 /// wait at a session while its client has too much to take. Over: actions are refused, `overloaded`.

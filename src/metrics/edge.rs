@@ -72,7 +72,17 @@ fn by_reason<const N: usize>(
     text: &'static str,
     reasons: [&'static str; N],
 ) -> [Counter; N] {
+    by_label(recorder, name, text, "reason", reasons)
+}
+
+/// One for each value of a label.
+pub(super) fn by_label<const N: usize>(
+    recorder: &PrometheusRecorder,
+    name: &'static str,
+    text: &'static str,
+    label: &'static str,
+    values: [&'static str; N],
+) -> [Counter; N] {
     describe_counter(recorder, name, text);
-    reasons
-        .map(|reason| recorder.register_counter(&Key::from_parts(name, vec![Label::new("reason", reason)]), &METADATA))
+    values.map(|value| recorder.register_counter(&Key::from_parts(name, vec![Label::new(label, value)]), &METADATA))
 }

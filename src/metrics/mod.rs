@@ -4,6 +4,7 @@
 mod edge;
 mod records;
 mod stories;
+mod tls;
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -14,6 +15,7 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, R
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 pub use edge::EdgeFigures;
+pub use tls::TlsFigures;
 
 use tiltyard_combat::Flag;
 use tiltyard_combat::replay::Loss;

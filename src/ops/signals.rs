@@ -1,4 +1,4 @@
-//! Signals that ask the process to stop.
+//! Signals that ask the process to stop, and to read again what it was given in files.
 
 use std::io;
 
@@ -9,6 +9,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+}
+
+/// SIGHUP, which from now on does not end the process any more.
+pub fn hang_up() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 impl Signals {

@@ -70,6 +70,7 @@ use crate::metrics::Metrics;
 use crate::records::Records;
 use crate::records::keys::Keys;
 use crate::replays::Stories;
+use crate::rest::http::identity::Identity;
 use crate::rest::http::upgrade;
 use crate::rules::Library;
 use crate::socket::ledger::Ledger;
@@ -97,7 +98,9 @@ pub struct AppState {
     pub stories: Arc<Stories>,
     /// Whether `POST /guest` hands out tokens.
     pub guests: bool,
-    /// `http://ADDR:PORT` or what the configuration advertises.
+    /// What is shown over TLS; `None` where it is not spoken.
+    pub tls: Option<Arc<Identity>>,
+    /// `http://ADDR:PORT`, or `https`, or what the configuration advertises.
     pub own_url: String,
     /// Whether `own_url` was configured, and so stands over the request's Host.
     pub advertised: bool,
@@ -125,6 +128,7 @@ impl AppState {
     pub fn url(&self, headers: &HeaderMap) -> String {
         let host = headers.get(axum::http::header::HOST).and_then(|host| host.to_str().ok());
         match host.filter(|host| !self.advertised && origin::is_authority(host)) {
+            Some(host) if self.tls.is_some() => format!("https://{host}"),
             Some(host) => format!("http://{host}"),
             None => self.own_url.clone(),
         }

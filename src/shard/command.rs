@@ -20,6 +20,7 @@ use crate::shard::link::{Forward, Return};
 use crate::shard::transfer::Adoption;
 use crate::socket::frame;
 use crate::socket::ledger::Pass;
+use crate::socket::tls::Tls;
 
 /// One entry of a shard's inbox.
 #[derive(Debug)]
@@ -206,6 +207,8 @@ pub struct Renewal {
 pub struct Attachment {
     /// Non-blocking.
     pub stream: std::net::TcpStream,
+    /// What has been agreed over it, where it is by TLS that its client speaks.
+    pub tls: Option<Box<Tls>>,
     /// What had been read behind the request.
     pub leftover: Vec<u8>,
     pub player: Uuid,
@@ -230,7 +233,15 @@ impl Attachment {
     pub fn turn_away(mut self, code: CloseCode) {
         let mut bytes = Vec::new();
         frame::close(code, &mut bytes);
-        let _ = self.stream.write_all(&bytes).and_then(|()| self.stream.shutdown(Shutdown::Write));
+        let written = match &mut self.tls {
+            None => self.stream.write_all(&bytes),
+            Some(tls) => {
+                let written = tls.write(&mut self.stream, &bytes).map(drop);
+                tls.close(&mut self.stream);
+                written
+            }
+        };
+        let _ = written.and_then(|()| self.stream.shutdown(Shutdown::Write));
     }
 }
 

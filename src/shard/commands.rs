@@ -346,7 +346,7 @@ impl Worker {
             tracing::debug!(%error, "what a socket holds is not bounded");
         }
         let debt = attachment.pass.as_mut().map(Pass::take_debt).unwrap_or_default();
-        let mut stream = Stream::Tcp(mio::net::TcpStream::from_std(attachment.stream));
+        let mut stream = Stream::new(attachment.stream, attachment.tls);
         let key = self.connections.insert_with_key(|key| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             let registered = stream.register(self.poll.registry(), Self::token(key), interest);

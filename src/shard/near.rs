@@ -51,7 +51,7 @@ impl Worker {
         for key in again {
             match self.connections.get(key).map(|connection| &connection.stream) {
                 Some(Stream::Far(_)) => self.deliver(key),
-                Some(Stream::Tcp(_)) => self.tell_taken(key),
+                Some(Stream::Tcp(_) | Stream::Tls(_)) => self.tell_taken(key),
                 None => {}
             }
         }

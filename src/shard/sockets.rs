@@ -1,7 +1,6 @@
 //! Bytes in and out of a shard's sockets.
 
 use std::io;
-use std::net::Shutdown;
 use std::time::Instant;
 
 use tiltyard_protocol::CloseCode;
@@ -22,11 +21,10 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let mut buffer = std::mem::take(&mut self.receive);
         match connection.stream.read(&mut buffer) {
-            Ok(0) => self.lose(key),
-            Ok(length) if connection.state != State::Open => self.thrown_away(key, length, length == buffer.len()),
-            Ok(length) => {
-                if length == buffer.len() {
-                    // There may be more, and no new readiness will tell.
+            Ok((0, _)) => self.lose(key),
+            Ok((length, more)) if connection.state != State::Open => self.thrown_away(key, length, more),
+            Ok((length, more)) => {
+                if more {
                     self.more.push(key);
                 }
                 self.received(key, &mut buffer[..length]);
@@ -206,7 +204,7 @@ impl Worker {
             State::Closing if connection.outbox.is_empty() => {
                 connection.state = State::Shut;
                 // An error means that the client is gone, which the next read tells.
-                let _ = connection.stream.shutdown(Shutdown::Write);
+                let _ = connection.stream.shutdown();
             }
             State::Open | State::Closing | State::Shut => {}
         }

@@ -222,6 +222,7 @@ fn attachment(sid: Option<Uuid>) -> (Attachment, TcpStream) {
     stream.set_nodelay(true).unwrap();
     let attachment = Attachment {
         stream,
+        tls: None,
         leftover: Vec::new(),
         player: Uuid::from_u128(1),
         sid,

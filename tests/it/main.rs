@@ -5,6 +5,8 @@
 
 mod abilities;
 mod arena;
+#[path = "../authority/mod.rs"]
+mod authority;
 mod bad_input;
 mod bare;
 mod bots;
@@ -44,6 +46,7 @@ mod starts;
 mod stories;
 mod support;
 mod tickets;
+mod tls;
 mod token_ends;
 mod transport;
 mod upgrade;

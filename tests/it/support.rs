@@ -9,7 +9,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tiltyard_client::{Answer, Client, Error, Order, Rest, Update};
+use tiltyard_client::{Answer, Client, Error, Order, Rest, Trust, Update};
 use tiltyard_protocol::server::{Ack, Outcome, Refused};
 use tiltyard_protocol::view::ParticipantView;
 use tiltyard_protocol::{Encoding, View};
@@ -27,6 +27,8 @@ pub async fn soon<T>(what: impl Future<Output = T>) -> T {
 pub struct Node {
     pub url: String,
     pub data: TempDir,
+    /// Whom its clients trust.
+    pub trust: Trust,
     process: Child,
     flags: Vec<String>,
     /// A command that runs the server, and what comes before the server's own words; empty for none.
@@ -74,7 +76,7 @@ impl Node {
 
     fn run(data: TempDir, flags: Vec<String>, wrapper: Vec<String>) -> Self {
         let (process, url) = spawn(data.path(), &flags, &wrapper);
-        Self { url, data, process, flags, wrapper }
+        Self { url, data, trust: Trust::default(), process, flags, wrapper }
     }
 
     /// A file of the data folder as the server sees it.
@@ -121,7 +123,7 @@ impl Node {
     }
 
     pub fn rest(&self) -> Rest {
-        Rest::new(&self.url)
+        Rest::trusting(&self.url, &self.trust).unwrap()
     }
 
     /// A token, made as an operator makes one.
@@ -166,7 +168,7 @@ impl Node {
     /// What `/metrics` says.
     pub async fn metrics(&self) -> String {
         let token = self.token(&["--admin"]);
-        let answer = reqwest::Client::new().get(format!("{}/metrics", self.url)).bearer_auth(token).send().await;
+        let answer = self.trust.http().unwrap().get(format!("{}/metrics", self.url)).bearer_auth(token).send().await;
         answer.unwrap().text().await.unwrap()
     }
 
@@ -222,7 +224,7 @@ impl Fight {
     /// A new connection of the player in `slot`, joined.
     pub async fn connect(&self, node: &Node, slot: usize, encoding: Encoding) -> Client {
         let ticket = node.rest().ticket(&self.token, self.id, self.players[slot]).await.unwrap();
-        let mut client = Client::connect(&ticket.url, encoding).await.unwrap();
+        let mut client = Client::connect_trusting(&ticket.url, encoding, &node.trust).await.unwrap();
         client.join(self.id).await.unwrap();
         until(&mut client, |update| matches!(update, Update::Snapshot)).await;
         client

@@ -1,5 +1,5 @@
 //! Connections in: an own accept loop, because how many there may be and how long a request's head may take are ours to
-//! say. hyper reads HTTP as it passes the [`super::gate`], as long as its clients have our [`super::patience`]; a connection that becomes
+//! say. Over TLS a connection begins with its [`super::handshake`]. hyper reads HTTP as it passes the [`super::gate`], as long as its clients have our [`super::patience`]; a connection that becomes
 //! a WebSocket leaves here for its shard. [`super::visitors`] are those that do not.
 
 use std::io;
@@ -26,8 +26,10 @@ use crate::config::Config;
 use crate::limits;
 use crate::metrics::EdgeFigures;
 use crate::ops::descriptors;
-use crate::rest::http::gate::Standing;
+use crate::rest::http::gate::{Fault, Gate, Standing};
+use crate::rest::http::handshake::{self, Greeted};
 use crate::rest::http::patience::HttpStream;
+use crate::rest::http::transport::Transport;
 use crate::rest::http::unread;
 use crate::rest::http::visitors::{Visitor, Visitors};
 use crate::rest::rate::{Peer, counted};
@@ -153,7 +155,13 @@ async fn serve(stream: TcpStream, peer: Peer, visitor: Visitor, places: Places, 
     let figures = &app.metrics.edge;
     let visit = Arc::clone(visitor.visit());
     let standing = Standing::default();
-    let stream = HttpStream::new(stream, Arc::clone(&visit), standing.clone(), figures.write_timeouts.clone());
+    let greeted = tokio::select! {
+        greeted = begin(stream, standing.clone(), &app) => greeted,
+        () = visitor.evicted() => None,
+        () = app.stopping.cancelled() => None,
+    };
+    let Some((transport, gate)) = greeted else { return };
+    let stream = HttpStream::new(transport, gate, Arc::clone(&visit), figures.write_timeouts.clone());
     let (requests, serving) = (AtomicU64::new(0), Arc::clone(&app));
     let service = service_fn(move |request: Request<Incoming>| {
         let goes_on = request.version() == Version::HTTP_11 && !unread::closes(request.headers());
@@ -201,6 +209,25 @@ async fn serve(stream: TcpStream, peer: Peer, visitor: Visitor, places: Places, 
         tracing::trace!(%error, "connection ended");
     }
     figures.http.decrement(1.0);
+}
+
+/// How a connection's bytes become HTTP. `None` where its handshake fails: there is nobody to be answered.
+async fn begin(stream: TcpStream, standing: Standing, app: &App) -> Option<(Transport, Gate)> {
+    let Some(identity) = &app.tls else { return Some((Transport::new(stream, None), Gate::new(standing))) };
+    let greeted = handshake::greet(&stream, identity.config()).await;
+    identity.count(&greeted);
+    match greeted {
+        Ok(Greeted::Tls(tls, early)) => {
+            let mut gate = Gate::new(standing);
+            gate.take(&early);
+            Some((Transport::new(stream, Some(tls)), gate))
+        }
+        Ok(Greeted::Plain) => Some((Transport::new(stream, None), Gate::barred(standing, Fault::NoTls))),
+        Err(failure) => {
+            tracing::debug!(?failure, "no handshake");
+            None
+        }
+    }
 }
 
 /// Tells the client whether it can send another request on its connection, and for how long: whether it would is its head's to say,

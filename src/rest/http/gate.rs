@@ -42,6 +42,7 @@ pub enum Fault {
     UnknownCoding,
     CutOff,
     Late,
+    NoTls,
 }
 
 /// Which request of a connection stands for one that could not be read, and what is wrong with that one. Requests are counted from 0.
@@ -75,6 +76,8 @@ pub struct Gate {
     /// Heads passed on.
     heads: u64,
     standing: Standing,
+    /// What is wrong with any request, whatever it is.
+    bar: Option<Fault>,
 }
 
 #[derive(Debug)]
@@ -106,7 +109,22 @@ impl Standing {
 
 impl Gate {
     pub const fn new(standing: Standing) -> Self {
-        Self { held: Vec::new(), gone: 0, open: 0, at: At::Head, searched: 0, look_at: 0, heads: 0, standing }
+        Self {
+            held: Vec::new(),
+            gone: 0,
+            open: 0,
+            at: At::Head,
+            searched: 0,
+            look_at: 0,
+            heads: 0,
+            standing,
+            bar: None,
+        }
+    }
+
+    /// One that lets no request through, as `fault` says.
+    pub fn barred(standing: Standing, fault: Fault) -> Self {
+        Self { bar: Some(fault), ..Self::new(standing) }
     }
 
     /// Takes what came.
@@ -225,7 +243,10 @@ impl Gate {
         if !ends && held.len() < self.look_at {
             return;
         }
-        match read(held) {
+        match read(held).and_then(|found| match (found, self.bar) {
+            (Some(_), Some(fault)) => Err(fault),
+            (found, _) => Ok(found),
+        }) {
             Ok(Some((length, body))) => {
                 self.open = length;
                 self.heads += 1;
@@ -386,6 +407,10 @@ impl From<Fault> for ApiError {
             }
             Fault::CutOff => (StatusCode::BAD_REQUEST, "The head of the request ended too early.".to_owned()),
             Fault::Late => (StatusCode::REQUEST_TIMEOUT, "The head of the request did not come in time.".to_owned()),
+            Fault::NoTls => (
+                StatusCode::BAD_REQUEST,
+                "This server is reached over TLS: its URLs begin with https:// and wss://.".to_owned(),
+            ),
         };
         let reason = if fault == Fault::Late { Reason::Timeout } else { Reason::BadRequest };
         Self::new(reason).status(status).message(message)

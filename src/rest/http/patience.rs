@@ -3,7 +3,6 @@
 //! read. What is read goes through the [`super::gate`], and whoever sends nothing for it is waited for as long as it says.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -17,10 +16,9 @@ use tokio::time::Sleep;
 
 use crate::limits;
 use crate::rest::http::gate::{Gate, Standing, Wait};
+use crate::rest::http::transport::Transport;
 use crate::rest::http::visitors::Visit;
-
-/// Bytes read from a connection at once.
-const READ_BYTES: usize = 8 * 1024;
+use crate::socket::tls::Tls;
 
 /// How long a client may let us wait: [`limits::WRITE_MS`] in all, which what it takes earns back.
 #[derive(Debug)]
@@ -29,11 +27,11 @@ struct Patience {
     since: Option<Instant>,
 }
 
-/// A TCP stream with patience.
+/// A connection with patience.
 #[derive(Debug)]
 pub struct HttpStream {
     /// There until it is taken out.
-    stream: Option<TcpStream>,
+    transport: Option<Transport>,
     patience: Patience,
     timer: Option<Pin<Box<Sleep>>>,
     /// Who wants to read as soon as what is to be written has been.
@@ -76,8 +74,8 @@ impl Patience {
 
 impl HttpStream {
     /// Of a connection just accepted. What the kernel keeps of an answer that is not read is little, and not for long.
-    pub fn new(stream: TcpStream, visit: Arc<Visit>, standing: Standing, timeouts: Counter) -> Self {
-        let socket = SockRef::from(&stream);
+    pub fn new(transport: Transport, gate: Gate, visit: Arc<Visit>, timeouts: Counter) -> Self {
+        let socket = transport.socket();
         let set = socket
             .set_tcp_nodelay(true)
             .and_then(|()| socket.set_send_buffer_size(limits::HTTP_SEND_BYTES))
@@ -86,11 +84,11 @@ impl HttpStream {
             tracing::debug!(%error, "a connection as the system makes it");
         }
         Self {
-            stream: Some(stream),
+            transport: Some(transport),
             patience: Patience::new(),
             timer: None,
             reader: None,
-            gate: Gate::new(standing),
+            gate,
             wait: None,
             wait_timer: None,
             is_over: false,
@@ -100,11 +98,14 @@ impl HttpStream {
         }
     }
 
-    /// The stream without any of this, for a connection that is no longer HTTP, and what was read of it behind the last request.
-    pub fn into_inner(mut self) -> io::Result<(TcpStream, Vec<u8>)> {
-        let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
-        set_user_timeout(&SockRef::from(&stream), None)?;
-        Ok((stream, std::mem::replace(&mut self.gate, Gate::new(Standing::default())).into_held()))
+    /// The socket without any of this, for a connection that is no longer HTTP, what has been agreed over it, and what was read of it behind
+    /// the last request.
+    pub fn into_inner(mut self) -> io::Result<(TcpStream, Option<Box<Tls>>, Vec<u8>)> {
+        let transport = self.transport.take().ok_or(io::ErrorKind::NotConnected)?;
+        set_user_timeout(&transport.socket(), None)?;
+        let held = std::mem::replace(&mut self.gate, Gate::new(Standing::default())).into_held();
+        let (socket, tls) = transport.into_parts();
+        Ok((socket, tls, held))
     }
 
     /// Whether the client has let us wait too long for its next bytes. If not, it is woken when it will have.
@@ -120,12 +121,9 @@ impl HttpStream {
 
     /// Reads what the client still sends to a connection that is closed, so that the system does not take our answer back for it.
     fn poll_linger(&mut self, context: &mut Context<'_>, mut lingered: usize) -> Poll<io::Result<()>> {
-        let mut space = [MaybeUninit::uninit(); READ_BYTES];
         while lingered < limits::LINGER_BYTES {
-            let mut came = ReadBuf::uninit(&mut space);
-            let tried = self.stream()?.poll_read(context, &mut came);
-            match tried {
-                Poll::Ready(Ok(())) if !came.filled().is_empty() => lingered += came.filled().len(),
+            match self.transport()?.poll_receive(context, |_| ()) {
+                Poll::Ready(Ok(count)) if count > 0 => lingered += count,
                 Poll::Ready(_ended) => return Poll::Ready(Ok(())),
                 Poll::Pending => {
                     self.lingered = Some(lingered);
@@ -141,8 +139,8 @@ impl HttpStream {
         Poll::Ready(Ok(()))
     }
 
-    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    fn transport(&mut self) -> io::Result<&mut Transport> {
+        self.transport.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// What came of a try to write.
@@ -175,8 +173,8 @@ impl HttpStream {
 
     /// Has the kernel throw away what waits when the connection is closed, instead of keeping it for a client that does not take it.
     fn abandon(&self) {
-        if let Some(stream) = &self.stream
-            && let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO))
+        if let Some(transport) = &self.transport
+            && let Err(error) = transport.socket().set_linger(Some(Duration::ZERO))
         {
             tracing::debug!(%error, "no linger");
         }
@@ -222,7 +220,6 @@ impl AsyncRead for HttpStream {
             self.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
-        let mut space = [MaybeUninit::uninit(); READ_BYTES];
         loop {
             if self.gate.pass(buffer) {
                 self.wait = None;
@@ -231,14 +228,13 @@ impl AsyncRead for HttpStream {
             if self.is_over || self.gate.is_over() {
                 return Poll::Ready(Ok(()));
             }
-            let mut came = ReadBuf::uninit(&mut space);
-            let tried = self.stream()?.poll_read(context, &mut came)?;
+            let Self { transport: Some(transport), gate, .. } = &mut *self else {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            };
+            let tried = transport.poll_receive(context, |came| gate.take(came))?;
             let goes_on = match tried {
-                Poll::Ready(()) if came.filled().is_empty() => self.gate.end(),
-                Poll::Ready(()) => {
-                    self.gate.take(came.filled());
-                    true
-                }
+                Poll::Ready(0) => self.gate.end(),
+                Poll::Ready(_) => true,
                 Poll::Pending if self.is_late(context) => self.gate.late(),
                 Poll::Pending => return Poll::Pending,
             };
@@ -249,7 +245,7 @@ impl AsyncRead for HttpStream {
 
 impl AsyncWrite for HttpStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let tried = self.stream()?.poll_write(context, bytes);
+        let tried = self.transport()?.poll_send(context, bytes);
         self.wrote(context, tried)
     }
 
@@ -258,21 +254,22 @@ impl AsyncWrite for HttpStream {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let tried = self.stream()?.poll_write_vectored(context, parts);
+        let tried = self.transport()?.poll_send_all(context, parts);
         self.wrote(context, tried)
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.transport.as_ref().is_some_and(Transport::is_vectored)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What is written is the socket's, or was not written.
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingered.is_none() {
-            ready!(self.stream()?.poll_shutdown(context))?;
+            ready!(self.transport()?.poll_close(context))?;
             if self.gate.is_clean() {
                 return Poll::Ready(Ok(()));
             }

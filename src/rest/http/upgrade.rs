@@ -256,9 +256,10 @@ impl Attach {
     fn attachment(self, upgraded: Upgraded) -> Result<Attachment, String> {
         let parts =
             upgraded.downcast::<TokioIo<HttpStream>>().map_err(|_| "not the stream that was accepted".to_owned())?;
-        let (stream, held) = parts.io.into_inner().into_inner().map_err(|error| error.to_string())?;
+        let (stream, tls, held) = parts.io.into_inner().into_inner().map_err(|error| error.to_string())?;
         Ok(Attachment {
             stream: stream.into_std().map_err(|error| error.to_string())?,
+            tls,
             leftover: [&parts.read_buf[..], &held].concat(),
             player: self.admission.player,
             sid: self.admission.sid,
