@@ -286,6 +286,22 @@ async fn a_new_certificate_is_shown_without_a_restart_and_one_that_does_not_fit_
 }
 
 #[tokio::test]
+async fn a_connection_goes_with_its_fight_to_another_shard() {
+    let secured = Secured::start(&[]);
+    let node = &secured.node;
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    let (admin, path) = (node.token(&["--admin"]), format!("/combat/sessions/{}/hand-over", fight.id));
+    for shard in [0, 1, 0] {
+        let body = json!({ "shard": shard });
+        let moved = node.rest().call(Method::POST, &path, Some(&admin), Some(&body)).await.unwrap();
+        assert_eq!(moved.status, StatusCode::OK, "{}", moved.body);
+        assert!(attack(&mut fight.clients[0], 1).await.is_ok());
+        fight.settle().await;
+    }
+}
+
+#[tokio::test]
 async fn the_end_is_told_over_tls_too() {
     let mut secured = Secured::start(&["--drain-seconds", "0"]);
     let mut fight = secured.node.fight(2, plain_rules()).await;
