@@ -8,6 +8,7 @@ use tiltyard_combat::{Input, Slot};
 use tiltyard_protocol::{CloseCode, Reason};
 
 use super::connection::Connection;
+use super::far::Far;
 use super::frozen::{Coming, Move, Way};
 use super::session::{Member, SessionKey};
 use super::transfer::Adoption;
@@ -127,12 +128,24 @@ impl Worker {
         let session = &mut self.sessions[key];
         session.frozen = false;
         session.shares = parcel.shares;
-        for (slot, connection) in parcel.connections {
+        let mut said = Vec::new();
+        for (slot, mut connection) in parcel.connections {
+            match connection.stream.far_mut() {
+                Some(far) if far.is_home(self.number) => {
+                    said.extend(self.come_home(connection, parcel.clock, key, slot));
+                    continue;
+                }
+                Some(far) => far.has_gone(),
+                None => {}
+            }
             self.arrive(connection, parcel.clock, key, slot);
         }
         self.disconnect_absent(key);
         self.arm(key);
         self.announced.push((key, News::Changed));
+        for forward in said {
+            self.come_around(forward);
+        }
         self.go_on(waiting, joins);
     }
 
@@ -167,9 +180,19 @@ impl Worker {
         for join in &mut connection.joins {
             join.session = key;
         }
-        let (sid, due) = (connection.sid, connection.lease.due());
+        let (sid, due, far) = (connection.sid, connection.lease.due(), connection.stream.far().map(Far::place));
         let conn = self.connections.insert(connection);
         self.sessions[key].members.push(Member { conn, slot });
+        // What has come meanwhile, and what waits for a socket that may have room by now.
+        self.more.push(conn);
+        if let Some(place) = far {
+            self.stands_for(place, conn);
+            self.ready.push(conn);
+            if self.draining {
+                self.close(conn, CloseCode::Restart);
+            }
+            return;
+        }
         if let Some(sid) = sid {
             self.by_sid.add(sid, conn);
         }
@@ -186,8 +209,6 @@ impl Worker {
             // It ended while the connection was on its way.
             return self.close(conn, CloseCode::Unauthorized);
         }
-        // What has come meanwhile, and what waits for a socket that may have room by now.
-        self.more.push(conn);
         self.writable(conn);
     }
 }

@@ -24,26 +24,32 @@ use crate::session::{Expected, FightInfo, Refusal, Viewer};
 use crate::shard::recovery::recover;
 use crate::shard::renewal::renewals;
 use crate::shard::{
-    ActionApplied, Attachment, Command, Control, Peers, Reply, RestAction, Session, SessionRecord, ShardHandle,
+    ActionApplied, Attachment, Command, Control, NewFight, Peers, Reply, RestAction, Session, SessionRecord,
+    ShardHandle,
 };
 use crate::socket::budget::Allowance;
 
 /// As long as a hand-over is waited for: longer than any machine takes for a test, if its clock does not skip.
 const HELD_MS: u64 = 25_000;
 
+#[path = "follow_tests.rs"]
+mod follow;
+
 type Waiting<T> = oneshot::Receiver<Result<T, Refusal>>;
 
-/// Two shards whose turns the test takes, one by one.
-struct Two {
-    workers: [Worker; 2],
-    handles: [ShardHandle; 2],
+/// Shards whose turns the test takes, one by one.
+struct Shards<const N: usize> {
+    workers: [Worker; N],
+    handles: [ShardHandle; N],
     book: Arc<WriteBehind>,
     /// Held by a node that runs.
     lock: std::fs::File,
     data: TempDir,
 }
 
-impl Two {
+type Two = Shards<2>;
+
+impl<const N: usize> Shards<N> {
     fn start() -> Self {
         Self::start_on(TempDir::new().unwrap())
     }
@@ -54,7 +60,7 @@ impl Two {
     }
 
     /// With logs that answer when the test says so.
-    fn with_doubles() -> (Self, [Arc<Store>; 2]) {
+    fn with_doubles() -> (Self, [Arc<Store>; N]) {
         let mut stores = Vec::new();
         let two = Self::start_with(TempDir::new().unwrap(), |_| {
             let (log, store) = Double::new();
@@ -66,8 +72,9 @@ impl Two {
 
     fn start_with(data: TempDir, mut log: impl FnMut(usize) -> Option<Log>) -> Self {
         let library = Arc::new(Library::built_in());
-        let recovered = recover(data.path(), 2, false, false, &library).unwrap();
+        let recovered = recover(data.path(), N, false, false, &library).unwrap();
         let book = Arc::<WriteBehind>::default();
+        let (renewals, _handed_in) = renewals();
         let (mut workers, mut handles) = (Vec::new(), Vec::new());
         for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
             let place = Place {
@@ -75,7 +82,7 @@ impl Two {
                 folder: Arc::clone(&recovered.folder),
                 library: Arc::clone(&library),
                 allowance: Allowance::UNLIMITED,
-                renewals: renewals().0,
+                renewals: renewals.clone(),
                 found: recovered.found,
                 standing: Arc::default(),
             };
@@ -90,7 +97,7 @@ impl Two {
         for worker in &mut workers {
             worker.meet(peers.clone());
         }
-        let (Ok(workers), Ok(handles)) = (workers.try_into(), handles.try_into()) else { panic!("two of each") };
+        let (Ok(workers), Ok(handles)) = (workers.try_into(), handles.try_into()) else { panic!("N of each") };
         Self { workers, handles, book, lock: recovered.lock, data }
     }
 
@@ -108,13 +115,12 @@ impl Two {
         worker.turn(&events);
     }
 
-    /// Takes turns of both until that is so.
+    /// Takes turns of all until that is so.
     fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) {
         let since = Instant::now();
         while !is_so(self) {
             assert!(since.elapsed() < PATIENCE, "not in time: {what}");
-            self.turn(0);
-            self.turn(1);
+            (0..N).for_each(|shard| self.turn(shard));
         }
     }
 
@@ -132,8 +138,14 @@ impl Two {
     fn create_that_begins_after(&mut self, preparation_ms: u32) -> (Uuid, usize) {
         let rules = Rules { attack_interval_ms: 0, health: 1_000_000, ..Rules::default() };
         let owner = Uuid::from_u128(1);
-        let mut fight = Box::new(new_fight(&rules, owner, 2));
+        let mut fight = new_fight(&rules, owner, 2);
         fight.rules.preparation_ms = preparation_ms;
+        self.create_this(fight)
+    }
+
+    fn create_this(&mut self, fight: NewFight) -> (Uuid, usize) {
+        let owner = fight.creator;
+        let fight = Box::new(fight);
         let shares = vec![self.book.holdings().take(owner, weight(2), &Bounds::PLAYER).unwrap()];
         let home = self.workers[0].peers.place_of(fight.id);
         let id = fight.id;
@@ -751,36 +763,29 @@ fn who_wants_to_join_meanwhile_joins_where_it_is_then() {
     two.turn(home);
     assert!(handed_over.try_recv().unwrap().is_err());
     two.until("a snapshot", |_| client.count("snapshot") == 1);
-}
 
-#[test]
-fn who_is_in_it_by_a_socket_of_another_shard_is_told_that_it_left_and_joins_where_it_is() {
-    let mut two = Two::start();
-    let (id, home) = two.create();
-    let away = 1 - home;
-    let other = two.create_at(away);
-    let mut client = two.join(away, other, None);
-    two.join_too(&mut client, id);
-    client.say(&attack_of(id, 1));
-    two.until("an ack", |_| client.count("ack") == 1);
-    two.hand_over(home, id, away).unwrap();
-    two.until("that it left", |_| client.count("left") == 1);
-    assert!(
-        client.seen.contains(&format!(r#"{{"t":"left","d":{{"s":{},"why":"moved"}}}}"#, handle_of(id))),
-        "{}",
-        client.seen
-    );
-    two.join_too(&mut client, id);
-    client.say(&attack_of(id, 2));
-    client.say(&attack_of(other, 1));
-    two.until("acks", |_| client.count("ack") == 3);
-    assert_eq!((two.read(away, id).unwrap().actions, two.read(away, other).unwrap().actions), (2, 1));
-    two.until("nothing is left of it", |two| two.workers.iter().all(|worker| worker.far.is_empty()));
-    // And back, where it is by way of another shard again.
-    two.hand_over(away, id, home).unwrap();
-    two.until("that it left", |_| client.count("left") == 2);
-    two.join_too(&mut client, id);
-    client.say(&attack_of(id, 3));
-    two.until("an ack", |_| client.count("ack") == 4);
-    assert_eq!(two.workers[home].far.len(), 1);
+    // And one that does, of its own shard and of another.
+    stores[away].be_prompt();
+    two.until("that it is dropped", |two| two.session(away, id).is_none());
+    let session = two.create_at(home);
+    let elsewhere = two.create_at(away);
+    let mut clients = [two.attach(home, other, None), two.attach(away, elsewhere, None)];
+    stores[away].be_late();
+    let mut handed_over = two.begin(home, session, away);
+    two.turn(home);
+    two.turn(away);
+    for client in &mut clients {
+        client.say(&format!(r#"{{"t":"join","d":{{"session":"{session}"}}}}"#));
+    }
+    for _ in 0..3 {
+        two.turn(away);
+        two.turn(home);
+    }
+    assert!(is_open(&mut handed_over) && clients.each_mut().map(Client::news).iter().all(String::is_empty));
+    stores[away].be_prompt();
+    two.answer("a hand-over", &mut handed_over).unwrap();
+    // Both are the same player's: one is joined, and then the other.
+    for mut client in clients {
+        two.until("a snapshot", |_| client.count("snapshot") == 1);
+    }
 }

@@ -9,6 +9,7 @@ use tiltyard_protocol::Encoding;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
+use super::far::Far;
 use super::lease::Lease;
 use super::link::Links;
 use super::session::SessionKey;
@@ -185,15 +186,16 @@ impl Connection {
         self.joins.is_empty() && self.links.is_none() && self.waits == 0
     }
 
-    /// Whether it is in this one session and no other, by a socket of this shard.
+    /// Whether it is in this one session and no other.
     pub fn is_of_one(&self) -> bool {
-        self.joins.len() == 1 && self.links.is_none() && self.stream.far().is_none()
+        self.joins.len() == 1 && self.links.is_none()
     }
 
-    /// Whether it can be taken to another shard as it is: nothing is under way for it here that comes back under its name, and all that
-    /// was made for it is kept by the log.
+    /// Whether it can be taken to another shard as it is: nothing is under way for it here that comes back under its name, or that it has
+    /// said and that comes by way of others, and all that was made for it is kept by the log.
     pub fn may_leave(&self) -> bool {
-        self.waits == 0 && !self.lease.is_checking() && self.outbox.is_shown()
+        let is_direct = self.stream.far().is_none_or(Far::is_direct);
+        self.waits == 0 && is_direct && !self.lease.is_checking() && self.outbox.is_shown()
     }
 
     /// It is another shard's from now on, whose clock says `to` when that of before says `from`.

@@ -2,8 +2,9 @@
 //! marks, so nothing else of a session knows the difference: what is kept is delivered to the shard that has the socket, where others
 //! are written to. See [`super::link`].
 //!
-//! What was delivered counts as waiting until the socket has taken it, so the outbox bounds both together. A far connection goes when the
-//! other side has said that it is done with it: until then everything that comes for it is answered.
+//! What was delivered counts as waiting until the socket has taken it, so the outbox bounds both together. A far connection ends when the
+//! other side has said that it is done with it: until then everything that comes for it is answered. With its session it goes to another
+//! shard ([`super::follow`]).
 
 use std::collections::VecDeque;
 
@@ -26,19 +27,31 @@ use crate::socket::outbox::Outbox;
 /// What a far connection has in place of a socket.
 #[derive(Debug)]
 pub struct Far {
-    near: Near,
-    session: Uuid,
+    pub(super) near: Near,
+    pub(super) session: Uuid,
+    /// The link's.
+    pub(super) no: u64,
+    /// How what the other side says comes here.
+    pub(super) path: Path,
     /// Bytes that were delivered and the socket has not taken.
-    in_flight: usize,
+    pub(super) in_flight: usize,
     /// A join has had its turn, which is to be said.
     answered: bool,
     /// It was said that the client may not ask for more.
     deaf: bool,
     course: Course,
-    /// It is in no session any more because that is another shard's.
-    has_moved: bool,
     /// What the client has said and nobody has looked at yet.
-    waiting: VecDeque<Forwarded>,
+    pub(super) waiting: VecDeque<Forwarded>,
+}
+
+/// How what the other side says comes to a far connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Path {
+    Direct,
+    /// By way of the shard that had the session: the other side is to be told that it is here.
+    Around,
+    /// That was said, and something may still come that way.
+    Told,
 }
 
 /// How far a far connection is.
@@ -54,6 +67,7 @@ enum Course {
 /// The next thing to say to the other side.
 #[derive(Debug, Clone, Copy)]
 enum Say {
+    Here,
     Answered,
     Hear(bool),
     Bytes(usize),
@@ -61,18 +75,9 @@ enum Say {
 }
 
 impl Far {
-    fn new(near: Near, session: Uuid) -> Self {
-        let waiting = VecDeque::new();
-        Self {
-            near,
-            session,
-            in_flight: 0,
-            answered: false,
-            deaf: false,
-            course: Course::Open,
-            has_moved: false,
-            waiting,
-        }
+    fn new(near: Near, session: Uuid, no: u64) -> Self {
+        let (path, course, waiting) = (Path::Direct, Course::Open, VecDeque::new());
+        Self { near, session, no, path, in_flight: 0, answered: false, deaf: false, course, waiting }
     }
 
     /// Which connection of which shard it stands for, in which session.
@@ -87,6 +92,9 @@ impl Far {
 
     /// What there is to say, in this order.
     fn next(&self, outbox: &Outbox) -> Option<Say> {
+        if self.path == Path::Around {
+            return Some(Say::Here);
+        }
         if self.answered {
             return Some(Say::Answered);
         }
@@ -117,22 +125,37 @@ impl Worker {
     /// A connection elsewhere says something to a session.
     pub(super) fn forwarded(&mut self, forward: Forward) {
         let Forward { near, session, ref what } = forward;
-        if let Forwarded::Link { player, encoding, has } = *what {
-            return self.link(near, session, player, encoding, has);
+        if near.shard == self.number {
+            return self.come_around(forward);
         }
-        let Some(&key) = self.far.get(&(near, session)) else { return self.stray(forward) };
+        if let Forwarded::Link { player, encoding, has, no } = *what {
+            return self.link(Far::new(near, session, no), player, encoding, has);
+        }
+        let Some(&key) = self.far.get(&(near, session)) else { return self.follow(forward) };
         match forward.what {
             Forwarded::Taken(count) => self.taken(key, count),
             Forwarded::Unread => {
                 let connection = self.connections.get_mut(key);
                 self.stats.lagged += u64::from(connection.is_some_and(|connection| connection.outbox.lag()));
             }
-            Forwarded::Lost => {
-                self.far.remove(&(near, session));
-                self.done_with(key);
+            Forwarded::Lost(no) => {
+                // It may be of a link before this one.
+                if self.is_of_link(key, no) {
+                    self.far.remove(&(near, session));
+                    self.done_with(key);
+                }
+            }
+            Forwarded::Through(no) => {
+                if self.is_of_link(key, no) {
+                    self.through(key);
+                }
             }
             what => self.hear_or_hold(key, near, session, what),
         }
+    }
+
+    fn is_of_link(&self, key: ConnKey, no: u64) -> bool {
+        self.connections.get(key).and_then(|connection| connection.stream.far()).is_some_and(|far| far.no == no)
     }
 
     /// The other side is done with a far connection. Where it is so because the client is no more in the session, and not because the client
@@ -184,7 +207,7 @@ impl Worker {
         }
     }
 
-    fn hear_one(&mut self, key: ConnKey, session: Uuid, what: Forwarded) {
+    pub(super) fn hear_one(&mut self, key: ConnKey, session: Uuid, what: Forwarded) {
         match what {
             Forwarded::Act(act) => self.act(key, &act),
             Forwarded::BadAct { id, wrong } => self.act_badly(key, player_word(session), id, wrong),
@@ -196,13 +219,13 @@ impl Worker {
                 self.join_settled(key);
             }
             Forwarded::Leave if !self.is_ending(key) => self.leave(key, player_word(session)),
-            // One that is in no session any more hears of that instead; the others do not wait.
+            // One that is in no session any more hears of that instead; the others do not wait, or are nothing to one with a socket here.
             _ => {}
         }
     }
 
     /// There is nothing here that a connection elsewhere says something to: who waits for an answer gets one.
-    fn stray(&mut self, Forward { near, session, what }: Forward) {
+    pub(super) fn stray(&mut self, Forward { near, session, what }: Forward) {
         let is_asked = matches!(what, Forwarded::Join { .. } | Forwarded::Leave);
         let closed = is_asked.then_some(Returned::Closed(None));
         if let Some(back) = what.unheard(Reason::NotJoined).or(closed) {
@@ -236,12 +259,13 @@ impl Worker {
         self.connections.get(key).and_then(|connection| connection.stream.far()).is_some_and(Far::is_ending)
     }
 
-    fn back(&mut self, near: Near, session: Uuid, what: Returned) {
+    pub(super) fn back(&mut self, near: Near, session: Uuid, what: Returned) {
         self.say(near.shard, Command::Return(Return { conn: near.conn, session, what }));
     }
 
     /// A connection elsewhere joins. Where that cannot be nothing is kept of it.
-    fn link(&mut self, near: Near, session: Uuid, player: Uuid, encoding: Encoding, has: Has) {
+    fn link(&mut self, far: Far, player: Uuid, encoding: Encoding, has: Has) {
+        let (near, session) = far.place();
         if !self.index.contains_key(&session) && self.peers.place_of(session) != self.number {
             // It was here when it was asked for.
             return self.back(near, session, Returned::Moved);
@@ -255,20 +279,28 @@ impl Worker {
         if let Some(reason) = reason {
             return self.back(near, session, Returned::Refused(reason));
         }
-        let key = self.insert_far(Far::new(near, session), player, encoding);
+        let stream = Stream::Far(Box::new(far));
+        let key = self.connections.insert(Connection::new(stream, player, encoding, self.clock.now));
+        self.stands_for((near, session), key);
         self.ask_to_join(key, session, has);
         self.join_settled(key);
     }
 
-    fn insert_far(&mut self, far: Far, player: Uuid, encoding: Encoding) -> ConnKey {
-        let place = far.place();
-        let stream = Stream::Far(Box::new(far));
-        let key = self.connections.insert(Connection::new(stream, player, encoding, self.clock.now));
-        if let Some(old) = self.far.insert(place, key) {
-            // It asks anew, so it has forgotten that one.
-            self.lose(old);
+    /// From now on this far connection is the one of its place, unless there is one of a later link.
+    pub(super) fn stands_for(&mut self, place: (Near, Uuid), key: ConnKey) {
+        let no_of = |key| self.connections.get(key).and_then(|connection| connection.stream.far()).map(|far| far.no);
+        let other = self.far.get(&place).copied();
+        // The other side asks anew, so it has forgotten the one before.
+        let forgotten = match other {
+            Some(other) if no_of(other) > no_of(key) => Some(key),
+            _ => {
+                self.far.insert(place, key);
+                other
+            }
+        };
+        if let Some(forgotten) = forgotten {
+            self.lose(forgotten);
         }
-        key
     }
 
     /// Where a far connection's join waits no more, the other side is told; one that is in no session after it is done with.
@@ -298,14 +330,6 @@ impl Worker {
         true
     }
 
-    /// The session of a far connection is another shard's: that is said behind all that waits. `false` for one with a socket.
-    pub(super) fn move_far(&mut self, key: ConnKey) -> bool {
-        if let Some(far) = self.connections.get_mut(key).and_then(|connection| connection.stream.far_mut()) {
-            far.has_moved = true;
-        }
-        self.end_far(key, None)
-    }
-
     /// The socket has taken so many bytes of what was delivered.
     fn taken(&mut self, key: ConnKey, count: u32) {
         let Some(Connection { stream: Stream::Far(far), outbox, .. }) = self.connections.get_mut(key) else { return };
@@ -330,10 +354,10 @@ impl Worker {
             };
             let Some(say) = far.next(outbox) else { break };
             let what = match say {
+                Say::Here => Returned::Here(self.number),
                 Say::Answered => Returned::Answered,
                 Say::Hear(may_ask) => Returned::Hear(may_ask),
                 Say::Bytes(count) => Returned::Bytes(outbox.unsent()[far.in_flight..][..count].to_vec()),
-                Say::Closed(_) if far.has_moved => Returned::Moved,
                 Say::Closed(code) => Returned::Closed(code),
             };
             let (near, session) = far.place();
@@ -350,6 +374,7 @@ impl Worker {
                 return;
             };
             match say {
+                Say::Here => far.path = Path::Told,
                 Say::Answered => far.answered = false,
                 Say::Hear(may_ask) => far.deaf = !may_ask,
                 Say::Bytes(count) if far.course == Course::Closed => outbox.took(count, now, &mut self.pool),

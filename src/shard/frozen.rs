@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::admission::Asked;
 use super::connection::ConnKey;
 use super::inbox::ShardHandle;
+use super::link::Forward;
 use super::session::SessionKey;
 use super::transfer::{Outcome, Transfer};
 use super::worker::Worker;
@@ -30,6 +31,8 @@ pub(super) struct Move {
     pub joins: Vec<Asked>,
     /// Seats whose connections were lost meanwhile.
     pub parted: Vec<Slot>,
+    /// What connections elsewhere say to those that are on the way with it, in order.
+    pub forwards: VecDeque<Forward>,
 }
 
 #[derive(Debug)]
@@ -66,7 +69,12 @@ pub(super) fn overloaded() -> Refusal {
 
 impl Move {
     pub(super) const fn new(way: Way) -> Self {
-        Self { way, waiting: VecDeque::new(), joins: Vec::new(), parted: Vec::new() }
+        Self { way, waiting: VecDeque::new(), joins: Vec::new(), parted: Vec::new(), forwards: VecDeque::new() }
+    }
+
+    /// Whether it is on the way from here, and its connections with it.
+    pub(super) const fn is_offered(&self) -> bool {
+        matches!(self.way, Way::Out(Leaving { transfer: Some(_), .. }))
     }
 }
 
@@ -144,7 +152,7 @@ impl Worker {
 
     /// A frozen session is somebody else's altogether.
     pub(super) fn give_up_move(&mut self, key: SessionKey) {
-        let Some(Move { way, waiting, joins, .. }) = self.moves.remove(&key) else { return };
+        let Some(Move { way, waiting, joins, forwards, .. }) = self.moves.remove(&key) else { return };
         let fenced = Refusal::from(Reason::Fenced);
         for conn in self.members_of(key) {
             self.thaw(conn);
@@ -162,6 +170,9 @@ impl Worker {
                 coming.transfer.refuse(Reason::Fenced);
                 coming.from.wake();
             }
+        }
+        for forward in forwards {
+            self.forwarded(forward);
         }
         for command in waiting {
             command.refuse(&fenced);

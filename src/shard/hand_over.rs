@@ -143,6 +143,9 @@ impl Worker {
             if let Some(sid) = connection.sid {
                 self.by_sid.remove(sid, conn);
             }
+            if let Some(far) = connection.stream.far() {
+                self.far.remove(&far.place());
+            }
             if let Err(error) = connection.stream.deregister(self.poll.registry()) {
                 tracing::error!(%error, "a socket could not be taken out of its shard's poll");
             }
@@ -178,7 +181,9 @@ impl Worker {
 
     /// The session goes on here, with all that has waited.
     pub(super) fn stays(&mut self, key: SessionKey, parcel: Parcel, refusal: Refusal) {
-        let Some(Move { way: Way::Out(leaving), waiting, joins, parted }) = self.moves.remove(&key) else { return };
+        let Some(Move { way: Way::Out(leaving), waiting, joins, parted, forwards }) = self.moves.remove(&key) else {
+            return;
+        };
         self.stats.hand_overs_failed += 1;
         let session = &mut self.sessions[key];
         session.frozen = false;
@@ -193,13 +198,18 @@ impl Worker {
             self.disconnect(key, slot);
         }
         self.arm(key);
+        for forward in forwards {
+            self.forwarded(forward);
+        }
         self.go_on(waiting, joins);
         drop(leaving.reply.send(Err(refusal)));
     }
 
     /// The session is another shard's.
     pub(super) fn has_left(&mut self, key: SessionKey) {
-        let Some(Move { way: Way::Out(leaving), waiting, joins, .. }) = self.moves.remove(&key) else { return };
+        let Some(Move { way: Way::Out(leaving), waiting, joins, forwards, .. }) = self.moves.remove(&key) else {
+            return;
+        };
         let Some(session) = self.sessions.remove(key) else { return };
         self.index.remove(&session.id);
         self.stats.live_sessions -= 1;
@@ -213,11 +223,12 @@ impl Worker {
             self.left.push((session.id, conn));
             let Some(connection) = self.connections.get_mut(conn) else { continue };
             connection.joins.retain(|join| join.session != key);
-            if !self.move_far(conn) {
-                self.tell(conn, &ServerMessage::Left(Left { s: session.handle(), why: LeftWhy::Moved }));
-                self.left_alone(conn);
-            }
+            self.tell(conn, &ServerMessage::Left(Left { s: session.handle(), why: LeftWhy::Moved }));
+            self.left_alone(conn);
             self.thaw(conn);
+        }
+        for forward in forwards {
+            self.follow(forward);
         }
         for command in waiting {
             self.send_on(session.id, command);

@@ -65,11 +65,16 @@ impl Worker {
         connection.waits -= 1;
         let is_ending = connection.stream.far().is_some_and(Far::is_ending);
         if connection.state == State::Open && !is_ending {
+            if self.asks_there(conn, session) {
+                return;
+            }
             match self.seat_of(conn, session) {
                 Ok((key, _)) if self.waits_to_join(conn, key) => {
                     return self.join_later(key, Asked { conn, session, has });
                 }
                 Ok((key, slot)) => self.join(conn, key, slot, has),
+                // It has gone there since it was asked for.
+                Err(_) if self.is_elsewhere(conn, session) => self.ask_elsewhere(conn, session, has),
                 Err(reason) => self.error(conn, reason),
             }
         }

@@ -1,8 +1,9 @@
 //! A session of one shard, a socket of another: what the two say to each other, and what the socket's connection knows of its sessions
 //! elsewhere. [`super::near`] is the socket's side, [`super::far`] the session's.
 //!
-//! Everything names the connection and the session, and nothing the other side's places, so what comes for a session that has moved can be
-//! passed on as it is. Each side says things in order, and a side that has no room for them is asked again: nobody waits for anybody.
+//! Everything names the connection and the session, and nothing the other side's places, so what comes for a session that has moved is
+//! passed on as it is ([`super::follow`]). Each side says things in order, and a side that has no room for them is asked again: nobody waits
+//! for anybody.
 
 use std::collections::VecDeque;
 
@@ -36,6 +37,8 @@ pub enum Forwarded {
         player: Uuid,
         encoding: Encoding,
         has: Has,
+        /// The link's.
+        no: u64,
     },
     /// It joins again.
     Join {
@@ -58,8 +61,10 @@ pub enum Forwarded {
     Taken(u32),
     /// It has taken some, and the client does not read.
     Unread,
-    /// The connection has nothing to do with the session any more: it is gone, or it was told that this has ended.
-    Lost,
+    /// The connection has nothing to do with the session any more, by the link of this number: it is gone, or it was told that this has ended.
+    Lost(u64),
+    /// By the link of this number nothing more comes by way of the shard that had the session before.
+    Through(u64),
 }
 
 impl Forwarded {
@@ -70,9 +75,13 @@ impl Forwarded {
             Self::BadAct { id, .. } => *id,
             Self::Ready | Self::Concede => 0,
             Self::Ping { n } => return Some(Returned::Untimed { n: *n }),
-            Self::Link { .. } | Self::Join { .. } | Self::Leave | Self::Taken(_) | Self::Unread | Self::Lost => {
-                return None;
-            }
+            Self::Link { .. }
+            | Self::Join { .. }
+            | Self::Leave
+            | Self::Taken(_)
+            | Self::Unread
+            | Self::Lost(_)
+            | Self::Through(_) => return None,
         };
         Some(Returned::Unheard { id, reason })
     }
@@ -93,8 +102,12 @@ pub enum Returned {
     Refused(Reason),
     /// Its join has had its turn: what it says after that may come.
     Answered,
-    /// The session is another shard's now.
+    /// It cannot join here: the session is another shard's now.
     Moved,
+    /// The session is this shard's now, and what stands for the connection has come with it.
+    Here(usize),
+    /// All that was said by way of the shard that had the session before has come.
+    Through,
     /// Whole frames, of turns that are kept.
     Bytes(Vec<u8>),
     /// Whether it may ask for more: not before it has taken what it asked for.
@@ -125,6 +138,10 @@ pub struct Link {
     pub handle: u32,
     /// Whom to ask.
     pub shard: usize,
+    /// No other link of the shard has it: one session may be left and asked for again.
+    pub no: u64,
+    /// Where the session has gone: there it is asked as soon as all has come that was said by way of the shard before.
+    pub next: Option<usize>,
     /// A join that has not had its turn, and what came with it.
     pub asked: Option<Has>,
     /// The client leaves.
@@ -148,13 +165,14 @@ struct Handed {
 
 impl Link {
     /// A session that is asked for.
-    pub fn asking(session: Uuid, handle: u32, shard: usize, has: Has) -> Self {
-        Self { session, handle, shard, asked: Some(has), leaving: false, deaf: false, taken: 0, unread: false }
+    pub fn asking(session: Uuid, handle: u32, (shard, no): (usize, u64), has: Has) -> Self {
+        let (asked, next) = (Some(has), None);
+        Self { session, handle, shard, no, next, asked, leaving: false, deaf: false, taken: 0, unread: false }
     }
 
     /// How many things the connection waits for.
     pub fn waits(&self) -> u8 {
-        u8::from(self.asked.is_some()) + u8::from(self.leaving) + u8::from(self.deaf)
+        u8::from(self.asked.is_some()) + u8::from(self.leaving) + u8::from(self.deaf) + u8::from(self.next.is_some())
     }
 }
 
@@ -237,8 +255,8 @@ mod tests {
     fn each_session_hears_of_its_own_bytes_when_the_socket_has_taken_the_last_of_them() {
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let mut links = Links::default();
-        links.push(Link::asking(one, 1, 5, Has::default()));
-        links.push(Link::asking(two, 2, 6, Has::default()));
+        links.push(Link::asking(one, 1, (5, 1), Has::default()));
+        links.push(Link::asking(two, 2, (6, 2), Has::default()));
         // Ten bytes wait already, of which nobody wants to know.
         links.handed(one, 20, 30);
         links.handed(two, 5, 35);

@@ -3,7 +3,8 @@
 //! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
 //! way in from other threads for [`command`]s, [`commands`] what becomes of them, [`play`] turns messages into inputs and steps, and [`answer`]s them, [`joins`] takes members in
 //! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case, [`own`] what is each recipient's),
-//! [`near`] and [`far`] are the two sides of a session and a socket that are of different shards ([`link`] what they say, [`peers`] the way),
+//! [`near`] and [`far`] are the two sides of a session and a socket that are of different shards ([`link`] what they say, [`peers`] the way,
+//! [`follow`] where the session goes),
 //! [`hand_over`] gives a session to another shard, which [`adopt`]s it as a start does ([`transfer`] decides who has it, meanwhile it is [`frozen`]),
 //! [`lease`] ends with a connection's token, [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`trim`] begins another segment of
 //! the log when one is long, [`wheel`] wakes what is due.
@@ -21,6 +22,7 @@ mod flood;
 mod fog;
 #[cfg(test)]
 pub(crate) mod fog_ground;
+mod follow;
 mod frozen;
 mod hand_over;
 mod held;

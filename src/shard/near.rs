@@ -62,9 +62,9 @@ impl Worker {
         self.pass(shard, Command::Forward(Forward { near, session, what })).map_err(|(_, reason)| reason)
     }
 
-    fn lost(&mut self, shard: usize, conn: ConnKey, session: Uuid) {
+    fn lost(&mut self, conn: ConnKey, &Link { shard, session, no, .. }: &Link) {
         let near = Near { shard: self.number, conn };
-        self.say(shard, Command::Forward(Forward { near, session, what: Forwarded::Lost }));
+        self.say(shard, Command::Forward(Forward { near, session, what: Forwarded::Lost(no) }));
     }
 
     /// Whether a socket's connection has to ask another shard for `session`.
@@ -84,13 +84,14 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let (player, encoding, handle) = (connection.player, connection.encoding, player_word(session));
         let known = connection.links.as_mut().and_then(|links| links.of(session)).map(|link| link.shard);
+        let no = self.links_made + 1;
         let asked = match known {
             Some(shard) => self.forward(shard, conn, session, Forwarded::Join { has }).map(|()| shard),
             None if connection.calls(handle) => Err(Reason::SessionElsewhere),
             None if connection.session_count() >= limits::JOINS_PER_CONNECTION => Err(Reason::TooManySessions),
             None => {
                 let shard = self.peers.place_of(session);
-                let link = Forwarded::Link { player, encoding, has };
+                let link = Forwarded::Link { player, encoding, has, no };
                 self.forward(shard, conn, session, link).map(|()| shard)
             }
         };
@@ -101,9 +102,11 @@ impl Worker {
         let connection = &mut self.connections[conn];
         connection.waits += 1;
         let links = connection.links.get_or_insert_default();
-        match links.of(session) {
-            Some(link) => link.asked = Some(has),
-            None => links.push(Link::asking(session, handle, shard, has)),
+        if let Some(link) = links.of(session) {
+            link.asked = Some(has);
+        } else {
+            links.push(Link::asking(session, handle, (shard, no), has));
+            self.links_made = no;
         }
     }
 
@@ -158,7 +161,7 @@ impl Worker {
     pub(super) fn unlink_all(&mut self, conn: ConnKey) {
         let Some(links) = self.connections.get_mut(conn).and_then(|connection| connection.links.take()) else { return };
         for link in links.iter() {
-            self.lost(link.shard, conn, link.session);
+            self.lost(conn, link);
         }
     }
 
@@ -213,22 +216,29 @@ impl Worker {
             return self.pong(conn, n, None);
         }
         let Some(link) = connection.links.as_mut().and_then(|links| links.of(session)) else { return };
-        let before = link.waits();
+        let (before, shard, no) = (link.waits(), link.shard, link.no);
+        let has_moved = matches!(what, Returned::Here(_));
         match what {
             Returned::Refused(reason) => return self.not_linked(conn, session, reason),
             Returned::Closed(code) => return self.unlinked(conn, session, code),
-            Returned::Moved => return self.left_behind(conn, session),
+            Returned::Moved => return self.ask_where_it_is(conn, session),
+            Returned::Here(next) => link.next = Some(next),
+            Returned::Through => link.shard = link.next.take().unwrap_or(shard),
             Returned::Answered => link.asked = None,
             Returned::Hear(may_ask) => link.deaf = !may_ask,
             Returned::Bytes(_) | Returned::Unheard { .. } | Returned::Untimed { .. } => {}
         }
         let after = link.waits();
         connection.waits = connection.waits + after - before;
+        if has_moved {
+            let near = Near { shard: self.number, conn };
+            self.say(shard, Command::Forward(Forward { near, session, what: Forwarded::Through(no) }));
+        }
         self.hear(conn);
     }
 
-    /// Takes a link out, and says so. What it waited for is waited for no more.
-    fn unlink(&mut self, conn: ConnKey, session: Uuid) -> Option<Link> {
+    /// Takes a link out. What it waited for is waited for no more.
+    pub(super) fn unlink(&mut self, conn: ConnKey, session: Uuid) -> Option<Link> {
         let connection = self.connections.get_mut(conn)?;
         let links = connection.links.as_mut()?;
         let link = links.remove(session)?;
@@ -247,15 +257,10 @@ impl Worker {
         self.hear(conn);
     }
 
-    /// A session elsewhere is another shard's now: who is in it is told that it has left, who wants to join it asks there.
-    fn left_behind(&mut self, conn: ConnKey, session: Uuid) {
-        let Some(link) = self.unlink(conn, session) else { return };
-        self.lost(link.shard, conn, session);
-        if let Some(has) = link.asked {
+    /// A session was another shard's when it was asked for.
+    fn ask_where_it_is(&mut self, conn: ConnKey, session: Uuid) {
+        if let Some(has) = self.unlink(conn, session).and_then(|link| link.asked) {
             self.ask_to_join(conn, session, has);
-        } else {
-            self.tell(conn, &ServerMessage::Left(Left { s: link.handle, why: LeftWhy::Moved }));
-            self.left_alone(conn);
         }
         self.hear(conn);
     }
@@ -263,7 +268,7 @@ impl Worker {
     /// A connection is in a session elsewhere no more.
     fn unlinked(&mut self, conn: ConnKey, session: Uuid, code: Option<CloseCode>) {
         let Some(link) = self.unlink(conn, session) else { return };
-        self.lost(link.shard, conn, session);
+        self.lost(conn, &link);
         let is_last = link.asked.is_none() && self.connections[conn].session_count() == 0;
         match code {
             Some(code) if is_last || !is_of_one(code) => return self.close(conn, code),

@@ -81,6 +81,8 @@ pub struct Worker {
     pub(super) peers: Peers,
     /// The connections here of sockets of other shards, each for one session.
     pub(super) far: HashMap<(Near, Uuid), ConnKey>,
+    /// How many links connections here have had to sessions elsewhere.
+    pub(super) links_made: u64,
     /// What must be said to other shards, whose inboxes were full.
     pub(super) unsaid: VecDeque<(usize, Command)>,
     /// Connections with something for other shards, likewise.
@@ -285,6 +287,7 @@ impl Worker {
             ended_logins: HashMap::new(),
             peers: Peers::default(),
             far: HashMap::new(),
+            links_made: 0,
             unsaid: VecDeque::new(),
             again: Vec::new(),
             stash: VecDeque::new(),
