@@ -24,7 +24,7 @@ use crate::session::{Expected, FightInfo, Refusal, Viewer};
 use crate::shard::recovery::recover;
 use crate::shard::renewal::renewals;
 use crate::shard::{
-    ActionApplied, Attachment, Command, Control, NewFight, Peers, Reply, RestAction, Session, SessionRecord,
+    ActionApplied, Asked, Attachment, Command, Control, NewFight, Peers, Reply, RestAction, Session, SessionRecord,
     ShardHandle,
 };
 use crate::socket::budget::Allowance;
@@ -32,6 +32,8 @@ use crate::socket::budget::Allowance;
 /// As long as a hand-over is waited for: longer than any machine takes for a test, if its clock does not skip.
 const HELD_MS: u64 = 25_000;
 
+#[path = "far_life_tests.rs"]
+mod far_life;
 #[path = "follow_tests.rs"]
 mod follow;
 
@@ -41,6 +43,8 @@ type Waiting<T> = oneshot::Receiver<Result<T, Refusal>>;
 struct Shards<const N: usize> {
     workers: [Worker; N],
     handles: [ShardHandle; N],
+    /// Credentials that clients have handed in.
+    handed_in: flume::Receiver<Asked>,
     book: Arc<WriteBehind>,
     /// Held by a node that runs.
     lock: std::fs::File,
@@ -74,7 +78,7 @@ impl<const N: usize> Shards<N> {
         let library = Arc::new(Library::built_in());
         let recovered = recover(data.path(), N, false, false, &library).unwrap();
         let book = Arc::<WriteBehind>::default();
-        let (renewals, _handed_in) = renewals();
+        let (renewals, handed_in) = renewals();
         let (mut workers, mut handles) = (Vec::new(), Vec::new());
         for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
             let place = Place {
@@ -98,7 +102,7 @@ impl<const N: usize> Shards<N> {
             worker.meet(peers.clone());
         }
         let (Ok(workers), Ok(handles)) = (workers.try_into(), handles.try_into()) else { panic!("N of each") };
-        Self { workers, handles, book, lock: recovered.lock, data }
+        Self { workers, handles, handed_in, book, lock: recovered.lock, data }
     }
 
     /// As after a kill -9.
