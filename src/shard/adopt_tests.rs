@@ -23,6 +23,7 @@ use crate::rules::Library;
 use crate::session::{Expected, FightInfo, Refusal, Viewer};
 use crate::shard::recovery::recover;
 use crate::shard::renewal::renewals;
+use crate::shard::stream::Stream;
 use crate::shard::{
     ActionApplied, Asked, Attachment, Command, Control, NewFight, Peers, Reply, RestAction, Session, SessionRecord,
     ShardHandle,
@@ -185,6 +186,17 @@ impl<const N: usize> Shards<N> {
         let before = client.count("snapshot");
         client.say(&format!(r#"{{"t":"join","d":{{"session":"{session}"}}}}"#));
         self.until("a join", |_| client.count("snapshot") > before);
+    }
+
+    /// Has a client of that shard say something, which has come to its socket then.
+    fn say(&self, shard: usize, client: &mut Client, message: &str) {
+        client.say(message);
+        let has_come = |stream: &Stream| matches!(stream, Stream::Tcp(stream) if stream.peek(&mut [0]).is_ok());
+        let since = Instant::now();
+        while !self.workers[shard].connections.values().any(|of| has_come(&of.stream)) {
+            assert!(since.elapsed() < PATIENCE, "it does not come: {message}");
+            std::thread::yield_now();
+        }
     }
 
     fn attack(&self, shard: usize, session: Uuid) -> Waiting<ActionApplied> {
@@ -768,7 +780,7 @@ fn who_wants_to_join_meanwhile_joins_where_it_is_then() {
     assert!(handed_over.try_recv().unwrap().is_err());
     two.until("a snapshot", |_| client.count("snapshot") == 1);
 
-    // And one that does, of its own shard and of another.
+    // And one that does, for clients of both shards.
     stores[away].be_prompt();
     two.until("that it is dropped", |two| two.session(away, id).is_none());
     let session = two.create_at(home);
@@ -778,8 +790,8 @@ fn who_wants_to_join_meanwhile_joins_where_it_is_then() {
     let mut handed_over = two.begin(home, session, away);
     two.turn(home);
     two.turn(away);
-    for client in &mut clients {
-        client.say(&format!(r#"{{"t":"join","d":{{"session":"{session}"}}}}"#));
+    for (client, shard) in clients.iter_mut().zip([home, away]) {
+        two.say(shard, client, &format!(r#"{{"t":"join","d":{{"session":"{session}"}}}}"#));
     }
     for _ in 0..3 {
         two.turn(away);

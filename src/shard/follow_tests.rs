@@ -120,9 +120,9 @@ fn what_is_said_by_way_of_the_shard_of_before_comes_before_what_is_said_directly
     }
     handed_over.try_recv().unwrap().unwrap();
     // The socket's shard has not heard of it.
-    client.say(&attack_of(id, 1));
+    three.say(socket, &mut client, &attack_of(id, 1));
     three.turn(socket);
-    client.say(&attack_of(id, 2));
+    three.say(socket, &mut client, &attack_of(id, 2));
     for _ in 0..3 {
         three.turn(socket);
         three.turn(away);
@@ -150,7 +150,7 @@ fn where_it_is_not_taken_in_time_who_is_elsewhere_goes_on_with_it_where_it_was()
     let mut handed_over = three.begin(home, id, away);
     three.turn(home);
     three.turn(away);
-    client.say(&attack_of(id, 1));
+    three.say(third(home, away), &mut client, &attack_of(id, 1));
     three.turn(third(home, away));
     three.turn(home);
     assert!(three.workers[home].far.is_empty(), "it is on its way");
@@ -167,6 +167,29 @@ fn where_it_is_not_taken_in_time_who_is_elsewhere_goes_on_with_it_where_it_was()
 }
 
 #[test]
+fn who_wants_to_join_from_elsewhere_meanwhile_joins_where_it_is_then() {
+    let (mut three, stores) = Three::with_doubles();
+    let (id, home) = three.create();
+    let (socket, away) = ((home + 1) % 3, (home + 2) % 3);
+    let other = three.create_at(socket);
+    let mut client = three.join(socket, other, None);
+    stores[away].be_late();
+    let mut handed_over = three.begin(home, id, away);
+    three.turn(home);
+    three.turn(away);
+    three.say(socket, &mut client, &format!(r#"{{"t":"join","d":{{"session":"{id}"}}}}"#));
+    three.turn(socket);
+    three.until("that it waits where it was", |three| three.workers[home].moves.values().any(|of| of.joins.len() == 1));
+    stores[away].be_prompt();
+    three.answer("a hand-over", &mut handed_over).unwrap();
+    three.until("a snapshot", |_| client.count("snapshot") == 2);
+    client.say(&attack_of(id, 1));
+    three.until("an answer", |_| acked(&mut client, id) == [1]);
+    noticed_nothing(&mut client, id, 2);
+    assert!(three.workers[home].far.is_empty() && three.workers[home].connections.is_empty());
+}
+
+#[test]
 fn who_leaves_or_is_lost_while_it_is_on_its_way_is_so_there() {
     for leaves in [true, false] {
         let (mut three, stores) = Three::with_doubles();
@@ -176,7 +199,8 @@ fn who_leaves_or_is_lost_while_it_is_on_its_way_is_so_there() {
         three.turn(home);
         three.turn(away);
         if leaves {
-            client.say(&format!(r#"{{"t":"leave","d":{{"s":{}}}}}"#, handle_of(id)));
+            let leave = format!(r#"{{"t":"leave","d":{{"s":{}}}}}"#, handle_of(id));
+            three.say(third(home, away), &mut client, &leave);
         } else {
             client.stream.shutdown(std::net::Shutdown::Both).unwrap();
         }
