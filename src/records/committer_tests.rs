@@ -433,10 +433,10 @@ async fn what_a_players_keys_keep_in_a_day_is_bounded_and_repeats_are_served_all
         let begun = keys.begin(&world.records, ["x", "act", key], [1; 16], Uuid::nil(), payer).await;
         begun.and_then(|begun| begun.spend(&world.records).map(|()| begun))
     };
-    let answer = || KeyAnswer { status: 200, body: "x".repeat(2_000) };
+    let answer = || KeyAnswer { status: 200, body: "x".repeat(200_000) };
     let daily = world.records.book().daily();
-    // But for 3,000 bytes all of a day's are spent.
-    daily.keys.charge(ann, limits::KEY_BYTES_PER_PLAYER_DAY - 3_000, daily.now());
+    // But for room for one answer and a half, all of a day's are spent: far more than comes back while this runs.
+    daily.keys.charge(ann, limits::KEY_BYTES_PER_PLAYER_DAY - 300_000, daily.now());
     let mut kept = 0;
     let refusal = loop {
         match ask(["a", "b", "c"][kept], Some(ann)).await {
