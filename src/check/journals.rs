@@ -15,7 +15,9 @@ use crate::shard::{Entry, entry, recovery};
 
 /// What a start stops for, and every segment of every generation. A start needs the newest whole ones only, and says so when it takes
 /// another.
-pub(super) fn of_log(data: &Path, all: &mut Vec<Finding>) -> anyhow::Result<()> {
+///
+/// Returns the rulesets that sessions are pinned to, and how many are to each.
+pub(super) fn of_log(data: &Path, all: &mut Vec<Finding>) -> anyhow::Result<BTreeMap<[u8; 32], usize>> {
     let root = data.join("log");
     let (marked, why) = recovery::look(data);
     if root.exists() || why.is_some() {
@@ -28,15 +30,16 @@ pub(super) fn of_log(data: &Path, all: &mut Vec<Finding>) -> anyhow::Result<()> 
     // A file of such a name is what a start stops for, and told above.
     folders.retain(|folder| folder.is_dir());
     let (mut found, mut recorded): (Vec<Vec<Finding>>, _) = (Vec::new(), BTreeMap::new());
+    let mut pinned = BTreeMap::new();
     for (place, folder) in folders.iter().enumerate().rev() {
         let is_newest = place + 1 == folders.len();
-        let Generation { mut findings, recorded: files } = of_generation(folder, &marked, is_newest)?;
+        let Generation { mut findings, recorded: files, pinned: rulesets } = of_generation(folder, &marked, is_newest)?;
         // What a start takes the place of goes last, and it may have been broken off before that.
         if !is_newest && found.first().is_some_and(|newest| newest.iter().all(Finding::is_sound)) {
             supersede(&mut findings);
         }
         if is_newest {
-            recorded = files;
+            (recorded, pinned) = (files, rulesets);
         }
         found.push(findings);
     }
@@ -48,7 +51,7 @@ pub(super) fn of_log(data: &Path, all: &mut Vec<Finding>) -> anyhow::Result<()> 
             all.push(Finding::new(path.display().to_string(), damage));
         }
     }
-    Ok(())
+    Ok(pinned)
 }
 
 fn supersede(findings: &mut [Finding]) {
@@ -62,14 +65,16 @@ struct Generation {
     findings: Vec<Finding>,
     /// The files with parts of its fights' replays, and of how many fights.
     recorded: BTreeMap<FileId, usize>,
+    /// The rulesets that its sessions are pinned to, and how many are.
+    pinned: BTreeMap<[u8; 32], usize>,
 }
 
 fn of_generation(folder: &Path, marked: &Marked, is_newest: bool) -> anyhow::Result<Generation> {
-    let (mut findings, mut recorded, mut shards) = (Vec::new(), BTreeMap::new(), None);
+    let (mut findings, mut recorded, mut pinned, mut shards) = (Vec::new(), BTreeMap::new(), BTreeMap::new(), None);
     let segments = segment::all(folder).with_context(|| folder.display().to_string())?;
     if segments.is_empty() && !is_newest {
         // What the log has left of it is somebody else's.
-        return Ok(Generation { findings, recorded });
+        return Ok(Generation { findings, recorded, pinned });
     }
     for of_shard in segments.values() {
         let (newest, mut before, mut of_segments) = (of_shard.keys().next_back(), Segment::default(), Vec::new());
@@ -82,8 +87,11 @@ fn of_generation(folder: &Path, marked: &Marked, is_newest: bool) -> anyhow::Res
             of_segments.push(Finding::new(format!("{}, {} turns", path.display(), segment.turns), damage));
             before = segment;
         }
-        for file in before.recorded.into_values().flatten() {
-            *recorded.entry(file).or_insert(0) += 1;
+        for (files, ruleset) in before.sessions.into_values() {
+            *pinned.entry(ruleset).or_insert(0) += 1;
+            for file in files {
+                *recorded.entry(file).or_insert(0) += 1;
+            }
         }
         let paths: Vec<&PathBuf> = of_shard.values().collect();
         let needed = recovery::needed(&paths).with_context(|| folder.display().to_string())?;
@@ -103,7 +111,7 @@ fn of_generation(folder: &Path, marked: &Marked, is_newest: bool) -> anyhow::Res
         let damage = if missing.is_empty() { vec!["no journal is in it".to_owned()] } else { missing };
         findings.push(Finding::new(folder.display().to_string(), damage));
     }
-    Ok(Generation { findings, recorded })
+    Ok(Generation { findings, recorded, pinned })
 }
 
 /// What is in a segment.
@@ -116,8 +124,8 @@ struct Segment {
     shards: Option<u32>,
     /// Its salt, and where its whole frames end.
     end: Option<(u32, u64)>,
-    /// The files with parts of fights' replays, by the fights' numbers.
-    recorded: BTreeMap<u32, Vec<FileId>>,
+    /// Of each session, by its number, the files with parts of its replay, and its ruleset.
+    sessions: BTreeMap<u32, (Vec<FileId>, [u8; 32])>,
 }
 
 /// What is in a segment, and what is wrong with it, after the one `before` it. A torn end is nothing wrong: the start cuts it off. Where
@@ -148,15 +156,16 @@ fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>, before: &Segme
                 for entry in entries {
                     match entry {
                         Entry::Session { no, record } => {
-                            segment.recorded.insert(no, record.recorder.files().to_vec());
+                            let of_session = (record.recorder.files().to_vec(), record.ruleset);
+                            segment.sessions.insert(no, of_session);
                         }
                         Entry::Forget { no } => {
-                            segment.recorded.remove(&no);
+                            segment.sessions.remove(&no);
                         }
                         Entry::CheckpointEnd => complete = true,
                         Entry::Follows { salt, end } => {
                             follows = Some((salt, end));
-                            segment.recorded.clone_from(&before.recorded);
+                            segment.sessions.clone_from(&before.sessions);
                         }
                         Entry::Input { .. } | Entry::Describe { .. } | Entry::Claim { .. } => {}
                     }

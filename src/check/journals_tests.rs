@@ -1,5 +1,6 @@
 //! Journals that a start does not need any more.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,9 +15,10 @@ use crate::log::marks::Marks;
 use crate::log::reserve::Reserve;
 use crate::log::segment::HEADING;
 use crate::rules::Library;
-use crate::shard::Entry;
+use crate::session::hex;
 use crate::shard::recovery::recover;
-use crate::shard::recovery::tests::log_of;
+use crate::shard::recovery::tests::{log_of, session};
+use crate::shard::{Entry, SessionRecord};
 
 async fn said(data: &Path) -> (bool, String) {
     let mut out = Vec::new();
@@ -77,4 +79,36 @@ async fn so_is_a_generation_that_a_start_could_not_remove() {
     fs::remove_file(data.path().join("log/2/1-1.journal")).unwrap();
     let (sound, all) = said(data.path()).await;
     assert!(!sound && line(&all, "1/0-1.journal").ends_with("DAMAGED"), "{all}");
+}
+
+#[tokio::test]
+async fn a_folder_with_nothing_of_a_server_is_not_whole() {
+    let data = TempDir::new().unwrap();
+    let (sound, all) = said(data.path()).await;
+    assert!(!sound && all.ends_with(": nothing of a server is in it\n"), "{all}");
+}
+
+#[tokio::test]
+async fn a_ruleset_that_is_changed_or_gone_is_told_where_sessions_are_pinned_to_it() {
+    let (data, rules) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let own = "name = \"x\"\ntitle = \"X\"\n[modes.pvp]\n";
+    fs::write(rules.path().join("x.toml"), own).unwrap();
+    let mut library = Library::with_folder(rules.path()).unwrap();
+    library.archive(&data.path().join("rules")).unwrap();
+    let (mut journal, _) = recover(data.path(), 1, false, false, &library).unwrap().shards.remove(0);
+    let pinned = library.by_name("x").unwrap();
+    let record = SessionRecord { ruleset: pinned.hash, ..session(&library).record() };
+    journal.push(&Entry::Session { no: 0, record: Box::new(Cow::Owned(record)) });
+    journal.append(1).unwrap();
+    drop(journal);
+    let kept = data.path().join("rules").join(format!("{}.toml", hex(&pinned.hash)));
+    let name = kept.file_name().unwrap().to_str().unwrap();
+    let (sound, all) = said(data.path()).await;
+    assert!(sound && line(&all, name).ends_with(": whole"), "{all}");
+    fs::write(&kept, own.replace('X', "Y")).unwrap();
+    let (sound, all) = said(data.path()).await;
+    assert!(!sound && line(&all, name).ends_with("DAMAGED") && all.contains("it was changed"), "{all}");
+    fs::remove_file(&kept).unwrap();
+    let (sound, all) = said(data.path()).await;
+    assert!(!sound && line(&all, name).ends_with("DAMAGED") && all.contains("pinned to (1) is not there"), "{all}");
 }

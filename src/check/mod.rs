@@ -5,6 +5,7 @@ mod journals;
 #[cfg(test)]
 mod journals_tests;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use anyhow::Context;
 
 use crate::auth::TokenKey;
 use crate::replays::chunks;
+use crate::rules::{Library, archive};
+use crate::session::hex;
 use crate::store;
 
 /// What is told of one thing.
@@ -56,8 +59,13 @@ pub async fn check(data: &Path, database: Option<&str>, out: &mut impl Write) ->
             all.push(of_store(&path).await);
         }
     }
-    journals::of_log(data, &mut all)?;
+    let pinned = journals::of_log(data, &mut all)?;
+    of_rules(&data.join("rules"), pinned, &mut all)?;
     of_replays(&data.join("replays"), &mut all)?;
+    if all.is_empty() {
+        writeln!(out, "{}: nothing of a server is in it", data.display())?;
+        return Ok(false);
+    }
     for Finding { what, damage, superseded } in &all {
         let told = match (superseded, damage.is_empty()) {
             (true, _) => "superseded: a later one is whole, with which a start goes on, and removes this one",
@@ -111,6 +119,22 @@ fn of_key(path: &Path, data: &Path, all: &mut Vec<Finding>) {
         let damage = TokenKey::open(data).err().map(|error| error.to_string());
         all.push(Finding::new(path.display().to_string(), damage.into_iter().collect()));
     }
+}
+
+/// The rulesets that are kept, and that all are there which sessions of the log are pinned to.
+fn of_rules(folder: &Path, mut pinned: BTreeMap<[u8; 32], usize>, all: &mut Vec<Finding>) -> anyhow::Result<()> {
+    for (path, found) in archive::inspect(folder)? {
+        let damage = found.map(|hash| pinned.remove(&hash)).err();
+        all.push(Finding::new(path.display().to_string(), damage.into_iter().collect()));
+    }
+    let built_in = Library::built_in();
+    for (hash, sessions) in pinned.into_iter().filter(|(hash, _)| built_in.by_hash(hash).is_none()) {
+        let path = folder.join(format!("{}.toml", hex(&hash)));
+        let damage =
+            format!("a ruleset that sessions are pinned to ({sessions}) is not there; a start needs it from --rules");
+        all.push(Finding::new(path.display().to_string(), vec![damage]));
+    }
+    Ok(())
 }
 
 fn of_replays(folder: &Path, all: &mut Vec<Finding>) -> anyhow::Result<()> {

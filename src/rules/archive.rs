@@ -3,7 +3,7 @@
 use crate::session::hex;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Library, LibraryError, Shelved, read, toml_files};
 
@@ -14,25 +14,10 @@ impl Library {
         let failed = |error| LibraryError::File { path: folder.to_owned(), error };
         fs::create_dir_all(folder).map_err(failed)?;
         for path in toml_files(folder)? {
-            let text = match read(&path) {
-                Ok(text) => text,
-                Err(error) => {
-                    tracing::warn!(%error, "an archived ruleset cannot be read");
-                    continue;
-                }
-            };
-            let wanted = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            match Shelved::new(&text) {
-                Ok(shelved) if hex(&shelved.ruleset.hash) == wanted => {
-                    if self.shelved(&shelved.ruleset.hash).is_none() {
-                        self.archived.push(shelved);
-                    }
-                }
-                Ok(_) => tracing::warn!(path = %path.display(), "an archived ruleset is not what its name says"),
-                Err(problems) => {
-                    let (path, problems) = (path.display(), problems.count());
-                    tracing::warn!(%path, problems, "this version does not understand an archived ruleset");
-                }
+            match kept(&path) {
+                Ok(shelved) if self.shelved(&shelved.ruleset.hash).is_none() => self.archived.push(shelved),
+                Ok(_) => {}
+                Err(why) => tracing::warn!(path = %path.display(), %why, "a ruleset that was kept is of no use"),
             }
         }
         for shelved in &self.offered {
@@ -40,6 +25,24 @@ impl Library {
         }
         Ok(())
     }
+}
+
+/// A ruleset that was kept, or what is wrong with it.
+fn kept(path: &Path) -> Result<Shelved, String> {
+    let text = read(path).map_err(|error| error.to_string())?;
+    let shelved = Shelved::new(&text)
+        .map_err(|problems| format!("this version does not understand it ({} mistakes)", problems.count()))?;
+    let is_named_so = path.file_stem().is_some_and(|name| *name == *hex(&shelved.ruleset.hash));
+    if is_named_so { Ok(shelved) } else { Err("it is not what its name says: it was changed".to_owned()) }
+}
+
+/// Looks at the rulesets that are kept in `folder`: of each file its ruleset's hash, or what is wrong with it.
+pub fn inspect(folder: &Path) -> Result<Vec<(PathBuf, Result<[u8; 32], String>)>, LibraryError> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let look = |path: PathBuf| (kept(&path).map(|shelved| shelved.ruleset.hash), path);
+    Ok(toml_files(folder)?.into_iter().map(look).map(|(found, path)| (path, found)).collect())
 }
 
 /// Writes a text that is either there as a whole or not at all, also after a power loss.

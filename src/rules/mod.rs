@@ -1,7 +1,7 @@
 //! The rulesets a server has: those it was built with, those of its folder of rules, and those that sessions are still
 //! pinned to.
 
-mod archive;
+pub mod archive;
 pub mod command;
 mod contents;
 mod show;

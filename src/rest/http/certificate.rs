@@ -1,11 +1,12 @@
 //! What the server shows to clients over TLS: a chain of certificates and the key of the first one, read from two files in PEM.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
 use rustls::crypto::aws_lc_rs::{self, Ticketer};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -53,7 +54,7 @@ pub enum CertificateError {
     Pem { setting: &'static str, path: PathBuf, error: pem::Error },
     #[error("tls-cert {}: there is no certificate in it, which begins with -----BEGIN CERTIFICATE-----", .0.display())]
     NoCertificate(PathBuf),
-    #[error("tls-key {}: there is no key in it, which begins with -----BEGIN PRIVATE KEY-----", .0.display())]
+    #[error("tls-key {}: there is no key in it, which begins with -----BEGIN PRIVATE KEY-----; one with a pass phrase cannot be used", .0.display())]
     NoKey(PathBuf),
     #[error("tls-cert {}: the first certificate in it cannot be read: {error}", path.display())]
     BadCertificate { path: PathBuf, error: Error },
@@ -142,8 +143,13 @@ fn times(first: &CertificateDer<'_>, path: &Path) -> Option<u64> {
 
 fn read(setting: &'static str, path: &Path) -> Result<(Vec<u8>, Metadata), CertificateError> {
     let failed = |error| CertificateError::Io { setting, path: path.to_owned(), error };
-    let file = File::open(path).map_err(failed)?;
+    // Whatever it is, nobody waits for somebody to write into it.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(failed(io::Error::new(ErrorKind::InvalidInput, "not a file")));
+    }
     let mut text = Vec::new();
     file.take(limits::TLS_FILE_BYTES as u64 + 1).read_to_end(&mut text).map_err(failed)?;
     if text.len() > limits::TLS_FILE_BYTES {

@@ -129,6 +129,7 @@ mod tests {
     use crate::rest::http::certificate::{CertificateError, Files};
     use crate::shard::Stats;
     use crate::socket::authority::{Authority, Issued};
+    use rustix::fs::{CWD, FileType, Mode};
     use std::fs;
     use std::sync::Arc;
     use tempfile::TempDir;
@@ -191,6 +192,9 @@ mod tests {
         assert!(case.refused().contains("cert.pem: longer than"));
         case.write(&chain, &key);
         assert!(case.open().is_ok());
+        fs::remove_file(case.files().key).unwrap();
+        rustix::fs::mknodat(CWD, case.files().key, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        assert!(case.refused().contains("key.pem: not a file"), "nobody waits for somebody to write into it");
     }
 
     #[test]
