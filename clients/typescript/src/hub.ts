@@ -80,7 +80,9 @@ export class Hub {
     }
     const request = { method: "POST", headers, ...(body && { body: JSON.stringify(body) }) };
     const response = await fetch(this.#base + path, request).catch((error: unknown) => {
-      throw new HubError(0, "unreachable", String(error));
+      // What really happened, such as a certificate that nobody vouches for, is below.
+      const below = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";
+      throw new HubError(0, "unreachable", `${String(error)}${below}`);
     });
     const answer = (await response.json().catch(() => ({}))) as { message?: string; details?: { reason?: string } };
     if (!response.ok) {
