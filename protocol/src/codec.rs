@@ -27,6 +27,18 @@ impl Encoding {
         }
     }
 
+    /// The encoding that a subprotocol selects, and its name. Those of version 1 are taken as well, so that a client that was written for
+    /// it is not turned away: it is sent the messages of version 2, in which what version 1 had is nearly all as it was.
+    #[must_use]
+    pub fn of_subprotocol(name: &str) -> Option<(Self, &'static str)> {
+        let former = [(Self::Json, "tiltyard.v1.json"), (Self::MsgPack, "tiltyard.v1.msgpack")];
+        Self::ALL
+            .map(|encoding| (encoding, encoding.subprotocol()))
+            .into_iter()
+            .chain(former)
+            .find(|(_, of)| *of == name)
+    }
+
     /// Appends `message` to `out`.
     ///
     /// # Panics

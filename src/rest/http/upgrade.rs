@@ -53,7 +53,7 @@ pub async fn upgrade(
 ) -> Result<Response, ApiError> {
     let accept = check_handshake(&request)?;
     app.origins.check(request.headers())?;
-    let (encoding, echoed) = choose_encoding(request.headers())?;
+    let (encoding, subprotocol) = choose_encoding(request.headers())?;
     let mut parameters = parameters?;
     let asked = Asked {
         ticket: parameters.named("ticket", "a ticket", |text| Some(text.to_owned())),
@@ -81,7 +81,7 @@ pub async fn upgrade(
     let upgraded = hyper::upgrade::on(&mut request);
     let serving = Arc::clone(&app);
     app.tasks.spawn(async move { attach.run(upgraded, &serving).await });
-    Ok(switching(&accept, echoed.then_some(encoding)))
+    Ok(switching(&accept, subprotocol))
 }
 
 /// Checks what RFC 6455, 4.2.1 asks of a handshake, and returns the answer to its key.
@@ -127,13 +127,13 @@ fn upgrade_required(message: &str) -> ApiError {
         .header(header::CONNECTION, HeaderValue::from_static("Upgrade"))
 }
 
-/// The client's first choice among those we speak, and whether it is echoed: a client that offers none must get none.
-fn choose_encoding(headers: &HeaderMap) -> Result<(Encoding, bool), ApiError> {
+/// The client's first choice among those we speak, and what is echoed: a client that offers none must get none.
+fn choose_encoding(headers: &HeaderMap) -> Result<(Encoding, Option<&'static str>), ApiError> {
     if !headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
-        return Ok((Encoding::Json, false));
+        return Ok((Encoding::Json, None));
     }
-    let known = |offered: &str| Encoding::ALL.into_iter().find(|encoding| encoding.subprotocol() == offered);
-    tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL).find_map(known).map(|encoding| (encoding, true)).ok_or_else(|| {
+    let chosen = tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL).find_map(Encoding::of_subprotocol);
+    chosen.map(|(encoding, name)| (encoding, Some(name))).ok_or_else(|| {
         let names = Encoding::ALL.map(Encoding::subprotocol).join(" or ");
         ApiError::new(Reason::BadRequest).message(format!("The subprotocol must be {names}."))
     })
@@ -273,14 +273,14 @@ impl Attach {
     }
 }
 
-fn switching(accept: &str, encoding: Option<Encoding>) -> Response {
+fn switching(accept: &str, subprotocol: Option<&'static str>) -> Response {
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(accept).expect("base64 is visible ASCII"));
-    if let Some(encoding) = encoding {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(encoding.subprotocol()));
+    if let Some(subprotocol) = subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
     }
     response
 }
@@ -348,9 +348,13 @@ mod tests {
             }
             choose_encoding(&headers).ok()
         };
-        assert_eq!(choose(&[]), Some((Encoding::Json, false)));
-        assert_eq!(choose(&["graphql-ws, tiltyard.v2.msgpack, tiltyard.v2.json"]), Some((Encoding::MsgPack, true)));
-        assert_eq!(choose(&["soap", "tiltyard.v2.json"]), Some((Encoding::Json, true)));
-        assert_eq!(choose(&["tiltyard.v1.json"]), None);
+        assert_eq!(choose(&[]), Some((Encoding::Json, None)));
+        let both = "graphql-ws, tiltyard.v2.msgpack, tiltyard.v2.json";
+        assert_eq!(choose(&[both]), Some((Encoding::MsgPack, Some("tiltyard.v2.msgpack"))));
+        assert_eq!(choose(&["soap", "tiltyard.v2.json"]), Some((Encoding::Json, Some("tiltyard.v2.json"))));
+        for (former, encoding) in [("tiltyard.v1.json", Encoding::Json), ("tiltyard.v1.msgpack", Encoding::MsgPack)] {
+            assert_eq!(choose(&[former]), Some((encoding, Some(former))), "under the name that it was offered by");
+        }
+        assert_eq!(choose(&["tiltyard.v3.json"]), None);
     }
 }
