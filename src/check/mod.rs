@@ -14,7 +14,8 @@ use anyhow::Context;
 
 use crate::auth::TokenKey;
 use crate::replays::chunks;
-use crate::rules::{Library, archive};
+use crate::rules::Library;
+use crate::rules::archive::{self, Inspected};
 use crate::session::hex;
 use crate::store;
 
@@ -123,7 +124,7 @@ fn of_key(path: &Path, data: &Path, all: &mut Vec<Finding>) {
 
 /// The rulesets that are kept, and that all are there which sessions of the log are pinned to.
 fn of_rules(folder: &Path, mut pinned: BTreeMap<[u8; 32], usize>, all: &mut Vec<Finding>) -> anyhow::Result<()> {
-    for (path, found) in archive::inspect(folder)? {
+    for Inspected { path, found } in archive::inspect(folder)? {
         let damage = found.map(|hash| pinned.remove(&hash)).err();
         all.push(Finding::new(path.display().to_string(), damage.into_iter().collect()));
     }

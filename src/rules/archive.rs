@@ -36,13 +36,21 @@ fn kept(path: &Path) -> Result<Shelved, String> {
     if is_named_so { Ok(shelved) } else { Err("it is not what its name says: it was changed".to_owned()) }
 }
 
-/// Looks at the rulesets that are kept in `folder`: of each file its ruleset's hash, or what is wrong with it.
-pub fn inspect(folder: &Path) -> Result<Vec<(PathBuf, Result<[u8; 32], String>)>, LibraryError> {
+/// A file of a ruleset that was kept.
+#[derive(Debug)]
+pub struct Inspected {
+    pub path: PathBuf,
+    /// Its ruleset's hash, or what is wrong with it.
+    pub found: Result<[u8; 32], String>,
+}
+
+/// Looks at the rulesets that are kept in `folder`.
+pub fn inspect(folder: &Path) -> Result<Vec<Inspected>, LibraryError> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let look = |path: PathBuf| (kept(&path).map(|shelved| shelved.ruleset.hash), path);
-    Ok(toml_files(folder)?.into_iter().map(look).map(|(found, path)| (path, found)).collect())
+    let look = |path: PathBuf| Inspected { found: kept(&path).map(|shelved| shelved.ruleset.hash), path };
+    Ok(toml_files(folder)?.into_iter().map(look).collect())
 }
 
 /// Writes a text that is either there as a whole or not at all, also after a power loss.
