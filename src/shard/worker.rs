@@ -545,5 +545,5 @@ impl Worker {
 }
 
 #[cfg(test)]
-#[path = "worker_tests.rs"]
+#[path = "worker_tests/mod.rs"]
 mod tests;

@@ -407,5 +407,5 @@ fn length(path: &Path) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "recovery_tests.rs"]
+#[path = "recovery_tests/mod.rs"]
 pub(crate) mod tests;
