@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::held::{Client, PATIENCE, attack_of, count, handle_of};
-use super::{Place, Worker, attachment, new_fight, text};
+use super::{Worker, attachment, new_fight, place, text};
 use crate::limits;
 use crate::log::Log;
 use crate::log::double::{Double, Store};
@@ -22,7 +22,6 @@ use crate::session::{Expected, FightInfo, Refusal, Viewer, shard_of};
 use crate::shard::recovery::recover;
 use crate::shard::renewal::renewals;
 use crate::shard::{ActionApplied, Command, Peers, Reply, RestAction, ShardHandle};
-use crate::socket::budget::Allowance;
 
 /// Two shards whose turns the test takes. Sockets are the first one's.
 struct Pair {
@@ -45,18 +44,10 @@ impl Pair {
     fn start() -> Self {
         let data = TempDir::new().unwrap();
         let library = Arc::new(Library::built_in());
-        let recovered = recover(data.path(), 2, false, false, &library).unwrap();
+        let mut recovered = recover(data.path(), 2, false, false, &library).unwrap();
         let (mut workers, mut handles, mut stores) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, (_, records)) in recovered.shards.into_iter().enumerate() {
-            let place = Place {
-                number,
-                folder: Arc::clone(&recovered.folder),
-                library: Arc::clone(&library),
-                allowance: Allowance::UNLIMITED,
-                renewals: renewals().0,
-                found: recovered.found,
-                standing: Arc::default(),
-            };
+        for (number, (_, records)) in std::mem::take(&mut recovered.shards).into_iter().enumerate() {
+            let place = place(number, &recovered, &library, renewals().0);
             let (log, store) = Double::new();
             let (handle, mut worker) = Worker::new(place, Log::Double(log), records, Arc::default()).unwrap();
             worker.answer_ms = u64::MAX;

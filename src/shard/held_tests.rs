@@ -13,7 +13,7 @@ use tiltyard_protocol::{Act, ActionKind, CloseCode, Reason};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{Place, Shard, Worker, attachment, close_code, new_fight, text};
+use super::{Shard, Worker, attachment, close_code, new_fight, place, text};
 use crate::limits;
 use crate::log::double::{Double, Store};
 use crate::log::{Journal, Log, TurnNo};
@@ -22,7 +22,6 @@ use crate::session::{Expected, FightInfo, Refusal, Viewer};
 use crate::shard::recovery::recover;
 use crate::shard::renewal::renewals;
 use crate::shard::{ActionApplied, Command, Control, Reply, RestAction, ShardHandle};
-use crate::socket::budget::Allowance;
 
 #[path = "sync_tests.rs"]
 mod sync;
@@ -92,15 +91,7 @@ impl ByHand {
         let data = TempDir::new().unwrap();
         let library = Arc::new(Library::built_in());
         let mut recovered = recover(data.path(), 1, sync, false, &library).unwrap();
-        let place = Place {
-            number: 0,
-            folder: recovered.folder,
-            library,
-            allowance: Allowance::UNLIMITED,
-            renewals: renewals().0,
-            found: recovered.found,
-            standing: Arc::default(),
-        };
+        let place = place(0, &recovered, &library, renewals().0);
         let (journal, records) = recovered.shards.remove(0);
         let (handle, mut worker) = Worker::new(place, log(journal), records, Arc::default()).unwrap();
         worker.answer_ms = u64::MAX;

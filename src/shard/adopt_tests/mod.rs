@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::held::{Client, PATIENCE};
-use super::{Place, Worker, attachment, new_fight};
+use super::{Worker, attachment, new_fight, place};
 use crate::book::WriteBehind;
 use crate::book::holdings::{Bounds, weight};
 use crate::limits;
@@ -27,7 +27,6 @@ use crate::shard::stream::Stream;
 use crate::shard::{
     ActionApplied, Asked, Attachment, Command, NewFight, Peers, Reply, RestAction, Session, SessionRecord, ShardHandle,
 };
-use crate::socket::budget::Allowance;
 
 mod connections;
 mod ends;
@@ -77,20 +76,12 @@ impl<const N: usize> Shards<N> {
 
     fn start_with(data: TempDir, mut log: impl FnMut(usize) -> Option<Log>) -> Self {
         let library = Arc::new(Library::built_in());
-        let recovered = recover(data.path(), N, false, false, &library).unwrap();
+        let mut recovered = recover(data.path(), N, false, false, &library).unwrap();
         let book = Arc::<WriteBehind>::default();
         let (renewals, handed_in) = renewals();
         let (mut workers, mut handles) = (Vec::new(), Vec::new());
-        for (number, (journal, records)) in recovered.shards.into_iter().enumerate() {
-            let place = Place {
-                number,
-                folder: Arc::clone(&recovered.folder),
-                library: Arc::clone(&library),
-                allowance: Allowance::UNLIMITED,
-                renewals: renewals.clone(),
-                found: recovered.found,
-                standing: Arc::default(),
-            };
+        for (number, (journal, records)) in std::mem::take(&mut recovered.shards).into_iter().enumerate() {
+            let place = place(number, &recovered, &library, renewals.clone());
             let log = log(number).unwrap_or_else(|| journal.into());
             let (handle, mut worker) = Worker::new(place, log, records, Arc::clone(&book)).unwrap();
             worker.answer_ms = u64::MAX;

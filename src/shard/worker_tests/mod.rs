@@ -21,8 +21,10 @@ use crate::limits;
 use crate::replays::Recording;
 use crate::rules::Library;
 use crate::session::{Expected, FightInfo, Refusal, Viewer};
-use crate::shard::recovery::recover;
-use crate::shard::{Asked, Attachment, Command, NewFight, Reply, RestAction, SessionRecord, ShardHandle, renewals};
+use crate::shard::recovery::{Recovered, recover};
+use crate::shard::{
+    Asked, Attachment, Command, NewFight, Renewals, Reply, RestAction, SessionRecord, ShardHandle, renewals,
+};
 use crate::socket::budget::Allowance;
 
 #[path = "../adopt_tests/mod.rs"]
@@ -86,15 +88,7 @@ impl Shard {
         let log_fails = journal.failing.clone();
         let book = Arc::new(book);
         let (renewals, handed_in) = renewals();
-        let place = Place {
-            number: 0,
-            folder: recovered.folder,
-            library,
-            allowance: Allowance::UNLIMITED,
-            renewals,
-            found: recovered.found,
-            standing: Arc::default(),
-        };
+        let place = place(0, &recovered, &library, renewals);
         let (handle, mut worker) = Worker::new(place, journal, records, Arc::clone(&book)).unwrap();
         worker.chunks.most.1 = most;
         // However slow the machine is.
@@ -210,6 +204,19 @@ fn new_fight(rules: &Rules, creator: Uuid, seats: u8) -> NewFight {
     }
 }
 
+/// Where a shard stands that goes on with what was recovered, beside a store that has nothing.
+fn place(number: usize, recovered: &Recovered, library: &Arc<Library>, renewals: Renewals) -> Place {
+    Place {
+        number,
+        folder: Arc::clone(&recovered.folder),
+        library: Arc::clone(library),
+        allowance: Allowance::UNLIMITED,
+        renewals,
+        found: recovered.found,
+        standing: Arc::default(),
+    }
+}
+
 /// Both ends of a connection whose credentials were of `sid`.
 fn attachment(sid: Option<Uuid>) -> (Attachment, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -316,15 +323,7 @@ fn at_rest(connections: u64) -> (ShardHandle, Worker, Vec<TcpStream>, TempDir) {
     let library = Arc::new(Library::built_in());
     let mut recovered = recover(data.path(), 1, false, false, &library).unwrap();
     let (journal, records) = recovered.shards.remove(0);
-    let place = Place {
-        number: 0,
-        folder: recovered.folder,
-        library,
-        allowance: Allowance::UNLIMITED,
-        renewals: renewals().0,
-        found: recovered.found,
-        standing: Arc::default(),
-    };
+    let place = place(0, &recovered, &library, renewals().0);
     let (handle, worker) = Worker::new(place, journal, records, Arc::default()).unwrap();
     let attach = |_| {
         let (attachment, client) = attachment(None);

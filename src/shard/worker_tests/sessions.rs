@@ -12,13 +12,12 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::super::{Place, Worker};
-use super::{Shard, at_rest, last_code, new_fight, read_until, text};
+use super::{Shard, at_rest, last_code, new_fight, place, read_until, text};
 use crate::limits;
 use crate::rules::Library;
 use crate::session::{Expected, Viewer};
 use crate::shard::recovery::recover;
 use crate::shard::{Command, Control, InStore, RestAction, ShardHandle, renewals};
-use crate::socket::budget::Allowance;
 
 #[test]
 fn a_panic_ends_its_session_and_no_other() {
@@ -114,15 +113,8 @@ fn entries_of_a_session_are_numbered_over_checkpoints_and_starts_and_every_start
         let mut recovered = recover(data.path(), 1, false, false, &library).unwrap();
         let (journal, records) = recovered.shards.remove(0);
         assert_eq!((records[0].epoch, records[0].number), (before.epoch, before.number));
-        let place = Place {
-            number: 0,
-            folder: recovered.folder,
-            library,
-            allowance: Allowance::UNLIMITED,
-            renewals: renewals().0,
-            found: recovered.found,
-            standing: Arc::new(in_store(id, epoch)),
-        };
+        let standing = Arc::new(in_store(id, epoch));
+        let place = Place { standing, ..place(0, &recovered, &library, renewals().0) };
         worker = Worker::new(place, journal, records, Arc::default()).unwrap().1;
         assert_eq!((key_of(&worker).epoch, key_of(&worker).number), (epoch, before.number + 1), "the claim");
         worker.log.journal().unwrap().most = 0;
