@@ -56,8 +56,8 @@ impl Committer {
     pub(super) fn new(shared: Arc<Shared>, queues: Vec<mpsc::Receiver<Ask>>, set_back: Vec<Uuid>, now: u64) -> Self {
         let mut deadlines = BinaryHeap::new();
         for kind in Kind::RESIDENT {
-            let arena = shared.read(kind);
-            deadlines.extend(arena.all().filter_map(|record| next_look(record, now)).map(Reverse));
+            let residents = shared.read(kind);
+            deadlines.extend(residents.all().filter_map(|record| next_look(record, now)).map(Reverse));
         }
         Self { shared, queues, deadlines, paused: None, set_back }
     }
@@ -189,8 +189,8 @@ impl Committer {
     }
 
     fn stage(&self, asks: Vec<(Kind, Ask)>) -> (Staged, Vec<Answered>) {
-        let arenas = PerKind::from_fn(|kind| self.shared.read(kind));
-        let mut stage = Stage::new(PerKind::from_fn(|kind| &*arenas[kind]), now_ms(), &self.shared.node);
+        let residents = PerKind::from_fn(|kind| self.shared.read(kind));
+        let mut stage = Stage::new(PerKind::from_fn(|kind| &*residents[kind]), now_ms(), &self.shared.node);
         let mut answers = Vec::with_capacity(asks.len());
         for (kind, Ask { change, reply, running }) in asks {
             // A change that panics has put nothing into the stage but perhaps an entry of a log.
@@ -236,10 +236,10 @@ impl Committer {
                 continue;
             }
             observer.record_ended(&record);
-            // In the cache before it is out of the arena: a reader finds it in one of them.
+            // In the cache before it is resident no more: a reader finds it in one of them.
             self.shared.ended.keep(record.id, &self.shared.own(Kept::Record(Arc::clone(&record))));
             self.shared.write(kind).remove(record.id);
-            // Last: whoever attaches a socket looks into the arena after that, and finds the login gone or is told here.
+            // Last: whoever attaches a socket looks among the residents after that, and finds the login gone or is told here.
             if let Body::Auth(_) = record.body {
                 hub.revoke(record.id);
             }

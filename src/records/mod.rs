@@ -1,10 +1,9 @@
 //! Sessions of the types player, auth and custom, and the store's side of every session.
 //!
-//! A live session is resident in its type's [`arena`]; reading it asks nobody. A [`change`] waits in its type's queue for the
+//! A live session is resident in its type's [`residents`]; reading it asks nobody. A [`change`] waits in its type's queue for the
 //! [`committer`], which stages many of them at once ([`stage`] has what they do), has the store keep them in one transaction,
 //! and only then shows and answers them. [`fights`] are on their way into the store the same way, without anybody waiting. What has [`ended`] is read from the store. [`keys`] makes a repeated request one request.
 
-pub mod arena;
 pub mod body;
 pub mod change;
 mod chores;
@@ -18,6 +17,7 @@ pub mod keys;
 pub mod lost;
 pub mod observer;
 pub mod record;
+pub mod residents;
 pub mod stage;
 #[cfg(test)]
 mod stage_tests;
@@ -46,10 +46,10 @@ use crate::clock;
 use crate::limits;
 use crate::session::{Kind, Refusal, Status};
 use crate::store::{SessionRow, Store, StoreError};
-use arena::Arena;
 use doubt::Doubt;
 use ended::EndedCache;
 use keys::Running;
+use residents::Residents;
 
 /// The way to every session that is no fight, and to what the store knows. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub struct Records(Arc<Shared>);
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// Fights are in the shards: theirs stays empty.
-    arenas: PerKind<RwLock<Arena>>,
+    residents: PerKind<RwLock<Residents>>,
     /// One for each type, combat's included: a flood of one leaves the others' free.
     queues: PerKind<mpsc::Sender<Ask>>,
     wake: Arc<Notify>,
@@ -110,7 +110,7 @@ impl Records {
     /// The same, at a time in Unix milliseconds.
     pub(super) async fn open_at(store: Box<dyn Store>, node: &str, now: u64) -> Result<(Self, Committer), StoreError> {
         let wake = Arc::new(Notify::new());
-        let mut arenas = PerKind::<Arena>::default();
+        let mut residents = PerKind::<Residents>::default();
         let (mut set_back, mut most_ahead) = (Vec::new(), 0);
         for kind in Kind::RESIDENT {
             for status in [Status::Active, Status::Paused] {
@@ -122,7 +122,7 @@ impl Records {
                         set_back.push(record.id);
                         most_ahead = most_ahead.max(ahead);
                     }
-                    arenas[kind].put(Arc::new(record));
+                    residents[kind].put(Arc::new(record));
                 }
             }
         }
@@ -138,7 +138,7 @@ impl Records {
             sender
         });
         let shared = Arc::new(Shared {
-            arenas: arenas.map(RwLock::new),
+            residents: residents.map(RwLock::new),
             queues,
             book: Arc::new(WriteBehind::new(Arc::clone(&wake))),
             wake,
@@ -313,13 +313,13 @@ impl Shared {
         self.read(kind).get(id).cloned()
     }
 
-    fn read(&self, kind: Kind) -> RwLockReadGuard<'_, Arena> {
+    fn read(&self, kind: Kind) -> RwLockReadGuard<'_, Residents> {
         // What a panic may leave half done is one session's place in an index; the others are whole.
-        self.arenas[kind].read().unwrap_or_else(PoisonError::into_inner)
+        self.residents[kind].read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, kind: Kind) -> RwLockWriteGuard<'_, Arena> {
-        self.arenas[kind].write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self, kind: Kind) -> RwLockWriteGuard<'_, Residents> {
+        self.residents[kind].write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

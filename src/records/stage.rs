@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-use super::arena::Arena;
 use super::body::{Body, Login, Member, Room};
 use super::change::{Change, Changed, NewRecord};
 use super::record::Record;
+use super::residents::Residents;
 use crate::clock;
 use crate::json::Json;
 use crate::limits;
@@ -22,7 +22,7 @@ use crate::store::{Batch, KeyRow, LogRow};
 /// A batch in the making.
 #[derive(Debug)]
 pub struct Stage<'a> {
-    arenas: PerKind<&'a Arena>,
+    residents: PerKind<&'a Residents>,
     now: u64,
     /// This node's name, which goes into rows and answers.
     node: &'a str,
@@ -48,9 +48,9 @@ type Done = Result<Changed, Refusal>;
 
 impl<'a> Stage<'a> {
     /// Nothing yet, at `now` in Unix milliseconds.
-    pub fn new(arenas: PerKind<&'a Arena>, now: u64, node: &'a str) -> Self {
+    pub fn new(residents: PerKind<&'a Residents>, now: u64, node: &'a str) -> Self {
         Self {
-            arenas,
+            residents,
             now,
             node,
             records: HashMap::new(),
@@ -112,7 +112,7 @@ impl<'a> Stage<'a> {
         // Lists go by ids and show this.
         record.created_at = clock::time_of(new.id).map_or(self.now, |drawn| drawn.min(self.now));
         let kind = record.kind();
-        if self.arenas[kind].count() + self.created_of_kind[kind] >= limits::RECORDS_PER_TYPE {
+        if self.residents[kind].count() + self.created_of_kind[kind] >= limits::RECORDS_PER_TYPE {
             return Err(Reason::TooManySessions.into());
         }
         let live = self.live_of(kind, new.player);
@@ -296,7 +296,7 @@ impl<'a> Stage<'a> {
     fn live(&self, id: Uuid) -> Result<Arc<Record>, Refusal> {
         let record = match self.records.get(&id) {
             Some(record) => Some(record),
-            None => self.arenas.all().iter().find_map(|arena| arena.get(id)),
+            None => self.residents.all().iter().find_map(|residents| residents.get(id)),
         };
         match record {
             Some(record) if record.status.is_end() => Err(Reason::InvalidTransition.into()),
@@ -319,13 +319,13 @@ impl<'a> Stage<'a> {
     /// Whether the type has room for `growth` more bytes of a session, and its owner too. What is staged is not counted: a
     /// batch is small beside the limits.
     fn check_room(&self, record: &Record, growth: usize) -> Result<(), Refusal> {
-        let arena = self.arenas[record.kind()];
-        if arena.bytes() + growth > limits::RECORD_BYTES_PER_TYPE {
+        let residents = self.residents[record.kind()];
+        if residents.bytes() + growth > limits::RECORD_BYTES_PER_TYPE {
             return Err(Reason::TooManySessions.into());
         }
         // What is small is bounded by the number of sessions.
         if growth > limits::RECORD_BYTES_SMALL {
-            let owned: usize = arena.owned(record.player).map(|record| record.bytes()).sum();
+            let owned: usize = residents.owned(record.player).map(|record| record.bytes()).sum();
             if owned + growth > limits::RECORD_BYTES_PER_PLAYER {
                 return Err(exceeded(Quota::SessionBytes, limits::RECORD_BYTES_PER_PLAYER, owned));
             }
@@ -335,7 +335,7 @@ impl<'a> Stage<'a> {
 
     /// Ids of a player's live sessions of a type.
     fn live_of(&self, kind: Kind, player: Uuid) -> Vec<Uuid> {
-        let resident = self.arenas[kind].owned(player).map(|record| record.id);
+        let resident = self.residents[kind].owned(player).map(|record| record.id);
         let created = self.created.get(&(kind, player)).into_iter().flatten().copied();
         resident.chain(created).filter(|&id| self.live(id).is_ok()).collect()
     }

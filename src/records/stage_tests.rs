@@ -8,10 +8,10 @@ use smallvec::smallvec;
 use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-use super::arena::Arena;
 use super::body::{Body, Login, Member, Presence, Room};
 use super::change::{Change, NewRecord};
 use super::record::Record;
+use super::residents::Residents;
 use super::stage::{Stage, Staged};
 use crate::json::Json;
 use crate::limits;
@@ -20,29 +20,29 @@ use crate::session::{Expected, Status, Update};
 /// What a change led to.
 type Done = Result<Option<Arc<Record>>, Reason>;
 
-/// Arenas, and a clock that a test moves.
+/// Residents, and a clock that a test moves.
 #[derive(Default)]
 struct World {
-    arenas: PerKind<Arena>,
+    residents: PerKind<Residents>,
     now: u64,
 }
 
 impl World {
     /// Stages all of `changes` as one batch and shows what came of it.
     fn batch(&mut self, changes: Vec<Change>) -> (Vec<Done>, Staged) {
-        let arenas = PerKind::from_fn(|kind| &self.arenas[kind]);
-        let mut stage = Stage::new(arenas, self.now, "a");
+        let residents = PerKind::from_fn(|kind| &self.residents[kind]);
+        let mut stage = Stage::new(residents, self.now, "a");
         let done = changes
             .into_iter()
             .map(|change| stage.apply(change).map(|changed| changed.record).map_err(|refusal| refusal.reason));
         let answers = done.collect();
         let staged = stage.finish();
         for (record, _) in &staged.records {
-            let arena = &mut self.arenas[record.kind()];
+            let residents = &mut self.residents[record.kind()];
             if record.status.is_end() {
-                arena.remove(record.id);
+                residents.remove(record.id);
             } else {
-                arena.put(Arc::clone(record));
+                residents.put(Arc::clone(record));
             }
         }
         (answers, staged)
@@ -136,7 +136,7 @@ fn a_player_has_one_session_unless_it_is_replaced() {
     let first = answers[0].as_ref().unwrap().as_ref().unwrap().id;
     let (answers, staged) = world.batch(vec![new(1, player(), true), new(1, player(), true)]);
     assert!(answers.iter().all(Result::is_ok));
-    let live: Vec<_> = world.arenas[Kind::Player].owned(Uuid::from_u128(1)).map(|record| record.id).collect();
+    let live: Vec<_> = world.residents[Kind::Player].owned(Uuid::from_u128(1)).map(|record| record.id).collect();
     assert_eq!(live, [answers[1].as_ref().unwrap().as_ref().unwrap().id], "the last one stays");
     let replaced = staged.records.iter().find(|(record, _)| record.id == first).unwrap();
     assert_eq!((replaced.0.status, replaced.0.end_reason.as_deref()), (Status::Terminated, Some("replaced")));
@@ -148,7 +148,7 @@ fn quotas_count_what_the_batch_creates() {
     let (answers, _) = world.batch((0..=limits::RECORDS_PER_PLAYER).map(|_| new(1, room(1, 1), false)).collect());
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), limits::RECORDS_PER_PLAYER);
     assert_eq!(answers.last().unwrap().as_ref().unwrap_err(), &Reason::QuotaExceeded);
-    let one = world.arenas[Kind::Custom].owned(Uuid::from_u128(1)).next().unwrap().id;
+    let one = world.residents[Kind::Custom].owned(Uuid::from_u128(1)).next().unwrap().id;
     assert!(world.batch(vec![end(one), new(1, room(1, 1), false)]).0.iter().all(Result::is_ok), "an end makes room");
 }
 
@@ -232,16 +232,16 @@ fn a_refresh_token_is_good_once_and_a_stolen_one_ends_the_login() {
         Reason::Unauthorized,
         "not yet given"
     );
-    assert!(world.arenas[Kind::Auth].get(id).is_some());
+    assert!(world.residents[Kind::Auth].get(id).is_some());
     assert_eq!(
         world.one(Change::Refresh { id, expected: Expected::default(), generation: 0 }).unwrap_err(),
         Reason::Unauthorized
     );
-    assert!(world.arenas[Kind::Auth].get(id).is_none(), "ended");
+    assert!(world.residents[Kind::Auth].get(id).is_none(), "ended");
     let (a, b, c) = (world.create(1, login()).id, world.create(1, login()).id, world.create(2, login()).id);
     let (_, staged) = world.batch(vec![Change::Revoke { player: Uuid::from_u128(1) }]);
     assert_eq!(staged.records.len(), 2);
-    let alive = [a, b, c].map(|id| world.arenas[Kind::Auth].get(id).is_some());
+    let alive = [a, b, c].map(|id| world.residents[Kind::Auth].get(id).is_some());
     assert_eq!(alive, [false, false, true]);
 }
 

@@ -77,7 +77,7 @@ impl Worker {
         if is_busy { Err(Reason::Overloaded) } else { Ok(()) }
     }
 
-    /// Puts somebody else's session into the arena, under a higher epoch than any that is known, and has the log say so.
+    /// Takes somebody else's session in, under a higher epoch than any that is known, and has the log say so.
     fn take_over(&mut self, mut session: Session, known: u64, origin: Origin) -> SessionKey {
         session.no = self.next_no;
         self.next_no += 1;

@@ -25,7 +25,7 @@ use crate::socket::tls::Tls;
 /// One entry of a shard's inbox.
 #[derive(Debug)]
 pub enum Command {
-    /// Put a new fight into the arena, with its share of what its owner may have; the answer is what the viewer may see of it.
+    /// Take a new fight in, with its share of what its owner may have; the answer is what the viewer may see of it.
     Create { fight: Box<NewFight>, shares: Vec<Share>, viewer: Viewer, reply: Reply<FightInfo> },
     /// Read a session, as far as the viewer may see it.
     Read(Uuid, Viewer, Reply<FightInfo>),

@@ -1,4 +1,4 @@
-//! A client's connection in its shard's arena.
+//! A client's connection in its shard.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ use crate::socket::outbox::Outbox;
 use crate::socket::reader::Reader;
 
 new_key_type! {
-    /// A connection's place in its shard's arena; its number is also what the poll calls it.
+    /// A connection's place in its shard; its number is also what the poll calls it.
     pub struct ConnKey;
 }
 

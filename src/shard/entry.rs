@@ -24,7 +24,7 @@ pub enum Entry<'a> {
     Input { no: u32, at: u64, input: Input },
     /// What is said about the session, no matter to its fight, was changed by hand.
     Describe { no: u32, description: Cow<'a, Description> },
-    /// The session left the arena; nothing follows for it.
+    /// The session left the shard; nothing follows for it.
     Forget { no: u32 },
     /// The segment's checkpoint is complete: every session there is has been in it, and no other segment is needed.
     CheckpointEnd,

@@ -252,7 +252,7 @@ impl Worker {
         }
     }
 
-    /// The session is somebody else's: it leaves the arena, and nothing is shown of what the log has not kept of it. Who was told something
+    /// The session is somebody else's: it leaves the shard, and nothing is shown of what the log has not kept of it. Who was told something
     /// of it is closed at once: they can ask whoever has it.
     fn fence(&mut self, id: Uuid) {
         tracing::warn!(session = %id, "the session has been taken over elsewhere; it is dropped here");

@@ -27,7 +27,7 @@ use crate::socket::outbox::Offer;
 pub type Actor = (ConnKey, Slot, u64);
 
 impl Worker {
-    /// Puts a session into the arena.
+    /// Takes a session in.
     pub(super) fn insert(&mut self, session: Session) -> SessionKey {
         let id = session.id;
         let ended = session.fight.lifecycle().is_ended();
@@ -354,7 +354,7 @@ impl Worker {
         }
     }
 
-    /// Takes an ended session out of the arena, once the store has it.
+    /// Lets an ended session go, once the store has it.
     pub(super) fn forget(&mut self, key: SessionKey) {
         if self.sessions.get(key).is_some_and(|session| !self.book.is_kept(session.id)) {
             self.wheel.insert(self.clock.now + limits::STORE_WAIT_MS, Timer::Forget(key));
@@ -399,7 +399,7 @@ impl Worker {
         }
     }
 
-    /// Lets the members of a session go that is no longer in the arena.
+    /// Lets the members of a session go that is here no longer.
     fn dismiss(&mut self, session: &Session, key: SessionKey, code: CloseCode) {
         let members: SmallVec<[ConnKey; 4]> = session.members.iter().map(|member| member.conn).collect();
         for conn in members {

@@ -30,14 +30,14 @@ use crate::shard::{Description, NewFight, SessionRecord};
 use tiltyard_combat::Mode;
 
 new_key_type! {
-    /// A session's place in its shard's arena.
+    /// A session's place in its shard.
     pub struct SessionKey;
 }
 
 /// Where each session of a shard is.
 pub type SessionIndex = HashMap<Uuid, SessionKey, BuildHasherDefault<TailHasher>>;
 
-/// A session in the arena.
+/// A session in its shard.
 #[derive(Debug)]
 pub struct Session {
     pub id: Uuid,

@@ -17,7 +17,7 @@ new_key_type! {
 
 /// The live sessions of one type.
 #[derive(Debug, Default)]
-pub struct Arena {
+pub struct Residents {
     records: SlotMap<RecordKey, Arc<Record>>,
     by_id: HashMap<Uuid, RecordKey, BuildHasherDefault<TailHasher>>,
     /// Callers choose the players' ids: hashed so that nobody can make them collide.
@@ -26,7 +26,7 @@ pub struct Arena {
     bytes: usize,
 }
 
-impl Arena {
+impl Residents {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.records.len()
@@ -84,7 +84,7 @@ impl Arena {
 
 #[cfg(test)]
 mod tests {
-    use super::Arena;
+    use super::Residents;
     use crate::records::{Body, Presence, Record};
     use std::sync::Arc;
     use uuid::Uuid;
@@ -95,22 +95,23 @@ mod tests {
             let body = Body::Player(Presence { heartbeat_ms: 1, reconnect_ms: 1 });
             Arc::new(Record::new(Uuid::now_v7(), Uuid::from_u128(owner), body, 0))
         };
-        let mut arena = Arena::default();
+        let mut residents = Residents::default();
         let (a, b, c) = (record(1), record(1), record(2));
         for record in [&a, &b, &c] {
-            arena.put(Arc::clone(record));
+            residents.put(Arc::clone(record));
         }
-        let owned = |arena: &Arena, owner| arena.owned(Uuid::from_u128(owner)).map(|r| r.id).collect::<Vec<_>>();
-        assert_eq!((arena.count(), owned(&arena, 1), owned(&arena, 2)), (3, vec![a.id, b.id], vec![c.id]));
+        let owned =
+            |residents: &Residents, owner| residents.owned(Uuid::from_u128(owner)).map(|r| r.id).collect::<Vec<_>>();
+        assert_eq!((residents.count(), owned(&residents, 1), owned(&residents, 2)), (3, vec![a.id, b.id], vec![c.id]));
         let mut newer = a.copy();
         newer.version = 2;
-        arena.put(Arc::new(newer));
-        assert_eq!((arena.count(), arena.get(a.id).unwrap().version), (3, 2));
-        assert_eq!(arena.remove(a.id).unwrap().version, 2);
-        assert!(arena.remove(a.id).is_none() && arena.get(a.id).is_none());
-        assert_eq!(owned(&arena, 1), [b.id]);
-        arena.remove(b.id);
-        assert!(owned(&arena, 1).is_empty() && arena.by_owner.len() == 1);
-        assert_eq!(arena.bytes(), c.bytes());
+        residents.put(Arc::new(newer));
+        assert_eq!((residents.count(), residents.get(a.id).unwrap().version), (3, 2));
+        assert_eq!(residents.remove(a.id).unwrap().version, 2);
+        assert!(residents.remove(a.id).is_none() && residents.get(a.id).is_none());
+        assert_eq!(owned(&residents, 1), [b.id]);
+        residents.remove(b.id);
+        assert!(owned(&residents, 1).is_empty() && residents.by_owner.len() == 1);
+        assert_eq!(residents.bytes(), c.bytes());
     }
 }
