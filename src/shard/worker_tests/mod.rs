@@ -29,7 +29,7 @@ use crate::socket::budget::Allowance;
 
 #[path = "../adopt_tests/mod.rs"]
 mod adopts;
-#[path = "../far_tests.rs"]
+#[path = "../far_tests/mod.rs"]
 mod fars;
 #[path = "../held_tests.rs"]
 mod held;
