@@ -409,6 +409,10 @@ async fn upkeep(app: App) {
         app.metrics.upkeep();
         app.rates.forget();
         app.ledger.forget();
-        memory::give_back();
+        // A thread gives back its own heap and no other's: as many tasks at once as there are workers reach them all, unless one is busy,
+        // which then has its turn another time.
+        for _ in 0..Handle::current().metrics().num_workers() {
+            tokio::spawn(async { memory::give_back() });
+        }
     }
 }

@@ -56,7 +56,7 @@ pub struct Connection {
     /// Is in the list of those for whom the turn has made something.
     pub dirty: bool,
     /// What it has sent and nobody has looked at yet; there, if only empty, while it is not read from.
-    pub held: Option<Vec<u8>>,
+    pub held: Option<Box<[u8]>>,
     /// How many things it waits for before it is heard again, so that what it sent after them comes after them: a join that has not had
     /// its turn, and what sessions of other shards have not answered.
     pub waits: u8,

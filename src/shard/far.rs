@@ -198,7 +198,7 @@ impl Worker {
             let is_heard = connection.is_heard();
             let Stream::Far(far) = &mut connection.stream else { return };
             if !is_heard {
-                connection.held = (!far.waiting.is_empty()).then(Vec::new);
+                connection.held = (!far.waiting.is_empty()).then(Box::default);
                 return;
             }
             let (_, session) = far.place();

@@ -89,7 +89,7 @@ impl Worker {
         {
             if !connection.is_heard() {
                 // The reader may have a part of it already.
-                connection.held = Some(bytes[at..].to_vec());
+                connection.held = Some(bytes[at..].into());
                 self.stats.held += 1;
                 break;
             }

@@ -97,11 +97,18 @@ struct Accounts {
     burst: Duration,
 }
 
+/// What is known of nearly every player is how many connections it has: the rest has a place of its own, where there is any.
 #[derive(Debug, Default)]
 struct Account {
     /// Connections there are.
-    open: usize,
-    /// When what ended connections owe is paid off.
+    open: u16,
+    past: Option<Box<Past>>,
+}
+
+/// What ended connections have left behind.
+#[derive(Debug, Default)]
+struct Past {
+    /// When what they owe is paid off.
     debt_until: Duration,
     /// No connection before that.
     barred_until: Duration,
@@ -112,7 +119,21 @@ struct Account {
 
 impl Account {
     fn is_over(&self, now: Duration) -> bool {
-        self.open == 0 && self.debt_until.max(self.strikes_until) <= now
+        self.open == 0 && self.past.as_ref().is_none_or(|past| past.is_over(now))
+    }
+}
+
+impl Past {
+    fn is_over(&self, now: Duration) -> bool {
+        self.debt_until.max(self.strikes_until) <= now
+    }
+
+    /// How long no connection may be had yet, where debts of `burst` and more keep from it.
+    fn wait(&self, now: Duration, burst: Duration) -> Duration {
+        let debt = self.debt_until.saturating_sub(now);
+        let broke =
+            if debt > Duration::ZERO && debt >= burst { debt.saturating_sub(burst / 2) } else { Duration::ZERO };
+        self.barred_until.saturating_sub(now).max(broke)
     }
 }
 
@@ -120,39 +141,38 @@ impl Accounts {
     /// Counts a connection; what is still owed becomes its own.
     fn open(&mut self, player: Uuid, now: Duration) -> Result<Duration, Turned> {
         let account = self.players.entry(player).or_default();
-        let debt = account.debt_until.saturating_sub(now);
-        let broke = if debt > Duration::ZERO && debt >= self.burst {
-            debt.saturating_sub(self.burst / 2)
-        } else {
-            Duration::ZERO
-        };
-        let wait = account.barred_until.saturating_sub(now).max(broke);
+        let wait = account.past.as_ref().map_or(Duration::ZERO, |past| past.wait(now, self.burst));
         if wait > Duration::ZERO {
             return Err(Turned::Flooded { wait });
         }
-        if account.open >= limits::CONNECTIONS_PER_PLAYER {
+        if usize::from(account.open) >= limits::CONNECTIONS_PER_PLAYER {
             return Err(Turned::TooMany);
         }
         account.open += 1;
-        account.debt_until = now;
+        let Some(past) = &mut account.past else { return Ok(Duration::ZERO) };
+        let debt = past.debt_until.saturating_sub(now);
+        past.debt_until = now;
+        account.past.take_if(|past| past.is_over(now));
         Ok(debt)
     }
 
     fn owe(&mut self, player: Uuid, debt: Duration, now: Duration) {
         if let Some(account) = self.players.get_mut(&player) {
-            account.debt_until = account.debt_until.max(now).saturating_add(debt);
+            let past = account.past.get_or_insert_default();
+            past.debt_until = past.debt_until.max(now).saturating_add(debt);
         }
     }
 
     fn strike(&mut self, player: Uuid, now: Duration) {
         let Some(account) = self.players.get_mut(&player) else { return };
-        if account.strikes_until <= now {
-            account.strikes = 0;
+        let past = account.past.get_or_insert_default();
+        if past.strikes_until <= now {
+            past.strikes = 0;
         }
-        let doubled = limits::FLOOD_BAR_MS << account.strikes.min(16);
-        account.strikes += 1;
-        account.strikes_until = now + Duration::from_millis(limits::FLOOD_REMEMBERED_MS);
-        account.barred_until = now + Duration::from_millis(doubled.min(limits::FLOOD_BAR_MOST_MS));
+        let doubled = limits::FLOOD_BAR_MS << past.strikes.min(16);
+        past.strikes += 1;
+        past.strikes_until = now + Duration::from_millis(limits::FLOOD_REMEMBERED_MS);
+        past.barred_until = now + Duration::from_millis(doubled.min(limits::FLOOD_BAR_MOST_MS));
     }
 
     fn close(&mut self, player: Uuid, now: Duration) {
