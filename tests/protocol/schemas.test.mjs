@@ -1,0 +1,119 @@
+// Real messages are held to protocol/messages.schema.json, and wrong ones are found by it.
+
+import assert from "node:assert/strict";
+import { readFile, readdir } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+
+import { Server, WAIT_MS } from "../browser/support.mjs";
+import { schema, faults, typesOf } from "./schemas.mjs";
+import { play } from "./session.mjs";
+
+const root = new URL("../../", import.meta.url);
+const read = async (path) => JSON.parse(await readFile(new URL(path, root), "utf8"));
+const side = (way) => (way === ">" ? "client" : "server");
+
+/** The kit's cases in which there is something to be ignored. */
+const UNKNOWN = /^does not know every /;
+
+const kit = [];
+for (const name of (await readdir(new URL("protocol/kit/cases/", root))).sort()) {
+  const { rules, cases } = await read(`protocol/kit/cases/${name}`);
+  for (const one of cases) {
+    for (const step of one.steps) {
+      const filled = JSON.parse(JSON.stringify(step), (_, value) => (value === "$rules" ? rules : value === "$time" ? 1_764_000_000_000 : value));
+      if (filled.server) kit.push({ of: one.name, side: "server", message: filled.server });
+      // One that has to have one of several fields is not written out.
+      if (filled.client && !filled.has_one_of) kit.push({ of: one.name, side: "client", message: filled.client });
+    }
+  }
+}
+
+let server;
+let live;
+before(async () => {
+  server = await Server.start();
+  const steps = await play(server.url);
+  live = steps.flatMap(({ messages }) => messages.map(({ way, text }) => ({ side: side(way), message: JSON.parse(text) })));
+  // What REST answered is no message.
+  live = live.filter(({ message }) => message.t !== undefined);
+}, { timeout: WAIT_MS * 2 });
+after(() => server?.stop());
+
+describe("the schemas", () => {
+  test("hold what a real server says, and what its client does, to the letter", () => {
+    for (const { side, message } of live) {
+      assert.deepEqual(faults(side, message), [], JSON.stringify(message));
+    }
+    assert.ok(live.length > 30, `${live.length} messages`);
+  });
+
+  test("hold every message of the conformance kit, and find those that are there to be ignored", () => {
+    const found = new Set();
+    for (const { of, side, message } of kit) {
+      const wrong = faults(side, message);
+      assert.ok(wrong.length === 0 || UNKNOWN.test(of), `${of}: ${JSON.stringify(message)}: ${wrong}`);
+      wrong.forEach(() => found.add(of));
+    }
+    assert.equal(found.size, 3, `a type, a field and an event: ${[...found]}`);
+    assert.ok(kit.length > 500, `${kit.length} messages`);
+  });
+
+  test("hold the views that the engine made, to the letter", async () => {
+    const { cases } = await read("tests/browser/vectors.json");
+    for (const { name, snapshot, deltas, end } of cases) {
+      const messages = [{ t: "snapshot", d: { ...snapshot, view: end.view } }, ...deltas.map((d) => ({ t: "delta", d }))];
+      messages.forEach((message) => assert.deepEqual(faults("server", message).filter((fault) => !/required property '(id|time|epoch)'/.test(fault)), [], name));
+    }
+  });
+
+  test("know every type that the kit and a server say", () => {
+    const said = new Set([...live, ...kit].map(({ message }) => message.t));
+    for (const type of [...typesOf("client"), ...typesOf("server")]) {
+      assert.ok(said.has(type) || type === "renew", `nobody says ${type}`);
+    }
+  });
+
+  test("find a field that is missing, of another type, or too much, in every message", () => {
+    let planted = 0;
+    for (const { side, message } of live) {
+      const { required } = schema.definitions[message.t].properties.d;
+      const wrong = (change) => {
+        const copy = structuredClone(message);
+        change(copy.d);
+        planted += 1;
+        assert.notDeepEqual(faults(side, copy), [], `${JSON.stringify(copy)} is wrong`);
+      };
+      for (const name of required) {
+        wrong((d) => delete d[name]);
+        wrong((d) => (d[name] = null));
+        wrong((d) => (d[name] = { not: "this" }));
+      }
+      wrong((d) => (d.typo = 1));
+      assert.notDeepEqual(faults(side, { ...message, t: "fly" }), []);
+    }
+    assert.ok(planted > 300, `${planted} planted`);
+  });
+
+  test("find what is wrong deep in a message", () => {
+    const delta = live.find(({ message: { t, d } }) => t === "delta" && d.ev && d.p).message;
+    const cases = [
+      (d) => (d.ev[0].k = "kit"),
+      (d) => (d.p[0].hp = "83"),
+      (d) => (d.p[0].x = 5),
+      (d) => (d.p[0].i = 256),
+      (d) => (d.p[0].team = 1),
+      (d) => (d.c = [[1]]),
+      (d) => (d.h = -1),
+      (d) => (d.q = 1.5),
+    ];
+    for (const change of cases) {
+      const copy = structuredClone(delta);
+      change(copy.d);
+      assert.notDeepEqual(faults("server", copy), [], JSON.stringify(copy));
+    }
+    for (const d of [{ s: 1, id: 1, kind: "attack" }, { s: 1, id: 1, kind: "attack", to: 1, c: 1 }, { s: 1, id: 0, kind: "defend" }, { s: 1, id: 1, kind: "move", x: 1 }]) {
+      assert.notDeepEqual(faults("client", { t: "action", d }), [], JSON.stringify(d));
+    }
+    assert.notDeepEqual(faults("client", { t: "renew", d: { token: "a", ticket: "b" } }), []);
+  });
+});
