@@ -1,5 +1,5 @@
-//! What the server would otherwise do at every start. Packs the web pages: for each file its gzip and its brotli, and a table of them
-//! all; what has been packed before is not packed again. Makes JSON of the API document.
+//! What the server would otherwise do at every start. Packs the web pages, and the documents that are served beside them: for each file its
+//! gzip and its brotli, and a table of them all; what has been packed before is not packed again. Makes JSON of the API document.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -14,6 +14,16 @@ mod packing;
 /// Where the pages are.
 const FOLDER: &str = "web";
 
+/// What is served as pages are, and is kept elsewhere: the name it is served under, and its file.
+const BESIDE: &[(&str, &str)] = &[
+    ("asyncapi.yaml", "protocol/asyncapi.yaml"),
+    ("messages.schema.json", "protocol/messages.schema.json"),
+    ("docs/PROTOCOL.md", "docs/PROTOCOL.md"),
+    ("docs/examples/client.html", "docs/examples/client.html"),
+    ("docs/examples/client.js", "docs/examples/client.js"),
+    ("docs/examples/client.py", "docs/examples/client.py"),
+];
+
 /// The API document, as it is written.
 const DOCUMENT: &str = "protocol/openapi.yaml";
 
@@ -22,13 +32,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:rerun-if-changed={cause}");
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join(FOLDER);
+    let crate_root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let root = crate_root.join(FOLDER);
     let mut paths = Vec::new();
     find(&root, &mut paths)?;
-    paths.sort();
-    let mut table = String::from("&[\n");
+    let mut pages = Vec::new();
     for path in paths {
         let name = path.strip_prefix(&root)?.to_str().ok_or("a page's name is no text")?.replace('\\', "/");
+        pages.push((name, path));
+    }
+    for (name, path) in BESIDE {
+        println!("cargo:rerun-if-changed={path}");
+        pages.push(((*name).to_owned(), crate_root.join(path)));
+    }
+    pages.sort();
+    let mut table = String::from("&[\n");
+    for (name, path) in pages {
         let plain = fs::read(&path)?;
         let hash = hex(&Sha256::digest(&plain)[..16]);
         let gzip = packed(&out, &format!("{hash}.gz"), &plain, packing::gzip)?;

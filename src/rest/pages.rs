@@ -1,4 +1,4 @@
-//! The web pages, embedded in the binary, packed when it was built.
+//! The web pages and the documents beside them, embedded in the binary, packed when it was built.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -77,7 +77,9 @@ fn content_type(name: &str) -> &'static str {
         Some("js" | "mjs") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
         Some("md") => "text/markdown; charset=utf-8",
-        Some("txt") => "text/plain; charset=utf-8",
+        Some("txt" | "py") => "text/plain; charset=utf-8",
+        Some("json") => "application/json",
+        Some("yaml") => "application/yaml",
         _ => "application/octet-stream",
     }
 }

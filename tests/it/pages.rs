@@ -77,6 +77,24 @@ async fn every_form_holds_the_same_bytes_and_has_a_validator_of_its_own() {
 }
 
 #[tokio::test]
+async fn the_documents_of_the_socket_are_served_as_they_are_written() {
+    let node = Node::start();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (path, file, kind) in [
+        ("/docs/PROTOCOL.md", "docs/PROTOCOL.md", "text/markdown; charset=utf-8"),
+        ("/asyncapi.yaml", "protocol/asyncapi.yaml", "application/yaml"),
+        ("/messages.schema.json", "protocol/messages.schema.json", "application/json"),
+        ("/docs/examples/client.html", "docs/examples/client.html", "text/html; charset=utf-8"),
+        ("/docs/examples/client.js", "docs/examples/client.js", "text/javascript; charset=utf-8"),
+        ("/docs/examples/client.py", "docs/examples/client.py", "text/plain; charset=utf-8"),
+    ] {
+        let served = get(&node, path, "identity").await;
+        assert_eq!((served.status(), text(served.headers(), "content-type")), (StatusCode::OK, kind), "{path}");
+        assert_eq!(served.bytes().await.unwrap(), std::fs::read(root.join(file)).unwrap(), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_is_never_packed_for_a_request() {
     let node = Node::start();
     // Of all that could be asked for only what was packed before comes packed, whatever credentials are claimed.
