@@ -41,6 +41,27 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// Every close code, for documentation and tests.
+    pub const ALL: [Self; 17] = [
+        Self::Normal,
+        Self::ProtocolError,
+        Self::WrongEncoding,
+        Self::BadText,
+        Self::TooBig,
+        Self::Internal,
+        Self::Restart,
+        Self::TryLater,
+        Self::BadMessages,
+        Self::Unauthorized,
+        Self::NoSession,
+        Self::Idle,
+        Self::Replaced,
+        Self::SessionEnded,
+        Self::TooSlow,
+        Self::TokenExpired,
+        Self::RateLimited,
+    ];
+
     /// The number on the wire.
     #[must_use]
     pub const fn code(self) -> u16 {
@@ -92,6 +113,6 @@ impl CloseCode {
     /// Whether connecting again with the same credentials can help.
     #[must_use]
     pub const fn reconnect(code: u16) -> bool {
-        matches!(code, 1001 | 1006 | 1011 | 1012 | 1013 | 4408 | 4413 | 4429)
+        matches!(code, 1001 | 1005 | 1006 | 1011 | 1012 | 1013 | 4408 | 4413 | 4429)
     }
 }

@@ -14,6 +14,7 @@ mod budgets;
 mod contract;
 mod crash;
 mod disk_full;
+mod document;
 mod edge;
 mod encodings;
 mod epochs;

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 
 import { Server, WAIT_MS } from "../browser/support.mjs";
 import { schema, faults, typesOf } from "./schemas.mjs";
-import { play } from "./session.mjs";
+import { DOCUMENT, play } from "./session.mjs";
 
 const root = new URL("../../", import.meta.url);
 const read = async (path) => JSON.parse(await readFile(new URL(path, root), "utf8"));
@@ -64,6 +64,16 @@ describe("the schemas", () => {
       const messages = [{ t: "snapshot", d: { ...snapshot, view: end.view } }, ...deltas.map((d) => ({ t: "delta", d }))];
       messages.forEach((message) => assert.deepEqual(faults("server", message).filter((fault) => !/required property '(id|time|epoch)'/.test(fault)), [], name));
     }
+  });
+
+  test("hold every message that the document shows", async () => {
+    const document = await readFile(DOCUMENT, "utf8");
+    const blocks = [...document.matchAll(/```text\n([^]*?)```/g)].map(([, block]) => block.replace(/\n {2,}/g, ""));
+    const shown = blocks.flatMap((block) => block.split("\n")).filter((line) => /^[<>] \{"t":/.test(line));
+    for (const line of shown.filter((line) => !line.includes("…"))) {
+      assert.deepEqual(faults(side(line[0]), JSON.parse(line.slice(2))), [], line);
+    }
+    assert.ok(shown.length > 25, `${shown.length} messages`);
   });
 
   test("know every type that the kit and a server say", () => {
