@@ -74,7 +74,7 @@ namespace Tiltyard.Tests
         private static void WithoutAConnectionAnActionIsRefusedAtOnce()
         {
             var stage = new Stage();
-            Check.Same("offline", stage.Fight.Attack(1).Answer.Result.Reason, "the answer");
+            Check.Same("offline", stage.Fight.Attack(1).Told().Reason, "the answer");
             Check.Same(0, stage.Fight.Pending.Length, "what is pending");
         }
 

@@ -35,6 +35,13 @@ namespace Tiltyard.Tests
             That(EqualityComparer<T>.Default.Equals(wanted, found), what + ": " + found + " in place of " + wanted);
         }
 
+        /// <summary>The answer that an action must have by now: it is not waited for.</summary>
+        public static Answer Told(this PlayerAction action)
+        {
+            That(action.Answer.IsCompleted, "action " + action.Id + " has its answer");
+            return action.Answer.Result;
+        }
+
         public static E Throws<E>(Action action, string what) where E : Exception
         {
             try

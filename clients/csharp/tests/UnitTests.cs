@@ -50,9 +50,9 @@ namespace Tiltyard.Tests
             var one = actions.Begin(Guard);
             var other = actions.Begin(Guard);
             Check.That(actions.Close(1, Answer.Unsent("x")) && !actions.Close(1, Answer.Unknown), "the first answer counts");
-            Check.Same("x", one.Answer.Result.Reason, "the answer");
+            Check.Same("x", one.Told().Reason, "the answer");
             actions.End();
-            Check.Same(AnswerKind.Unknown, other.Answer.Result.Kind, "the answer of what was never answered");
+            Check.Same(AnswerKind.Unknown, other.Told().Kind, "the answer of what was never answered");
         }
 
         [Test]
@@ -60,11 +60,11 @@ namespace Tiltyard.Tests
         {
             var actions = new Actions();
             for (var count = 0; count < Actions.Window; count += 1) actions.Begin(Guard);
-            Check.Same("window_full", actions.Begin(Guard).Answer.Result.Reason, "the 65th");
+            Check.Same("window_full", actions.Begin(Guard).Told().Reason, "the 65th");
             var late = new Actions();
             late.Joined(Actions.IdMax - 1);
             Check.Same(Actions.IdMax, late.Begin(Guard).Id, "the last id");
-            Check.Same("bad_action_id", late.Begin(Guard).Answer.Result.Reason, "one more");
+            Check.Same("bad_action_id", late.Begin(Guard).Told().Reason, "one more");
         }
 
         [Test]
