@@ -74,6 +74,11 @@ namespace Tiltyard
             renewal.Ring(now);
             heartbeat.Ring(now);
             joins.Ring(now);
+            for (var place = members.Count - 1; place >= 0; place -= 1)
+            {
+                // One that rings may have others go.
+                if (place < members.Count) members[place].Ring(now);
+            }
             failures.Throw();
         }
 

@@ -25,6 +25,9 @@ namespace Tiltyard
         /// <summary>Of an acknowledged one: the sequence of the delta that shows it.</summary>
         public long Q { get; private set; }
 
+        /// <summary>All that the server said of an acknowledged one.</summary>
+        public Ack Done { get; private set; }
+
         /// <summary>Of a refused one: why. <c>offline</c> and <c>window_full</c>: it was not sent.</summary>
         public string Reason { get; private set; }
 
@@ -43,7 +46,7 @@ namespace Tiltyard
 
         internal static Answer Of(Ack ack)
         {
-            return new Answer(AnswerKind.Ack) { Q = ack.Q };
+            return new Answer(AnswerKind.Ack) { Q = ack.Q, Done = ack };
         }
 
         internal static Answer Of(Refused refused)

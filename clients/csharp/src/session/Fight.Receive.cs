@@ -5,6 +5,8 @@ namespace Tiltyard
     /// <content>What the server says of the session, and what becomes of it.</content>
     public sealed partial class Fight
     {
+        internal override string Kind { get { return "combat"; } }
+
         internal override Message Joining()
         {
             return new Message("join").With("session", Session).With("seq", sound ? Seq : null).With("epoch", Epoch)

@@ -96,6 +96,9 @@ namespace Tiltyard
             }
         }
 
+        /// <summary>The type of its session.</summary>
+        internal abstract string Kind { get; }
+
         /// <summary>What it says to join.</summary>
         internal abstract Message Joining();
 
@@ -109,9 +112,18 @@ namespace Tiltyard
         internal abstract void Out();
 
         /// <summary>Closed: no answer can come any more.</summary>
-        internal abstract void Over();
+        internal virtual void Over()
+        {
+        }
 
-        internal abstract void Reopened();
+        internal virtual void Reopened()
+        {
+        }
+
+        /// <summary>Does what is due.</summary>
+        internal virtual void Ring(double now)
+        {
+        }
 
         internal virtual void Noticed(Notice notice)
         {
@@ -132,6 +144,12 @@ namespace Tiltyard
                 return;
             }
             var joined = message as Joined;
+            if (joined != null && joined.Type != Kind)
+            {
+                Noticed(new Notice("wrong_type", "the session is no " + Kind + " session"));
+                Close();
+                return;
+            }
             if (joined != null)
             {
                 Handle = joined.S;

@@ -9,6 +9,12 @@ namespace Tiltyard
         /// <summary>The sequence of the delta that shows it.</summary>
         public long Q { get; private set; }
 
+        /// <summary>Of a <c>patch</c> the version that has it, of a <c>relay</c> to how many it was handed, of a <c>beat</c> when
+        /// the presence ends.</summary>
+        public long? Version { get; private set; }
+        public long? To { get; private set; }
+        public long? ExpiresAt { get; private set; }
+
         internal static Ack Read(Reader reader)
         {
             var ack = new Ack();
@@ -20,6 +26,9 @@ namespace Tiltyard
                     case "s": ack.S = reader.Whole(); break;
                     case "id": ack.Id = reader.Whole(); break;
                     case "q": ack.Q = reader.Whole(); break;
+                    case "version": ack.Version = reader.Whole(); break;
+                    case "to": ack.To = reader.Whole(); break;
+                    case "expires_at": ack.ExpiresAt = reader.Whole(); break;
                     default: reader.Skip(); break;
                 }
             }
@@ -52,6 +61,9 @@ namespace Tiltyard
         public int? Y { get; private set; }
         public long? AllowedCm { get; private set; }
 
+        /// <summary>Of a <c>version_conflict</c>: the newest.</summary>
+        public long? Version { get; private set; }
+
         internal static Refused Read(Reader reader)
         {
             var refused = new Refused();
@@ -67,6 +79,7 @@ namespace Tiltyard
                     case "retry_ms": refused.RetryMs = reader.Whole(); break;
                     case "x": refused.X = reader.Int(); break;
                     case "y": refused.Y = reader.Int(); break;
+                    case "version": refused.Version = reader.Whole(); break;
                     case "allowed_cm": refused.AllowedCm = reader.Whole(); break;
                     default: reader.Skip(); break;
                 }

@@ -70,6 +70,10 @@ namespace Tiltyard
                 case "left": return Left.Read(reader);
                 case "error": return Notice.Read(reader);
                 case "pong": return Pong.Read(reader);
+                case "state": return StateChange.Read(reader);
+                case "relayed": return Relayed.Read(reader);
+                case "presence": return Presence.Read(reader);
+                case "missed": return MissedRelays.Read(reader);
                 case "renewed": return Renewed.Read(reader);
                 default:
                     reader.Skip();
@@ -94,7 +98,15 @@ namespace Tiltyard
             var result = message as Result;
             if (result != null) return new Stamp { S = result.S, Time = result.Time };
             var left = message as Left;
-            return left != null ? new Stamp { S = left.S } : new Stamp();
+            if (left != null) return new Stamp { S = left.S };
+            var change = message as StateChange;
+            if (change != null) return new Stamp { S = change.S, Time = change.Time };
+            var relayed = message as Relayed;
+            if (relayed != null) return new Stamp { S = relayed.S, Time = relayed.Time };
+            var presence = message as Presence;
+            if (presence != null) return new Stamp { S = presence.S };
+            var missed = message as MissedRelays;
+            return missed != null ? new Stamp { S = missed.S } : new Stamp();
         }
     }
 }

@@ -3,12 +3,19 @@ namespace Tiltyard
     /// <summary>The answer to a <c>join</c>.</summary>
     public sealed class Joined
     {
+        private static readonly string[] Nobody = new string[0];
+
         private Joined()
         {
             Session = Resume = "";
+            Type = "combat";
+            Members = Here = Nobody;
         }
 
         public string Session { get; private set; }
+
+        /// <summary>combat, custom or player.</summary>
+        public string Type { get; private set; }
 
         /// <summary>The session's handle.</summary>
         public long S { get; private set; }
@@ -36,6 +43,15 @@ namespace Tiltyard
         public Rules Rules { get; private set; }
         public Timers Timers { get; private set; }
 
+        /// <summary>Of a custom session: who is a member, who of them is connected, its version and its state.</summary>
+        public string[] Members { get; private set; }
+        public string[] Here { get; private set; }
+        public long? Version { get; private set; }
+        public object State { get; private set; }
+
+        /// <summary>Of a player session: when it ends if nothing more happens, in Unix milliseconds.</summary>
+        public long? ExpiresAt { get; private set; }
+
         internal static Joined Read(Reader reader)
         {
             var joined = new Joined();
@@ -56,6 +72,12 @@ namespace Tiltyard
                     case "at": joined.At = reader.Whole(); break;
                     case "time": joined.Time = reader.Whole(); break;
                     case "rules": joined.Rules = Rules.Read(reader); break;
+                    case "type": joined.Type = reader.Text(); break;
+                    case "members": joined.Members = reader.Strings(); break;
+                    case "here": joined.Here = reader.Strings(); break;
+                    case "version": joined.Version = reader.Whole(); break;
+                    case "state": joined.State = reader.Tree(); break;
+                    case "expires_at": joined.ExpiresAt = reader.Whole(); break;
                     case "timers": joined.Timers = Timers.Read(reader); break;
                     default: reader.Skip(); break;
                 }

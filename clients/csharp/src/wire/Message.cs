@@ -5,6 +5,9 @@ namespace Tiltyard
     /// <summary>A message of this client. Fields that have nothing to say are left out.</summary>
     internal sealed class Message
     {
+        /// <summary>A value that is <c>null</c>, and is said to be.</summary>
+        public static readonly object Null = new object();
+
         private readonly List<KeyValuePair<string, object>> fields = new List<KeyValuePair<string, object>>();
 
         public Message(string type)
@@ -18,7 +21,7 @@ namespace Tiltyard
         {
             if (value != null)
             {
-                fields.Add(new KeyValuePair<string, object>(field, value));
+                fields.Add(new KeyValuePair<string, object>(field, value == Null ? null : value));
             }
             return this;
         }
