@@ -30,6 +30,7 @@ namespace Tiltyard
         private readonly Failures failures = new Failures();
         private ITransport transport;
         private bool opened;
+        private bool updating;
         private Task<Door> door;
         private string url;
 
@@ -66,18 +67,19 @@ namespace Tiltyard
         /// </summary>
         public void Update()
         {
-            Poll();
-            PollDoor();
-            PollCredentials();
-            var now = World.Now();
-            dialing.Ring(now);
-            renewal.Ring(now);
-            heartbeat.Ring(now);
-            joins.Ring(now);
-            for (var place = members.Count - 1; place >= 0; place -= 1)
+            // A listener that calls it again is in it already.
+            if (updating)
             {
-                // One that rings may have others go.
-                if (place < members.Count) members[place].Ring(now);
+                return;
+            }
+            updating = true;
+            try
+            {
+                Turn();
+            }
+            finally
+            {
+                updating = false;
             }
             failures.Throw();
         }
@@ -156,6 +158,23 @@ namespace Tiltyard
         internal void Tell<T>(Action<T> listeners, T value)
         {
             failures.Tell(listeners, value);
+        }
+
+        private void Turn()
+        {
+            Poll();
+            PollDoor();
+            PollCredentials();
+            var now = World.Now();
+            dialing.Ring(now);
+            renewal.Ring(now);
+            heartbeat.Ring(now);
+            joins.Ring(now);
+            for (var place = members.Count - 1; place >= 0; place -= 1)
+            {
+                // One that rings may have others go.
+                if (place < members.Count) members[place].Ring(now);
+            }
         }
 
         private void Dial()

@@ -26,6 +26,9 @@ namespace Tiltyard
         private readonly Queue<Arrived> arrived = new Queue<Arrived>();
         private readonly Queue<Outgoing> unsent = new Queue<Outgoing>();
         private readonly SemaphoreSlim room = new SemaphoreSlim(0);
+        private Task sent = Task.CompletedTask;
+        private TransportState state;
+        private int closeCode = CloseCodes.Lost;
         private int waitingBytes;
         private int unsentBytes;
         private bool sending;
@@ -45,22 +48,23 @@ namespace Tiltyard
             public bool Text;
         }
 
-        public ClientWebSocketTransport()
-        {
-            CloseCode = CloseCodes.Lost;
-        }
-
         /// <summary>For certificates, proxies and headers, before it is opened.</summary>
         public ClientWebSocketOptions Options { get { return socket.Options; } }
 
         /// <inheritdoc/>
-        public TransportState State { get; private set; }
+        public TransportState State
+        {
+            get { lock (mutex) return state; }
+        }
 
         /// <inheritdoc/>
         public string Subprotocol { get { return socket.SubProtocol; } }
 
         /// <inheritdoc/>
-        public int CloseCode { get; private set; }
+        public int CloseCode
+        {
+            get { lock (mutex) return closeCode; }
+        }
 
         /// <inheritdoc/>
         public void Open(Uri url, string subprotocol)
@@ -74,18 +78,20 @@ namespace Tiltyard
         {
             var bytes = new byte[payload.Count];
             Buffer.BlockCopy(payload.Array, payload.Offset, bytes, 0, payload.Count);
+            var stuck = false;
             lock (mutex)
             {
-                if (closing.HasValue || State != TransportState.Open)
+                if (closing.HasValue || state != TransportState.Open)
                 {
                     return;
                 }
                 unsent.Enqueue(new Outgoing { Bytes = bytes, Text = text });
                 unsentBytes += bytes.Length;
-                if (unsentBytes > UnsentMax)
-                {
-                    ending.Cancel();
-                }
+                stuck = unsentBytes > UnsentMax;
+            }
+            if (stuck)
+            {
+                ending.Cancel();
             }
             Pump();
         }
@@ -116,6 +122,7 @@ namespace Tiltyard
         /// <inheritdoc/>
         public void Close(int code)
         {
+            bool connecting;
             lock (mutex)
             {
                 if (closing.HasValue)
@@ -128,15 +135,9 @@ namespace Tiltyard
                     noRoom = false;
                     room.Release();
                 }
-                if (State == TransportState.Connecting)
-                {
-                    ending.Cancel();
-                }
-                else
-                {
-                    ending.CancelAfter(ClosingMs);
-                }
+                connecting = state == TransportState.Connecting;
             }
+            ending.CancelAfter(connecting ? 0 : ClosingMs);
             Pump();
         }
 
@@ -147,18 +148,25 @@ namespace Tiltyard
             try
             {
                 await socket.ConnectAsync(url, ending.Token).ConfigureAwait(false);
-                lock (mutex) State = TransportState.Open;
+                lock (mutex) state = TransportState.Open;
                 code = await Read().ConfigureAwait(false);
             }
             catch (Exception)
             {
                 // Lost in one way or another; which it was is nothing that a player can do anything about.
             }
+            Task rest;
             lock (mutex)
             {
-                CloseCode = code;
-                State = TransportState.Closed;
+                closeCode = code;
+                state = TransportState.Closed;
+                rest = sent;
             }
+            if (code == CloseCodes.Lost)
+            {
+                ending.Cancel();
+            }
+            await rest.ConfigureAwait(false);
             socket.Dispose();
         }
 
@@ -217,13 +225,13 @@ namespace Tiltyard
         {
             lock (mutex)
             {
-                if (sending || State == TransportState.Connecting)
+                if (sending || state == TransportState.Connecting)
                 {
                     return;
                 }
                 sending = true;
+                sent = Task.Run(SendAll);
             }
-            Task.Run(SendAll);
         }
 
         private async Task SendAll()
