@@ -149,6 +149,88 @@ namespace Tiltyard.Tests
             }
         }
 
+        /// <summary>A real transport that can be cut, as a network is.</summary>
+        private sealed class Cable : ITransport
+        {
+            private readonly ClientWebSocketTransport inner = new ClientWebSocketTransport();
+            private bool cut;
+
+            public TransportState State { get { return cut ? TransportState.Closed : inner.State; } }
+            public string Subprotocol { get { return inner.Subprotocol; } }
+            public int CloseCode { get { return cut ? CloseCodes.Lost : inner.CloseCode; } }
+
+            public void Cut()
+            {
+                cut = true;
+                inner.Close(1000);
+            }
+
+            public void Open(Uri url, string subprotocol)
+            {
+                inner.Open(url, subprotocol);
+            }
+
+            public void Send(ArraySegment<byte> payload, bool text)
+            {
+                if (!cut) inner.Send(payload, text);
+            }
+
+            public bool Receive(out Frame frame)
+            {
+                frame = new Frame();
+                return !cut && inner.Receive(out frame);
+            }
+
+            public void Close(int code)
+            {
+                inner.Close(code);
+            }
+        }
+
+        /// <summary>Cut again and again with actions on their way: the view goes on, and every action is answered once.</summary>
+        [Test]
+        private static void AConnectionThatIsCutGoesOnWhereItWas()
+        {
+            using (var server = new Server())
+            {
+                var hub = new Hub(server.Url);
+                var guest = Result(hub.Guest());
+                var seat = Result(hub.Seat(guest.Token, "solo"));
+                Cable cable = null;
+                var options = new ConnectionOptions { Ticket = () => hub.Ticket(guest.Token, seat.SessionId), Codec = Codec.MsgPack };
+                options.World.NewTransport = () => cable = new Cable();
+                var fight = Fight.Connect(seat.SessionId, options);
+                var answers = new List<long>();
+                var resumed = new List<string>();
+                var snapshots = 0;
+                fight.OnDrift += drift => { throw new Wrong("drifted: " + drift.Message); };
+                fight.OnJoined += joined => resumed.Add(joined.Resume);
+                fight.OnSnapshot += _ => snapshots += 1;
+                fight.OnAck += ack => answers.Add(ack.Id);
+                fight.OnRefused += refused => answers.Add(refused.Id);
+                fight.Ready();
+                Until("the fight to begin", () => fight.Status == Status.Live && fight.View.Phase.Name == "active", fight);
+                var begun = fight.Seq;
+                var pending = new List<PlayerAction>();
+                for (var turn = 0; turn < 3; turn += 1)
+                {
+                    var me = fight.Place(fight.Slot).Value;
+                    pending.Add(fight.Move(me.X, me.Y + 1));
+                    pending.Add(fight.Defend());
+                    fight.Update();
+                    cable.Cut();
+                    Until("the loss", () => fight.Status != Status.Live, fight);
+                    fight.Connection.Hasten();
+                    Until("the way back", () => fight.Status == Status.Live && fight.Pending.Length == 0, fight);
+                }
+                Check.That(answers.OrderBy(id => id).SequenceEqual(pending.Select(action => action.Id)), "each once: " + string.Join(", ", answers));
+                Check.That(fight.Seq > begun && pending.Any(action => action.Answer.Result.Kind == AnswerKind.Ack), "some were applied");
+                // What is no snapshot is gone on from; a server may send one in place of deltas.
+                Check.Same(resumed.Count(resume => resume != "deltas"), snapshots, string.Join(", ", resumed));
+                fight.Close();
+            }
+        }
+
         [Test]
         private static void OfTwoPlacesTheNewerOneHasThePlayer()
         {
