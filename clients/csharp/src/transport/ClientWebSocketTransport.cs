@@ -66,6 +66,12 @@ namespace Tiltyard
             get { lock (mutex) return closeCode; }
         }
 
+        /// <summary>How much has come and is not received.</summary>
+        internal int WaitingBytes
+        {
+            get { lock (mutex) return waitingBytes; }
+        }
+
         /// <inheritdoc/>
         public void Open(Uri url, string subprotocol)
         {
@@ -145,9 +151,14 @@ namespace Tiltyard
         private async Task Live(Uri url)
         {
             var code = CloseCodes.Lost;
+            var connecting = Task.CompletedTask;
             try
             {
-                await socket.ConnectAsync(url, ending.Token).ConfigureAwait(false);
+                connecting = socket.ConnectAsync(url, ending.Token);
+                // Mono does not give up a handshake for which the server has nothing to say: it is not waited for.
+                await Task.WhenAny(connecting, Task.Delay(Timeout.Infinite, ending.Token)).ConfigureAwait(false);
+                ending.Token.ThrowIfCancellationRequested();
+                await connecting.ConfigureAwait(false);
                 lock (mutex) state = TransportState.Open;
                 code = await Read().ConfigureAwait(false);
             }
@@ -166,7 +177,7 @@ namespace Tiltyard
             {
                 ending.Cancel();
             }
-            await rest.ConfigureAwait(false);
+            await Task.WhenAll(rest, connecting.ContinueWith(task => task.Exception)).ConfigureAwait(false);
             socket.Dispose();
         }
 
