@@ -28,6 +28,21 @@ namespace Tiltyard.Tests
 
         public string Url { get; private set; }
 
+        /// <summary>A token of the server's own key.</summary>
+        public string Token(string options)
+        {
+            var start = new ProcessStartInfo(Binary, "token --data " + data + " " + options)
+            {
+                UseShellExecute = false, RedirectStandardOutput = true,
+            };
+            using (var tool = Process.Start(start))
+            {
+                var token = tool.StandardOutput.ReadToEnd().Trim();
+                tool.WaitForExit();
+                return token;
+            }
+        }
+
         /// <summary>Kills it, and has it gone when this returns.</summary>
         public void Kill()
         {

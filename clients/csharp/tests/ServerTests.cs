@@ -9,10 +9,11 @@ using System.Threading.Tasks;
 namespace Tiltyard.Tests
 {
     /// <summary>The client against the real server, over real sockets.</summary>
+    [NeedsServer]
     internal static class ServerTests
     {
-        /// <summary>A game's loop around some fights, until <paramref name="done"/>.</summary>
-        private static void Until(string what, Func<bool> done, params Fight[] fights)
+        /// <summary>A game's loop around some sessions, until <paramref name="done"/>.</summary>
+        public static void Until(string what, Func<bool> done, params Membership[] fights)
         {
             var watch = Stopwatch.StartNew();
             while (!done())

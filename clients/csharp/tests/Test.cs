@@ -12,6 +12,12 @@ namespace Tiltyard.Tests
     {
     }
 
+    /// <summary>A class whose tests are left out where there is no server.</summary>
+    [AttributeUsage(AttributeTargets.Class)]
+    internal sealed class NeedsServerAttribute : Attribute
+    {
+    }
+
     /// <summary>What a test found wrong.</summary>
     internal sealed class Wrong : Exception
     {
@@ -98,8 +104,7 @@ namespace Tiltyard.Tests
                 .Where(method => method.GetCustomAttribute<TestAttribute>() != null);
             foreach (var method in methods)
             {
-                // What needs a server is left out where there is none.
-                if (Server.Binary != null || method.DeclaringType != typeof(ServerTests))
+                if (Server.Binary != null || method.DeclaringType.GetCustomAttribute<NeedsServerAttribute>() == null)
                 {
                     yield return new KeyValuePair<string, Action>(
                         method.DeclaringType.Name + "." + method.Name, (Action)Delegate.CreateDelegate(typeof(Action), method));
