@@ -1,8 +1,7 @@
 import { BOB, RULES_HASH, SESSION, duel, fighter, write } from "../script.mjs";
 
 /** The client asks for its view again, with what it has. */
-const again = (c, within, { q = c.of().q, ...more } = {}) =>
-  c.client("join", { session: SESSION, seq: q, epoch: c.of().epoch, rules: RULES_HASH, ...more }, { within });
+const again = (c, within, more = {}) => c.client("join", { session: SESSION, epoch: c.of().epoch, rules: RULES_HASH, ...more }, { within });
 const WRONG = 12_345;
 
 export const topic = "Drift: the view is not the server's";
@@ -24,9 +23,8 @@ export const cases = [
   write("a client that drifts again and again", "It asks once a second at most: more would only load the server.", {}, (c) => {
     c.begins().wait(3_000);
     for (let turn = 0; turn < 4; turn += 1) {
-      const { q } = c.of();
       c.delta({}, { h: WRONG });
-      again(c, turn === 0 ? [0, 1_500] : [900, 3_000], { q });
+      again(c, turn === 0 ? [0, 1_500] : [900, 3_000]);
       c.joined({ rules: null }).snapshot();
     }
     c.right();
@@ -36,14 +34,14 @@ export const cases = [
     const { q } = c.of();
     c.of().q += 1;
     c.delta({ p: [{ i: 0, hp: 50 }] }).told([{ t: "drift" }], ["delta"]);
-    again(c, [0, 1_500], { q });
+    again(c, [0, 1_500], { seq: q });
     c.joined({ rules: null }).snapshot().right();
   }),
   write("a delta names a slot that is not there", "Without `player` a patch needs somebody to patch.", {}, (c) => {
     c.begins().wait(3_000);
     const { q, at } = c.of();
     c.timed("delta", { s: c.of().s, q: q + 1, id: 0, p: [{ i: 2, hp: 5 }] }).told([{ t: "drift" }], ["delta"]);
-    again(c, [0, 1_500], { q });
+    again(c, [0, 1_500]);
     c.of().q += 1;
     c.of().at = at + 50;
     c.of().view.participants.push(fighter(BOB, 1, { hp: 5 }));
