@@ -424,6 +424,11 @@ describe("words for what happened", () => {
     assert.equal(await told({ k: "affected", by: 0, to: 4, e: E.burn, st: 2 }), "Warlord is under Burn ×2");
     assert.equal(await told({ k: "destroyed", by: 0, z: 0 }), "The barrel goes off");
     assert.equal(await told({ k: "round", st: 2, team: 0 }), "Round 2 is over: your side won it");
+    assert.equal(await told({ k: "connected", by: 0 }), "You are here");
+    assert.equal(await told({ k: "connected", by: 2, why: "joined" }), "Drone 1 is here");
+    assert.equal(await told({ k: "connected", by: 0, why: "returned" }), "You came back");
+    assert.equal(await told({ k: "disconnected", by: 2, why: "lost" }), "Drone 1 lost the connection");
+    assert.equal(await told({ k: "disconnected", by: 2, why: "left" }), "Drone 1 left for now");
     assert.equal(await told({ k: "faded", to: 4, e: E.burn }), null, "not everything is worth a line");
     assert.equal(await told({ k: "something_new" }), null);
   });

@@ -82,6 +82,9 @@ export interface View {
 /** New values of the fields of the participant in slot `i`. */
 export type Patch = { i: number } & Partial<Participant>;
 
+/** How somebody comes to be connected: for the first time, again, or in place of an older connection; or comes not to be. */
+export type Why = "joined" | "returned" | "replaced" | "lost" | "left";
+
 /** Something that happened; `k` says which of the others are there. */
 export interface FightEvent {
   k: string;
@@ -100,8 +103,8 @@ export interface FightEvent {
   abs?: number;
   enemy?: number;
   team?: number;
-  /** Of `connected`: `joined`, `returned` or `replaced`; of `disconnected`: `lost` or `left`. */
-  why?: string;
+  /** Of `connected`: the first three; of `disconnected`: the others. */
+  why?: Why;
 }
 
 export interface AbilityRules {
@@ -253,7 +256,7 @@ export interface Relayed {
 export interface Presence {
   s: number;
   player: string;
-  why: "joined" | "returned" | "replaced" | "lost" | "left";
+  why: Why;
   members_here?: number;
 }
 
