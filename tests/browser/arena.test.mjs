@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { Server, WAIT_MS, launch, noComplaints, shotsFolder, visitor } from "./support.mjs";
+import { Cable, Server, WAIT_MS, launch, noComplaints, shotsFolder, visitor } from "./support.mjs";
 
 const TEST_MS = 300_000;
 /** A fight through every wave up to the boss, or through three rounds. */
@@ -415,6 +415,80 @@ describe("the arena", () => {
     // Another reload finds the result again, for as long as the server keeps it.
     await a.reload();
     await a.locator(".result-title").or(a.getByText("This fight has ended.")).first().waitFor();
+    await leaveAll(pages);
+  });
+
+  test("a fight goes on after its connections were cut, with what was on its way done once", { timeout: TEST_MS }, async () => {
+    const cable = await Cable.to(server.url);
+    const pages = [await player(cable.url), await player(cable.url)];
+    await seat("duel", pages);
+    await start(pages);
+    await exchange(pages);
+    const [striker] = pages;
+    for (const page of pages) {
+      await page.evaluate(() => {
+        const { game } = window.tiltyard;
+        game.addEventListener("change", () => (window.lost ||= !game.live));
+      });
+    }
+    for (let cuts = 0; cuts < 2 && (await turn(striker)) === "ready"; cuts += 1) {
+      const before = await Promise.all(pages.map(state));
+      await Promise.all(pages.map((page) => page.evaluate(() => (window.lost = false))));
+      await strikeByKey(striker);
+      cable.cut();
+      await Promise.all(pages.map((page) => until(page, () => window.lost && window.tiltyard.game.live)));
+      await until(striker, (answered) => window.tiltyard.game.latency.answered === answered + 1, before[0].latency.answered);
+      await level(pages);
+      const after = await Promise.all(pages.map(state));
+      for (const [i, now] of after.entries()) {
+        assert.ok(now.q > before[i].q, "nothing that was shown is lost");
+        assert.ok(now.snapshots <= before[i].snapshots + 1, "gone on with by deltas, or by one snapshot");
+        assert.equal(now.drift, 0);
+        assert.equal(now.slot, before[i].slot);
+      }
+      if (after[0].q === after[1].q) {
+        assert.deepEqual(shared(after[0].view), shared(after[1].view));
+      }
+    }
+    await Promise.all(pages.map((page, i) => fight(page, i === 0 ? strikeByKey : strikeByClick)));
+    await sameEnd(pages);
+    await leaveAll(pages);
+    await cable.close();
+  });
+
+  test("a figure that walks is drawn between the places that were told, and stands where it stopped", { timeout: TEST_MS }, async () => {
+    const pages = [await player(server.url), await player(server.url)];
+    const [walker, watcher] = pages;
+    await seat("duel", pages);
+    await start(pages);
+    const { slot } = await state(walker);
+    // What the watcher's page draws, picture by picture.
+    await watcher.evaluate((who) => {
+      const { game } = window.tiltyard;
+      window.seen = [];
+      const look = () => {
+        window.seen.push({ drawn: game.drawn(who).y, told: game.view.participants[who].y });
+        requestAnimationFrame(look);
+      };
+      look();
+    }, slot);
+    const from = (await state(walker)).view.participants[slot].y;
+    await walker.keyboard.down("s");
+    await until(walker, (y) => window.tiltyard.game.place.y > y + 400, from);
+    await walker.keyboard.up("s");
+    await until(walker, () => {
+      const { game } = window.tiltyard;
+      return Math.abs(game.place.y - game.me.y) < 1;
+    });
+    const to = (await state(walker)).view.participants[slot].y;
+    await until(watcher, (y) => Math.abs(window.seen.at(-1).drawn - y) < 1, to);
+    const seen = await watcher.evaluate(() => window.seen);
+    const told = new Set(seen.map(({ told: y }) => y));
+    const between = seen.filter(({ drawn }) => ![...told].some((y) => Math.abs(y - drawn) < 0.5));
+    assert.ok(told.size >= 3, `${told.size} places were told`);
+    assert.ok(between.length >= 3, `${between.length} pictures of ${seen.length} show it between two of ${told.size} places`);
+    assert.ok(seen.every(({ drawn }) => drawn >= from - 1 && drawn <= to + 1 + 850 * 0.25), "it goes no further than it may have gone");
+    await noComplaints(pages);
     await leaveAll(pages);
   });
 

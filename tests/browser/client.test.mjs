@@ -1,20 +1,14 @@
-// The TypeScript client in a real browser, as a page without any build step would have it: its modules as they are made
-// (`npm run build` in clients/typescript), from the server's own origin.
+// The TypeScript client in a real browser, as a page without any build step has it: its modules as the server serves them.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 
 import { Server, WAIT_MS, launch, noComplaints, visitor } from "./support.mjs";
-
-const dist = new URL("../../clients/typescript/dist/", import.meta.url);
 
 let server;
 let browser;
 
 before(async () => {
-  assert.ok(existsSync(dist), "build the client first (npm ci && npm run build in clients/typescript)");
   server = await Server.start();
   browser = await launch();
 });
@@ -25,10 +19,6 @@ after(async () => {
 
 test("two guests of one page fight until one concedes", { timeout: WAIT_MS }, async () => {
   const page = await visitor(browser, server.url);
-  await page.route("**/client/*.js", (route) => {
-    const name = new URL(route.request().url()).pathname.split("/").at(-1);
-    return route.fulfill({ path: fileURLToPath(new URL(name, dist)) });
-  });
   const told = await page.evaluate(async () => {
     const { Hub } = await import("/client/index.js");
     const hub = new Hub(location.origin);

@@ -1,19 +1,18 @@
 // The game as the page knows it, without a page: what may be done and what is sent, walking, aiming, the words for what
-// happened, and how drift heals. The other side is played by the feed of scenes.mjs.
+// happened, and how drift heals. Between it and the other side, which is played by the feed of scenes.mjs, is the real client.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { bindingsOf } from "../../web/arena/bindings.js";
 import { advice } from "../../web/arena/coach.js";
-import { digest } from "../../web/arena/digest.js";
 import { Game } from "../../web/arena/game.js";
 import { crosses, walked } from "../../web/arena/geometry.js";
 import { energyAt, guardReadyAt, staminaAt } from "../../web/arena/rules.js";
 import { storyOf } from "../../web/arena/story.js";
-import { apply } from "../../web/arena/view.js";
 import { Walk } from "../../web/arena/walk.js";
 import { nameOf } from "../../web/arena/words.js";
+import { connect } from "../../web/client/index.js";
 import { A, E, Feed, HANDLE, OWN, RULES, SESSION, participant, viewWith } from "./scenes.mjs";
 
 const PREPARES = { status: "initializing", phase: "preparation", until: 11_000 };
@@ -21,21 +20,48 @@ const PREPARES = { status: "initializing", phase: "preparation", until: 11_000 }
 /** Two riders, 1000 cm apart; the page plays the first. */
 const DUEL = () => viewWith([participant(0, 0, 2000, 1000, OWN), participant(1, 1, 3000, 1000)]);
 
-/** A game in this view, its time, what it said, and the server it hears. */
+/** A game in this view, its time, what it said but for joins and pings, and the server it hears. */
 async function fight(view = DUEL(), { slot = 0, rules = RULES, kind = "duel" } = {}) {
   const local = { now: 0 };
-  const said = [];
-  const game = new Game(() => local.now);
-  game.begin({ session: SESSION, kind, seats: view.seats, send: (message) => said.push(message) });
-  const feed = new Feed((t, d) => game.take({ t, d: structuredClone(d) }, local.now));
+  const [said, joins, timers] = [[], [], new Map()];
+  const into = { join: joins, ping: [] };
+  let line;
+  let serial = 0;
+  const env = {
+    socket: (url, protocol) => {
+      line = { protocol, send: (text) => keep(JSON.parse(text)), close: () => {} };
+      return line;
+    },
+    now: () => local.now,
+    setTimeout: (act, ms) => timers.set((serial += 1), { act, at: local.now + ms }) && serial,
+    clearTimeout: (timer) => timers.delete(timer),
+    dice: () => 0.5,
+  };
+  const keep = (message) => (into[message.t] ?? said).push(message);
+  const client = connect({ session: SESSION, ticket: async () => "ws://host/ws", env });
+  const game = new Game();
+  game.begin({ session: SESSION, kind, seats: view.seats, fight: client });
+  const hear = (t, d) => line.onmessage({ data: JSON.stringify({ t, d }) });
+  const feed = new Feed(hear);
   const join = async (again = feed.view) => {
-    game.linked({ name: "joining" });
-    game.linked({ name: "live" });
+    client.connection.hasten();
+    await new Promise(setImmediate);
+    line.onopen();
     await feed.join(slot, again, { rules });
   };
   await join(view);
   /** Lets session time pass on the page alone. */
   const wait = (ms) => (local.now += ms);
+  /** The same, with what the client does by itself meanwhile. */
+  const pass = (ms) => {
+    wait(ms);
+    const due = [...timers].filter(([, { at }]) => at <= local.now);
+    for (const [timer, { act }] of due) {
+      timers.delete(timer);
+      act();
+    }
+  };
+  const cut = () => line.onclose({ code: 1006 });
   /** Lets a page paint for so long, and answers with the places it claimed. */
   const paint = (ms) => {
     const before = said.length;
@@ -45,8 +71,11 @@ async function fight(view = DUEL(), { slot = 0, rules = RULES, kind = "duel" } =
     }
     return said.slice(before).map(({ d }) => d).filter(({ kind: one }) => one === "move");
   };
-  return { game, feed, said, join, wait, paint, local };
+  return { game, feed, said, joins, hear, join, cut, wait, pass, paint };
 }
+
+/** The id of the last action. */
+const claimed = (said) => said.at(-1).d.id;
 
 const reason = (game, kind, a) => game.can(kind, a).reason;
 
@@ -74,7 +103,8 @@ describe("moves", () => {
     game.part = "head";
     game.act("attack");
     assert.deepEqual(said.at(-1).d, { s: HANDLE, id: 1, kind: "attack", to: 1, part: "head" });
-    assert.equal(game.strikeThing({ c: 1 }).reason, "pending");
+    await feed.delta(0, {});
+    assert.equal(game.strikeThing({ c: 1 }).reason, "pending", "a view that does not show it changes nothing");
     await feed.say("refused", { id: 1, reason: "no_sight" });
     assert.equal(game.strikeThing({ z: 0 }).ok, true);
     assert.deepEqual(said.at(-1).d, { s: HANDLE, id: 2, kind: "attack", z: 0 });
@@ -205,7 +235,7 @@ describe("walking", () => {
       assert.ok(Math.hypot(claim.x - from.x, claim.y - from.y) < 850 * 0.13 + 2);
       from = claim;
     }
-    await feed.delta(500, { p: [{ i: 0, x: from.x, y: from.y }] });
+    await feed.delta(500, { id: claims.at(-1).id, p: [{ i: 0, x: from.x, y: from.y }] });
     paint(1000);
     assert.ok(Math.hypot(game.place.x - 2000, game.place.y - 1800) < 15);
     assert.deepEqual(paint(500), [], "who stands says nothing");
@@ -214,27 +244,63 @@ describe("walking", () => {
   test("a step that is refused is taken back, and a dash is not", async () => {
     const { game, paint, feed } = await fight();
     game.walk.steer(1, 0);
-    const [, second] = paint(300);
+    const claims = paint(300);
     const far = game.place.x - 2000;
-    await feed.say("refused", { id: second.id, reason: "too_fast" });
+    await feed.say("refused", { id: claims.at(-1).id, reason: "too_fast" });
+    assert.deepEqual([game.place.x, game.place.y], [claims.at(-2).x, 1000], "the one before may still be taken");
+    for (const { id } of claims.slice(0, -1)) {
+      await feed.say("refused", { id, reason: "too_fast" });
+    }
     assert.deepEqual([game.place.x, game.place.y], [2000, 1000]);
-    paint(300);
+    const later = paint(300);
     assert.ok(game.place.x - 2000 < far * 0.9, "it walks slower for a while");
-    await feed.delta(10, { p: [{ i: 0, x: 2900, y: 1000 }] });
+    await feed.delta(10, { id: later[0].id, p: [{ i: 0, x: later[0].x, y: 1000 }] });
+    assert.ok(game.place.x > later[0].x, "steps that are on their way are done again on what is shown");
+    await feed.delta(10, { id: later.at(-1).id, p: [{ i: 0, x: 2900, y: 1000 }] });
     assert.equal(game.place.x, 2900, "the server has the last word");
   });
 
+  test("a step says where one looks and how one goes on, and the last one that one stands", async () => {
+    const { game, paint } = await fight();
+    game.walk.steer(0, 1);
+    const [{ f, vx, vy }] = paint(200);
+    assert.deepEqual([f, vx], [90, 0]);
+    assert.ok(vy > 850 * 0.9 && vy <= 850, String(vy));
+    game.walk.steer(0, 0);
+    const last = paint(300);
+    assert.equal(last.length, 1);
+    assert.deepEqual([last[0].f, last[0].vx, last[0].vy], [undefined, undefined, undefined]);
+    assert.deepEqual(paint(500), []);
+    game.walk.steer(0, 1);
+    const [step] = paint(16);
+    game.walk.steer(0, 0);
+    const [stop, ...more] = paint(300);
+    assert.deepEqual([stop.x, stop.y, stop.vy, more], [step.x, step.y, undefined, []], "it stands where it said that it goes on");
+  });
+
+  test("others are drawn between two places that were told", async () => {
+    const { game, feed, wait } = await fight();
+    wait(100);
+    await feed.delta(100, { p: [{ i: 1, x: 3100, y: 1000 }] });
+    wait(100);
+    await feed.delta(100, { p: [{ i: 1, x: 3200, y: 1000 }] });
+    assert.deepEqual(game.drawn(1), { x: 3050, y: 1000 });
+    wait(50);
+    assert.deepEqual(game.drawn(1), { x: 3100, y: 1000 });
+    assert.deepEqual(game.drawn(0), game.place);
+  });
+
   test("walls are walked along, fields are not left, and who is stunned stays", async () => {
-    const { game, paint, feed } = await fight();
+    const { game, paint, feed, said } = await fight();
     game.walk.steer(-1, -1);
     paint(5000);
     assert.deepEqual([game.place.x, game.place.y], [0, 0]);
     game.walk.stop();
-    await feed.delta(10, { p: [{ i: 0, x: 2800, y: 2000 }] });
+    await feed.delta(10, { id: claimed(said), p: [{ i: 0, x: 2800, y: 2000 }] });
     game.walk.steer(1, 0);
     paint(1000);
     assert.ok(game.place.x < 2875, "before the wall");
-    await feed.delta(1000, { c: [[4, 0]], p: [{ i: 0, effects: [[E.stun, 1, 0]] }] });
+    await feed.delta(1000, { id: claimed(said), c: [[4, 0]], p: [{ i: 0, x: said.at(-1).d.x, y: 2000, effects: [[E.stun, 1, 0]] }] });
     const { x } = game.place;
     assert.deepEqual(paint(300), []);
     assert.equal(game.place.x, x);
@@ -257,7 +323,7 @@ describe("walking", () => {
 
 describe("the course of a fight", () => {
   test("goes from the waiting room into the fight", async () => {
-    const { game, feed, said } = await fight(viewWith([participant(0, 0, 0, 0, OWN)], { seats: 2, phase: { ...PREPARES, until: 300_000 } }));
+    const { game, feed, said, cut } = await fight(viewWith([participant(0, 0, 0, 0, OWN)], { seats: 2, phase: { ...PREPARES, until: 300_000 } }));
     assert.equal(game.full, false);
     assert.equal(reason(game, "attack"), "wrong_phase");
     assert.match(advice("fight", game, false), /a second tab/);
@@ -272,7 +338,7 @@ describe("the course of a fight", () => {
     assert.equal(game.can("attack").ok, true);
     assert.match(advice("fight", game, false), /Press Space .* F to guard/);
     assert.match(advice("fight", game, true), /Tap/);
-    game.linked({ name: "waiting", attempt: 1 });
+    cut();
     assert.match(advice("fight", game, false), /by itself/);
   });
 
@@ -287,12 +353,13 @@ describe("the course of a fight", () => {
   });
 
   test("what was not answered goes again under its id after a new join, and new ids rise", async () => {
-    const { game, feed, said, join } = await fight();
+    const { game, feed, said, join, cut } = await fight();
     game.act("attack");
     game.act("defend");
     await feed.say("ack", { id: 1, q: 9 });
     said.length = 0;
-    game.linked({ name: "waiting", attempt: 1 });
+    cut();
+    assert.deepEqual([game.link.name, game.link.tries], ["waiting", 1]);
     assert.equal(reason(game, "attack"), "offline");
     await join();
     assert.deepEqual(said, [{ t: "action", d: { s: HANDLE, id: 2, kind: "defend" } }]);
@@ -300,24 +367,17 @@ describe("the course of a fight", () => {
     assert.equal(said.at(-1).d.id, 3);
   });
 
-  test("drift is counted and healed by joining again; a server that never agrees is not asked for ever", async () => {
-    const { game, feed, said, local } = await fight();
-    const hear = (t, d) => game.take({ t, d: { s: HANDLE, ...d } }, local.now);
-    hear("delta", { q: 2, at: 1001, p: [{ i: 0, hp: 3 }], h: 7 });
+  test("drift is counted and healed by joining again", async () => {
+    const { game, feed, joins, pass, hear } = await fight();
+    hear("delta", { s: HANDLE, id: 0, q: 2, at: 1001, time: 1, p: [{ i: 0, hp: 3 }], h: 7 });
     assert.equal(game.drift, 1);
     assert.equal(game.live, false);
-    assert.deepEqual(said, [{ t: "join", d: { session: SESSION, seq: 1 } }]);
-    hear("delta", { q: 3, at: 1002 });
-    assert.equal(game.q, 1, "deltas wait for the snapshot");
-    hear("snapshot", { q: 5, at: 1003, view: feed.view, h: digest(feed.view) });
-    assert.equal(game.live, true);
-    for (let i = 0; i < 20; i += 1) {
-      hear("delta", { q: 99, at: 1004 });
-      hear("snapshot", { q: 5, at: 1004, view: feed.view, h: 7 });
-    }
-    assert.equal(said.length, 6);
-    hear("delta", { s: HANDLE + 1, q: 6, at: 1005, p: [{ i: 0, hp: 1 }] });
-    assert.notEqual(game.me.hp, 1, "another session's messages are not its own");
+    assert.equal(game.me.hp, 100, "what is wrong is not shown");
+    pass(1_000);
+    assert.equal(joins.length, 2);
+    await feed.join(0, feed.view);
+    await feed.delta(10, { p: [{ i: 1, hp: 90 }] });
+    assert.deepEqual([game.live, game.digests, game.snapshots, game.deltas], [true, 3, 2, 1]);
   });
 
   test("a round that is over is no end, and the end is told by the server or by the view alone", async () => {
@@ -335,54 +395,7 @@ describe("the course of a fight", () => {
   });
 });
 
-describe("views", () => {
-  test("fog takes all of a participant but what everybody knows, and gives it back whole", () => {
-    const view = DUEL();
-    const lost = apply(view, 1, { q: 2, p: [{ i: 1, hidden: true }] });
-    const { x, hp, hidden, player, score } = lost.participants[1];
-    assert.deepEqual([x, hp, hidden, player, score], [0, 0, true, view.participants[1].player, 0]);
-    const back = apply(lost, 2, { q: 3, p: [{ i: 1, ...view.participants[1] }] });
-    assert.deepEqual(back, view);
-    assert.equal(view.participants[1].hidden, undefined, "what was before stays as it was");
-  });
-
-  test("enemies come behind the players and go with the round; covers fall and barrels go off", () => {
-    const view = DUEL();
-    const come = apply(view, 1, { q: 2, p: [{ i: 2, player: participant(2).player, team: 2, enemy: 0, hp: 40 }], c: [[1, 5]], z: [[0, 0, 1]], m: [E.haste] });
-    assert.equal(come.participants[2].hp, 40);
-    assert.deepEqual([come.covers[1], come.hazards[0], come.modifiers], [5, [0, 1], [E.haste]]);
-    assert.equal(apply(come, 2, { q: 3, n: 2 }).participants.length, 2);
-    assert.throws(() => apply(view, 1, { q: 2, p: [{ i: 5, hp: 3 }] }), { kind: "slot" });
-  });
-
-  test("every word of the view counts", () => {
-    const view = DUEL();
-    view.phase = { ...view.phase, wins: [[0, 1]], turn: 0, turn_until: 5 };
-    view.modifiers = [E.haste];
-    const seen = new Set([digest(view)]);
-    const paths = (value, way) =>
-      typeof value === "object" ? Object.keys(value).flatMap((key) => paths(value[key], [...way, key])) : [way];
-    // Lists of small numbers have to be tried full, too.
-    Object.assign(view.participants[1], { effects: [[1, 2, 3]], cast: [1, 2], used: [[4, 5, 6]], enemy: 1 });
-    const base = digest(view);
-    const others = { string: (text) => ({ active: "paused" })[text] ?? `${text.slice(0, -1)}${text.endsWith("1") ? 2 : 1}` };
-    let tried = 0;
-    for (const way of paths(view, [])) {
-      const other = structuredClone(view);
-      const last = way.at(-1);
-      const holder = way.slice(0, -1).reduce((value, key) => value[key], other);
-      const { [last]: was } = holder;
-      holder[last] = typeof was === "number" ? was + 1 : typeof was === "boolean" ? !was : others.string(was);
-      const phase = way[0] === "phase" && last === "phase";
-      const status = way[0] === "participants" && last === "status";
-      holder[last] = phase ? "cooldown" : status ? "eliminated" : holder[last];
-      assert.notEqual(digest(other), base, way.join("."));
-      seen.add(digest(other));
-      tried += 1;
-    }
-    assert.ok(tried > 60 && seen.size === tried + 1, `${tried} fields, ${seen.size} digests`);
-  });
-
+describe("what follows from a view", () => {
   test("pools grow to their bound and the guard comes back after its cooldown", () => {
     const one = { stamina: 80_000, stamina_at: 1000, stamina_rate: 10, energy: 0, energy_at: 0, energy_rate: 5, guard_until: 2500 };
     assert.equal(staminaAt(one, RULES, 500), 80_000);
@@ -411,6 +424,11 @@ describe("words for what happened", () => {
     assert.equal(await told({ k: "affected", by: 0, to: 4, e: E.burn, st: 2 }), "Warlord is under Burn ×2");
     assert.equal(await told({ k: "destroyed", by: 0, z: 0 }), "The barrel goes off");
     assert.equal(await told({ k: "round", st: 2, team: 0 }), "Round 2 is over: your side won it");
+    assert.equal(await told({ k: "connected", by: 0 }), "You are here");
+    assert.equal(await told({ k: "connected", by: 2, why: "joined" }), "Drone 1 is here");
+    assert.equal(await told({ k: "connected", by: 0, why: "returned" }), "You came back");
+    assert.equal(await told({ k: "disconnected", by: 2, why: "lost" }), "Drone 1 lost the connection");
+    assert.equal(await told({ k: "disconnected", by: 2, why: "left" }), "Drone 1 left for now");
     assert.equal(await told({ k: "faded", to: 4, e: E.burn }), null, "not everything is worth a line");
     assert.equal(await told({ k: "something_new" }), null);
   });

@@ -1,11 +1,12 @@
 // Fights made up for tests of the page: rules with a bit of everything, and snapshots and deltas as the server would say
-// them, with the digests that the page's own code computes (which is tested against the server's in unit.test.mjs).
+// them, with the digests that the client computes (which is held to the server's in its own tests).
 
-import { digest } from "../../web/arena/digest.js";
-import { apply } from "../../web/arena/view.js";
+import { apply, digest } from "../../web/client/index.js";
 
 export const SESSION = "0192f5a8-6c1e-7d40-9b1f-0000abcd1234";
 export const HANDLE = 0xabcd1234;
+/** The server's wall clock when the session was created. */
+const BIRTH = 1_764_000_000_000;
 
 const ability = (name, more) => ({
   name,
@@ -147,6 +148,8 @@ export class Feed {
   #tell;
   view = null;
   q = 0;
+  /** The highest id of the client's own actions that is applied. */
+  id = 0;
 
   constructor(tell) {
     this.#tell = tell;
@@ -157,14 +160,18 @@ export class Feed {
     this.view = view;
     this.q += 1;
     this.at = at;
-    await this.#tell("joined", { session: SESSION, s: HANDLE, slot, resume: "snapshot", last_id: 0, rules });
-    await this.#tell("snapshot", { s: HANDLE, q: this.q, at, view, h: digest(view) });
+    const known = { at, time: BIRTH + at, epoch: 1 };
+    const { team } = view.participants[slot];
+    const ids = { last_id: this.id, applied: this.id };
+    await this.#tell("joined", { session: SESSION, s: HANDLE, slot, team, resume: "snapshot", ...ids, ...known, rules });
+    await this.#tell("snapshot", { s: HANDLE, q: this.q, id: this.id, ...known, view, h: digest(view) });
   }
 
-  /** Says a delta `ms` later, with its digest. */
+  /** Says a delta `ms` later, with its digest; `id` in it is remembered. */
   async delta(ms, change) {
     this.at += ms;
-    const delta = { s: HANDLE, q: this.q + 1, at: this.at, ...change };
+    this.id = change.id ?? this.id;
+    const delta = { id: this.id, s: HANDLE, q: this.q + 1, at: this.at, time: BIRTH + this.at, ...change };
     this.view = apply(this.view, this.q, delta);
     this.q += 1;
     await this.#tell("delta", { ...delta, h: digest(this.view) });

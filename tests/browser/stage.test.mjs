@@ -218,7 +218,7 @@ test("walking, aiming and striking by keys, by clicks and by taps", { timeout: T
   await page.keyboard.up("s");
   const claims = (await said(page, "action")).filter(({ kind }) => kind === "move");
   assert.ok(claims.length > 0 && claims.every(({ x, y }) => x === 2000 && y > 1000));
-  await feed.delta(300, { p: [{ i: 0, x: claims.at(-1).x, y: claims.at(-1).y }] });
+  await feed.delta(300, { id: claims.at(-1).id, p: [{ i: 0, x: claims.at(-1).x, y: claims.at(-1).y }] });
 
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => window.tiltyard.game.target), 2);

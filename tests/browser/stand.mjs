@@ -11,11 +11,24 @@ import { Feed, SESSION } from "./scenes.mjs";
 const WEB = fileURLToPath(new URL("../../web/", import.meta.url));
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 
-/** The page's socket: what it says is kept, what it hears comes from the test. */
+/** The page's socket: what it says is kept, what it hears comes from the test. Pings are answered, on the clock of the first message. */
 const SOCKET = `
-export function openSocket() {
-  const socket = { send: (text) => window.stand.said.push(JSON.parse(text)), close: () => {} };
-  window.stand = { said: [], hear: (t, d) => socket.onmessage({ data: JSON.stringify({ t, d }), at: performance.now() }) };
+export function openSocket(url, protocol) {
+  const said = [];
+  let ahead;
+  const hear = (t, d) => {
+    ahead ??= d.time && d.time - performance.now();
+    socket.onmessage({ data: JSON.stringify({ t, d }), at: performance.now() });
+  };
+  const send = (text) => {
+    const message = JSON.parse(text);
+    said.push(message);
+    if (message.t === "ping") {
+      queueMicrotask(() => hear("pong", { n: message.d.n, time: ahead + performance.now() }));
+    }
+  };
+  const socket = { protocol, send, close: () => {} };
+  window.stand = { said, hear };
   queueMicrotask(() => socket.onopen());
   return socket;
 }`;

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -116,6 +117,45 @@ export class Server {
   async stop() {
     await this.kill();
     await rm(this.data, { recursive: true, force: true });
+  }
+}
+
+/** A way to a server that can be cut under those who use it. */
+export class Cable {
+  #ends = new Set();
+  #entry;
+
+  static async to(url) {
+    const cable = new Cable();
+    const { hostname, port } = new URL(url);
+    cable.#entry = createServer((near) => cable.#tie(near, connect(port, hostname)));
+    await new Promise((resolve) => cable.#entry.listen(0, "127.0.0.1", resolve));
+    cable.url = `http://127.0.0.1:${cable.#entry.address().port}`;
+    return cable;
+  }
+
+  #tie(near, far) {
+    for (const end of [near, far]) {
+      this.#ends.add(end);
+      end.on("error", () => {});
+      end.on("close", () => {
+        this.#ends.delete(end);
+        near.destroy();
+        far.destroy();
+      });
+    }
+    near.pipe(far).pipe(near);
+  }
+
+  /** Ends every connection; new ones may be opened at once. */
+  cut() {
+    this.#ends.forEach((end) => end.destroy());
+  }
+
+  async close() {
+    const closed = new Promise((resolve) => this.#entry.close(resolve));
+    this.cut();
+    await closed;
   }
 }
 

@@ -39,7 +39,15 @@ fn unpacked(encoding: &str, bytes: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn every_form_holds_the_same_bytes_and_has_a_validator_of_its_own() {
     let node = Node::start();
-    for path in [BUNDLE, "/", "/arena/game.js", "/arena/art/lists.svg", "/openapi.json", "/v1/session/openapi.yaml"] {
+    for path in [
+        BUNDLE,
+        "/",
+        "/arena/game.js",
+        "/client/fight.js",
+        "/arena/art/lists.svg",
+        "/openapi.json",
+        "/v1/session/openapi.yaml",
+    ] {
         let plain = get(&node, path, "identity").await;
         assert_eq!((plain.status(), text(plain.headers(), "content-encoding")), (StatusCode::OK, ""), "{path}");
         let kind = text(plain.headers(), "content-type").to_owned();

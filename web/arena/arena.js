@@ -1,18 +1,18 @@
 // The way from a choice to a fight and back: a player's token, a seat, a connection, and what to do when one of them is
 // refused. Tells of changes by the event `change`. No DOM.
 
-import { ApiError } from "./api.js";
-import { refusal } from "./words.js";
+import { HubError } from "../client/index.js";
+import { closed, refusal } from "./words.js";
 
 export const KINDS = ["duel", "brawl", "solo", "coop", "arena"];
 
 /** Where the player is: at the `gate`, `entering`, or in a `fight`. */
 export class Arena extends EventTarget {
-  #api;
+  #hub;
   #store;
   #game;
   #dial;
-  #connection = null;
+  #fight = null;
 
   stage = "gate";
   kind = null;
@@ -23,10 +23,10 @@ export class Arena extends EventTarget {
   /** By which rules and how hard the next fight is to be. */
   wish = { ruleset: "default", difficulty: "normal" };
 
-  /** `dial` makes a `Connection` of its options. */
-  constructor({ api, store, game, dial }) {
+  /** `dial` connects to a fight, with the client's options. */
+  constructor({ hub, store, game, dial }) {
     super();
-    this.#api = api;
+    this.#hub = hub;
     this.#store = store;
     this.#game = game;
     this.#dial = dial;
@@ -53,11 +53,10 @@ export class Arena extends EventTarget {
   /** Asks the server by which rules it can be fought. Without an answer there is no choice, and the fight is none the worse. */
   async look() {
     try {
-      const { rulesets } = await this.#api.offers();
-      this.rulesets = rulesets;
+      this.rulesets = await this.#hub.offers();
       this.#become(this.stage, this.problem);
     } catch (error) {
-      if (!(error instanceof ApiError)) {
+      if (!(error instanceof HubError)) {
         throw error;
       }
     }
@@ -90,8 +89,9 @@ export class Arena extends EventTarget {
   /** Leaves the fight for good. */
   leave() {
     this.#game.concede();
-    this.#connection?.close();
-    this.#connection = null;
+    const fight = this.#fight;
+    this.#fight = null;
+    fight?.close();
     this.#store.fight = null;
     this.#game.begin({});
     this.#become("gate");
@@ -99,12 +99,12 @@ export class Arena extends EventTarget {
 
   /** Opens the fight's connection again after it was closed. */
   retry() {
-    this.#connection?.retry();
+    this.#fight?.reopen();
   }
 
   /** Makes a connection that waits for its next try make it now. */
   hasten() {
-    this.#connection?.hasten();
+    this.#fight?.connection.hasten();
   }
 
   /** Plays with a token that came from somewhere else than this page. */
@@ -118,7 +118,7 @@ export class Arena extends EventTarget {
     const known = this.#store.player;
     const player = known ?? (await this.#newGuest());
     try {
-      return await this.#api.seat(player.token, wanted);
+      return await this.#hub.seat(player.token, wanted);
     } catch (error) {
       if (error.status !== 401) {
         throw error;
@@ -129,13 +129,13 @@ export class Arena extends EventTarget {
         throw error;
       }
       const guest = await this.#newGuest();
-      return this.#api.seat(guest.token, wanted);
+      return this.#hub.seat(guest.token, wanted);
     }
   }
 
   async #newGuest() {
     try {
-      const { token, player_id } = await this.#api.guest();
+      const { token, player_id } = await this.#hub.guest();
       const player = { token, player_id, guest: true };
       this.#store.player = player;
       this.#store.claim();
@@ -152,7 +152,7 @@ export class Arena extends EventTarget {
     if (!known?.guest) {
       return null;
     }
-    const { token, player_id } = await this.#api.guest(known.token);
+    const { token, player_id } = await this.#hub.guest(known.token).catch(() => ({}));
     if (player_id !== known.player_id || this.#store.player?.player_id !== player_id) {
       return null;
     }
@@ -161,40 +161,32 @@ export class Arena extends EventTarget {
   }
 
   #connect({ session_id: session, kind, seats }, url) {
-    const game = this.#game;
-    const connection = this.#dial({
+    const fight = this.#dial({
       session,
-      ticket: () => this.#api.ticket(this.#store.player.token, session),
+      ...(url && { url }),
+      ticket: () => this.#hub.ticket(this.#store.player.token, session),
       token: () => this.#nextToken(),
-      seq: () => game.q,
-      onMessage: (message, at) => {
-        game.rttMs = connection.rttMs;
-        game.take(message, at);
-      },
-      onState: (state) => this.#linked(connection, state),
     });
-    this.#connection = connection;
-    game.begin({ session, kind, seats, send: (message) => connection.send(message) });
-    this.stage = "fight";
-    connection.open(url);
+    this.#fight = fight;
+    this.#game.begin({ session, kind, seats, fight });
+    fight.on("closed", (closing) => this.#closed(fight, closing));
+    this.#become("fight", this.problem);
   }
 
-  #linked(connection, state) {
-    if (connection !== this.#connection) {
+  #closed(fight, closing) {
+    if (fight !== this.#fight) {
       return;
     }
-    this.#game.linked(state);
+    const { words, again } = closed(closing);
     // A fight that was never seen, because it ended while this tab was away, is nothing to stay for.
-    const nothingToShow = state.name === "closed" && !state.again && this.#game.view === null;
-    if (nothingToShow) {
-      this.#connection = null;
+    if (!again && this.#game.view === null) {
+      this.#fight = null;
       this.#store.fight = null;
-      if (state.code === 4401 || state.code === 4419) {
+      if (closing.code === 4401 || closing.code === 4419) {
         this.#store.player = null;
       }
-      this.#become("gate", { kind: "refused", words: `${state.words} Pick a game to start another.` });
-    } else {
-      this.#become(this.stage, this.problem);
+      this.#game.begin({});
+      this.#become("gate", { kind: "refused", words: `${words} Pick a game to start another.` });
     }
   }
 
@@ -206,8 +198,11 @@ export class Arena extends EventTarget {
 }
 
 function problemOf(error) {
-  if (!(error instanceof ApiError)) {
+  if (!(error instanceof HubError)) {
     throw error;
+  }
+  if (error.status === 0) {
+    return { kind: "refused", words: "The server does not answer." };
   }
   if (error.noGuests) {
     return { kind: "token", words: "This server admits no guests." };
@@ -215,7 +210,7 @@ function problemOf(error) {
   if (error.badToken) {
     return { kind: "token", words: refusal("unauthorized") };
   }
-  const words = error.reason && error.status !== 0 ? refusal(error.reason, error.retryAfterMs) : error.message;
+  const words = error.reason ? refusal(error.reason, error.retryMs) : error.message;
   return { kind: "refused", words };
 }
 

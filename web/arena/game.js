@@ -1,79 +1,117 @@
-// The fight as this player knows it: the view with its sequence, whose turn it is to do what, which actions are still to
-// be answered, and how well the connection does. It takes the server's messages, hands out the player's, and tells of
-// changes by events; the pages of the UI read it. No DOM, no socket; the local clock is handed in.
+// The fight as this page shows it: what the client (web/client) has of it, whose turn it is to do what, which actions the view
+// does not show yet, and how well the connection does. It hands out what the player does, and tells of changes by events; the
+// pages of the UI read it. No DOM, no socket.
 //
 // Events: `change` (anything), `events` (detail `{events, before, after}`, what a delta brought), `refused` (detail
 // `{kind, a, words}`).
 
 import { aimOf } from "./aim.js";
-import { SessionClock } from "./clock.js";
 import { distance } from "./geometry.js";
 import { mayAct } from "./may.js";
-import { say } from "./protocol.js";
 import { energyAt, guardReadyAt, kitOf, staminaAt, useOf, wallsOf } from "./rules.js";
-import { Drift, apply, viewOf } from "./view.js";
 import { Walk } from "./walk.js";
-import { refusal } from "./words.js";
+import { closed, refusal } from "./words.js";
 
-/** Joins in a row that no right digest followed; more would only load the server. */
-const RESYNCS_MAX = 5;
 /** Latencies remembered for the median. */
 const SAMPLES_MAX = 101;
 const NOWHERE = { x: 0, y: 0 };
 
 export class Game extends EventTarget {
-  #now;
-  #clock = new SessionClock();
-  #send = () => false;
-  #nextId = 1;
+  #fight = null;
+  /** Ends what is heard of the fight. */
+  #deafen = [];
   /** Sent actions by id, until the view shows them. */
-  #pending = new Map();
-  #awaitsSnapshot = true;
-  #resyncs = 0;
-  #readyWanted = false;
+  #waiting = new Map();
+  #readySaid = false;
+  #tries = 0;
   #samples = [];
   #walls = null;
 
-  constructor(now = () => performance.now()) {
+  constructor() {
     super();
-    this.#now = now;
     this.begin({});
   }
 
-  /** Forgets the last fight and prepares for the next; `send` says a message to the server. */
-  begin({ session = null, kind = null, seats = 0, send = () => false }) {
+  /** Forgets the last fight and shows the next: `fight` is the client's. */
+  begin({ session = null, kind = null, seats = 0, fight = null }) {
+    this.#deafen.forEach((off) => off());
+    this.#fight = fight;
     this.session = session;
     this.kind = kind;
     this.seats = seats;
-    this.#send = send;
-    this.view = null;
-    this.rules = null;
     this.walk = new Walk();
     this.heading = { x: 1, y: 0 };
     /** The part of the body that attacks go to, and the place the player points at on the field. */
     this.part = "torso";
     this.pointed = null;
     this.attackReadyAt = 0;
-    this.q = undefined;
-    this.slot = null;
-    this.handle = null;
     this.target = null;
     this.outcome = null;
     this.drift = 0;
     this.deltas = 0;
     this.snapshots = 0;
     this.digests = 0;
-    this.rttMs = null;
-    this.link = { name: "closed" };
-    this.#clock.reset();
-    this.#nextId = 1;
-    this.#pending.clear();
-    this.#awaitsSnapshot = true;
-    this.#resyncs = 0;
-    this.#readyWanted = false;
+    this.#waiting.clear();
+    this.#readySaid = false;
+    this.#tries = 0;
     this.#samples = [];
     this.#walls = null;
+    this.#deafen = fight === null ? [] : this.#hear(fight);
     this.#changed();
+  }
+
+  /** Listens to the client's `fight`. */
+  #hear(fight) {
+    const on = (name, act) =>
+      fight.on(name, (told) => {
+        act(told);
+        this.#changed();
+      });
+    return [
+      on("status", (status) => this.#linked(status)),
+      on("snapshot", (snapshot) => this.#snapshot(snapshot)),
+      on("delta", (delta) => this.#delta(delta)),
+      on("ack", (ack) => this.#ack(ack)),
+      on("refused", (refused) => this.#refused(refused)),
+      // Whether it was done the view says.
+      on("forgotten", ({ id }) => this.#waiting.delete(id)),
+      on("drift", () => (this.drift += 1)),
+      on("result", (result) => (this.outcome = result)),
+      on("error", ({ reason }) => this.#told(reason)),
+    ];
+  }
+
+  get view() {
+    return this.#fight?.view ?? null;
+  }
+
+  get rules() {
+    return this.#fight?.rules ?? null;
+  }
+
+  /** The sequence of the view. */
+  get q() {
+    return this.#fight?.seq;
+  }
+
+  get slot() {
+    return this.view === null ? null : this.#fight.slot;
+  }
+
+  /**
+   * Where the connection is: `name` is the client's status; of one that is closed `words` say why, and `again` whether the player may
+   * try once more; `tries` is how often it was tried to come back.
+   */
+  get link() {
+    const { status: name = "closed", closing = null } = this.#fight ?? {};
+    const why = closing && { code: closing.code, ...closed(closing) };
+    return { name, tries: this.#tries, ...why };
+  }
+
+  /** Milliseconds there and back. */
+  get rttMs() {
+    const latency = this.#fight?.connection.clock.latency ?? null;
+    return latency === null ? null : latency * 2;
   }
 
   get phase() {
@@ -89,11 +127,11 @@ export class Game extends EventTarget {
   }
 
   get live() {
-    return this.link.name === "live" && !this.#awaitsSnapshot;
+    return this.#fight?.status === "live";
   }
 
   get me() {
-    return this.view?.participants[this.slot] ?? null;
+    return this.#fight?.me ?? null;
   }
 
   /** Whether the one in `slot` is played by the server: those sit behind the players' seats. */
@@ -114,12 +152,12 @@ export class Game extends EventTarget {
 
   /** Whether this player has said to be ready, or is about to. */
   get ready() {
-    return this.#readyWanted || Boolean(this.me?.ready);
+    return this.#readySaid || Boolean(this.me?.ready);
   }
 
   /** Session time in milliseconds. */
   get time() {
-    return this.#clock.at(this.#now());
+    return this.#fight?.now() ?? 0;
   }
 
   /** Milliseconds from an action's sending to its answer: the last one and the median; `rtt` of the last ping. */
@@ -159,6 +197,11 @@ export class Game extends EventTarget {
   /** Where the player is, with the steps that are still on their way. */
   get place() {
     return this.walk.at ?? this.me ?? NOWHERE;
+  }
+
+  /** Where to draw the one in `slot`: the others between two places that the server has told, a moment in the past. */
+  drawn(slot) {
+    return slot === this.slot ? this.place : (this.#fight.place(slot) ?? this.view.participants[slot]);
   }
 
   /** The abilities and items the player has. */
@@ -204,7 +247,7 @@ export class Game extends EventTarget {
 
   /** Whether an action like this is on its way. */
   waitsFor(kind, a) {
-    return [...this.#pending.values()].some((action) => action.kind === kind && action.a === a);
+    return [...this.#waiting.values()].some((action) => action.kind === kind && action.a === a);
   }
 
   /** Whether the player may do `kind` now: `{ok}`, and where not why (`reason`) and for how long (`waitMs`). */
@@ -243,10 +286,19 @@ export class Game extends EventTarget {
   }
 
   #start(order) {
-    const action = { id: this.#nextId++, ...order, sentAt: this.#now() };
-    this.#pending.set(action.id, action);
-    this.#sendAction(action);
+    this.#await(this.#fight.act(present(order)));
     this.#changed();
+  }
+
+  /** Remembers an action until the view shows it. */
+  #await({ id, order: { kind, a } }) {
+    if (id !== 0) {
+      this.#waiting.set(id, { kind, a, sentAt: this.#now() });
+    }
+  }
+
+  #now() {
+    return this.#fight.connection.env.now();
   }
 
   /** Moves the player on, and claims where it is; call it with every picture. */
@@ -267,9 +319,7 @@ export class Game extends EventTarget {
       this.heading = { x: dx / far, y: dy / far };
     }
     if (claim) {
-      const action = { id: this.#nextId++, kind: "move", ...claim, sentAt: this.#now() };
-      this.#pending.set(action.id, action);
-      this.#sendAction(action);
+      this.#await(this.#fight.move(claim.x, claim.y, claim));
     }
   }
 
@@ -284,8 +334,8 @@ export class Game extends EventTarget {
   /** Says that the player is ready, now or as soon as there is a connection. */
   sayReady() {
     if (this.phase === "preparation" && !this.ready) {
-      this.#readyWanted = true;
-      this.#send(say.ready(this.handle));
+      this.#readySaid = true;
+      this.#fight.ready();
       this.#changed();
     }
   }
@@ -293,113 +343,35 @@ export class Game extends EventTarget {
   /** Gives the player's seat up, where the fight is not decided: the others need not wait for it to be lost. */
   concede() {
     if (this.view !== null && this.outcome === null) {
-      this.#send(say.concede(this.handle));
+      this.#fight.concede();
     }
   }
 
-  /** Takes a change of the connection's state. */
-  linked(link) {
-    this.link = link;
-    if (link.name !== "live") {
-      this.#awaitsSnapshot = true;
-    }
-    if (link.name === "joining") {
-      // The session's clock stood still if its server did.
-      this.#clock.reset();
-    }
-    this.#changed();
-  }
-
-  /** Takes one message of the server, which came at local time `at`. */
-  take({ t, d }, at) {
-    if (t !== "joined" && d.s !== undefined && d.s !== this.handle) {
-      return;
-    }
-    switch (t) {
-      case "joined":
-        this.#joined(d);
-        break;
-      case "snapshot":
-        this.#snapshot(d, at);
-        break;
-      case "delta":
-        this.#delta(d, at);
-        break;
-      case "ack":
-        this.#ack(d, at);
-        break;
-      case "refused":
-        this.#refused(d, at);
-        break;
-      case "forgotten":
-        // Whether it was done the view says.
-        this.#pending.delete(d.id);
-        break;
-      case "result":
-        this.outcome = d;
-        break;
-      case "error":
-        if (this.#awaitsSnapshot && d.reason === "already_joined") {
-          // Asked again too soon: the next delta, which does not fit either, asks once more.
-          this.#awaitsSnapshot = false;
-          this.#resyncs -= 1;
-          break;
-        }
-        this.#tell("refused", { kind: "error", words: refusal(d.reason) });
-        break;
-    }
-    this.#changed();
-  }
-
-  #joined({ s, slot, last_id: lastId, rules }) {
-    this.handle = s;
-    this.rules = rules;
-    this.slot = slot;
-    this.#awaitsSnapshot = true;
-    this.#nextId = Math.max(this.#nextId, lastId + 1);
-    // What was sent and never answered goes again under its old id: the server does it once, whichever copy it reads.
-    for (const action of this.#pending.values()) {
-      this.#sendAction(action);
+  #linked(status) {
+    this.#tries = status === "live" ? 0 : this.#tries + (status === "waiting");
+    if (status === "closed") {
+      this.#waiting.clear();
     }
   }
 
-  #snapshot(snapshot, at) {
-    try {
-      this.view = viewOf(snapshot);
-      this.#trusted();
-    } catch (error) {
-      this.#drifted(error);
-      this.view = snapshot.view;
+  /** The server could not do what it was asked. */
+  #told(reason) {
+    // The client asks again by itself.
+    if (reason !== "already_joined") {
+      this.#tell("refused", { kind: "error", words: refusal(reason) });
     }
-    this.q = snapshot.q;
+  }
+
+  #snapshot(snapshot) {
     this.snapshots += 1;
-    this.#awaitsSnapshot = false;
+    this.digests += 1;
     this.#walls = null;
-    this.walk.placed(this.me);
-    this.#viewed(snapshot.at, at);
-    if (this.#readyWanted && this.phase === "preparation" && !this.me.ready) {
-      this.#send(say.ready(this.handle));
-    }
+    this.#viewed();
   }
 
-  #delta(delta, at) {
-    if (this.#awaitsSnapshot) {
-      return;
-    }
-    const before = this.view;
-    const mine = this.me;
-    try {
-      this.view = apply(before, this.q, delta);
-    } catch (error) {
-      this.#drifted(error);
-      this.#resync();
-      return;
-    }
-    this.q = delta.q;
+  #delta(delta) {
     this.deltas += 1;
-    if (delta.h !== undefined) {
-      this.#trusted();
-    }
+    this.digests += delta.h !== undefined;
     const events = delta.ev ?? [];
     const swung = ({ k, by, a }) => by === this.slot && a === undefined && (k === "hit" || k === "missed" || k === "struck");
     if (events.some(swung)) {
@@ -408,31 +380,28 @@ export class Game extends EventTarget {
     if (delta.c) {
       this.#walls = null;
     }
-    if (mine && (mine.x !== this.me.x || mine.y !== this.me.y)) {
-      this.walk.placed(this.me);
-    }
-    this.#viewed(delta.at, at);
-    this.#tell("events", { events, before, after: this.view });
+    this.#viewed();
+    this.#tell("events", { events, before: delta.before, after: this.view });
   }
 
-  /** What follows from every new view, of session time `time`, that came at local time `at`. */
-  #viewed(time, at) {
-    const { status, phase, end } = this.view.phase;
-    this.#clock.observe(time, at, status === "initializing" || status === "active");
+  /** What follows from every new view. */
+  #viewed() {
+    const { phase, end } = this.view.phase;
     this.seats = this.view.seats;
-    for (const [id, action] of this.#pending) {
+    this.walk.placed(this.#fight.place(this.slot));
+    for (const [id, action] of this.#waiting) {
       if (action.q <= this.q) {
-        this.#pending.delete(id);
+        this.#waiting.delete(id);
       }
     }
     if (!this.#standing(this.target) || !this.isFoe(this.target)) {
       this.target = this.#nearest();
     }
     if (phase !== "preparation") {
-      this.#readyWanted = false;
+      this.#readySaid = false;
     }
     if (phase === "cooldown" || phase === "finished") {
-      this.#pending.clear();
+      this.#waiting.clear();
       // Between two rounds nothing is decided.
       if (end !== undefined || phase === "finished") {
         this.outcome ??= outcomeOf(this.view, this.q);
@@ -440,35 +409,38 @@ export class Game extends EventTarget {
     }
   }
 
-  #ack({ id, q }, at) {
-    const action = this.#pending.get(id);
+  #ack({ id, q }) {
+    const action = this.#waiting.get(id);
     if (!action) {
       return;
     }
-    this.#measured(action, at);
+    this.#measured(action);
     action.q = q;
+    if (action.kind === "move") {
+      this.walk.accepted();
+    }
     if (q <= this.q) {
-      this.#pending.delete(id);
+      this.#waiting.delete(id);
     }
   }
 
-  #refused({ id, reason, retry_ms: retryMs }, at) {
+  #refused({ id, reason, retry_ms: retryMs }) {
     if (id === 0) {
       const late = this.phase !== "preparation";
-      this.#readyWanted = false;
+      this.#readySaid = false;
       if (!late) {
         this.#tell("refused", { kind: "ready", words: refusal(reason, retryMs) });
       }
       return;
     }
-    const action = this.#pending.get(id);
+    const action = this.#waiting.get(id);
     if (!action) {
       return;
     }
-    this.#pending.delete(id);
-    this.#measured(action, at);
+    this.#waiting.delete(id);
+    this.#measured(action);
     if (action.kind === "move") {
-      this.walk.refused(reason, this.me);
+      this.walk.refused(reason, this.#fight.place(this.slot));
       return;
     }
     if (action.kind === "attack" && reason === "cooldown" && retryMs) {
@@ -477,16 +449,10 @@ export class Game extends EventTarget {
     this.#tell("refused", { kind: action.kind, a: action.a, words: refusal(reason, retryMs) });
   }
 
-  #measured(action, at) {
-    this.#samples.push(at - action.sentAt);
+  #measured(action) {
+    this.#samples.push(this.#fight.connection.heardAt - action.sentAt);
     if (this.#samples.length > SAMPLES_MAX) {
       this.#samples.shift();
-    }
-  }
-
-  #sendAction({ q, sentAt: _, ...action }) {
-    if (q === undefined) {
-      this.#send(say.action(this.handle, action));
     }
   }
 
@@ -504,26 +470,6 @@ export class Game extends EventTarget {
     return standing.sort((a, b) => far(a) - far(b))[0] ?? null;
   }
 
-  #trusted() {
-    this.digests += 1;
-    this.#resyncs = 0;
-  }
-
-  #drifted(error) {
-    if (!(error instanceof Drift)) {
-      throw error;
-    }
-    this.drift += 1;
-  }
-
-  #resync() {
-    this.#awaitsSnapshot = true;
-    this.#resyncs += 1;
-    if (this.#resyncs <= RESYNCS_MAX) {
-      this.#send(say.join(this.session, this.q));
-    }
-  }
-
   #changed() {
     this.dispatchEvent(new Event("change"));
   }
@@ -531,6 +477,11 @@ export class Game extends EventTarget {
   #tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+/** Fields that have nothing to say are left out. */
+function present(fields) {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 /** The outcome as the view alone has it, for a page that was not there when the result was told. */

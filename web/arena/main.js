@@ -1,15 +1,16 @@
 // Puts the arena together and starts it. `window.tiltyard` shows the game to tests and to the curious.
 
-import { Api } from "./api.js";
+import { Hub, connect } from "../client/index.js";
 import { Arena } from "./arena.js";
-import { Connection } from "./connection.js";
 import { Game } from "./game.js";
+import { openSocket } from "./socket.js";
 import { Store } from "./store.js";
 import { App, fail } from "./ui/app.js";
 import { loadArt } from "./ui/art.js";
 
 const game = new Game();
-const arena = new Arena({ api: new Api(), store: new Store(), game, dial: (options) => new Connection(options) });
+const dial = (options) => connect({ ...options, env: { socket: openSocket } });
+const arena = new Arena({ hub: new Hub("."), store: new Store(), game, dial });
 window.tiltyard = { game };
 
 /** What a link asks for (`#duel`), once: a reload must not ask again. */

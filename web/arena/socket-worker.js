@@ -10,7 +10,7 @@ const now = () => performance.timeOrigin + performance.now();
 function open(n, url, protocol) {
   const socket = new WebSocket(url, protocol);
   sockets.set(n, socket);
-  socket.onopen = () => postMessage({ n, name: "open", event: {} });
+  socket.onopen = () => postMessage({ n, name: "open", event: { protocol: socket.protocol } });
   socket.onmessage = ({ data }) => postMessage({ n, name: "message", event: { data, at: now() } });
   socket.onclose = ({ code }) => {
     sockets.delete(n);

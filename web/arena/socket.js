@@ -1,5 +1,5 @@
-// A socket that lives in the worker, with as much of WebSocket's face as the connection needs. Its message events have `at`,
-// the local time they arrived at, besides `data`.
+// A socket that lives in the worker, with as much of WebSocket's face as the client needs. Its message events have `at`, the local
+// time they arrived at, besides `data`.
 
 let worker = null;
 let serial = 0;
@@ -11,6 +11,7 @@ export function openSocket(url, protocol) {
   serial += 1;
   const n = serial;
   const socket = {
+    protocol: "",
     send: (text) => worker.postMessage({ n, send: text }),
     close: (code = 1000) => worker.postMessage({ n, close: code }),
   };
@@ -25,6 +26,9 @@ function startWorker() {
     const socket = sockets.get(n);
     if (name === "close") {
       sockets.delete(n);
+    }
+    if (name === "open") {
+      socket.protocol = event.protocol;
     }
     if (event.at !== undefined) {
       event.at -= performance.timeOrigin;

@@ -49,6 +49,9 @@ class Teller {
 
 const figure = (n) => ({ n: n ?? 0 });
 
+/** How somebody comes to be here, where it is not for the first time. */
+const ARRIVALS = { returned: " came back", replaced: " came from a newer connection" };
+
 const LINES = {
   hit: ({ by, to, n, crit, guarded, a, abs, react }, t) => [
     t.who(by, true),
@@ -97,8 +100,8 @@ const LINES = {
     return [t.who(by, true), phase ? ` turns to ${phase.replaceAll("_", " ")}` : " changes"];
   },
   ready: ({ by }, t) => [t.who(by, true), by === t.game.slot ? " are ready" : " is ready"],
-  connected: ({ by }, t) => [t.who(by, true), by === t.game.slot ? " are here" : " is here"],
-  disconnected: ({ by }, t) => [t.who(by, true), " lost the connection"],
+  connected: ({ by, why }, t) => [t.who(by, true), ARRIVALS[why] ?? t.does(by, "are here", "is here")],
+  disconnected: ({ by, why }, t) => [t.who(by, true), why === "left" ? " left for now" : " lost the connection"],
   forfeited: ({ by }, t) => [t.who(by, true), t.does(by, "give up", "gives up")],
   turn: ({ by }, t) => (by === t.game.slot ? ["It is your turn"] : ["It is the turn of ", t.who(by)]),
   round: ({ st, team }, t) => {

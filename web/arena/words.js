@@ -1,5 +1,10 @@
 // What the page says in words: why something was refused, how a fight ended, what a rider is called. No DOM.
 
+import { comesBack } from "../client/index.js";
+
+/** The close code of who joined from a newer connection. */
+const REPLACED = 4409;
+
 const REFUSED = {
   not_joined: "The server has not let you in yet.",
   already_joined: "You are in already.",
@@ -51,6 +56,29 @@ const REFUSED = {
 export function refusal(reason, retryMs) {
   const words = REFUSED[reason] ?? `${sentence(reason)}.`;
   return retryMs ? `${words} Again in ${(retryMs / 1000).toFixed(1)} s.` : words;
+}
+
+/** By the close codes of docs/PROTOCOL.md, and 4403, by which the client calls a refusal to let it in. */
+const CLOSED_BECAUSE = {
+  1000: "The connection was closed.",
+  1002: "The server does not speak this page's protocol.",
+  1003: "The server does not speak this page's encoding.",
+  1007: "The server could not read what this page sent.",
+  1009: "This page sent a message that was too big.",
+  4400: "The server understood too little of what this page sent.",
+  4401: "Your token is not valid any more.",
+  4403: "You may not take part in this fight.",
+  4404: "This fight does not exist any more.",
+  4409: "You opened this fight in another tab.",
+  4410: "This fight has ended.",
+};
+
+/** Why a fight's connection is closed for good, in words, and whether the player may try `again`. */
+export function closed({ code }) {
+  // The client has tried to come back for a while and has given up.
+  const unreachable = comesBack(code);
+  const words = unreachable ? "The server could not be reached." : CLOSED_BECAUSE[code];
+  return { words: words ?? `The connection was closed (code ${code}).`, again: unreachable || code === REPLACED };
 }
 
 const ENDED = {

@@ -8,7 +8,7 @@ import { Timer, worldWith, type Env, type Socket } from "./env.js";
 import { Heartbeat } from "./heartbeat.js";
 import { Joins } from "./joins.js";
 import { ServerClock } from "./time.js";
-import type { ClientMessage, Joined, Notice, ServerMessage } from "./wire.js";
+import type { ClientMessage, JoinedAny, Notice, ServerMessage } from "./wire.js";
 
 const OPEN_MAX_MS = 10_000;
 /** Where a `join` was too soon, and nothing says when it will not be. */
@@ -31,8 +31,11 @@ export interface ConnectionOptions {
   ticket?: () => Promise<string | Door>;
   /** Where to open the first socket, where there is a ticket already. */
   url?: string;
-  /** Gets the player's new token when the one that the connection lives by is about to end; in place of another ticket. */
-  token?: () => Promise<string>;
+  /**
+   * Gets the player's new token when the one that the connection lives by is about to end; in place of another ticket. `null` where
+   * there is none to be had: the connection then ends when the old one does.
+   */
+  token?: () => Promise<string | null>;
   /** JSON where this is absent. */
   codec?: Codec;
   /** How long to try to come back. */
@@ -69,6 +72,8 @@ export interface Member {
 export class Connection {
   readonly env: Env;
   readonly clock = new ServerClock();
+  /** When the message that is being told of came, on the clock of `env.now`. */
+  heardAt = -Infinity;
   readonly #options: ConnectionOptions;
   readonly #codec: Codec;
   readonly #comeback: Comeback;
@@ -211,6 +216,7 @@ export class Connection {
   }
 
   #received(payload: unknown, now: number): void {
+    this.heardAt = now;
     let message: ServerMessage;
     try {
       message = unpack(this.#codec, payload) as ServerMessage;
@@ -237,6 +243,10 @@ export class Connection {
         this.#pass(message, now);
         break;
       case "left":
+      case "state":
+      case "relayed":
+      case "presence":
+      case "missed":
       case "snapshot":
       case "delta":
       case "ack":
@@ -261,7 +271,7 @@ export class Connection {
     }
   }
 
-  #joined(joined: Joined, now: number): void {
+  #joined(joined: JoinedAny, now: number): void {
     const member = [...this.#members].find(({ session }) => session === joined.session);
     if (member !== undefined) {
       this.#handles.set(joined.s, member);
@@ -274,15 +284,32 @@ export class Connection {
   }
 
   #refused(notice: Notice): void {
-    const member = this.#joins.asked;
-    if (member === null) {
-      if (this.#renewing && notice.retry_ms !== undefined) {
-        this.#renewal.set(notice.retry_ms, () => void this.#renew());
-      }
-      this.#renewing = false;
-      this.#tell(notice);
+    const member = this.#joining(notice);
+    if (member !== undefined) {
+      this.#joinRefused(member, notice);
       return;
     }
+    if (this.#renewing && (notice.re ?? "renew") === "renew") {
+      this.#renewing = false;
+      if (notice.retry_ms !== undefined) {
+        this.#renewal.set(notice.retry_ms, () => void this.#renew());
+      }
+    }
+    const other = notice.s === undefined ? undefined : this.#handles.get(notice.s);
+    if (other !== undefined) {
+      other.notice(notice);
+    } else {
+      this.#tell(notice);
+    }
+  }
+
+  /** Whose `join` it is that is refused, if it is one. A server that does not say so means the one that it has not answered. */
+  #joining({ re = "join", session }: Notice): Member | undefined {
+    const named = [...this.#members].find((member) => member.session === session);
+    return re === "join" ? (named ?? (session === undefined ? this.#joins.asked : null) ?? undefined) : undefined;
+  }
+
+  #joinRefused(member: Member, notice: Notice): void {
     member.notice(notice);
     const code = JOIN_REFUSED.get(notice.reason);
     if (code !== undefined) {
@@ -325,8 +352,9 @@ export class Connection {
     const socket = this.#socket;
     this.#renewing = true;
     try {
-      const d = this.#options.token ? { token: await this.#options.token() } : { ticket: ticketOf(await this.#door()) };
-      if (socket === this.#socket) {
+      const token = await this.#options.token?.();
+      const d = token === undefined ? { ticket: ticketOf(await this.#door()) } : token === null ? null : { token };
+      if (socket === this.#socket && d !== null) {
         this.send({ t: "renew", d });
       }
     } catch (error) {

@@ -2,11 +2,10 @@
 // events. It joins, resumes and joins again by itself; whoever uses it need not know when.
 
 import { Actions, neverSent, type Action } from "./actions.js";
-import { ENDED, REPLACED } from "./closing.js";
-import { Connection, type ConnectionOptions, type Member } from "./connection.js";
-import { Emitter } from "./emitter.js";
+import { Connection, type ConnectionOptions } from "./connection.js";
 import { digest } from "./digest.js";
-import { Interpolator } from "./interpolate.js";
+import { Interpolator, type Pose } from "./interpolate.js";
+import type { MembershipEvents } from "./membership.js";
 import { Orders } from "./orders.js";
 import { Predictor } from "./predict.js";
 import { SessionClock } from "./time.js";
@@ -18,12 +17,10 @@ import type {
   FightEvent,
   Forgotten,
   Joined,
-  Left,
   Missed,
   Notice,
   Order,
   Participant,
-  Place,
   Refused,
   Result,
   Rules,
@@ -33,16 +30,10 @@ import type {
   View,
 } from "./wire.js";
 
-/** A view that has drifted is asked for again, at most this often. */
-const AGAIN_MS = 1_000;
 /** How far in the past the others are drawn: two places of theirs should be known there. */
 const DRAWN_MS = 150;
 
-/** `live`: the view is the server's. `waiting`: for the next try to connect. `closed`: for good. */
-export type Status = "connecting" | "joining" | "live" | "waiting" | "closed";
-
-export interface FightEvents {
-  status: Status;
+export interface FightEvents extends MembershipEvents {
   joined: Joined;
   snapshot: Snapshot;
   /** The view was `before` it. */
@@ -57,27 +48,17 @@ export interface FightEvents {
   rolled_back: Notice;
   drift: Drift;
   result: Result;
-  left: Left;
-  error: Notice;
-  renewed: { left_ms: number };
-  closed: { code: number; why: string };
 }
 
 export class Fight extends Orders {
-  readonly session: string;
-  readonly connection: Connection;
-  readonly #member: Member;
+  protected override readonly type = "combat";
   readonly #actions = new Actions();
-  readonly #events = new Emitter<FightEvents>();
   readonly #clock: SessionClock;
   readonly #others = new Interpolator();
   readonly #own = new Predictor();
-  #handle: number | null = null;
   #view: View | null = null;
-  #current = false;
-  #status: Status = "connecting";
-  #closed: { code: number; why: string } | null = null;
-  #joinedAt = -Infinity;
+  /** Whether the view was the server's at its sequence: one that had another digest is not to be gone on from. */
+  #sound = true;
   /** Whether the server may not have what was sent: the connection is another one than it was sent on. */
   #unsure = false;
   #readyWanted = false;
@@ -97,41 +78,15 @@ export class Fight extends Orders {
   #end: (result: Result | null) => void;
 
   constructor(session: string, connection: Connection) {
-    super();
-    this.session = session;
-    this.connection = connection;
+    super(session, connection);
     this.#clock = new SessionClock(connection.clock);
     ({ promise: this.#over, resolve: this.#end } = promised<Result | null>());
-    this.#member = {
-      session,
-      current: () => this.#current,
-      join: () => this.#join(),
-      receive: (message, now) => this.#receive(message, now),
-      linked: () => this.#linked(),
-      closed: (code, why) => this.#shut(code, why),
-      notice: (notice) => this.#events.emit(notice.reason === "rolled_back" ? "rolled_back" : "error", notice),
-      renewed: (leftMs) => this.#events.emit("renewed", { left_ms: leftMs }),
-    };
-    connection.add(this.#member);
-  }
-
-  /** Calls `listener` with every `name` from now on, until what this returns is called. */
-  on<Name extends keyof FightEvents>(name: Name, listener: (value: FightEvents[Name]) => void): () => void {
-    return this.#events.on(name, listener);
-  }
-
-  get status(): Status {
-    return this.#status;
+    this.enter();
   }
 
   /** The result, or `null` where the session is closed without one. */
   get over(): Promise<Result | null> {
     return this.#over;
-  }
-
-  /** Why it is closed, once it is. */
-  get closing(): { code: number; why: string } | null {
-    return this.#closed;
   }
 
   get view(): View | null {
@@ -161,7 +116,7 @@ export class Fight extends Orders {
    * Where to draw the participant in `slot`, which is `null` where it is not seen: oneself where one has gone already, the others
    * where they were a moment ago, or at session time `at`.
    */
-  place(slot: number, at = this.now() - DRAWN_MS): Place | null {
+  place(slot: number, at = this.now() - DRAWN_MS): Pose | null {
     const shown = this.#view?.participants[slot];
     if (shown === undefined || shown.hidden) {
       return null;
@@ -180,28 +135,10 @@ export class Fight extends Orders {
     this.#say("concede");
   }
 
-  /** Stops receiving the session; the seat is kept for a while. */
-  leave(): void {
-    this.#say("leave");
-  }
-
-  /** Leaves, and closes the connection if it is in no other session. */
-  close(): void {
-    if (this.#closed === null) {
-      if (this.connection.state.name === "open") {
-        this.leave();
-      }
-      this.connection.remove(this.#member);
-      this.#shut(1000, "the client closed the connection");
-    }
-  }
-
-  /** Joins again what was closed. */
-  reopen(): void {
-    if (this.#closed !== null) {
-      this.#closed = null;
+  override reopen(): void {
+    if (this.closing !== null) {
       ({ promise: this.#over, resolve: this.#end } = promised<Result | null>());
-      this.connection.add(this.#member);
+      super.reopen();
     }
   }
 
@@ -210,7 +147,7 @@ export class Fight extends Orders {
    * What cannot be sent at all is refused at once, with `offline` or `window_full`.
    */
   override act(order: Order): Action {
-    const action = this.#status === "live" ? this.#actions.begin(order) : "offline";
+    const action = this.status === "live" ? this.#actions.begin(order) : "offline";
     if (typeof action === "string") {
       return neverSent(order, action);
     }
@@ -220,7 +157,7 @@ export class Fight extends Orders {
 
   /** Sends an action again that was refused with `retry_ms`, under the same id. Says whether it could. */
   again(action: Action): boolean {
-    if (this.#status !== "live" || !this.#actions.again(action)) {
+    if (this.status !== "live" || !this.#actions.again(action)) {
       return false;
     }
     this.#send(action);
@@ -229,45 +166,46 @@ export class Fight extends Orders {
 
   #send({ id, order }: Action): void {
     if (order.kind === "move" && order.x !== undefined && order.y !== undefined) {
-      this.#own.claim(id, { x: order.x, y: order.y });
+      this.#own.claim(id, { x: order.x, y: order.y, ...(order.f !== undefined && { f: order.f }) });
     }
     this.#repeat(id, order);
   }
 
   #repeat(id: number, order: Order): void {
-    if (this.#handle !== null) {
-      this.connection.send({ t: "action", d: { s: this.#handle, id, ...order } });
+    if (this.handle !== null) {
+      this.connection.send({ t: "action", d: { s: this.handle, id, ...order } });
     }
   }
 
-  #say(t: "ready" | "leave" | "concede"): void {
-    if (this.#handle !== null) {
-      this.connection.send({ t, d: { s: this.#handle } });
+  #say(t: "ready" | "concede"): void {
+    if (this.handle !== null) {
+      this.connection.send({ t, d: { s: this.handle } });
     }
   }
 
   #sayReady(): void {
-    if (this.#readyWanted && this.#current && this.#view?.phase.phase === "preparation" && this.me?.ready === false) {
+    if (this.#readyWanted && this.current && this.#view?.phase.phase === "preparation" && this.me?.ready === false) {
       this.#say("ready");
     }
   }
 
-  #join(): ClientMessage {
-    const { session, seq, epoch, rules } = this;
+  protected override joining(): ClientMessage {
+    const { session, epoch, rules } = this;
+    const seq = this.#sound ? this.seq : undefined;
     const known = { ...(seq !== undefined && { seq }), ...(epoch !== undefined && { epoch }), ...(rules && { rules: rules.hash }) };
     return { t: "join", d: { session, ...known } };
   }
 
-  #receive(message: ServerMessage, now: number): void {
+  protected override receive(message: ServerMessage): void {
     switch (message.t) {
       case "joined":
-        return this.#joined(message.d, now);
+        return message.d.type === "custom" || message.d.type === "player" ? undefined : this.#joined(message.d);
       case "snapshot":
         return this.#snapshot(message.d);
       case "delta":
         return this.#delta(message.d);
       case "ack":
-        return this.#actions.ack(message.d) ? this.#events.emit("ack", message.d) : undefined;
+        return "q" in message.d && this.#actions.ack(message.d) ? this.emit("ack", message.d) : undefined;
       case "refused":
         return this.#refused(message.d);
       case "forgotten":
@@ -275,55 +213,31 @@ export class Fight extends Orders {
       case "result":
         this.outcome = message.d;
         this.#end(message.d);
-        return this.#events.emit("result", message.d);
-      case "left":
-        return this.#left(message.d);
+        return this.emit("result", message.d);
       case "pong":
         return message.d.at === undefined ? undefined : this.#clock.set({ at: message.d.at, time: message.d.time });
     }
   }
 
-  #linked(): void {
-    if (this.connection.state.name !== "open") {
-      this.#out();
+  protected override noticed(notice: Notice): void {
+    if (notice.reason === "rolled_back") {
+      this.emit("rolled_back", notice);
+    } else {
+      super.noticed(notice);
     }
-    this.#stand();
   }
 
-  #shut(code: number, why: string): void {
-    if (this.#closed !== null) {
-      return;
-    }
-    this.#out();
-    this.#closed = { code, why };
-    this.#stand();
-    this.#actions.end();
-    this.#own.reset();
-    this.#end(this.outcome);
-    this.#events.emit("closed", this.#closed);
-  }
-
-  /** Out of the session: what was sent may not have arrived. */
-  #out(): void {
-    this.#handle = null;
-    this.#current = false;
+  protected override lost(): void {
     this.#unsure = true;
   }
 
-  #stand(): void {
-    const link = this.connection.state.name;
-    const open = this.#current ? "live" : "joining";
-    const status = this.#closed !== null ? "closed" : link === "open" ? open : link;
-    if (status !== this.#status) {
-      this.#status = status;
-      this.#events.emit("status", status);
-    }
+  protected override ended(): void {
+    this.#actions.end();
+    this.#own.reset();
+    this.#end(this.outcome);
   }
 
-  #joined(joined: Joined, now: number): void {
-    this.#handle = joined.s;
-    this.#joinedAt = now;
-    this.#current = false;
+  #joined(joined: Joined): void {
     this.slot = joined.slot;
     this.team = joined.team;
     this.rules = joined.rules ?? this.rules;
@@ -331,11 +245,16 @@ export class Fight extends Orders {
     this.epoch = joined.epoch;
     this.#actions.joined(joined.last_id);
     this.#clock.set(joined);
-    this.#stand();
-    this.#events.emit("joined", joined);
+    this.stands(false);
+    this.emit("joined", joined);
     if (this.#unsure) {
       this.#unsure = false;
       this.#actions.pending.forEach(({ id, order }) => this.#repeat(id, order));
+    }
+    // The view that is here is gone on from; else a snapshot comes.
+    if (joined.resume === "deltas" && this.#sound && this.#view !== null) {
+      this.stands(true);
+      this.#sayReady();
     }
   }
 
@@ -349,18 +268,18 @@ export class Fight extends Orders {
     this.epoch = snapshot.epoch;
     this.#shows(snapshot);
     this.#others.snapshot(this.#view, snapshot.at);
-    this.#current = true;
-    this.#stand();
+    this.#sound = true;
+    this.stands(true);
     if (snapshot.missed) {
-      this.#events.emit("missed", snapshot.missed);
+      this.emit("missed", snapshot.missed);
     }
-    this.#events.emit("snapshot", snapshot);
+    this.emit("snapshot", snapshot);
     this.#sayReady();
   }
 
   #delta(delta: Delta): void {
     const before = this.#view;
-    if (!this.#current || before === null || this.seq === undefined) {
+    if (!this.current || before === null || this.seq === undefined) {
       return;
     }
     try {
@@ -371,8 +290,8 @@ export class Fight extends Orders {
     this.seq = delta.q;
     this.#others.delta(delta, this.#view);
     this.#shows(delta);
-    this.#events.emit("delta", { ...delta, before });
-    delta.ev?.forEach((event) => this.#events.emit("event", event));
+    this.emit("delta", { ...delta, before });
+    delta.ev?.forEach((event) => this.emit("event", event));
   }
 
   /** Takes what snapshots and deltas alike say beside the view. */
@@ -386,11 +305,11 @@ export class Fight extends Orders {
   #refused(refused: Refused): void {
     if (refused.id === 0) {
       this.#readyWanted = false;
-      this.#events.emit("refused", refused);
+      this.emit("refused", refused);
     } else {
       this.#own.refused(refused.id);
       if (this.#actions.refused(refused)) {
-        this.#events.emit("refused", refused);
+        this.emit("refused", refused);
       }
     }
   }
@@ -400,28 +319,16 @@ export class Fight extends Orders {
       this.#own.refused(forgotten.id);
     }
     if (this.#actions.forgotten(forgotten)) {
-      this.#events.emit("forgotten", forgotten);
+      this.emit("forgotten", forgotten);
     }
   }
 
-  #left(left: Left): void {
-    this.#out();
-    this.#events.emit("left", left);
-    const codes = new Map([
-      ["asked", 1000],
-      ["replaced", REPLACED],
-    ]);
-    this.connection.expelled(this.#member, left.why === "moved" ? null : (codes.get(left.why) ?? ENDED));
-    this.#stand();
-  }
-
-  /** The view is not the server's any more: a new one is asked for. */
+  /** The view is not the server's any more: a new one is asked for, or, after a gap, what is missing. */
   #drifted(drift: Drift): void {
-    this.#current = false;
-    this.#stand();
-    this.#events.emit("drift", drift);
-    const passed = this.connection.env.now() - this.#joinedAt;
-    this.connection.rejoin(this.#member, Math.max(0, AGAIN_MS - passed));
+    this.#sound &&= drift.kind === "gap";
+    this.stands(false);
+    this.emit("drift", drift);
+    this.joinAgain();
   }
 }
 

@@ -3,6 +3,8 @@
 import type { ConnectionOptions, Door } from "./connection.js";
 import { connect, type Fight } from "./fight.js";
 
+const ANSWER_MAX_MS = 8_000;
+
 /** A request that was refused; `status` is 0 where nothing answered. */
 export class HubError extends Error {
   override readonly name = "HubError";
@@ -35,27 +37,39 @@ export interface Wish {
   difficulty?: string;
 }
 
+/** Rules that can be fought by, and in which kinds of fights. */
+export interface Offer {
+  name: string;
+  title: string;
+  kinds: string[];
+}
+
 export class Hub {
   readonly #base: string;
 
-  /** The server at `base`, for example `http://127.0.0.1:8080`. */
+  /** The server at `base`, for example `http://127.0.0.1:8080`; of a page it may be relative to the page. */
   constructor(base: string) {
     this.#base = base.replace(/\/+$/, "");
   }
 
   /** A new guest, or the next token of the one whose token that is. */
   guest(token?: string): Promise<Guest> {
-    return this.#post("/guest", token, {});
+    return this.#ask("POST", "/guest", token, {});
+  }
+
+  /** By which rules it can be fought. */
+  async offers(): Promise<Offer[]> {
+    return (await this.#ask<{ rulesets: Offer[] }>("GET", "/rulesets")).rulesets;
   }
 
   /** A seat in the next fight of the arena. */
   seat(token: string, wish: Wish): Promise<Seat> {
-    return this.#post("/arena/seats", token, wish);
+    return this.#ask("POST", "/arena/seats", token, wish);
   }
 
   /** A ticket to a session that the token's player has a seat in. */
   ticket(token: string, session: string): Promise<Door> {
-    return this.#post(`/sessions/${session}/tickets`, token);
+    return this.#ask("POST", `/sessions/${session}/tickets`, token);
   }
 
   /** Plays the seat, coming back with tickets of this player; a guest's token is renewed by itself. */
@@ -70,7 +84,7 @@ export class Hub {
     });
   }
 
-  async #post<T>(path: string, token: string | undefined, body?: object): Promise<T> {
+  async #ask<T>(method: string, path: string, token?: string, body?: object): Promise<T> {
     const headers: Record<string, string> = { accept: "application/json" };
     if (token !== undefined) {
       headers.authorization = `Bearer ${token}`;
@@ -78,7 +92,8 @@ export class Hub {
     if (body !== undefined) {
       headers["content-type"] = "application/json";
     }
-    const request = { method: "POST", headers, ...(body && { body: JSON.stringify(body) }) };
+    const signal = AbortSignal.timeout(ANSWER_MAX_MS);
+    const request: RequestInit = { method, headers, cache: "no-store", signal, ...(body && { body: JSON.stringify(body) }) };
     const response = await fetch(this.#base + path, request).catch((error: unknown) => {
       // What really happened, such as a certificate that nobody vouches for, is below.
       const below = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";

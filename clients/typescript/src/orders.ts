@@ -1,14 +1,16 @@
 // What a player can have done, by name.
 
 import type { Action } from "./actions.js";
-import type { BodyPart, Order, Place } from "./wire.js";
+import type { FightEvents } from "./fight.js";
+import { Membership } from "./membership.js";
+import type { BodyPart, Motion, Order, Place } from "./wire.js";
 
 /** What an ability or item is aimed at. */
 export interface Aim extends Partial<Place> {
   to?: number;
 }
 
-export abstract class Orders {
+export abstract class Orders extends Membership<FightEvents> {
   abstract act(order: Order): Action;
 
   attack(to: number, part?: BodyPart): Action {
@@ -37,8 +39,18 @@ export abstract class Orders {
     return this.act({ kind: "item_use", a, ...aim });
   }
 
-  /** Says where the player is now, in centimetres. */
-  move(x: number, y: number): Action {
-    return this.act({ kind: "move", x: Math.round(x), y: Math.round(y) });
+  /** Says where the player is now, in centimetres, and, for those who draw it, where it looks and how it goes on. */
+  move(x: number, y: number, { f, vx, vy }: Motion = {}): Action {
+    const moves = { vx: Math.trunc(vx ?? 0), vy: Math.trunc(vy ?? 0) };
+    return this.act({
+      kind: "move",
+      x: Math.round(x),
+      y: Math.round(y),
+      ...(f !== undefined && { f: facing(f) }),
+      ...((moves.vx !== 0 || moves.vy !== 0) && moves),
+    });
   }
 }
+
+/** Degrees of any size as those of the wire. */
+const facing = (degrees: number): number => ((Math.round(degrees) % 360) + 360) % 360;

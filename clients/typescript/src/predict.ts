@@ -1,14 +1,14 @@
 // Where the player itself is drawn: where it said it went, as long as the server has neither shown nor refused that. What the
 // server has applied is told by the id that comes with every state.
 
-import type { Place } from "./wire.js";
+import type { Pose } from "./interpolate.js";
 
 export class Predictor {
-  #claims: ({ id: number } & Place)[] = [];
+  #claims: ({ id: number } & Pose)[] = [];
 
   /** The move `id` says that the player is at `place`. */
-  claim(id: number, place: Place): void {
-    this.#claims.push({ id, x: place.x, y: place.y });
+  claim(id: number, place: Pose): void {
+    this.#claims.push({ ...place, id });
   }
 
   /** The state that is shown has everything up to `id`. */
@@ -26,9 +26,11 @@ export class Predictor {
     this.#claims = [];
   }
 
-  /** Where the player is, the server having it at `shown`. */
-  place(shown: Place): Place {
+  /** Where the player is and looks, the server having it at `shown`. */
+  place(shown: Pose): Pose {
     const { x, y } = this.#claims.at(-1) ?? shown;
-    return { x, y };
+    // A move that says nothing of it leaves the player looking where it looked.
+    const f = this.#claims.findLast((claim) => claim.f !== undefined)?.f ?? shown.f;
+    return { x, y, ...(f !== undefined && { f }) };
   }
 }

@@ -10,6 +10,9 @@ export class ServerClock {
   #samples: { offset: number; trip: number }[] = [];
   /** The least that the server's clock can be ahead of the local one, by messages that came: used until the first pong. */
   #least = -Infinity;
+  /** Of the samples: they are asked for far more often than one comes. */
+  #ahead: number | null = null;
+  #trip: number | null = null;
 
   /** A ping left at `sent`, and its pong with the server's `time` came at `received`. */
   pong(sent: number, received: number, time: number): void {
@@ -17,6 +20,10 @@ export class ServerClock {
     if (this.#samples.length > SAMPLES_MAX) {
       this.#samples.shift();
     }
+    const trip = median(this.#samples.map((sample) => sample.trip)) ?? 0;
+    this.#trip = trip;
+    // Slow ways are seldom equally slow both ways: only the quicker half is believed.
+    this.#ahead = median(this.#samples.filter((sample) => sample.trip <= trip).map((sample) => sample.offset));
   }
 
   /** A message with the server's `time` came at `received`. */
@@ -26,16 +33,12 @@ export class ServerClock {
 
   /** What the server's clock (Unix milliseconds) is ahead of the local one; `null` before any message. */
   get offset(): number | null {
-    // Slow ways are seldom equally slow both ways: only the quicker half is believed.
-    const trip = median(this.#samples.map((sample) => sample.trip));
-    const offset = median(this.#samples.filter((sample) => sample.trip <= (trip ?? 0)).map((sample) => sample.offset));
-    return offset ?? (this.#least === -Infinity ? null : this.#least);
+    return this.#ahead ?? (this.#least === -Infinity ? null : this.#least);
   }
 
   /** How long a message is on its way, in milliseconds; `null` before the first pong. */
   get latency(): number | null {
-    const trip = median(this.#samples.map((sample) => sample.trip));
-    return trip === null ? null : trip / 2;
+    return this.#trip === null ? null : this.#trip / 2;
   }
 }
 

@@ -80,16 +80,26 @@ export function apply(view: View, q: number, delta: Delta): View {
 function patched(participants: Participant[], { i, ...patch }: Patch): Participant {
   const before = participants[i];
   if (patch.player !== undefined && i <= participants.length) {
-    return { ...NOTHING, player: patch.player, team: 0, ...patch };
+    return atRest({ ...NOTHING, player: patch.player, team: 0, ...patch });
   }
   if (before === undefined) {
     throw new Drift("slot", `a delta names slot ${i}, which is not in the view`);
   }
   if (patch.hidden) {
     const { player, team, status, ready, score } = before;
-    return { ...NOTHING, player, team, status, ready, score, ...patch };
+    return atRest({ ...NOTHING, player, team, status, ready, score, ...patch });
   }
-  return { ...before, ...patch };
+  return atRest({ ...before, ...patch });
+}
+
+/** Facing and velocity are absent where they are 0, as in a snapshot. */
+function atRest(participant: Participant): Participant {
+  for (const field of ["f", "vx", "vy"] as const) {
+    if (participant[field] === 0) {
+      delete participant[field];
+    }
+  }
+  return participant;
 }
 
 function check(view: View, h: number): void {

@@ -11,6 +11,18 @@ export interface Place {
   y: number;
 }
 
+/** Where somebody looks and how it moves; what is absent is 0. */
+export interface Motion {
+  /** Whole degrees from 0 to 359: 0 is +x, 90 is +y. */
+  f?: number;
+  /** Centimetres a second. */
+  vx?: number;
+  vy?: number;
+}
+
+/** What JSON holds. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
 /** The course of the fight. */
 export interface Phase {
   status: Status;
@@ -28,7 +40,7 @@ export interface Phase {
 }
 
 /** A participant as this player is shown it: what is hidden is at its zero value. */
-export interface Participant extends Place {
+export interface Participant extends Place, Motion {
   player: string;
   team: number;
   status: "active" | "eliminated" | "disconnected";
@@ -70,6 +82,9 @@ export interface View {
 /** New values of the fields of the participant in slot `i`. */
 export type Patch = { i: number } & Partial<Participant>;
 
+/** How somebody comes to be connected: for the first time, again, or in place of an older connection; or comes not to be. */
+export type Why = "joined" | "returned" | "replaced" | "lost" | "left";
+
 /** Something that happened; `k` says which of the others are there. */
 export interface FightEvent {
   k: string;
@@ -88,6 +103,8 @@ export interface FightEvent {
   abs?: number;
   enemy?: number;
   team?: number;
+  /** Of `connected`: the first three; of `disconnected`: the others. */
+  why?: Why;
 }
 
 export interface AbilityRules {
@@ -168,9 +185,13 @@ export interface Stamp {
 export interface Joined extends Stamp {
   session: string;
   s: number;
+  type?: "combat";
   slot: number;
   team: number;
+  /** `snapshot`: one comes. `deltas`: none, but every delta after the sequence that the client named. */
   resume: string;
+  /** Why it is no `deltas`, where a sequence was named. */
+  why?: string;
   last_id: number;
   applied: number;
   epoch: number;
@@ -179,9 +200,77 @@ export interface Joined extends Stamp {
   timers?: Partial<Timers>;
 }
 
+/** A custom session that was joined. */
+export interface JoinedCustom {
+  session: string;
+  s: number;
+  type: "custom";
+  members: string[];
+  /** Who of them is connected. */
+  here: string[];
+  version: number;
+  state: Json;
+  time: number;
+  timers?: Partial<Timers>;
+}
+
+/** A player session that was joined. */
+export interface JoinedPlayer {
+  session: string;
+  s: number;
+  type: "player";
+  version: number;
+  /** In the server's Unix milliseconds. */
+  expires_at: number;
+  time: number;
+  timers?: Partial<Timers>;
+}
+
+export type JoinedAny = Joined | JoinedCustom | JoinedPlayer;
+
+/** A session that is no fight has another version: by a merge patch, or, where several were left out, as a whole. */
+export interface StateChange {
+  s: number;
+  version: number;
+  /** Absent where something else has changed. */
+  merge?: Json;
+  /** All of it, in place of what was left out. */
+  state?: Json;
+  by?: string;
+  /** Where that has changed, and with `state`. */
+  members?: string[];
+  here?: string[];
+  time: number;
+}
+
+/** What another member said; `n` rises by one with each of the session. */
+export interface Relayed {
+  s: number;
+  n: number;
+  from: string;
+  data: Json;
+  time: number;
+}
+
+/** A member came or went, and how many are there now. */
+export interface Presence {
+  s: number;
+  player: string;
+  why: Why;
+  members_here?: number;
+}
+
+/** What was relayed from number `from` to `to` did not reach this member. */
+export interface MissedRelays {
+  s: number;
+  from: number;
+  to: number;
+}
+
 /** Events that were left out for a client that had fallen behind, from the first sequence to the last. */
 export interface Missed {
-  events: number;
+  /** Absent where it is not known how many. */
+  events?: number;
   from: number;
   to: number;
 }
@@ -217,6 +306,18 @@ export interface Ack {
   q: number;
 }
 
+/** What a request of a session that is no fight has come to. */
+export interface Done {
+  s: number;
+  id: number;
+  /** Of a `patch`: the version that the state has by it. */
+  version?: number;
+  /** Of a `relay`: how many it was handed to. */
+  to?: number;
+  /** Of a `beat`. */
+  expires_at?: number;
+}
+
 export interface Refused {
   s: number;
   id: number;
@@ -226,6 +327,8 @@ export interface Refused {
   x?: number;
   y?: number;
   allowed_cm?: number;
+  /** Of a `version_conflict`: the newest. */
+  version?: number;
 }
 
 export interface Forgotten {
@@ -253,6 +356,10 @@ export interface Left {
 
 export interface Notice {
   reason: string;
+  /** The type of the message that it answers, and the session or the handle that this named. */
+  re?: string;
+  session?: string;
+  s?: number;
   message?: string;
   retry_ms?: number;
 }
@@ -266,21 +373,25 @@ export interface Pong {
 
 /** A message of the server, of the types that this client knows. */
 export type ServerMessage =
-  | { t: "joined"; d: Joined }
+  | { t: "joined"; d: JoinedAny }
   | { t: "snapshot"; d: Snapshot }
   | { t: "delta"; d: Delta }
-  | { t: "ack"; d: Ack }
+  | { t: "ack"; d: Ack | Done }
   | { t: "refused"; d: Refused }
   | { t: "forgotten"; d: Forgotten }
   | { t: "result"; d: Result }
   | { t: "left"; d: Left }
+  | { t: "state"; d: StateChange }
+  | { t: "relayed"; d: Relayed }
+  | { t: "presence"; d: Presence }
+  | { t: "missed"; d: MissedRelays }
   | { t: "error"; d: Notice }
   | { t: "pong"; d: Pong }
   | { t: "expiring"; d: { left_ms: number } }
   | { t: "renewed"; d: { left_ms: number } };
 
 /** What a player wants done: an action without its session and number. */
-export interface Order {
+export interface Order extends Motion {
   kind: ActionKind;
   to?: number;
   part?: BodyPart;
@@ -296,5 +407,8 @@ export type ClientMessage =
   | { t: "join"; d: { session: string; seq?: number; epoch?: number; rules?: string } }
   | { t: "leave" | "ready" | "concede"; d: { s: number } }
   | { t: "action"; d: { s: number; id: number } & Order }
+  | { t: "patch"; d: { s: number; id: number; merge: Json; if?: number } }
+  | { t: "relay"; d: { s: number; id: number; data: Json; to?: string } }
+  | { t: "beat"; d: { s: number; id: number } }
   | { t: "ping"; d: { n: number; s?: number } }
   | { t: "renew"; d: { token: string } | { ticket: string } };

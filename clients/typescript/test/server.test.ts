@@ -186,6 +186,11 @@ describe("the client and the server", { timeout: 3 * WAIT_MS }, () => {
     assert.equal(one.status, "live");
   });
 
+  test("rules to fight by are offered", async () => {
+    const offers = await hub.offers();
+    assert.ok(offers.some(({ name, title, kinds }) => name === "default" && title !== "" && kinds.includes("duel")), JSON.stringify(offers));
+  });
+
   test("what a request is refused for is named", async () => {
     const refused = await hub.ticket("no token at all", "0192f5a8-6c1e-7d40-9b1f-0000abcd1234").catch((error: unknown) => error);
     assert.ok(refused instanceof HubError);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { Interpolator, Predictor, ServerClock, SessionClock, comesBack, connect, delayMs, type Delta, type View } from "@tiltyard/client";
+import { ServerClock, SessionClock, comesBack, connect, delayMs } from "@tiltyard/client";
 
 import { Actions, ID_MAX, WINDOW, type Action } from "../dist/actions.js";
 import { Emitter } from "../dist/emitter.js";
@@ -139,6 +139,31 @@ describe("a connection", () => {
     assert.deepEqual([fight.status, fight.closing?.code], ["closed", 1002]);
   });
 
+  test("that lives by a token that nobody can renew is left as it is", async () => {
+    const world = new World();
+    const told: string[] = [];
+    const options = { ticket: () => Promise.resolve("ws://127.0.0.1/"), token: () => Promise.resolve(null), env: world };
+    const fight = connect({ session: SESSION, ...options });
+    fight.on("error", ({ reason }) => told.push(reason));
+    await world.settle();
+    world.line.accept();
+    world.line.say({ t: "expiring", d: { left_ms: 60_000 } });
+    await world.settle();
+    assert.deepEqual([world.line.said.map(({ message }) => message.t), told], [["join"], []]);
+  });
+
+  test("knows when the message came that it tells of", async () => {
+    const world = new World();
+    const fight = connect({ session: SESSION, ticket: () => Promise.resolve("ws://127.0.0.1/"), env: world });
+    await world.settle();
+    world.line.accept();
+    let heard = 0;
+    fight.on("error", () => (heard = fight.connection.heardAt));
+    const message = { t: "error", d: { reason: "overloaded", re: "ready" } };
+    world.line.onmessage?.({ data: JSON.stringify(message), at: 123.5 } as { data: string });
+    assert.equal(heard, 123.5);
+  });
+
   test("without a socket to be had says so", async () => {
     const env = {
       socket() {
@@ -170,37 +195,6 @@ describe("time", () => {
     const server = new ServerClock();
     for (let turn = 0; turn < 40; turn += 1) server.pong(turn * 100, turn * 100 + 20, turn * 101 + 10);
     assert.ok(server.offset !== null && Math.abs(server.offset - 32) < 4, `${server.offset}`);
-  });
-});
-
-describe("drawing", () => {
-  const at = (x: number, y: number) => ({ x, y }) as View["participants"][number];
-  const view = (...participants: View["participants"]) => ({ participants }) as View;
-  const moved = (time: number, x: number) => ({ at: time, p: [{ i: 0, x, y: 0 }] }) as unknown as Delta;
-
-  test("who has stood for long starts late", () => {
-    const others = new Interpolator();
-    others.snapshot(view(at(0, 0)), 1_000);
-    others.delta(moved(6_000, 100), view(at(100, 0)));
-    assert.deepEqual(others.place(0, 5_000), { x: 0, y: 0 });
-    assert.deepEqual(others.place(0, 5_875), { x: 50, y: 0 });
-    assert.equal(others.place(1, 5_000), null);
-  });
-
-  test("remembers no more than it needs", () => {
-    const others = new Interpolator();
-    others.snapshot(view(at(0, 0)), 0);
-    for (let step = 1; step <= 1_000; step += 1) others.delta(moved(step * 100, step), view(at(step, 0)));
-    assert.deepEqual(others.place(0, 99_950), { x: 999.5, y: 0 });
-    assert.ok((others.place(0, 0)?.x ?? 0) > 900);
-  });
-
-  test("claims are forgotten with the session", () => {
-    const own = new Predictor();
-    own.claim(1, { x: 5, y: 6 });
-    assert.deepEqual(own.place({ x: 0, y: 0 }), { x: 5, y: 6 });
-    own.reset();
-    assert.deepEqual(own.place({ x: 0, y: 0 }), { x: 0, y: 0 });
   });
 });
 

@@ -97,11 +97,11 @@ function linkWords({ link, live }) {
   }
   switch (link.name) {
     case "waiting":
-      return { words: `reconnecting (${link.attempt})`, tone: "busy" };
+      return { words: `reconnecting (${link.tries})`, tone: "busy" };
     case "closed":
       return { words: "closed", tone: "bad" };
     default:
-      return { words: link.attempt > 0 ? "reconnecting" : "connecting", tone: "busy" };
+      return { words: link.tries > 0 ? "reconnecting" : "connecting", tone: "busy" };
   }
 }
 

@@ -36,7 +36,6 @@ export class Stage {
   #roster;
   #scenes;
   #shown = null;
-  #before = 0;
 
   /** `onStrike` hears the slot of a rival that was clicked, `onThing` the cover or hazard. */
   constructor(root, game, { onStrike, onThing }) {
@@ -83,15 +82,13 @@ export class Stage {
   /** Shows what changes by itself as time goes on. */
   frame(now) {
     const game = this.#game;
-    const passed = Math.min(100, now - this.#before);
-    this.#before = now;
     this.#sparks.frame(now);
     if (game.view === null || this.#session === null) {
       return;
     }
     game.stride();
     for (const unit of this.#units.values()) {
-      unit.frame(game, passed, this.#ground.unitScale);
+      unit.frame(game, this.#ground.unitScale);
     }
     this.#ground.dim(this.#eyes(), game.rules.sight_cm);
     this.#ground.aimAt(game.phase === "active" ? game.walk.goal : null);

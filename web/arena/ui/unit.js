@@ -5,15 +5,13 @@ import { nameOf } from "../words.js";
 import { lively, mark, say, set, svg } from "./dom.js";
 import { SIZES, arms, hue, outline, sign } from "./tokens.js";
 
-/** How quickly a unit follows what the server says of its place. */
-const FOLLOW_MS = 80;
-/** Further than anybody walks between two pictures: a dash or a new round. It is there at once. */
-const LEAP_CM = 1500;
 const CHIPS_MAX = 4;
 
 export class Unit {
   #place = null;
   #angle = 0;
+  /** The way that it was said to look. */
+  #facing = null;
   #side = null;
   #r = SIZES.player;
   #player = null;
@@ -79,10 +77,10 @@ export class Unit {
     say(this.#name, side === "own" ? "You" : nameOf(game.view, rules, this.slot));
   }
 
-  /** Shows what changes by itself as time goes on; `passed` milliseconds since the last picture, `scale` cm to a pixel. */
-  frame(game, passed, scale) {
+  /** Shows what changes by itself as time goes on; `scale` cm to a pixel. */
+  frame(game, scale) {
     const participant = game.view.participants[this.slot];
-    this.#follow(this.slot === game.slot ? game.place : participant, passed, this.slot === game.slot);
+    this.#goTo(game.drawn(this.slot));
     const { x, y } = this.#place;
     set(this.root, "transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${scale.toFixed(3)})`);
     set(this.#lance, "transform", `rotate(${this.#angle.toFixed(0)})`);
@@ -133,17 +131,16 @@ export class Unit {
     this.#name.setAttribute("y", r + 22);
   }
 
-  #follow(to, passed, own) {
-    if (this.#place === null || Math.hypot(to.x - this.#place.x, to.y - this.#place.y) > LEAP_CM) {
-      this.#place = { x: to.x, y: to.y };
-      return;
-    }
-    const [dx, dy] = [to.x - this.#place.x, to.y - this.#place.y];
-    if (Math.hypot(dx, dy) > 2) {
+  /** It is there, and looks where it is said to, or else where it goes. */
+  #goTo({ x, y, f }) {
+    const [dx, dy] = [x - (this.#place?.x ?? x), y - (this.#place?.y ?? y)];
+    if (f !== undefined && f !== this.#facing) {
+      this.#facing = f;
+      this.#angle = f;
+    } else if (!f && Math.hypot(dx, dy) > 2) {
       this.#angle = (Math.atan2(dy, dx) * 180) / Math.PI;
     }
-    const share = own ? 1 : 1 - Math.exp(-passed / FOLLOW_MS);
-    this.#place = { x: this.#place.x + dx * share, y: this.#place.y + dy * share };
+    this.#place = { x, y };
   }
 
   #showCast({ cast: [ability, until] }, rules, time) {

@@ -1,0 +1,58 @@
+// Requests of a session that is no fight, and their answers. They are sent once: where the connection is lost before there is an
+// answer it is not known whether they were done.
+
+import type { Done, Refused } from "./wire.js";
+
+/** How a request ended. `unknown`: the session was left before there was an answer. */
+export type Reply<Told> =
+  | ({ kind: "ack" } & Told)
+  | { kind: "refused"; reason: string; message?: string; retryMs?: number; version?: number }
+  | { kind: "unknown" };
+
+type Outcome = Omit<Done, "s" | "id">;
+type Settle = (reply: Reply<Outcome>) => void;
+
+export class Requests {
+  /** Ids rise for as long as the program runs, so that no connection has one twice. */
+  #next = 1;
+  #pending = new Map<number, Settle>();
+
+  /** Has `send` send a request under a new id; it says whether it could. The promise never rejects. */
+  ask<Wanted>(send: (id: number) => boolean): Promise<Reply<Wanted>> {
+    const id = this.#next++;
+    return new Promise((resolve) => {
+      if (send(id)) {
+        this.#pending.set(id, resolve as Settle);
+      } else {
+        resolve({ kind: "refused", reason: "offline" });
+      }
+    });
+  }
+
+  done({ s: _, id, ...told }: Done): void {
+    this.#close(id, { kind: "ack", ...told });
+  }
+
+  refused({ id, reason, message, retry_ms: retryMs, version }: Refused): void {
+    this.#close(id, {
+      kind: "refused",
+      reason,
+      ...(message !== undefined && { message }),
+      ...(retryMs !== undefined && { retryMs }),
+      ...(version !== undefined && { version }),
+    });
+  }
+
+  /** No answer can come any more. */
+  end(): void {
+    for (const id of [...this.#pending.keys()]) {
+      this.#close(id, { kind: "unknown" });
+    }
+  }
+
+  #close(id: number, reply: Reply<Outcome>): void {
+    const settle = this.#pending.get(id);
+    this.#pending.delete(id);
+    settle?.(reply);
+  }
+}

@@ -1,0 +1,93 @@
+// Actions and their answers, exactly once: ids rise, what has no answer is sent again after a reconnect under the same id, and
+// an answer that comes twice counts once.
+/** The server remembers the answers of a player's 64 highest ids: more at once could not be repeated. */
+export const WINDOW = 64;
+/** The highest id that both encodings carry as a whole number from here; the server takes one more. */
+export const ID_MAX = Number.MAX_SAFE_INTEGER;
+class Sent {
+    id;
+    order;
+    answer;
+    answered = false;
+    #resolve;
+    constructor(id, order) {
+        this.id = id;
+        this.order = order;
+        this.open();
+    }
+    open() {
+        this.answered = false;
+        this.answer = new Promise((resolve) => (this.#resolve = resolve));
+    }
+    close(answer) {
+        this.answered = true;
+        this.#resolve(answer);
+    }
+}
+export class Actions {
+    #next = 1;
+    #pending = new Map();
+    /** Sent and not answered, in order of their ids. */
+    get pending() {
+        return [...this.#pending.values()].sort((one, other) => one.id - other.id);
+    }
+    /** The server knows ids up to `lastId`: the next one is higher. */
+    joined(lastId) {
+        this.#next = Math.max(this.#next, lastId + 1);
+    }
+    /** A new action to send, or the reason why there cannot be one. */
+    begin(order) {
+        if (this.#pending.size >= WINDOW) {
+            return "window_full";
+        }
+        if (this.#next > ID_MAX) {
+            return "bad_action_id";
+        }
+        const action = new Sent(this.#next++, { ...order });
+        this.#pending.set(action.id, action);
+        return action;
+    }
+    /** Takes up an action again that was refused for the moment, under its own id. */
+    again(action) {
+        if (!(action instanceof Sent) || !action.answered || this.#pending.size >= WINDOW) {
+            return false;
+        }
+        action.open();
+        this.#pending.set(action.id, action);
+        return true;
+    }
+    /** Whether these were answered for the first time. */
+    ack({ id, q }) {
+        return this.#close(id, { kind: "ack", q });
+    }
+    refused({ id, reason, message, retry_ms: retryMs, x, y, allowed_cm: allowedCm }) {
+        return this.#close(id, {
+            kind: "refused",
+            reason,
+            ...(message !== undefined && { message }),
+            ...(retryMs !== undefined && { retryMs }),
+            ...(x !== undefined && y !== undefined && { place: { x, y } }),
+            ...(allowedCm !== undefined && { allowedCm }),
+        });
+    }
+    forgotten({ id, applied, last_id: lastId }) {
+        this.joined(lastId);
+        return this.#close(id, { kind: "forgotten", applied: applied === false ? false : undefined });
+    }
+    /** No answer can come any more. */
+    end() {
+        for (const id of [...this.#pending.keys()]) {
+            this.#close(id, { kind: "unknown" });
+        }
+    }
+    #close(id, answer) {
+        const action = this.#pending.get(id);
+        this.#pending.delete(id);
+        action?.close(answer);
+        return action !== undefined;
+    }
+}
+/** An action that was refused before it was sent. */
+export function neverSent(order, reason) {
+    return { id: 0, order, answer: Promise.resolve({ kind: "refused", reason }) };
+}
