@@ -36,6 +36,29 @@ describe("view and digest", () => {
     });
   }
 
+  test("has the digests that the conformance kit spells out, and follows its cases of facing and velocity", async () => {
+    const kit = new URL("../../protocol/kit/", import.meta.url);
+    const read = async (file) => JSON.parse(await readFile(new URL(file, kit), "utf8"));
+    for (const { name, view, digest: right } of (await read("digests.json")).vectors) {
+      assert.equal(digest(view), right, name);
+    }
+    let deltas = 0;
+    for (const { steps } of (await read("cases/motion.json")).cases) {
+      let view;
+      let q;
+      for (const { server: { t, d } = {} } of steps) {
+        if (t === "snapshot") {
+          [view, q] = [viewOf(d), d.q];
+        } else if (t === "delta") {
+          view = apply(view, q, d);
+          q = d.q;
+          deltas += 1;
+        }
+      }
+    }
+    assert.ok(deltas > 10);
+  });
+
   test("leaves the view before a delta as it was", () => {
     const before = structuredClone(duel.snapshot.view);
     apply(duel.snapshot.view, duel.snapshot.q, duel.deltas[0]);

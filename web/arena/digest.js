@@ -32,6 +32,7 @@ export function digest(view) {
   sum.list(view.modifiers, (effect) => sum.word(effect));
   sum.list(view.participants, (participant) => addParticipant(sum, participant));
   view.participants.forEach((participant, slot) => addPrivate(sum, participant, slot));
+  addMotions(sum, view.participants);
   return sum.value;
 }
 
@@ -69,6 +70,15 @@ function addPrivate(sum, p, slot) {
   sum.words(p.energy_rate, p.charge, p.ammo);
   sum.wide(p.reload_at);
   sum.triples(p.used);
+}
+
+/** Which way those face and how fast they go of whom that is not all zero, behind a word that is no slot; no words where there are none. */
+function addMotions(sum, participants) {
+  const motions = participants.map(({ f = 0, vx = 0, vy = 0 }, slot) => [slot + 1, f, vx, vy]);
+  const moving = motions.filter((motion) => motion.slice(1).some((one) => one !== 0));
+  if (moving.length > 0) {
+    sum.words(0xffffffff, ...moving.flat());
+  }
 }
 
 const orNone = (value) => (value === undefined ? 0 : value + 1);

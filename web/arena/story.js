@@ -97,8 +97,9 @@ const LINES = {
     return [t.who(by, true), phase ? ` turns to ${phase.replaceAll("_", " ")}` : " changes"];
   },
   ready: ({ by }, t) => [t.who(by, true), by === t.game.slot ? " are ready" : " is ready"],
-  connected: ({ by }, t) => [t.who(by, true), by === t.game.slot ? " are here" : " is here"],
-  disconnected: ({ by }, t) => [t.who(by, true), " lost the connection"],
+  connected: ({ by, why }, t) =>
+    why === "replaced" ? null : [t.who(by, true), by === t.game.slot ? " are" : " is", why === "returned" ? " back" : " here"],
+  disconnected: ({ by, why }, t) => [t.who(by, true), why === "left" ? " left" : " lost the connection"],
   forfeited: ({ by }, t) => [t.who(by, true), t.does(by, "give up", "gives up")],
   turn: ({ by }, t) => (by === t.game.slot ? ["It is your turn"] : ["It is the turn of ", t.who(by)]),
   round: ({ st, team }, t) => {

@@ -22,6 +22,9 @@ const ENDS = [
   "pause_limit",
 ];
 
+/** No slot + 1: what comes after it is not one's own affair. */
+const MOTIONS = 0xffffffff;
+
 const utf8 = new TextEncoder();
 
 /** The digest, unsigned. */
@@ -34,6 +37,7 @@ export function digest(view: View): number {
   words.list(view.modifiers, (effect) => words.add(effect));
   words.list(view.participants, (participant) => addParticipant(words, participant));
   view.participants.forEach((participant, slot) => addOwn(words, participant, slot));
+  addMotion(words, view.participants);
   return words.sum;
 }
 
@@ -69,6 +73,15 @@ function addOwn(words: Words, p: Participant, slot: number): void {
   words.add(p.energy_rate, p.charge, p.ammo);
   words.wide(p.reload_at);
   words.triples(p.used);
+}
+
+/** How those look and move who do not stand at rest towards 0 degrees; no words where there is nobody of that kind. */
+function addMotion(words: Words, participants: Participant[]): void {
+  const motions = participants.map(({ f = 0, vx = 0, vy = 0 }) => [f, vx, vy] as const);
+  if (motions.flat().some((value) => value !== 0)) {
+    words.add(MOTIONS);
+    motions.forEach((motion, slot) => motion.some((value) => value !== 0) && words.add(slot + 1, ...motion));
+  }
 }
 
 const orNone = (value: number | undefined): number => (value === undefined ? 0 : value + 1);

@@ -11,6 +11,15 @@ export interface Place {
   y: number;
 }
 
+/** Where somebody looks and how it moves; what is absent is 0. */
+export interface Motion {
+  /** Whole degrees from 0 to 359: 0 is +x, 90 is +y. */
+  f?: number;
+  /** Centimetres a second. */
+  vx?: number;
+  vy?: number;
+}
+
 /** The course of the fight. */
 export interface Phase {
   status: Status;
@@ -28,7 +37,7 @@ export interface Phase {
 }
 
 /** A participant as this player is shown it: what is hidden is at its zero value. */
-export interface Participant extends Place {
+export interface Participant extends Place, Motion {
   player: string;
   team: number;
   status: "active" | "eliminated" | "disconnected";
@@ -88,6 +97,8 @@ export interface FightEvent {
   abs?: number;
   enemy?: number;
   team?: number;
+  /** Of `connected`: `joined`, `returned` or `replaced`; of `disconnected`: `lost` or `left`. */
+  why?: string;
 }
 
 export interface AbilityRules {
@@ -287,6 +298,9 @@ export interface Order {
   a?: number;
   x?: number;
   y?: number;
+  f?: number;
+  vx?: number;
+  vy?: number;
   c?: number;
   z?: number;
 }
