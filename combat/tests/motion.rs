@@ -252,3 +252,13 @@ fn whoever_changes_connections_all_the_time_is_told_to_wait() {
 const fn is_replaced(event: &Event) -> bool {
     matches!(event, Event::Came { why: Arrival::Replaced, .. })
 }
+
+/// A ruleset names them as one: whoever is not shown where somebody is, is shown nothing of its way.
+#[test]
+fn facing_and_velocity_are_hidden_with_the_place() {
+    let text = "name = \"x\"\ntitle = \"X\"\n[modes.pvp]\n[visibility]\nall = [\"health\"]\nteam = [\"place\"]\n";
+    let visibility = tiltyard_combat::load::load(text).expect("a ruleset").visibility;
+    let motion = Fields::PLACE.or(Fields::FACING).or(Fields::VELOCITY);
+    assert!(!visibility.all.meets(motion) && visibility.team.has(motion));
+    assert!(!Fields::KNOWN.meets(motion), "nor in the fog");
+}

@@ -11,7 +11,7 @@ use uuid::Uuid;
 fn act() -> impl Strategy<Value = Act> {
     let part = prop::option::of(prop_oneof![Just(BodyPart::Head), Just(BodyPart::Torso), Just(BodyPart::Limb)]);
     let (places, things) = (any::<[Option<i32>; 4]>(), any::<[Option<u8>; 4]>());
-    let facing = prop::option::of((0..360_u16).prop_map(|degrees| Degrees::new(degrees).unwrap()));
+    let facing = (0..400_u16).prop_map(Degrees::new);
     (part, places, facing, things).prop_map(|(part, [x, y, vx, vy], f, [to, a, c, z])| Act {
         to,
         part,

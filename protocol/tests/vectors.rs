@@ -60,7 +60,9 @@ fn views_have_the_digests_that_the_kit_spells_out() {
     for Spelled { name, view, words, digest } in digests.vectors {
         assert_eq!(view.digest(), digest, "{name}");
         let mut spelled = tiltyard_protocol::Digest::new();
-        words.iter().for_each(|(_, word)| spelled.word(*word));
+        for (_, word) in &words {
+            spelled.word(*word);
+        }
         assert_eq!(spelled.finish(), digest, "{name}");
         with_motion += usize::from(words.iter().any(|(what, _)| what.ends_with(": vx")));
     }
