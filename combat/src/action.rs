@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::digest::form;
 use crate::geometry::Point;
+use crate::motion::Velocity;
 use crate::ruleset::{AbilityId, Resource};
 use crate::{Millis, PlayerId, Slot};
 
@@ -19,7 +20,7 @@ pub enum Input {
     Ready { slot: Slot },
     /// A participant has a connection.
     Connect { slot: Slot },
-    /// A participant has none any more.
+    /// A participant has none any more, as engines before revision 3 were told: without why.
     Disconnect { slot: Slot },
     /// A participant acts. `id` 0 is an action without an id: its answer is not remembered.
     Act { slot: Slot, id: u64, action: Action },
@@ -35,6 +36,30 @@ pub enum Input {
     PauseOver,
     /// A participant gives its seat up for good. (Logs and tapes have the places of these: a new one comes last.)
     Concede { slot: Slot },
+    /// A newer connection of a participant takes the place of an older one.
+    Replace { slot: Slot },
+    /// A participant has no connection any more.
+    Part { slot: Slot, why: Parting },
+}
+
+/// How a participant comes to have its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Arrival {
+    /// It is its first.
+    Joined,
+    /// It had none any more.
+    Returned,
+    /// It had another, which was older.
+    Replaced,
+}
+
+/// Why a participant has no connection any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Parting {
+    /// It ended, or nothing was heard of it.
+    Lost,
+    /// The participant has said that it leaves.
+    Left,
 }
 
 /// What a participant can do.
@@ -55,12 +80,19 @@ pub enum Action {
         item: bool,
         aim: Target,
     },
-    /// The participant is there now.
+    /// The participant is there now, and stands.
     Move {
         to: Point,
     },
     /// An action the ruleset does not have.
     Unavailable,
+    /// The participant is there now, faces this way (as before where it does not say), and goes so fast. (Logs and tapes have the
+    /// places of these: a new one comes last.)
+    Walk {
+        to: Point,
+        facing: Option<u16>,
+        velocity: Velocity,
+    },
 }
 
 /// Where a hit is aimed at.
@@ -120,7 +152,7 @@ impl Action {
             Self::Defend => Some(ActionKind::Defend),
             Self::Use { item: false, .. } => Some(ActionKind::Ability),
             Self::Use { item: true, .. } => Some(ActionKind::ItemUse),
-            Self::Move { .. } => Some(ActionKind::Move),
+            Self::Move { .. } | Self::Walk { .. } => Some(ActionKind::Move),
             Self::Unavailable => None,
         }
     }
@@ -214,6 +246,8 @@ pub enum Refusal {
     Busy,
     #[error("it is another participant's turn")]
     NotYourTurn,
+    #[error("a velocity that is more than can be moved")]
+    Overspeed,
 }
 
 impl Refusal {

@@ -58,7 +58,7 @@ struct Told {
 }
 
 /// Every refusal that is an answer for good, in an order that never changes: logs and replays have their places.
-const FOR_GOOD: [Refusal; 25] = [
+const FOR_GOOD: [Refusal; 26] = [
     Refusal::Ended,
     Refusal::WrongPhase,
     Refusal::InvalidTransition,
@@ -84,6 +84,7 @@ const FOR_GOOD: [Refusal; 25] = [
     Refusal::Denied,
     Refusal::Busy,
     Refusal::NotYourTurn,
+    Refusal::Overspeed,
 ];
 
 impl Remembered {

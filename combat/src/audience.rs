@@ -157,6 +157,8 @@ impl Fight {
             | Event::Ready { .. }
             | Event::Connected { .. }
             | Event::Disconnected { .. }
+            | Event::Came { .. }
+            | Event::Went { .. }
             | Event::Forfeited { .. }
             | Event::Turn { .. } => Some(Named { by: true, to: true }),
             Event::Revived { .. } => Some(Named { by, to: true }),

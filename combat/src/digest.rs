@@ -26,8 +26,9 @@ use crate::replay::REVISION;
 use crate::{Point, Rules};
 
 /// The number of the form. Raise it with every change of what is in it, of its order or of the mixing, and with it
-/// [`REVISION`]: the golden form tells. Form 1 was what the standard library's `derive(Hash)` made of the structs.
-pub const FORM: u32 = 2;
+/// [`REVISION`]: the golden form tells. Form 1 was what the standard library's `derive(Hash)` made of the structs;
+/// 3 brought facing and velocity, and when a seat is forfeited as a number.
+pub const FORM: u32 = 3;
 
 /// Takes a state, word by word.
 pub(crate) trait Words {

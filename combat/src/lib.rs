@@ -4,7 +4,7 @@
 //! [`Step`] what changed. The same ruleset, seed and inputs give the same state and the same [`Fight::state_digest`], on
 //! every machine and build, so that the log of inputs is the fight.
 //!
-//! In reading order: [`ruleset`] the rules as data, [`load`] a file to a ruleset, [`lifecycle`] the course of a fight, [`participant`] one seat with its budgets
+//! In reading order: [`ruleset`] the rules as data, [`load`] a file to a ruleset, [`lifecycle`] the course of a fight, [`participant`] one seat with its [`motion`], its budgets
 //! and its last [`answers`], [`fight`] inputs to changes, [`step`] what an input changed, [`bout`] a fight under its ruleset to look at, [`audience`] who may see what of it, [`digest`] the state in one
 //! number, [`replay`] a fight as a file, [`playback`] one that is fought again, [`compare`] two rulesets by name.
 
@@ -24,6 +24,7 @@ pub mod geometry;
 mod golden;
 pub mod lifecycle;
 pub mod load;
+pub mod motion;
 pub mod participant;
 pub mod playback;
 pub mod replay;
@@ -33,7 +34,7 @@ mod slots;
 pub mod status;
 pub mod step;
 
-pub use action::{Action, ActionKind, ActionSet, BodyPart, Input, Refusal, Target, Thing};
+pub use action::{Action, ActionKind, ActionSet, Arrival, BodyPart, Input, Parting, Refusal, Target, Thing};
 pub use answers::{Answer, Remembered};
 pub use audience::{Audience, Cut, Named, Patch};
 pub use bout::Bout;
@@ -41,6 +42,7 @@ pub use fair_play::Flag;
 pub use fight::Fight;
 pub use geometry::Point;
 pub use lifecycle::{EndReason, Lifecycle, PhaseName, SessionStatus};
+pub use motion::Velocity;
 pub use participant::{Participant, ParticipantStatus};
 pub use replay::Replay;
 pub use ruleset::{RuleError, Rules, Ruleset};

@@ -7,6 +7,7 @@ use crate::budget::Budget;
 use crate::digest::{choice, form};
 use crate::fair_play::Conduct;
 use crate::geometry::Point;
+use crate::motion::{Motion, Velocity};
 use crate::ruleset::EnemyId;
 use crate::status::{Active, Cast, Used};
 use crate::{Millis, PlayerId, Remembered, Rules};
@@ -34,12 +35,12 @@ choice!(ParticipantStatus: Active = 0, Eliminated = 1, Disconnected = 2);
 choice!(Link: Awaited = 0, Never = 1, Up = 2, Down = 3);
 
 impl Link {
-    /// Until when a participant is waited for from `now` on; `None` where there is nothing to wait for.
-    pub(crate) fn waited_for(self, rules: &Rules, now: Millis) -> Option<Millis> {
+    /// Until when a participant is waited for from `now` on; [`Millis::MAX`] where there is nothing to wait for.
+    pub(crate) fn waited_for(self, rules: &Rules, now: Millis) -> Millis {
         match self {
-            Self::Awaited => Some(now + u64::from(rules.arrival_ms)),
-            Self::Down => Some(now + u64::from(rules.reconnect_ms)),
-            Self::Never | Self::Up => None,
+            Self::Awaited => now + u64::from(rules.arrival_ms),
+            Self::Down => now + u64::from(rules.reconnect_ms),
+            Self::Never | Self::Up => Millis::MAX,
         }
     }
 }
@@ -73,6 +74,7 @@ pub struct Participant {
     pub(crate) defend_ready_at: Millis,
     pub(crate) attack_ready_at: Millis,
     pub(crate) at: Point,
+    pub(crate) motion: Motion,
     pub(crate) moved_at: Millis,
     pub(crate) effects: SmallVec<[Active; 0]>,
     pub(crate) cast: Option<Cast>,
@@ -82,8 +84,8 @@ pub struct Participant {
     pub(crate) conduct: Conduct,
     /// What it has begun that may take dice; see [`crate::chance`].
     pub(crate) deeds: u16,
-    /// When the seat is forfeited; `None` while it is connected, or nobody waits for it.
-    pub(crate) forfeit_at: Option<Millis>,
+    /// When the seat is forfeited; [`Millis::MAX`] while it is connected, or nobody waits for it.
+    pub(crate) forfeit_at: Millis,
     pub(crate) joined_at: Millis,
     pub(crate) score: u32,
     /// Of the rounds that are over.
@@ -98,7 +100,7 @@ pub struct Participant {
 
 form!(
     Participant: player, status, ready, link, forfeited, team, activity, enemy, hp, armor, shield, stamina, energy, charge, ammo,
-    reload_at, guard_until, defend_ready_at, attack_ready_at, at, moved_at, effects, cast, used, seen_by, conduct, deeds, forfeit_at,
+    reload_at, guard_until, defend_ready_at, attack_ready_at, at, motion, moved_at, effects, cast, used, seen_by, conduct, deeds, forfeit_at,
     joined_at, score, score_before, eliminations, damage, actions, connects, answers,
 );
 
@@ -210,6 +212,7 @@ impl Participant {
             defend_ready_at: 0,
             attack_ready_at: 0,
             at: Point::default(),
+            motion: Motion::default(),
             moved_at: now,
             effects: SmallVec::new(),
             cast: None,
@@ -313,6 +316,16 @@ impl Participant {
 
     pub fn at(&self) -> Point {
         self.at
+    }
+
+    /// Which way it faces, in degrees below [`crate::motion::FULL_TURN`].
+    pub fn facing(&self) -> u16 {
+        self.motion.facing()
+    }
+
+    /// How fast it goes, as it has said; zero where it cannot move.
+    pub fn velocity(&self) -> Velocity {
+        self.motion.velocity()
     }
 
     /// In the order in which they came.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::action::Thing;
+use crate::action::{Arrival, Parting, Thing};
 use crate::fair_play::Flag;
 use crate::ruleset::{AbilityId, EffectId, EnemyId};
 use crate::{Millis, Slot};
@@ -63,6 +63,10 @@ impl Fields {
     pub const ACTIVITY: Self = Self(1 << 16);
     /// An enemy's phase.
     pub const RAGE: Self = Self(1 << 17);
+    /// Which way it faces; never without where it is.
+    pub const FACING: Self = Self(1 << 18);
+    /// How fast it goes; never without where it is.
+    pub const VELOCITY: Self = Self(1 << 19);
     /// What a team that does not see it knows all the same.
     pub const KNOWN: Self = Self(Self::STATUS.0 | Self::READY.0 | Self::SCORE.0);
     /// Everything that can be shown or hidden.
@@ -78,7 +82,7 @@ impl Fields {
         ("energy", Self::ENERGY),
         ("charge", Self::CHARGE),
         ("ammo", Self::AMMO),
-        ("place", Self::PLACE),
+        ("place", Self::PLACE.or(Self::FACING).or(Self::VELOCITY)),
         ("effects", Self::EFFECTS),
         ("cast", Self::CAST),
         ("cooldowns", Self::COOLDOWNS),
@@ -89,6 +93,11 @@ impl Fields {
     /// Whether all of `other` are in the set.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is in the set.
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     pub const fn is_empty(self) -> bool {
@@ -179,9 +188,9 @@ pub enum Event {
     Enraged { by: Slot, phase: u8 },
     /// `by` is ready.
     Ready { by: Slot },
-    /// `by` is connected.
+    /// `by` is connected, as engines before revision 3 have told it.
     Connected { by: Slot },
-    /// `by` lost its last connection.
+    /// `by` has no connection any more, as engines before revision 3 have told it, or were told.
     Disconnected { by: Slot },
     /// `by` gave up or did not come back in time.
     Forfeited { by: Slot },
@@ -191,6 +200,10 @@ pub enum Event {
     Round { no: u8, team: Option<u8> },
     /// Status or phase changed.
     Phase,
+    /// `by` is connected. (Logs and the store have the places and names of these: a new one comes last.)
+    Came { by: Slot, why: Arrival },
+    /// `by` has no connection any more.
+    Went { by: Slot, why: Parting },
 }
 
 impl Event {
@@ -217,6 +230,8 @@ impl Event {
             | Self::Ready { by }
             | Self::Connected { by }
             | Self::Disconnected { by }
+            | Self::Came { by, .. }
+            | Self::Went { by, .. }
             | Self::Forfeited { by }
             | Self::Turn { by } => (Some(by), None),
             Self::Round { .. } | Self::Phase => (None, None),

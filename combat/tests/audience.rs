@@ -9,10 +9,11 @@ use std::sync::{Arc, OnceLock};
 use hosted::Hosted;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tiltyard_combat::motion::FULL_TURN;
 use tiltyard_combat::ruleset::CoverKind;
 use tiltyard_combat::{
-    Action, Audience, BodyPart, Cut, Event, Fields, Input, Millis, Mode, Participant, ParticipantStatus, PlayerId,
-    Point, Ruleset, Setup, Slot, Step, Target, Thing,
+    Action, Audience, BodyPart, Cut, Event, Fields, Input, Millis, Mode, Participant, ParticipantStatus, Parting,
+    PlayerId, Point, Ruleset, Setup, Slot, Step, Target, Thing, Velocity,
 };
 use watched::Watched;
 
@@ -51,12 +52,17 @@ struct Line {
 enum Deed {
     Nothing,
     Step(i32, i32),
+    /// With a velocity of as much a second, and a facing.
+    Walk(i32, i32, u16),
     Attack(Slot),
     Strike(Thing),
     Use(u8, bool, Slot),
     Defend,
     Leave,
+    Lose,
     Come,
+    /// To a newer connection.
+    Change,
 }
 
 impl Plan {
@@ -105,13 +111,19 @@ impl Line {
                 let to = Point::new((at(slot).x + x).clamp(0, 6_000), (at(slot).y + y).clamp(0, 4_000));
                 act(Action::Move { to })
             }
+            Deed::Walk(x, y, facing) => {
+                let to = Point::new((at(slot).x + x).clamp(0, 6_000), (at(slot).y + y).clamp(0, 4_000));
+                act(Action::Walk { to, facing: Some(facing), velocity: Velocity::new(x, y) })
+            }
             Deed::Attack(to) => act(Action::Attack { target: Some(to), part: BodyPart::Torso }),
             Deed::Strike(thing) => act(Action::Break { thing }),
             Deed::Use(ability, item, to) => {
                 act(Action::Use { ability, item, aim: Target { slot: Some(to), at: Some(at(to)) } })
             }
             Deed::Defend => act(Action::Defend),
-            Deed::Leave => Input::Disconnect { slot },
+            Deed::Leave => Input::Part { slot, why: Parting::Left },
+            Deed::Lose => Input::Part { slot, why: Parting::Lost },
+            Deed::Change => Input::Replace { slot },
             Deed::Come => Input::Connect { slot },
         }
     }
@@ -129,12 +141,15 @@ fn line() -> impl Strategy<Value = Line> {
     let thing = prop_oneof![(0..12_u8).prop_map(Thing::Cover), (0..6_u8).prop_map(Thing::Hazard)];
     let deed = prop_oneof![
         4 => Just(Deed::Nothing),
-        12 => (-1_500..1_500, -1_500..1_500).prop_map(|(x, y)| Deed::Step(x, y)),
+        6 => (-1_500..1_500, -1_500..1_500).prop_map(|(x, y)| Deed::Step(x, y)),
+        10 => (-1_500..1_500, -1_500..1_500, 0..FULL_TURN).prop_map(|(x, y, facing)| Deed::Walk(x, y, facing)),
         8 => slot().prop_map(Deed::Attack),
         3 => thing.prop_map(Deed::Strike),
         8 => (0..12_u8, any::<bool>(), slot()).prop_map(|(ability, item, to)| Deed::Use(ability, item, to)),
         2 => Just(Deed::Defend),
         1 => Just(Deed::Leave),
+        1 => Just(Deed::Lose),
+        1 => Just(Deed::Change),
         2 => Just(Deed::Come),
     ];
     (0..700_u64, 0..PLAYERS, deed).prop_map(|(wait, slot, deed)| Line { wait, slot, deed })
@@ -171,7 +186,7 @@ struct Known {
 }
 
 /// Every field that is shown, and how it would be.
-const SHOWN: [(&str, Fields); 17] = [
+const SHOWN: [(&str, Fields); 19] = [
     ("status", Fields::STATUS),
     ("ready", Fields::READY),
     ("score", Fields::SCORE),
@@ -184,6 +199,8 @@ const SHOWN: [(&str, Fields); 17] = [
     ("charge", Fields::CHARGE),
     ("ammo", Fields::AMMO),
     ("place", Fields::PLACE),
+    ("facing", Fields::FACING),
+    ("velocity", Fields::VELOCITY),
     ("effects", Fields::EFFECTS),
     ("cast", Fields::CAST),
     ("cooldowns", Fields::COOLDOWNS),
@@ -205,6 +222,8 @@ fn text(p: &Participant, field: Fields) -> String {
         Fields::CHARGE => p.charge().to_string(),
         Fields::AMMO => format!("{} {}", p.ammo(), p.reload_at()),
         Fields::PLACE => format!("{:?}", p.at()),
+        Fields::FACING => p.facing().to_string(),
+        Fields::VELOCITY => format!("{:?}", p.velocity()),
         Fields::EFFECTS => {
             let effects = p.effects().iter().map(|active| (active.effect(), active.stacks(), active.until()));
             format!("{:?}", effects.collect::<Vec<_>>())
@@ -274,6 +293,8 @@ fn expect_nothing_of_the_fog(
                 | Event::Ready { .. }
                 | Event::Connected { .. }
                 | Event::Disconnected { .. }
+                | Event::Came { .. }
+                | Event::Went { .. }
                 | Event::Forfeited { .. }
                 | Event::Turn { .. }
         );
@@ -362,7 +383,7 @@ proptest! {
             let at = fight.host_now();
             for line in &hidden {
                 // Chance is the same for all: what draws from it is another matter.
-                if !matches!(line.deed, Deed::Step(..) | Deed::Defend) {
+                if !matches!(line.deed, Deed::Step(..) | Deed::Walk(..) | Deed::Defend) {
                     continue;
                 }
                 let (mut other, mut step) = (fight.clone(), Step::default());

@@ -7,11 +7,13 @@ use std::sync::{Arc, OnceLock};
 
 use hosted::Hosted;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
+use tiltyard_combat::motion::FULL_TURN;
 use tiltyard_combat::ruleset::AbilityKind;
 use tiltyard_combat::{
-    Action, Answer, BodyPart, Difficulty, Input, Millis, Mode, Participant, PlayerId, Point, Rules, Ruleset, Setup,
-    Slot, Step, Target, Thing,
+    Action, Answer, BodyPart, Difficulty, Input, Millis, Mode, Participant, Parting, PlayerId, Point, Rules, Ruleset,
+    Setup, Slot, Step, Target, Thing, Velocity,
 };
 use watched::{Watched, view};
 
@@ -134,6 +136,7 @@ fn aimed(action: Action, fight: &Hosted, slot: Slot) -> Action {
     let there = |by: Point| Point::new(from.x.saturating_add(by.x), from.y.saturating_add(by.y));
     match action {
         Action::Move { to } => Action::Move { to: there(to) },
+        Action::Walk { to, facing, velocity } => Action::Walk { to: there(to), facing, velocity },
         Action::Use { ability, item, aim } => {
             let kind = fight.ruleset().ability(ability).map(|ability| ability.kind);
             let aim = Target { at: aim.at.map(there), ..aim };
@@ -211,7 +214,9 @@ fn input() -> impl Strategy<Value = Input> {
         20 => prop_oneof![(0..10_u128), any::<PlayerId>()].prop_map(|player| Input::Seat { player }),
         40 => slot().prop_map(|slot| Input::Ready { slot }),
         30 => slot().prop_map(|slot| Input::Connect { slot }),
-        20 => slot().prop_map(|slot| Input::Disconnect { slot }),
+        4 => slot().prop_map(|slot| Input::Disconnect { slot }),
+        16 => (slot(), parting()).prop_map(|(slot, why)| Input::Part { slot, why }),
+        10 => slot().prop_map(|slot| Input::Replace { slot }),
         4 => Just(Input::Pause),
         20 => Just(Input::Resume),
         1 => prop_oneof![
@@ -234,10 +239,21 @@ fn action() -> impl Strategy<Value = Action> {
         6 => Just(Action::Defend),
         12 => (0..12_u8, prop::bool::weighted(0.1), aim)
             .prop_map(|(ability, item, aim)| Action::Use { ability, item, aim }),
-        8 => offset().prop_map(|to| Action::Move { to }),
+        4 => offset().prop_map(|to| Action::Move { to }),
+        12 => (offset(), option::of(0..FULL_TURN), velocity())
+            .prop_map(|(to, facing, velocity)| Action::Walk { to, facing, velocity }),
         3 => thing.prop_map(|thing| Action::Break { thing }),
         1 => Just(Action::Unavailable),
     ]
+}
+
+fn parting() -> impl Strategy<Value = Parting> {
+    prop_oneof![Just(Parting::Lost), Just(Parting::Left)]
+}
+
+fn velocity() -> impl Strategy<Value = Velocity> {
+    let by = || prop_oneof![10 => -700..=700_i32, 3 => -100_000..=100_000, 1 => any::<i32>()];
+    (by(), by()).prop_map(|(x, y)| Velocity::new(x, y))
 }
 
 /// From where the participant is.

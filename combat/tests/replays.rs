@@ -9,7 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tiltyard_combat::replay::{REVISION, ReadError, TapeWriter};
 use tiltyard_combat::{
-    Action, BodyPart, Input, Mode, Point, Replay, Rules, Ruleset, Setup, Step, action::Target, action::Thing,
+    Action, BodyPart, Input, Mode, Parting, Point, Replay, Rules, Ruleset, Setup, Step, Velocity, action::Target,
+    action::Thing,
 };
 
 fn action() -> impl Strategy<Value = Action> {
@@ -27,6 +28,11 @@ fn action() -> impl Strategy<Value = Action> {
             aim: Target { slot, at: None },
         }),
         1 => (any::<i32>(), any::<i32>()).prop_map(|(x, y)| Action::Move { to: Point { x, y } }),
+        1 => (-100..100, proptest::option::of(0..360_u16)).prop_map(|(x, facing)| Action::Walk {
+            to: Point { x, y: -x },
+            facing,
+            velocity: Velocity { x, y: x },
+        }),
         1 => Just(Action::Unavailable),
     ]
 }
@@ -39,6 +45,8 @@ fn input() -> impl Strategy<Value = Input> {
         2 => slot().prop_map(|slot| Input::Ready { slot }),
         1 => slot().prop_map(|slot| Input::Connect { slot }),
         1 => slot().prop_map(|slot| Input::Disconnect { slot }),
+        1 => slot().prop_map(|slot| Input::Part { slot, why: Parting::Left }),
+        1 => slot().prop_map(|slot| Input::Replace { slot }),
         1 => Just(Input::Pause),
         1 => Just(Input::Resume),
         1 => Just(Input::PauseOver),

@@ -90,6 +90,14 @@ pub struct Act {
     pub x: Option<i32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub y: Option<i32>,
+    /// Of a move: which way the player faces from now on; as before where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub f: Option<Degrees>,
+    /// Of a move: with `vy` how fast the player goes from now on, in centimetres per second; 0 where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vx: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vy: Option<i32>,
     /// The cover that is attacked, in place of a participant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub c: Option<u8>,
@@ -102,13 +110,47 @@ impl Act {
     /// Action `id` of `kind` in session `s`, aimed at nothing yet.
     #[must_use]
     pub const fn new(s: u32, id: u64, kind: ActionKind) -> Self {
-        Self { s, id, kind, to: None, part: None, a: None, x: None, y: None, c: None, z: None }
+        let (to, part, a, c, z) = (None, None, None, None, None);
+        Self { s, id, kind, to, part, a, x: None, y: None, f: None, vx: None, vy: None, c, z }
     }
 
     /// Aimed at `slot`.
     #[must_use]
     pub const fn at(self, slot: u8) -> Self {
         Self { to: Some(slot), ..self }
+    }
+}
+
+/// A direction in whole degrees, from 0, that of x, by 90, that of y, to 359.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct Degrees(u16);
+
+impl Degrees {
+    /// `None` where there are more.
+    #[must_use]
+    pub const fn new(degrees: u16) -> Option<Self> {
+        if degrees < 360 { Some(Self(degrees)) } else { None }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl From<Degrees> for u16 {
+    fn from(degrees: Degrees) -> Self {
+        degrees.0
+    }
+}
+
+impl TryFrom<u16> for Degrees {
+    type Error = &'static str;
+
+    fn try_from(degrees: u16) -> Result<Self, Self::Error> {
+        Self::new(degrees).ok_or("a facing is whole degrees from 0 to 359")
     }
 }
 

@@ -51,6 +51,38 @@ pub struct Event {
     /// A team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<u8>,
+    /// How somebody comes to have its connection, or why it has none any more; absent where an older engine has recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<PresenceWhy>,
+}
+
+macro_rules! presence {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// How a player comes and goes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum PresenceWhy { $($(#[$doc])* #[serde(rename = $name)] $variant,)* }
+
+        impl PresenceWhy {
+            /// The name on the wire.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+presence! {
+    /// It is connected for the first time.
+    Joined = "joined",
+    /// It is connected again.
+    Returned = "returned",
+    /// A newer connection took the place of an older one.
+    Replaced = "replaced",
+    /// Its connection ended, or nothing was heard of it.
+    Lost = "lost",
+    /// It has said that it leaves.
+    Left = "left",
 }
 
 impl Event {
@@ -74,6 +106,7 @@ impl Event {
             abs: None,
             enemy: None,
             team: None,
+            why: None,
         }
     }
 }
@@ -138,9 +171,9 @@ event_kinds! {
     Enraged = "enraged",
     /// `by` is ready.
     Ready = "ready",
-    /// `by` has a connection again, or its first.
+    /// `by` has a connection: its first, one again, or a newer one, as `why` says.
     Connected = "connected",
-    /// `by` lost its connection; the reconnect window runs.
+    /// `by` has no connection any more, `why` says whether it was lost or has left; the reconnect window runs.
     Disconnected = "disconnected",
     /// `by` gave up or did not come back in time.
     Forfeited = "forfeited",

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::client::Degrees;
 use crate::{ActionKind, BodyPart, Encoding, Reason};
 
 /// Characters of a type that an answer names.
@@ -80,7 +81,7 @@ fn wrong_field(encoding: Encoding, bytes: &[u8]) -> Option<(&'static str, String
     }
     look_at!(
         kind: ActionKind, to: Option<u8>, part: Option<BodyPart>, a: Option<u8>, x: Option<i32>, y: Option<i32>,
-        c: Option<u8>, z: Option<u8>
+        f: Option<Degrees>, vx: Option<i32>, vy: Option<i32>, c: Option<u8>, z: Option<u8>
     );
     None
 }

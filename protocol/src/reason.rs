@@ -86,7 +86,7 @@ reasons! {
     NeedsPlace = "needs_place": "The action needs a place.",
     OutOfRange = "out_of_range": "The target is out of range.",
     NoSight = "no_sight": "The target is out of sight.",
-    TooFast = "too_fast": "That is farther than the player can move in that time.",
+    TooFast = "too_fast": "That is farther than the player can move in that time, or faster than it can move.",
     OutOfBounds = "out_of_bounds": "That place is outside the arena.",
     Blocked = "blocked": "Something is in the way.",
     Stunned = "stunned": "The player is stunned.",

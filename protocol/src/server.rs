@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use crate::event::{Event, EventKind};
+pub use crate::event::{Event, EventKind, PresenceWhy};
 
 use crate::Reason;
 use crate::rules::RulesView;
@@ -228,6 +228,14 @@ pub struct Patch {
     pub x: Option<i32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub y: Option<i32>,
+    /// Where it changed; never without `x` and `y`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub f: Option<u16>,
+    /// With `vy`, where either changed; never without `x` and `y`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vx: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vy: Option<i32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<Vec<(u8, u8, u64)>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

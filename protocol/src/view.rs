@@ -53,6 +53,14 @@ pub struct ParticipantView {
     /// Centimetres.
     pub x: i32,
     pub y: i32,
+    /// Which way it faces, in degrees: 0 is the direction of x, 90 that of y.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub f: u16,
+    /// Centimetres per second, as it was told last.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub vx: i32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub vy: i32,
     /// Effect, stacks, and until when; 0 for as long as the round lasts.
     pub effects: Vec<(u8, u8, u64)>,
     pub cast: CastView,
@@ -185,6 +193,10 @@ impl View {
         for (slot, participant) in (0..).zip(&self.participants) {
             participant.digest_private(slot, &mut digest);
         }
+        digest_motions(
+            (0..).zip(&self.participants).map(|(slot, participant)| (slot, participant.motion())),
+            &mut digest,
+        );
         digest.finish()
     }
 }
@@ -235,6 +247,9 @@ impl ParticipantView {
         take(&mut self.state, patch.state);
         take(&mut self.x, patch.x);
         take(&mut self.y, patch.y);
+        take(&mut self.f, patch.f);
+        take(&mut self.vx, patch.vx);
+        take(&mut self.vy, patch.vy);
         take(&mut self.cast, patch.cast);
         take(&mut self.energy, patch.energy);
         take(&mut self.energy_at, patch.energy_at);
@@ -273,6 +288,12 @@ impl ParticipantView {
         let cast = self.cast.0;
         digest.word(cast.map_or(0, |(ability, _)| u32::from(ability) + 1));
         digest.wide(cast.map_or(0, |(_, until)| until));
+    }
+
+    /// Which way it faces, and how fast it goes.
+    #[must_use]
+    pub const fn motion(&self) -> Motion {
+        Motion { f: self.f, vx: self.vx, vy: self.vy }
     }
 
     /// Adds the words of what is a participant's own affair; none where there is nothing of it.
@@ -315,6 +336,37 @@ impl Private {
         digest.wide(self.reload_at);
         digest.triples(used);
     }
+}
+
+/// Which way a participant faces, and how fast it goes along each axis.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Motion {
+    pub f: u16,
+    pub vx: i32,
+    pub vy: i32,
+}
+
+/// What stands in front of the words of motions: no slot + 1.
+const MOTIONS: u32 = u32::MAX;
+
+/// Adds the words of all motions that are not zero, by slot; none where there are none, so that a digest is what it was before there were
+/// any.
+pub fn digest_motions(motions: impl Iterator<Item = (u32, Motion)>, digest: &mut Digest) {
+    let mut is_first = true;
+    for (slot, Motion { f, vx, vy }) in motions.filter(|(_, motion)| *motion != Motion::default()) {
+        if std::mem::take(&mut is_first) {
+            digest.word(MOTIONS);
+        }
+        digest.word(slot + 1);
+        digest.word(u32::from(f));
+        digest.word(vx.cast_unsigned());
+        digest.word(vy.cast_unsigned());
+    }
+}
+
+// serde's `skip_serializing_if` calls with a reference.
+fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn take<T>(field: &mut T, value: Option<T>) {

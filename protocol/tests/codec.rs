@@ -2,21 +2,25 @@
 
 use proptest::prelude::*;
 use serde_json::json;
-use tiltyard_protocol::client::{Concede, Join, Leave, Ping, Ready, Renew};
-use tiltyard_protocol::server::Expiring;
+use tiltyard_protocol::client::{Concede, Degrees, Join, Leave, Ping, Ready, Renew};
+use tiltyard_protocol::server::{Event, EventKind, Expiring, PresenceWhy};
 use tiltyard_protocol::{Act, ActionKind, BodyPart, ClientMessage, Encoding, Reason, ServerMessage};
 use uuid::Uuid;
 
 /// What an action can be aimed at.
 fn act() -> impl Strategy<Value = Act> {
     let part = prop::option::of(prop_oneof![Just(BodyPart::Head), Just(BodyPart::Torso), Just(BodyPart::Limb)]);
-    let (places, things) = (any::<(Option<i32>, Option<i32>)>(), any::<[Option<u8>; 4]>());
-    (part, places, things).prop_map(|(part, (x, y), [to, a, c, z])| Act {
+    let (places, things) = (any::<[Option<i32>; 4]>(), any::<[Option<u8>; 4]>());
+    let facing = (0..400_u16).prop_map(Degrees::new);
+    (part, places, facing, things).prop_map(|(part, [x, y, vx, vy], f, [to, a, c, z])| Act {
         to,
         part,
         a,
         x,
         y,
+        f,
+        vx,
+        vy,
         c,
         z,
         ..Act::new(0, 0, ActionKind::Attack)
@@ -92,6 +96,28 @@ fn the_names_on_the_wire_stay_what_they_are() {
         br#"{"t":"action","d":{"s":7,"id":9,"kind":"attack","to":1,"part":"head","a":5,"x":-3,"y":4,"c":6,"z":7}}"#;
     assert_eq!(bytes, all);
     bytes.clear();
+    let act = Act {
+        x: Some(1),
+        y: Some(2),
+        f: Degrees::new(359),
+        vx: Some(-3),
+        vy: Some(0),
+        ..Act::new(7, 9, ActionKind::Move)
+    };
+    Encoding::Json.encode(&ClientMessage::Action(act), &mut bytes);
+    assert_eq!(bytes, br#"{"t":"action","d":{"s":7,"id":9,"kind":"move","x":1,"y":2,"f":359,"vx":-3,"vy":0}}"#);
+    bytes.clear();
+    let whys =
+        [PresenceWhy::Joined, PresenceWhy::Returned, PresenceWhy::Replaced, PresenceWhy::Lost, PresenceWhy::Left];
+    for (why, name) in whys.into_iter().zip(["joined", "returned", "replaced", "lost", "left"]) {
+        assert_eq!((why.name(), serde_json::to_string(&why).unwrap()), (name, format!("\"{name}\"")));
+    }
+    Encoding::Json.encode(
+        &Event { by: Some(1), why: Some(PresenceWhy::Lost), ..Event::new(EventKind::Disconnected) },
+        &mut bytes,
+    );
+    assert_eq!(bytes, br#"{"k":"disconnected","by":1,"why":"lost"}"#);
+    bytes.clear();
     Encoding::MsgPack.encode(&ClientMessage::Ping(Ping::new(1)), &mut bytes);
     assert_eq!(bytes, b"\x82\xa1t\xa4ping\xa1d\x81\xa1n\x01");
     bytes.clear();
@@ -147,6 +173,11 @@ fn what_is_wrong_with_an_action_is_told_by_its_id_and_its_field() {
         (json!({ "kind": "ability", "a": -1 }), "a"),
         (json!({ "kind": "move", "x": 1.5, "y": 2 }), "x"),
         (json!({ "kind": "move", "x": 1, "y": [] }), "y"),
+        (json!({ "kind": "move", "x": 1, "y": 2, "f": 360 }), "f"),
+        (json!({ "kind": "move", "x": 1, "y": 2, "f": -1 }), "f"),
+        (json!({ "kind": "move", "x": 1, "y": 2, "f": 0.5 }), "f"),
+        (json!({ "kind": "move", "x": 1, "y": 2, "vx": 4_000_000_000_u32 }), "vx"),
+        (json!({ "kind": "move", "x": 1, "y": 2, "vx": 0, "vy": "9" }), "vy"),
         (json!({ "kind": "attack", "c": {} }), "c"),
         (json!({ "kind": "attack", "z": true }), "z"),
     ] {

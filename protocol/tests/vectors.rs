@@ -38,3 +38,33 @@ fn a_client_that_follows_the_vectors_agrees_at_every_digest() {
         assert_eq!(view.digest(), case.end.h, "{}", case.name);
     }
 }
+
+#[derive(Deserialize)]
+struct Digests {
+    vectors: Vec<Spelled>,
+}
+
+#[derive(Deserialize)]
+struct Spelled {
+    name: String,
+    view: View,
+    words: Vec<(String, u32)>,
+    digest: u32,
+}
+
+/// The conformance kit has them from the document, and from no client.
+#[test]
+fn views_have_the_digests_that_the_kit_spells_out() {
+    let digests: Digests = serde_json::from_str(include_str!("../kit/digests.json")).unwrap();
+    let mut with_motion = 0;
+    for Spelled { name, view, words, digest } in digests.vectors {
+        assert_eq!(view.digest(), digest, "{name}");
+        let mut spelled = tiltyard_protocol::Digest::new();
+        for (_, word) in &words {
+            spelled.word(*word);
+        }
+        assert_eq!(spelled.finish(), digest, "{name}");
+        with_motion += usize::from(words.iter().any(|(what, _)| what.ends_with(": vx")));
+    }
+    assert!(with_motion > 0);
+}

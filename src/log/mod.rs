@@ -51,8 +51,8 @@
 //! log/<generation>/<shard>-<segment>.begun     the same while the disk may not have all of its checkpoint
 //! ```
 //!
-//! A segment has a checkpoint: a snapshot of every session of its shard. The first of a generation begins with it, so does every one of
-//! form 6; later ones get it between their turns. The newest one whose checkpoint is complete, and what is behind it, is enough to
+//! A segment has a checkpoint: a snapshot of every session of its shard. The first of a generation begins with it;
+//! later ones get it between their turns. The newest one whose checkpoint is complete, and what is behind it, is enough to
 //! recover. A new generation is written at every start, which is also when the number of shards may change.
 
 mod beside;

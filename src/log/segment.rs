@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// First bytes of every segment, with the version of its form.
-pub const MAGIC: &[u8; 12] = b"tiltyard\x07\0\0\0";
+pub const MAGIC: &[u8; 12] = b"tiltyard\x08\0\0\0";
 
 /// How much of [`MAGIC`] is the name; the form's number follows.
 pub const MAGIC_NAME: usize = 8;
@@ -17,7 +17,7 @@ pub const MAGIC_NAME: usize = 8;
 pub const FORM: u8 = MAGIC[MAGIC_NAME];
 
 /// The one before, which is read: a start carries it over into a generation of [`FORM`].
-pub const FORM_BEFORE: u8 = 6;
+pub const FORM_BEFORE: u8 = 7;
 
 /// Bytes before the first frame.
 pub const HEADING: usize = MAGIC.len() + 32;

@@ -12,8 +12,8 @@ use crate::session::world::EventWords;
 use crate::session::{FightInfo, Named, World};
 
 /// The form that this version writes. It reads every form up to this one: 1 had events by the ruleset's numbers, and no
-/// environment. A test has the bytes of it: where they change, this is raised, and the form before is still read.
-const FORM: u8 = 2;
+/// environment, 2 neither facing nor velocity. A test has the bytes of it: where they change, this is raised, and the form before is still read.
+const FORM: u8 = 3;
 
 /// The body of a fight's row.
 #[derive(Debug, Serialize, Deserialize)]
@@ -215,11 +215,11 @@ mod tests {
         {"at":{"secs_since_epoch":1790000009,"nanos_since_epoch":0},"event":"Phase"}]}"#;
 
     /// What this version writes, to the byte, with everything that it may have.
-    const FORM_2: &str = concat!(
-        r#"{"form":2,"id":"019f0000-0000-7000-8000-000000000001","mode":"pvp","creator":"019f0000-0000-7000-8000-0000000000aa","#,
+    const FORM_3: &str = concat!(
+        r#"{"form":3,"id":"019f0000-0000-7000-8000-000000000001","mode":"pvp","creator":"019f0000-0000-7000-8000-0000000000aa","#,
         r#""status":"Completed","phase":"Finished","remaining_ms":3,"seats":2,"participants":["#,
         r#"{"player":"019f0000-0000-7000-8000-0000000000bb","joined_at":{"secs_since_epoch":1790000000,"nanos_since_epoch":5000000},"#,
-        r#""status":"Active","score":100,"team":1,"hp":80,"at":{"x":100,"y":200}},"#,
+        r#""status":"Active","score":100,"team":1,"hp":80,"at":{"x":100,"y":200},"facing":270,"velocity":{"x":3,"y":-4}},"#,
         r#"{"player":"019f0000-0000-7000-8000-0000000000cc","joined_at":{"secs_since_epoch":1790000001,"nanos_since_epoch":0},"#,
         r#""status":"Disconnected","score":0,"team":0}],"#,
         r#""created_at":{"secs_since_epoch":1790000000,"nanos_since_epoch":5000000},"#,
@@ -245,9 +245,9 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_a_fight_is_the_same_bytes_as_long_as_its_form_has_the_same_number() {
-        let fight = StoredFight::read(FORM_2).unwrap();
+        let fight = StoredFight::read(FORM_3).unwrap();
         let text = StoredFight::from(&fight).text();
-        assert_eq!(text, FORM_2, "another form: raise FORM, read this one too, and write the new one down here");
+        assert_eq!(text, FORM_3, "another form: raise FORM, read this one too, and write the new one down here");
         assert_eq!((fight.deltas, fight.epoch, fight.gone.len()), (fight.seq, 0, 0), "what it has not");
     }
 
@@ -268,9 +268,23 @@ mod tests {
         assert_eq!(again, fight, "and written in this one it stays the same");
     }
 
+    /// Form 2 is this one without what it had not.
+    #[test]
+    fn fights_of_form_2_are_read() {
+        let form_2 =
+            FORM_3.replace(r#""form":3"#, r#""form":2"#).replace(r#","facing":270,"velocity":{"x":3,"y":-4}"#, "");
+        let (fight, today) = (StoredFight::read(&form_2).unwrap(), StoredFight::read(FORM_3).unwrap());
+        let seats = |fight: &crate::session::FightInfo| {
+            fight.participants.iter().map(|seat| (seat.at, seat.facing, seat.velocity)).collect::<Vec<_>>()
+        };
+        assert_eq!(seats(&fight)[0], (seats(&today)[0].0, None, None));
+        assert_eq!(seats(&today)[0].1, Some(270));
+        assert!(StoredFight::from(&fight).text().contains(r#""form":3"#));
+    }
+
     #[test]
     fn a_form_of_a_later_version_is_refused() {
-        let later = FORM_1.replacen('{', r#"{"form":3,"#, 1);
-        assert!(StoredFight::read(&later).unwrap_err().contains("form 3"));
+        let later = FORM_1.replacen('{', r#"{"form":4,"#, 1);
+        assert!(StoredFight::read(&later).unwrap_err().contains("form 4"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tiltyard_combat::{ParticipantStatus, Point};
+use tiltyard_combat::{ParticipantStatus, Point, Velocity};
 use uuid::Uuid;
 
 use crate::session::world::{Cover, Environment, EventWords, Hazard};
@@ -25,6 +25,10 @@ pub(super) struct StoredSeat {
     hp: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Point>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    facing: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    velocity: Option<Velocity>,
 }
 
 /// An enemy.
@@ -128,7 +132,7 @@ macro_rules! same {
     };
 }
 
-same!(ParticipantInfo, StoredSeat { player, joined_at, status, score, team, hp, at });
+same!(ParticipantInfo, StoredSeat { player, joined_at, status, score, team, hp, at, facing, velocity });
 same!(EnemyInfo, StoredEnemy { id, team, status, name, hp, phase, at });
 same!(Known, StoredKnown { seq, deltas, updated_at, actions, refused, damage });
 same!(Shown, StoredShown { health, place, phase });

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tiltyard_combat::Ruleset;
 use tiltyard_combat::ruleset::AbilityKind;
+use tiltyard_protocol::client::Degrees;
 use tiltyard_protocol::{Act, ActionKind, BodyPart, Reason};
 use uuid::Uuid;
 
@@ -144,6 +145,14 @@ fn read(parameters: &mut Fields, act: &mut Act, kind: Option<ActionKind>, has_ta
         (act.x, act.y) = (place.coordinate("x"), place.coordinate("y"));
         (act.x, act.y) = (place.need("x", act.x), place.need("y", act.y));
     }
+    let facing = parameters.whole("facing", 0, 359).and_then(|degrees| u16::try_from(degrees).ok());
+    act.f = facing.and_then(Degrees::new);
+    if let Some(members) = parameters.object("velocity") {
+        let mut velocity = Fields::inside("parameters.velocity", members);
+        (act.vx, act.vy) = (velocity.coordinate("x"), velocity.coordinate("y"));
+        (act.vx, act.vy) = (velocity.need("x", act.vx), velocity.need("y", act.vy));
+        parameters.absorb(velocity);
+    }
     let thing = |parameters: &mut Fields, name| {
         let number = parameters.whole(name, 0, 255).and_then(|number| u8::try_from(number).ok());
         if number.is_some() && has_target {
@@ -243,7 +252,7 @@ impl CombatActionResult {
 
 #[cfg(test)]
 mod tests {
-    use super::{AbilityKind, request};
+    use super::{AbilityKind, Degrees, request};
     use crate::rest::fields::Fields;
     use crate::rules::Library;
     use serde_json::{Value, json};
@@ -274,6 +283,12 @@ mod tests {
         }));
         let asked = used.unwrap();
         assert_eq!((asked.act.x, asked.act.y, asked.used.as_deref()), (Some(-3), Some(40), Some("berserk")));
+        let moved = parse(json!({
+            "action_type": "move", "player_id": player,
+            "parameters": {"position": {"x": 1, "y": 2}, "facing": 359, "velocity": {"x": -30, "y": 40}}
+        }));
+        let act = moved.unwrap().act;
+        assert_eq!((act.f.map(Degrees::get), act.vx, act.vy), (Some(359), Some(-30), Some(40)));
         let with = |parameters: Value| json!({"action_type": "attack", "player_id": player, "parameters": parameters});
         for (bad, field) in [
             (json!({"player_id": player}), "action_type"),
@@ -290,6 +305,11 @@ mod tests {
             (with(json!({"position": 7})), "parameters.position"),
             (with(json!({"position": {"x": 1}})), "parameters.position.y"),
             (with(json!({"position": {"x": 1, "y": 2.5}})), "parameters.position.y"),
+            (with(json!({"facing": 360})), "parameters.facing"),
+            (with(json!({"facing": -1})), "parameters.facing"),
+            (with(json!({"velocity": 3})), "parameters.velocity"),
+            (with(json!({"velocity": {"x": 1}})), "parameters.velocity.y"),
+            (with(json!({"velocity": {"x": 1, "y": 0.5}})), "parameters.velocity.y"),
             (with(json!({"cover": -1})), "parameters.cover"),
             (with(json!({"cover": 1, "hazard": 2})), "parameters.hazard"),
         ] {

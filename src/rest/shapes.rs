@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use tiltyard_combat::{EndReason, ParticipantStatus, PhaseName, Point};
+use tiltyard_combat::{EndReason, ParticipantStatus, PhaseName, Point, Velocity};
 use uuid::Uuid;
 
 use super::scenery::CombatEnvironment;
@@ -60,6 +60,12 @@ pub struct CombatParticipant {
     /// Absent where the caller may not know it.
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<Point>,
+    /// In degrees; absent where it is 0, or the caller may not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facing: Option<u16>,
+    /// In centimetres per second; absent where it goes nowhere, or the caller may not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    velocity: Option<Velocity>,
 }
 
 /// `CombatSessionStats`.
@@ -222,6 +228,8 @@ impl CombatParticipant {
             team: seat.team,
             hp: seat.hp,
             position: seat.at,
+            facing: seat.facing,
+            velocity: seat.velocity,
         }
     }
 }

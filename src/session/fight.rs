@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tiltyard_combat::{EndReason, Fields, Mode, ParticipantStatus, PhaseName, Point, SessionStatus};
+use tiltyard_combat::{EndReason, Fields, Mode, ParticipantStatus, PhaseName, Point, SessionStatus, Velocity};
 use uuid::Uuid;
 
 use crate::session::world::World;
@@ -102,6 +102,10 @@ pub struct ParticipantInfo {
     pub hp: Option<u32>,
     /// `None` where the viewer may not know it.
     pub at: Option<Point>,
+    /// In degrees; `None` where it is 0, or the viewer may not know it.
+    pub facing: Option<u16>,
+    /// `None` where it goes nowhere, or the viewer may not know it.
+    pub velocity: Option<Velocity>,
 }
 
 /// An enemy; what is `None` the viewer may not know.
@@ -189,6 +193,8 @@ impl FightInfo {
         for seat in &mut self.participants {
             seat.hp = seat.hp.filter(|_| health);
             seat.at = seat.at.filter(|_| place);
+            seat.facing = seat.facing.filter(|_| place);
+            seat.velocity = seat.velocity.filter(|_| place);
         }
         for enemy in &mut self.enemies {
             enemy.hp = enemy.hp.filter(|_| health);

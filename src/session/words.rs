@@ -1,8 +1,8 @@
 //! What is said of an event of a fight, over a socket and by name.
 
 use serde_json::Value;
-use tiltyard_combat::{Event, Ruleset, Thing};
-use tiltyard_protocol::server::{self as wire, EventKind};
+use tiltyard_combat::{Arrival, Event, Parting, Ruleset, Thing};
+use tiltyard_protocol::server::{self as wire, EventKind, PresenceWhy};
 
 /// The team of those who are on nobody's side: no participant's, for there are at most 128 of these.
 pub const NOBODY: u8 = u8::MAX;
@@ -57,6 +57,8 @@ pub fn event_of(event: Event) -> wire::Event {
         Event::Ready { by } => by_of(EventKind::Ready, by),
         Event::Connected { by } => by_of(EventKind::Connected, by),
         Event::Disconnected { by } => by_of(EventKind::Disconnected, by),
+        Event::Came { by, why } => wire::Event { why: Some(arrival(why)), ..by_of(EventKind::Connected, by) },
+        Event::Went { by, why } => wire::Event { why: Some(parting(why)), ..by_of(EventKind::Disconnected, by) },
         Event::Forfeited { by } => by_of(EventKind::Forfeited, by),
         Event::Turn { by } => by_of(EventKind::Turn, by),
         Event::Round { no, team } => wire::Event { st: Some(no), team, ..of(EventKind::Round) },
@@ -94,5 +96,21 @@ pub fn details(event: Event, ruleset: &Ruleset) -> Vec<(&'static str, Value)> {
     put(counted, wire.st.map(Value::from));
     put("team", wire.team.map(Value::from));
     put("until_ms", wire.until.map(Value::from));
+    put("why", wire.why.map(|why| why.name().into()));
     details
+}
+
+const fn arrival(why: Arrival) -> PresenceWhy {
+    match why {
+        Arrival::Joined => PresenceWhy::Joined,
+        Arrival::Returned => PresenceWhy::Returned,
+        Arrival::Replaced => PresenceWhy::Replaced,
+    }
+}
+
+const fn parting(why: Parting) -> PresenceWhy {
+    match why {
+        Parting::Lost => PresenceWhy::Lost,
+        Parting::Left => PresenceWhy::Left,
+    }
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use mio::Interest;
-use tiltyard_combat::{Input, Slot};
+use tiltyard_combat::{Input, Parting, Slot};
 use tiltyard_protocol::{CloseCode, Reason};
 
 use super::connection::Connection;
@@ -169,7 +169,7 @@ impl Worker {
             .collect();
         for slot in absent {
             // Never refused; there is nobody to tell of it.
-            let _ = self.apply(key, Input::Disconnect { slot }, None);
+            let _ = self.apply(key, Input::Part { slot, why: Parting::Lost }, None);
         }
     }
 

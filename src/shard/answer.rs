@@ -8,6 +8,9 @@ use tiltyard_protocol::{Reason, ServerMessage};
 use super::session::Session;
 use crate::session::Refusal;
 
+/// What is said of a velocity beside that it is too fast.
+const OVERSPEED: &str = "vx, vy: that is faster than the player can move.";
+
 /// The answer to action `id` of `slot`.
 pub fn answer_of(session: &Session, slot: Slot, id: u64, answer: Answer) -> ServerMessage {
     let s = session.handle();
@@ -17,10 +20,12 @@ pub fn answer_of(session: &Session, slot: Slot, id: u64, answer: Answer) -> Serv
         Err(refused) => {
             let Refusal { reason, retry_ms, .. } = refusal(refused, session.fight.now());
             let notice = RefusedNotice { retry_ms, ..RefusedNotice::new(s, id, reason) };
-            ServerMessage::Refused(if refused == Refused::TooFast {
-                with_allowed(notice, session, slot)
-            } else {
-                notice
+            ServerMessage::Refused(match refused {
+                Refused::TooFast => with_allowed(notice, session, slot),
+                Refused::Overspeed => {
+                    RefusedNotice { message: Some(OVERSPEED.to_owned()), ..with_allowed(notice, session, slot) }
+                }
+                _ => notice,
             })
         }
     }
@@ -68,7 +73,7 @@ pub fn refusal(refused: Refused, now: u64) -> Refusal {
         Refused::NeedsPlace => (Reason::NeedsPlace, None),
         Refused::OutOfRange => (Reason::OutOfRange, None),
         Refused::NoSight => (Reason::NoSight, None),
-        Refused::TooFast => (Reason::TooFast, None),
+        Refused::TooFast | Refused::Overspeed => (Reason::TooFast, None),
         Refused::OutOfBounds => (Reason::OutOfBounds, None),
         Refused::Blocked => (Reason::Blocked, None),
         Refused::Stunned => (Reason::Stunned, None),

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tiltyard_combat::{Action, BodyPart, Mode, Point, Rules, Ruleset, Target, Thing};
+use tiltyard_combat::{Action, BodyPart, Mode, Point, Rules, Ruleset, Target, Thing, Velocity};
 use tiltyard_protocol::{Act, ActionKind, CloseCode, Encoding, Reason};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -263,7 +263,16 @@ pub fn action(act: &Act) -> Result<Action, Reason> {
         ActionKind::Defend => Action::Defend,
         ActionKind::Ability => use_of(false),
         ActionKind::ItemUse => use_of(true),
-        ActionKind::Move => Action::Move { to: place.ok_or(Reason::NeedsPlace)? },
+        ActionKind::Move => {
+            let to = place.ok_or(Reason::NeedsPlace)?;
+            let facing = act.f.map(tiltyard_protocol::client::Degrees::get);
+            let velocity = Velocity::new(act.vx.unwrap_or_default(), act.vy.unwrap_or_default());
+            if facing.is_none() && velocity.is_zero() {
+                Action::Move { to }
+            } else {
+                Action::Walk { to, facing, velocity }
+            }
+        }
     })
 }
 

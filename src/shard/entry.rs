@@ -11,7 +11,7 @@ use crate::log::frame::Damage;
 use crate::log::segment::FORM_BEFORE;
 use crate::replays::RecorderState;
 use crate::shard::Fog;
-use crate::shard::recovery::form6::Entry6;
+use crate::shard::recovery::form7::Entry7;
 use tiltyard_combat::Mode;
 
 /// One thing that happened to a shard.
@@ -32,7 +32,7 @@ pub enum Entry<'a> {
     /// this salt, and whose whole frames end here.
     Follows { salt: u32, end: u64 },
     /// From here on the session is written under this epoch, and its newest entry has this number: behind its record, and where
-    /// somebody takes it over. A record without one behind it is a new session's, or one of the form before, which had no epochs.
+    /// somebody takes it over. A record without one behind it is a new session's.
     Claim { no: u32, epoch: u64, number: u64 },
 }
 
@@ -109,7 +109,7 @@ pub fn entries(payload: &[u8], form: u8) -> Result<(u64, Vec<Entry<'static>>), D
     let mut entries = Vec::new();
     while !rest.is_empty() {
         let (entry, left) = match form {
-            FORM_BEFORE => postcard::take_from_bytes::<Entry6>(rest).map(|(entry, left)| (entry.into(), left)),
+            FORM_BEFORE => postcard::take_from_bytes::<Entry7>(rest).map(|(entry, left)| (entry.into(), left)),
             _ => postcard::take_from_bytes(rest),
         }
         .map_err(|_| Damage::Entry)?;

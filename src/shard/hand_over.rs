@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tiltyard_combat::Parting;
 use tiltyard_protocol::server::{Left, LeftWhy};
 use tiltyard_protocol::{Reason, ServerMessage};
 use uuid::Uuid;
@@ -195,7 +196,7 @@ impl Worker {
             self.arrive(connection, parcel.clock, key, slot);
         }
         for slot in parted {
-            self.disconnect(key, slot);
+            self.disconnect(key, slot, Parting::Lost);
         }
         self.arm(key);
         for forward in forwards {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tiltyard_combat::{Audience, Input, Slot};
+use tiltyard_combat::{Audience, Input, Parting, Slot};
 use tiltyard_protocol::server::{ErrorNotice, Joined, Left, LeftWhy, Resume};
 use tiltyard_protocol::{CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
@@ -110,7 +110,7 @@ impl Worker {
     fn join(&mut self, conn: ConnKey, key: SessionKey, slot: Slot, has: Has) {
         let handle = self.sessions[key].handle();
         if self.connections[conn].join(handle).is_none() {
-            let connect = Input::Connect { slot };
+            let connect = self.coming(key, slot);
             let turned_away = self.turned_away(key, connect);
             if turned_away.is_some_and(|answer| answer.is_err()) {
                 // Who comes and goes all the time.
@@ -128,6 +128,17 @@ impl Worker {
         }
         self.stats.joins += 1;
         self.welcome(conn, key, slot, has);
+    }
+
+    /// What a fight is told of a connection that joins: whether the player has another, which is then let go.
+    fn coming(&self, key: SessionKey, slot: Slot) -> Input {
+        let session = &self.sessions[key];
+        let is_there = session.members.iter().any(|member| member.slot == slot);
+        if is_there && session.fight.participants()[usize::from(slot)].is_connected() {
+            Input::Replace { slot }
+        } else {
+            Input::Connect { slot }
+        }
     }
 
     /// `player` has taken a seat. Whoever gave it up and still watches from it is let go; where that is the player, it is there.
@@ -207,7 +218,7 @@ impl Worker {
             return self.leave_elsewhere(conn, s);
         };
         self.connections[conn].joins.retain(|joined| joined.handle != s);
-        self.part(conn, join);
+        self.part(conn, join, Parting::Left);
         self.left_alone(conn);
         self.tell(conn, &ServerMessage::Left(Left { s, why: LeftWhy::Asked }));
     }
@@ -217,23 +228,24 @@ impl Worker {
         self.unlink_all(conn);
         let Some(connection) = self.connections.get_mut(conn) else { return };
         for join in std::mem::take(&mut connection.joins) {
-            self.part(conn, join);
+            self.part(conn, join, Parting::Lost);
         }
     }
 
-    fn part(&mut self, conn: ConnKey, join: Join) {
+    fn part(&mut self, conn: ConnKey, join: Join, why: Parting) {
         let Some(session) = self.sessions.get_mut(join.session) else { return };
         session.members.retain(|member| member.conn != conn);
         self.left.push((session.id, conn));
         if session.frozen {
+            // It was lost: what is said to it is not heard meanwhile.
             return self.note_parted(join.session, join.slot);
         }
-        self.disconnect(join.session, join.slot);
+        self.disconnect(join.session, join.slot, why);
     }
 
     /// Tells a session that one of its participants has no connection any more.
-    pub(super) fn disconnect(&mut self, key: SessionKey, slot: Slot) {
-        let input = Input::Disconnect { slot };
+    pub(super) fn disconnect(&mut self, key: SessionKey, slot: Slot, why: Parting) {
+        let input = Input::Part { slot, why };
         if self.turned_away(key, input).is_none() {
             // Never refused.
             let _ = self.apply(key, input, None);

@@ -81,6 +81,11 @@ fn event(event: &Event, out: &mut Vec<u8>) {
     optional(out, r#","abs":"#, event.abs);
     optional(out, r#","enemy":"#, event.enemy);
     optional(out, r#","team":"#, event.team);
+    if let Some(why) = event.why {
+        text(out, r#","why":""#);
+        text(out, why.name());
+        text(out, "\"");
+    }
     text(out, "}");
 }
 

@@ -8,8 +8,8 @@ use tiltyard_combat::ruleset::{
     Spot, Wave,
 };
 use tiltyard_combat::{
-    Action, Audience, BodyPart, Bout, Fields, Fight, Input, Mode, Participant, Point, Rules, Ruleset, Setup, Step,
-    Target, Thing,
+    Action, Audience, BodyPart, Bout, Fields, Fight, Input, Mode, Participant, Parting, Point, Rules, Ruleset, Setup,
+    Step, Target, Thing, Velocity,
 };
 use tiltyard_protocol::server::Delta;
 use tiltyard_protocol::{Encoding, ServerMessage, View};
@@ -103,7 +103,9 @@ fn plan() -> impl Strategy<Value = Plan> {
         4 => slot.clone().prop_map(|to| Action::Attack { target: Some(to), part: BodyPart::Head }),
         1 => Just(Action::Defend),
         4 => (0_u8..5, any::<bool>(), aim).prop_map(|(ability, item, aim)| Action::Use { ability, item, aim }),
-        3 => place.prop_map(|to| Action::Move { to }),
+        1 => place.clone().prop_map(|to| Action::Move { to }),
+        4 => (place, prop::option::of(0_u16..360), -600..600, -600..600)
+            .prop_map(|(to, facing, x, y)| Action::Walk { to, facing, velocity: Velocity::new(x, y) }),
         1 => (0_u8..3).prop_map(|cover| Action::Break { thing: Thing::Cover(cover) }),
         1 => (0_u8..3).prop_map(|hazard| Action::Break { thing: Thing::Hazard(hazard) }),
     ];
@@ -111,7 +113,9 @@ fn plan() -> impl Strategy<Value = Plan> {
         12 => (slot.clone(), action).prop_map(|(slot, action)| Input::Act { slot, id: 0, action }),
         2 => Just(Input::Tick),
         1 => slot.clone().prop_map(|slot| Input::Connect { slot }),
-        1 => slot.prop_map(|slot| Input::Disconnect { slot }),
+        1 => slot.clone().prop_map(|slot| Input::Replace { slot }),
+        1 => (slot, prop_oneof![Just(Parting::Lost), Just(Parting::Left)])
+            .prop_map(|(slot, why)| Input::Part { slot, why }),
         1 => prop_oneof![Just(Input::Pause), Just(Input::Resume)],
     ];
     let inputs = prop::collection::vec((0_u64..300, input), 20..120);
@@ -312,6 +316,9 @@ fn change_hidden(p: &mut serde_json::Value, visible: Fields) {
     if !visible.has(Fields::PLACE) {
         for part in ["x", "y"] {
             more(&mut p["at"][part]);
+        }
+        for part in 0..3 {
+            more(&mut p["motion"][part]);
         }
     }
     if !visible.has(Fields::ACTIVITY) {

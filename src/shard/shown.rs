@@ -7,7 +7,7 @@ use tiltyard_combat::status::{Active, Used};
 use tiltyard_combat::{Audience, Bout, Fields, Participant, Point};
 use tiltyard_protocol::Digest;
 use tiltyard_protocol::server::ParticipantStatus;
-use tiltyard_protocol::view::{CastView, ParticipantView, Private, View, player_word};
+use tiltyard_protocol::view::{CastView, Motion, ParticipantView, Private, View, digest_motions, player_word};
 use uuid::Uuid;
 
 use super::wire::{lasting, phase_of, status_of};
@@ -49,6 +49,11 @@ impl<'a> Shown<'a> {
         self.or_zero(Fields::PLACE, self.p.at())
     }
 
+    fn motion(self) -> Motion {
+        let velocity = self.or_zero(Fields::VELOCITY, self.p.velocity());
+        Motion { f: self.or_zero(Fields::FACING, self.p.facing()), vx: velocity.x, vy: velocity.y }
+    }
+
     fn effects(self) -> &'a [Active] {
         self.or_zero(Fields::EFFECTS, self.p.effects())
     }
@@ -64,6 +69,7 @@ impl<'a> Shown<'a> {
     fn view(self) -> ParticipantView {
         let p = self.p;
         let Private { energy, energy_at, energy_rate, charge, ammo, reload_at } = self.private();
+        let Motion { f, vx, vy } = self.motion();
         ParticipantView {
             player: self.player(),
             team: p.team(),
@@ -83,6 +89,9 @@ impl<'a> Shown<'a> {
             state: self.or_zero(Fields::ACTIVITY, p.activity()),
             x: self.place().x,
             y: self.place().y,
+            f,
+            vx,
+            vy,
             effects: self.effects().iter().map(effect).collect(),
             cast: CastView(self.cast()),
             energy,
@@ -196,6 +205,7 @@ pub(super) fn with_private(mut digest: Digest, fight: Bout<'_>, audience: Audien
     for (slot, shown) in shown(fight, audience) {
         shown.private().digest(u32::from(slot), shown.used().iter().map(use_of), &mut digest);
     }
+    digest_motions(shown(fight, audience).map(|(slot, shown)| (u32::from(slot), shown.motion())), &mut digest);
     digest.finish()
 }
 
@@ -249,12 +259,12 @@ pub(super) fn put_patch(patch: Patch, p: &Participant, sink: &mut impl Sink) {
     if has(Fields::RAGE) && p.enemy().is_some() {
         sink.number(key!("phase"), p.enemy_phase());
     }
-    put_body(patch.fields, p, sink);
+    put_body(patch, p, sink);
     put_private(patch.fields, p, sink);
 }
 
-fn put_body(fields: Fields, p: &Participant, sink: &mut impl Sink) {
-    let has = |field| fields.has(field);
+fn put_body(patch: Patch, p: &Participant, sink: &mut impl Sink) {
+    let has = |field| patch.fields.has(field);
     if has(Fields::HP) {
         sink.number(key!("hp"), p.hp());
     }
@@ -278,12 +288,25 @@ fn put_body(fields: Fields, p: &Participant, sink: &mut impl Sink) {
     if has(Fields::PLACE) {
         sink.number(key!("x"), p.at().x);
         sink.number(key!("y"), p.at().y);
+        put_motion(patch, p, sink);
     }
     if has(Fields::EFFECTS) {
         sink.triples(key!("effects"), p.effects().iter().map(effect));
     }
     if has(Fields::CAST) {
         sink.cast(key!("cast"), p.cast().map(|cast| (cast.ability(), cast.until())));
+    }
+}
+
+/// What of it changed; of one that begins at zero values what is not zero.
+fn put_motion(patch: Patch, p: &Participant, sink: &mut impl Sink) {
+    let (facing, velocity) = (p.facing(), p.velocity());
+    if patch.fields.has(Fields::FACING) && !(patch.seat && facing == 0) {
+        sink.number(key!("f"), facing);
+    }
+    if patch.fields.has(Fields::VELOCITY) && !(patch.seat && velocity.is_zero()) {
+        sink.number(key!("vx"), velocity.x);
+        sink.number(key!("vy"), velocity.y);
     }
 }
 

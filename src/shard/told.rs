@@ -155,6 +155,8 @@ impl Session {
                 team: participant.team(),
                 hp: shown.has(Fields::HP).then(|| participant.hp()),
                 at: shown.has(Fields::PLACE).then(|| participant.at()),
+                facing: Some(participant.facing()).filter(|&facing| facing > 0 && shown.has(Fields::FACING)),
+                velocity: Some(participant.velocity()).filter(|of| !of.is_zero() && shown.has(Fields::VELOCITY)),
             }
         };
         (0..).zip(self.players()).map(told).collect()

@@ -29,6 +29,7 @@ mod keys;
 mod layout;
 mod limits;
 mod metrics;
+mod motion;
 mod openapi;
 mod pages;
 mod plans;

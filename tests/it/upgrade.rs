@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::restored::copy;
 use crate::support::{Node, attack, until};
 
-/// A duel in `tests/form6`, whose first player has the turn.
-const DUEL: &str = "01a21d52-d8d0-7007-a0cb-455913a4620f";
+/// A duel in `tests/form7`, whose first player has the turn.
+const DUEL: &str = "01a21fa5-704e-741b-8677-b260a46076fc";
 const PLAYERS: [&str; 2] = ["3f1b8a52-0c54-4b65-9e38-0a6d0b6f0001", "3f1b8a52-0c54-4b65-9e38-0a6d0b6f0002"];
 
 async fn connect(node: &Node, slot: usize) -> Client {
@@ -27,13 +27,13 @@ async fn connect(node: &Node, slot: usize) -> Client {
 #[tokio::test]
 async fn fights_of_the_version_before_go_on_over_an_upgrade_and_over_the_next_start() {
     let data = TempDir::new().unwrap();
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/form6"), data.path());
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/form7"), data.path());
     let mut node = Node::start_on(data);
     let path = format!("/combat/sessions/{DUEL}");
     let stands = node.rest().call(Method::GET, &path, Some(&node.service()), None).await.unwrap();
     assert_eq!((stands.status.as_u16(), &stands.body["stats"]["total_actions"]), (200, &6.into()), "{}", stands.body);
-    let mut health = [83, 78];
-    let mut seq = 7;
+    let mut health = [73, 82];
+    let mut seq = 10;
     for slot in [0, 1] {
         let mut client = connect(&node, slot).await;
         assert!(client.seq() >= seq, "at {} after {seq}", client.seq());

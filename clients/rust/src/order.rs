@@ -1,5 +1,6 @@
 //! What a player wants to do.
 
+use tiltyard_protocol::client::Degrees;
 use tiltyard_protocol::{Act, ActionKind, BodyPart};
 
 /// An action without its session and id. A bare [`ActionKind`] is one that is aimed at nothing.
@@ -42,10 +43,22 @@ impl Order {
         Self(Act { a: Some(item), ..Act::new(0, 0, ActionKind::ItemUse) })
     }
 
-    /// The player is at this place now, in centimetres.
+    /// The player is at this place now, in centimetres, faces as it did and stands; [`Order::facing`] and [`Order::going`] say otherwise.
     #[must_use]
     pub const fn walk(x: i32, y: i32) -> Self {
         Self(Act::new(0, 0, ActionKind::Move)).towards(x, y)
+    }
+
+    /// Facing this way from now on.
+    #[must_use]
+    pub const fn facing(self, degrees: Degrees) -> Self {
+        Self(Act { f: Some(degrees), ..self.0 })
+    }
+
+    /// So fast along each axis from now on, in centimetres per second.
+    #[must_use]
+    pub const fn going(self, x: i32, y: i32) -> Self {
+        Self(Act { vx: Some(x), vy: Some(y), ..self.0 })
     }
 
     /// Aimed at the participant in `slot`.

@@ -4,7 +4,7 @@ use super::{Eliminated, Fight};
 use crate::budget::Allowance;
 use crate::fair_play::Flag;
 use crate::ruleset::{Activity, ParticipantDeed};
-use crate::{Action, ActionKind, Event, Fields, Refusal, Ruleset, Slot, Step};
+use crate::{Action, ActionKind, Event, Fields, Refusal, Ruleset, Slot, Step, Velocity};
 
 impl Fight {
     pub(super) fn act(
@@ -71,7 +71,8 @@ impl Fight {
             Action::Break { thing } => self.strike(ruleset, slot, thing, step),
             Action::Defend => self.defend(ruleset, slot, step),
             Action::Use { ability, item, aim } => self.use_ability(ruleset, slot, ability, item, aim, step),
-            Action::Move { to } => self.walk(ruleset, slot, to, step),
+            Action::Move { to } => self.walk(ruleset, slot, to, (None, Velocity::ZERO), step),
+            Action::Walk { to, facing, velocity } => self.walk(ruleset, slot, to, (facing, velocity), step),
             Action::Unavailable => Err(Refusal::Unavailable),
         }
     }

@@ -20,7 +20,16 @@ impl Fight {
                 }
                 participant.connects.left(host_now, CONNECTS).err().map(|wait| Err(self.limited(host_now, wait)))
             }
-            Input::Disconnect { slot } => (self.player(slot)?.link != Link::Up).then_some(Ok(())),
+            Input::Replace { slot } => {
+                let participant = self.player(slot)?;
+                if participant.link == Link::Up && self.lifecycle.is_ended() {
+                    return Some(Ok(()));
+                }
+                participant.connects.left(host_now, CONNECTS).err().map(|wait| Err(self.limited(host_now, wait)))
+            }
+            Input::Disconnect { slot } | Input::Part { slot, .. } => {
+                (self.player(slot)?.link != Link::Up).then_some(Ok(()))
+            }
             // Time may have to bring something about first.
             _ if self.deadline().is_some_and(|due| due <= host_now) => None,
             Input::Ready { slot } => match self.expect_unready(slot) {

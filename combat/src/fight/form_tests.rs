@@ -6,9 +6,10 @@ use super::super::Turn;
 use super::{Fight, GivenUp, Totals};
 use crate::digest::{self, Form};
 use crate::field::HazardState;
+use crate::motion::Motion;
 use crate::participant::{Link, Participant, ParticipantStatus, Played};
 use crate::status::{Active, Cast, Used};
-use crate::{Point, Rules, Ruleset, Target};
+use crate::{Point, Rules, Ruleset, Target, Velocity};
 
 /// Every number of it is another one, as far as there are so many.
 fn fight() -> Fight {
@@ -28,7 +29,8 @@ fn fight() -> Fight {
     (p.status, p.link, p.ready, p.activity) = (ParticipantStatus::Disconnected, Link::Down, true, 3);
     (p.hp, p.shield, p.charge, p.ammo, p.reload_at) = (6_001, 6_002, 6_003, 6_004, 6_005);
     (p.guard_until, p.defend_ready_at, p.attack_ready_at, p.moved_at) = (6_006, 6_007, 6_008, 6_009);
-    (p.at, p.seen_by, p.deeds, p.forfeit_at) = (Point::new(-1, 500), 1 << 100, 6_010, Some(6_011));
+    (p.at, p.seen_by, p.deeds, p.forfeit_at) = (Point::new(-1, 500), 1 << 100, 6_010, 6_011);
+    p.motion = Motion::new(271, Velocity::new(-303, 404));
     p.effects = smallvec![Active { effect: 1, by: 2, stacks: 3, absorbs: 7_001, until: 7_002, next_tick: u64::MAX }];
     let aim = Target { slot: Some(1), at: Some(Point::new(7, -8)) };
     p.cast = Some(Cast { ability: 4, aim, until: 7_003, next: 7_004, hurt: 7_005 });
@@ -90,7 +92,7 @@ fn a_setting_that_nobody_sets_changes_no_digest() {
 #[test]
 fn every_part_of_a_state_is_in_its_digest() {
     let own = fight().state_digest(&Ruleset::plain());
-    let changes: [fn(&mut Fight); 9] = [
+    let changes: [fn(&mut Fight); 10] = [
         |f| f.gathered = !f.gathered,
         |f| {
             let _drawn = crate::chance::below(&mut f.rng, 2);
@@ -99,6 +101,7 @@ fn every_part_of_a_state_is_in_its_digest() {
         |f| f.participants[0].conduct.acted_at += 1,
         |f| f.participants[1].deeds += 1,
         |f| f.participants[2].enemy = None,
+        |f| f.participants[1].motion = Motion::new(1, Velocity::ZERO),
         |f| f.waves.due += 1,
         |f| f.clock.stopped += 1,
         |f| f.rules.regular_ms += 1,

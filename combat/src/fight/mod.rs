@@ -2,7 +2,7 @@
 //!
 //! [`admission`] what need not be handled, [`seats`] who takes part, [`participants`] who they are by slot, [`course`] what leads to what, [`rounds`] and [`turns`], [`victory`] who has won, [`timers`] what happens by itself, [`actions`] what
 //! a participant does, and what that is made of: [`attack`], [`harm`], [`abilities`], [`casts`], [`effects`], [`movement`]. The world
-//! around them: [`enemies`], their [`minds`] and [`routes`], [`things`], [`sight`], [`watch`].
+//! around them: [`enemies`], their [`minds`] and [`routes`], [`things`], [`sight`], [`watch`]. [`form`] what its digest is taken over, [`form7`] how the log had it before.
 
 mod abilities;
 mod actions;
@@ -13,6 +13,7 @@ mod course;
 mod effects;
 mod enemies;
 mod form;
+mod form7;
 mod harm;
 mod minds;
 mod movement;
@@ -39,6 +40,7 @@ use crate::{
 };
 
 pub use enemies::Waves;
+pub use form7::Fight7;
 use participants::Participants;
 pub use rounds::Rounds;
 pub use turns::Turn;
@@ -183,6 +185,7 @@ impl Fight {
         }
         let outcome = self.apply(ruleset, host_now, input, step);
         self.judge_fallen(ruleset, step);
+        self.stop_who_cannot_move(ruleset, step);
         self.number(step);
         let answer = outcome.map(|()| self.seq);
         if let Input::Act { slot, id, .. } = input {
@@ -328,7 +331,7 @@ impl Fight {
             Input::Seat { player } => self.seat(ruleset, player, step),
             Input::Ready { slot } => self.ready(ruleset, slot, step).inspect(|()| self.hear_of(slot)),
             Input::Connect { slot } => self.connect(slot, step),
-            Input::Disconnect { slot } => self.disconnect(slot, step),
+            Input::Disconnect { slot } => self.disconnect(slot, None, step),
             Input::Act { slot, action, .. } => self.act(ruleset, slot, action, step).inspect(|()| self.hear_of(slot)),
             Input::Pause => {
                 self.lifecycle.pause()?;
@@ -345,6 +348,8 @@ impl Fight {
             Input::Terminate { force } => self.stop(ruleset, host_now, force, step),
             Input::PauseOver => self.end_pause(host_now, step),
             Input::Concede { slot } => self.concede(ruleset, slot, step),
+            Input::Replace { slot } => self.replace(slot, step),
+            Input::Part { slot, why } => self.disconnect(slot, Some(why), step),
         }
     }
 

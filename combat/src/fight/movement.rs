@@ -1,9 +1,11 @@
-//! Where participants are: walking, dashes, pulls and pushes, and what stands in the way.
+//! Where participants are and how they move: walking, dashes, pulls and pushes, what stands in the way, and who has to stand.
 
 use super::Fight;
 use crate::geometry::{Point, Rect};
+use crate::motion::Motion;
+use crate::participant::ParticipantStatus::Active;
 use crate::ruleset::{Cover, CoverKind};
-use crate::{Fields, Millis, Refusal, Ruleset, Slot, Step};
+use crate::{ActionKind, Fields, Millis, Refusal, Ruleset, Slot, Step, Velocity};
 
 /// What a claim may be ahead of the clock: latency is not even.
 const SLACK_CM: u64 = 100;
@@ -17,8 +19,15 @@ const SEARCH_STEPS: u32 = 64;
 const HIDING_CM: u32 = 200;
 
 impl Fight {
-    /// A participant says that it is at `to` now.
-    pub(super) fn walk(&mut self, ruleset: &Ruleset, slot: Slot, to: Point, step: &mut Step) -> Result<(), Refusal> {
+    /// A participant says that it is at `to` now, which way it faces and how fast it goes.
+    pub(super) fn walk(
+        &mut self,
+        ruleset: &Ruleset,
+        slot: Slot,
+        to: Point,
+        (facing, velocity): (Option<u16>, Velocity),
+        step: &mut Step,
+    ) -> Result<(), Refusal> {
         let moved_at = self.reached_at(ruleset, slot, to).ok_or(Refusal::TooFast)?;
         if !ruleset.environment.arena().encloses(to) {
             return Err(Refusal::OutOfBounds);
@@ -27,11 +36,70 @@ impl Fight {
         if self.wall_between(ruleset, p.at, to) {
             return Err(Refusal::Blocked);
         }
-        if p.at != to {
+        let turned = Motion::new(facing.unwrap_or(p.motion.facing()), velocity);
+        if !velocity.is_zero() && !velocity.within(self.allowed_cm_per_s(ruleset, slot)) {
+            return Err(Refusal::Overspeed);
+        }
+        let p = &self.participants[slot];
+        // Who has no connection goes nowhere, though it may say where it is.
+        let turned = if p.status == Active { turned } else { Motion::new(turned.facing(), Velocity::ZERO) };
+        let is_there = p.at == to;
+        if p.motion != turned {
+            self.turn_to(slot, turned, step);
+        }
+        if !is_there {
             self.participants[slot].moved_at = moved_at;
             self.put(ruleset, slot, to, step);
         }
         Ok(())
+    }
+
+    fn turn_to(&mut self, slot: Slot, motion: Motion, step: &mut Step) {
+        let was = std::mem::replace(&mut self.participants[slot].motion, motion);
+        if was.facing() != motion.facing() {
+            step.touch(slot, Fields::PLACE.or(Fields::FACING));
+        }
+        if was.velocity() != motion.velocity() {
+            step.touch(slot, Fields::PLACE.or(Fields::VELOCITY));
+        }
+    }
+
+    /// The most of a velocity: as far as a participant that has not moved for long can be in a second.
+    fn allowed_cm_per_s(&self, ruleset: &Ruleset, slot: Slot) -> u64 {
+        match self.speed(ruleset, slot) {
+            0 => 0,
+            speed => speed + SLACK_CM,
+        }
+    }
+
+    /// Whoever can no longer move stands, in the step that says why: what forbids it is in that.
+    pub(super) fn stop_who_cannot_move(&mut self, ruleset: &Ruleset, step: &mut Step) {
+        if step.phase_changed() || step.modifiers_changed() {
+            for slot in self.slots() {
+                self.stop_if_it_cannot_move(ruleset, slot, step);
+            }
+            return;
+        }
+        for place in 0..step.changed().len() {
+            let (slot, fields) = step.changed()[place];
+            if fields.meets(Fields::STATUS.or(Fields::ACTIVITY).or(Fields::EFFECTS)) {
+                self.stop_if_it_cannot_move(ruleset, slot, step);
+            }
+        }
+    }
+
+    fn stop_if_it_cannot_move(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
+        let motion = self.participants[slot].motion;
+        if motion.is_moving() && !self.can_move(ruleset, slot) {
+            self.turn_to(slot, Motion::new(motion.facing(), Velocity::ZERO), step);
+        }
+    }
+
+    fn can_move(&self, ruleset: &Ruleset, slot: Slot) -> bool {
+        self.lifecycle.expect_fighting().is_ok()
+            && self.participants[slot].status == Active
+            && self.may(ruleset, slot, ActionKind::Move).is_ok()
+            && self.speed(ruleset, slot) > 0
     }
 
     /// When the participant can have come to `to`: ahead of the clock by no more than the slack, which many small steps

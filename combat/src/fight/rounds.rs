@@ -6,9 +6,10 @@ use smallvec::SmallVec;
 use super::{Eliminated, Fight};
 use crate::digest::form;
 use crate::field::Field;
+use crate::motion::Motion;
 use crate::participant::Pool;
 use crate::ruleset::Trigger;
-use crate::{EndReason, Event, Fields, Millis, Ruleset, Step};
+use crate::{EndReason, Event, Fields, Ruleset, Step, Velocity};
 
 /// Rounds won, where a fight has several.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +87,7 @@ impl Fight {
             }
             if p.status == Eliminated {
                 p.stand_again(rules, now);
-                self.due = self.due.min(p.forfeit_at.unwrap_or(Millis::MAX));
+                self.due = self.due.min(p.forfeit_at);
             }
             p.ready = false;
             p.activity = ruleset.activity.start;
@@ -98,6 +99,7 @@ impl Fight {
             p.effects.clear();
             p.used.clear();
             p.cast = None;
+            p.motion = Motion::new(p.motion.facing(), Velocity::ZERO);
             self.place_at_start(ruleset, slot);
             step.touch(slot, Fields::SEAT);
         }

@@ -5,7 +5,7 @@ use crate::budget::CONNECTS;
 use crate::participant::Link;
 use crate::participant::ParticipantStatus::{Active, Disconnected};
 use crate::ruleset::Activity;
-use crate::{EndReason, Event, Fields, Millis, Participant, PlayerId, Refusal, Ruleset, Slot, Step};
+use crate::{Arrival, EndReason, Event, Fields, Millis, Participant, Parting, PlayerId, Refusal, Ruleset, Slot, Step};
 
 impl Fight {
     /// A new participant in this seat, which is the next or has been given up, of the team that the seat is dealt to.
@@ -19,7 +19,7 @@ impl Fight {
         };
         let mut participant = Participant::new(player, team, &self.rules, self.clock.now);
         participant.activity = ruleset.activity.start;
-        self.wake(participant.forfeit_at.unwrap_or(Millis::MAX));
+        self.wake(participant.forfeit_at);
         if let Some(before) = self.participants.get_mut(slot) {
             if before.player != player {
                 self.given_up.get_or_insert_default().seats.push((slot, before.player));
@@ -76,7 +76,7 @@ impl Fight {
         if self.expect_player(slot).is_ok_and(|p| p.link == Link::Awaited) {
             let participant = &mut self.participants[slot];
             participant.link = Link::Never;
-            participant.forfeit_at = None;
+            participant.forfeit_at = Millis::MAX;
         }
     }
 
@@ -94,15 +94,15 @@ impl Fight {
         if self.expect_player(slot)?.link == Link::Up {
             return Ok(());
         }
+        self.spend_connect(slot)?;
         let participant = &mut self.participants[slot];
-        let spent = participant.connects.spend(self.clock.host, CONNECTS);
-        spent.map_err(|wait| Refusal::RateLimited { until: self.clock.now.saturating_add(wait) })?;
-        participant.link = Link::Up;
+        let was = std::mem::replace(&mut participant.link, Link::Up);
         if self.lifecycle.is_ended() {
             return Ok(());
         }
-        participant.forfeit_at = None;
-        step.note(Event::Connected { by: slot });
+        participant.forfeit_at = Millis::MAX;
+        let why = if was == Link::Down { Arrival::Returned } else { Arrival::Joined };
+        step.note(Event::Came { by: slot, why });
         if participant.status == Disconnected {
             participant.status = Active;
             step.touch(slot, Fields::STATUS);
@@ -110,7 +110,25 @@ impl Fight {
         Ok(())
     }
 
-    pub(super) fn disconnect(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
+    /// A newer connection in the place of an older one: all stays as it is, and is told.
+    pub(super) fn replace(&mut self, slot: Slot, step: &mut Step) -> Result<(), Refusal> {
+        if self.expect_player(slot)?.link != Link::Up {
+            return self.connect(slot, step);
+        }
+        self.spend_connect(slot)?;
+        if !self.lifecycle.is_ended() {
+            step.note(Event::Came { by: slot, why: Arrival::Replaced });
+        }
+        Ok(())
+    }
+
+    fn spend_connect(&mut self, slot: Slot) -> Result<(), Refusal> {
+        let spent = self.participants[slot].connects.spend(self.clock.host, CONNECTS);
+        spent.map_err(|wait| Refusal::RateLimited { until: self.clock.now.saturating_add(wait) })
+    }
+
+    /// Why it has no connection any more is not known of what older engines were told.
+    pub(super) fn disconnect(&mut self, slot: Slot, why: Option<Parting>, step: &mut Step) -> Result<(), Refusal> {
         if self.expect_player(slot)?.link != Link::Up {
             return Ok(());
         }
@@ -119,11 +137,11 @@ impl Fight {
         if self.lifecycle.is_ended() {
             return Ok(());
         }
-        step.note(Event::Disconnected { by: slot });
+        step.note(why.map_or(Event::Disconnected { by: slot }, |why| Event::Went { by: slot, why }));
         if participant.status == Active {
             let forfeit_at = self.clock.now + u64::from(self.rules.reconnect_ms);
             participant.status = Disconnected;
-            participant.forfeit_at = Some(forfeit_at);
+            participant.forfeit_at = forfeit_at;
             step.touch(slot, Fields::STATUS);
             self.wake(forfeit_at);
         }
@@ -133,7 +151,7 @@ impl Fight {
     /// Everybody whose time to come back was over by `due`.
     pub(super) fn forfeit_late(&mut self, ruleset: &Ruleset, due: Millis, step: &mut Step) {
         for slot in self.slots() {
-            if self.participants[slot].forfeit_at.is_some_and(|at| at <= due) {
+            if self.participants[slot].forfeit_at <= due {
                 self.forfeit(ruleset, slot, step);
             }
         }
@@ -159,7 +177,7 @@ impl Fight {
     pub(super) fn fall(&mut self, ruleset: &Ruleset, slot: Slot, step: &mut Step) {
         let participant = &mut self.participants[slot];
         participant.status = Eliminated;
-        participant.forfeit_at = None;
+        participant.forfeit_at = Millis::MAX;
         step.touch(slot, Fields::STATUS);
         self.do_activity(ruleset, slot, Activity::Down, step);
         self.look_from(ruleset, slot, step);

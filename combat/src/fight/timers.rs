@@ -79,6 +79,7 @@ impl Fight {
             // Who falls in one moment falls together; but the end of a state comes after all that was before it.
             if self.fallen.is_some() && (at > self.clock.now || timer == Timer::State) {
                 self.judge_fallen(ruleset, step);
+                self.stop_who_cannot_move(ruleset, step);
                 continue;
             }
             if at > now {
@@ -87,10 +88,12 @@ impl Fight {
             }
             self.clock.now = self.clock.now.max(at);
             self.fire(ruleset, timer, at, step);
+            self.stop_who_cannot_move(ruleset, step);
             fired += 1;
             self.due = 0;
         }
         self.judge_fallen(ruleset, step);
+        self.stop_who_cannot_move(ruleset, step);
         self.clock.now = now;
     }
 
@@ -181,7 +184,7 @@ impl Fight {
                 None => offer(self.away_at(slot), Timer::Away(slot)),
             }
         }
-        Next { at: soonest.0, timer: soonest.1, forfeit: p.forfeit_at.unwrap_or(Millis::MAX) }
+        Next { at: soonest.0, timer: soonest.1, forfeit: p.forfeit_at }
     }
 
     fn fire(&mut self, ruleset: &Ruleset, timer: Timer, at: Millis, step: &mut Step) {

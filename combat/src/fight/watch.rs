@@ -22,14 +22,14 @@ impl Fight {
                     conduct.aimed();
                 }
                 // Not of moves: a fair client tells its place by a clock.
-                let moves = matches!(action, Action::Move { .. });
+                let moves = matches!(action, Action::Move { .. } | Action::Walk { .. });
                 let regular = regular_ms > 0 && !moves && conduct.is_regular(now, regular_ms);
                 if was_away {
                     self.wake(now + afk_ms);
                 }
                 regular.then_some(Flag::Regular)
             }
-            Err(Refusal::TooFast | Refusal::OutOfBounds) => Some(Flag::Speed),
+            Err(Refusal::TooFast | Refusal::Overspeed | Refusal::OutOfBounds) => Some(Flag::Speed),
             Err(Refusal::Cooldown { .. }) if attacks => conduct.too_soon().then_some(Flag::Interval),
             Err(Refusal::OutOfRange | Refusal::NoSight) if aims => conduct.missed_aim().then_some(Flag::Aim),
             Err(_) => None,

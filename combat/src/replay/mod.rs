@@ -36,8 +36,9 @@ const VERSION: u32 = 3;
 /// The engine's revision. Raise it with every change after which a recorded fight is stepped otherwise or has another digest:
 /// the golden replays tell. Digests have it in them, so those of one revision are never taken for another's.
 ///
-/// 0 and 1 had digests of form 1, and files of the forms 1 and 2; 2 brought [`crate::digest::FORM`] 2.
-pub const REVISION: u32 = 2;
+/// 0 and 1 had digests of form 1, and files of the forms 1 and 2; 2 brought [`crate::digest::FORM`] 2, and 3 form 3 with facing, velocity and
+/// why somebody comes and goes.
+pub const REVISION: u32 = 3;
 
 /// Bytes of a whole file: the longest tape and the longest text, and as much again. A larger one is not read.
 pub const MOST_BYTES: usize = 64 * 1024 * 1024;

@@ -9,7 +9,7 @@
 //! at 5000 -> phase active           a tick
 //! ```
 //!
-//! [`check_in`] runs one under a ruleset; there participants also `move to 100 200`, `strike cover 0`, `use 1`, `use 1 on p2`,
+//! [`check_in`] runs one under a ruleset; there participants also `move to 100 200` (`facing 90`, `going 300 -400` behind it), `strike cover 0`, `use 1`, `use 1 on p2`,
 //! `use 1 at 100 200`, and `item 1` likewise: by its number or its name.
 //!
 //! `at` is the host's time. After the arrow stands the answer, `ok` or the refusal in words; then, after commas, what
@@ -22,8 +22,8 @@ use crate::hosted::Hosted;
 use crate::watched::Watched;
 use tiltyard_combat::ruleset::{AbilityId, Cover, CoverKind, EffectId, Spot};
 use tiltyard_combat::{
-    Action, Answer, Audience, BodyPart, Event, Input, Millis, Mode, Participant, PlayerId, Point, Refusal, Rules,
-    Ruleset, Setup, Slot, Step, Target, Thing,
+    Action, Answer, Arrival, Audience, BodyPart, Event, Input, Millis, Mode, Participant, Parting, PlayerId, Point,
+    Refusal, Rules, Ruleset, Setup, Slot, Step, Target, Thing, Velocity,
 };
 
 /// Every hit takes 25 of 100 health, so four are enough.
@@ -132,7 +132,10 @@ fn input_of(ruleset: &Ruleset, call: &str) -> Input {
         [who, "joins"] => Input::Seat { player: player(u64::from(slot_in(who))) },
         [who, "ready"] => Input::Ready { slot: slot_in(who) },
         [who, "connects"] => Input::Connect { slot: slot_in(who) },
-        [who, "disconnects"] => Input::Disconnect { slot: slot_in(who) },
+        [who, "disconnects"] => Input::Part { slot: slot_in(who), why: Parting::Lost },
+        [who, "leaves"] => Input::Part { slot: slot_in(who), why: Parting::Left },
+        [who, "disconnects", "somehow"] => Input::Disconnect { slot: slot_in(who) },
+        [who, "changes", "connections"] => Input::Replace { slot: slot_in(who) },
         [who, "concedes"] => Input::Concede { slot: slot_in(who) },
         [who, ref act @ .., "id", id] => {
             Input::Act { slot: slot_in(who), id: number_in(id), action: action_of(ruleset, act) }
@@ -150,6 +153,18 @@ fn action_of(ruleset: &Ruleset, words: &[&str]) -> Action {
         ["attack", whom, "limb"] => attack(whom, BodyPart::Limb),
         ["defend"] => Action::Defend,
         ["move", "to", x, y] => Action::Move { to: point_in(x, y) },
+        ["move", "to", x, y, how @ ..] => {
+            let (facing, how) = match how {
+                ["facing", degrees, rest @ ..] => (Some(degrees.parse().expect("degrees")), rest),
+                _ => (None, how),
+            };
+            let velocity = match how {
+                ["going", x, y] => velocity_in(x, y),
+                [] => Velocity::ZERO,
+                _ => panic!("no motion {how:?}"),
+            };
+            Action::Walk { to: point_in(x, y), facing, velocity }
+        }
         ["strike", "cover", cover] => Action::Break { thing: Thing::Cover(small_in(cover)) },
         ["strike", "hazard", hazard] => Action::Break { thing: Thing::Hazard(small_in(hazard)) },
         [how @ ("use" | "item"), ability, aim @ ..] => {
@@ -243,6 +258,8 @@ fn found_of(fight: &Hosted, slot: Slot, what: &str) -> String {
         "stamina" => format!("p{slot} stamina {}", p.stamina().milli_at(now, rules.stamina) / 1000),
         "guard" => format!("p{slot} guard {}", p.guard_until()),
         "at" => format!("p{slot} at {} {}", p.at().x, p.at().y),
+        "faces" => format!("p{slot} faces {}", p.facing()),
+        "goes" => format!("p{slot} goes {} {}", p.velocity().x, p.velocity().y),
         "armor" => format!("p{slot} armor {}", p.armor()),
         "shield" => format!("p{slot} shield {}", p.shield()),
         "energy" => format!("p{slot} energy {}", p.energy().milli_at(now, rules.energy) / 1000),
@@ -327,8 +344,12 @@ fn event_words(ruleset: &Ruleset, event: Event) -> String {
         Event::Guard { by } => format!("p{by} guards"),
         Event::Seated { by } => format!("p{by} seated"),
         Event::Ready { by } => format!("p{by} ready"),
-        Event::Connected { by } => format!("p{by} connected"),
-        Event::Disconnected { by } => format!("p{by} disconnected"),
+        Event::Came { by, why: Arrival::Joined } => format!("p{by} connected"),
+        Event::Came { by, why: Arrival::Returned } => format!("p{by} connected again"),
+        Event::Came { by, why: Arrival::Replaced } => format!("p{by} changed connections"),
+        Event::Went { by, why: Parting::Lost } => format!("p{by} disconnected"),
+        Event::Went { by, why: Parting::Left } => format!("p{by} left"),
+        Event::Disconnected { by } => format!("p{by} disconnected somehow"),
         Event::Forfeited { by } => format!("p{by} forfeited"),
         Event::Phase => "phase".to_owned(),
         Event::Struck { by, thing, damage } => format!("p{by} strikes {} {damage}", thing_words(thing)),
@@ -388,6 +409,11 @@ fn ability_in(ruleset: &Ruleset, text: &str) -> AbilityId {
 
 fn small_in(text: &str) -> u8 {
     u8::try_from(number_in(text)).expect("a small number")
+}
+
+fn velocity_in(x: &str, y: &str) -> Velocity {
+    let cm_per_s = |text: &str| text.parse().expect("centimetres per second");
+    Velocity::new(cm_per_s(x), cm_per_s(y))
 }
 
 fn point_in(x: &str, y: &str) -> Point {

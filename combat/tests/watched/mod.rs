@@ -1,10 +1,12 @@
 //! A fight under watch: every input goes through here, and whatever must be true of every step is checked.
 
 use crate::hosted::Hosted;
+use tiltyard_combat::motion::FULL_TURN;
 use tiltyard_combat::ruleset::EffectId;
 use tiltyard_combat::status::Active;
 use tiltyard_combat::{
-    Answer, EndReason, Event, Fields, Input, Millis, Mode, Participant, ParticipantStatus, Slot, Step, Thing,
+    ActionKind, Answer, EndReason, Event, Fields, Input, Millis, Mode, Participant, ParticipantStatus, Slot, Step,
+    Thing,
 };
 
 pub struct Watched {
@@ -37,6 +39,7 @@ impl Watched {
         watch.deadline_is_ahead();
         watch.eliminated_are_out();
         watch.every_change_is_named();
+        watch.who_cannot_move_stands();
         watch.decided_once();
         watch.ended_shows_nothing();
         if answer.is_err() {
@@ -71,6 +74,7 @@ impl Watch<'_> {
             assert!(p.ammo() <= rules.ammo);
             assert!(p.effects().len() <= 16);
             assert!(p.hp() > 0 || p.status() == ParticipantStatus::Eliminated);
+            assert!(p.facing() < FULL_TURN);
         }
         let players = everybody.iter().take_while(|p| p.enemy().is_none());
         assert!(players.count() <= usize::from(self.after.seats()));
@@ -202,6 +206,8 @@ impl Watch<'_> {
             told(was.guard_until() == is.guard_until(), Fields::GUARD);
             told(was.score() == is.score(), Fields::SCORE);
             told(was.at() == is.at(), Fields::PLACE);
+            told(was.facing() == is.facing(), Fields::PLACE.or(Fields::FACING));
+            told(was.velocity() == is.velocity(), Fields::PLACE.or(Fields::VELOCITY));
             told(was.effects().iter().map(shown).eq(is.effects().iter().map(shown)), Fields::EFFECTS);
             let cast = |p: &Participant| p.cast().map(|cast| (cast.ability(), cast.until()));
             told(cast(was) == cast(is), Fields::CAST);
@@ -233,6 +239,23 @@ impl Watch<'_> {
 
     fn named(&self, slot: Slot, fields: Fields) -> bool {
         self.step.changed().iter().any(|&(changed, set)| changed == slot && set.has(fields))
+    }
+
+    /// Whoever goes somewhere can: it stands, is there, and nothing that it is doing or suffering forbids it.
+    fn who_cannot_move_stands(&self) {
+        let (life, ruleset) = (self.after.lifecycle(), self.after.ruleset());
+        let fought = life.is_fighting() && !life.is_paused();
+        for (slot, p) in (0_u8..).zip(self.after.participants()) {
+            if p.velocity().is_zero() {
+                continue;
+            }
+            let effects = p.effects().iter().map(Active::effect).chain(self.after.field().modifiers().iter().copied());
+            let denied = effects.into_iter().any(|effect| ruleset.effect(effect).denies.has(ActionKind::Move));
+            let allowed = ruleset.activity.state(p.activity()).is.allows.has(ActionKind::Move);
+            let has_turn = self.after.turn().is_none_or(|turn| turn.slot() == slot);
+            let can = fought && p.status() == ParticipantStatus::Active && allowed && !denied && has_turn;
+            assert!(can, "p{slot} cannot move and goes {:?}", p.velocity());
+        }
     }
 
     fn decided_once(&self) {
@@ -280,6 +303,7 @@ fn shown(effect: &Active) -> (EffectId, u8, Millis) {
 pub fn view(p: &Participant) -> impl PartialEq + std::fmt::Debug + use<> {
     let seat = (p.player(), p.team(), p.enemy(), p.enemy_phase(), p.status(), p.is_ready(), p.is_connected());
     let body = (p.hp(), p.armor(), p.shield(), p.stamina(), p.energy(), p.charge(), p.ammo(), p.reload_at());
+    let motion = (p.facing(), p.velocity());
     let doing = (p.at(), p.activity(), p.guard_until(), p.cast().copied(), p.effects().to_vec(), p.used().to_vec());
-    (seat, body, doing, p.score(), p.eliminations(), p.damage())
+    (seat, body, (doing, motion), p.score(), p.eliminations(), p.damage())
 }

@@ -21,7 +21,7 @@ const END = [
   "pause_limit",
 ];
 
-/** A participant at zero values, in the order in which the server writes its fields. */
+/** A participant at zero values, in the order in which the server writes its fields; `hidden`, `enemy`, `f`, `vx` and `vy` are absent then. */
 export function nobody() {
   return {
     team: 0, status: "active", ready: false, score: 0, phase: 0, hp: 0, armor: 0, shield: 0,
@@ -134,6 +134,16 @@ export function spelled(view) {
     for (const field of ["energy_rate", "charge", "ammo"]) say(of(field), p[field]);
     wide(of("reload_at"), p.reload_at);
     triples(of("used"), p.used);
+  });
+  const motion = (p) => ["f", "vx", "vy"].map((field) => p[field] ?? 0);
+  if (view.participants.some((p) => motion(p).some((value) => value !== 0))) say("facing and velocity", 0xffffffff);
+  view.participants.forEach((p, slot) => {
+    const [f, vx, vy] = motion(p);
+    if (f === 0 && vx === 0 && vy === 0) return;
+    say(`${slot}: slot + 1`, slot + 1);
+    say(`${slot}: f`, f);
+    say(`${slot}: vx`, vx);
+    say(`${slot}: vy`, vy);
   });
   return words;
 }

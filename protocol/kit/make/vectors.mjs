@@ -32,4 +32,15 @@ export const vectors = [
       modifiers: [0, 4],
     }),
   },
+  {
+    name: "some face somewhere and go somewhere",
+    view: duel({
+      participants: [
+        fighter(ANN, 0, { f: 359, vx: -1, vy: 850, charge: 7 }),
+        fighter(BOB, 1),
+        fighter(CAT, 1, { vy: -1_000_000 }),
+        fighter(ANN, 0, { f: 1 }),
+      ],
+    }),
+  },
 ];

@@ -10,6 +10,7 @@ use proptest::test_runner::{RngSeed, TestRunner};
 use serde_json::Value;
 use tiltyard_combat::{
     Action, Answer, Audience, BodyPart, Event, Input, Participant, ParticipantStatus, Point, Slot, Step, Target, Thing,
+    Velocity,
 };
 use tiltyard_protocol::{Encoding, ServerMessage};
 
@@ -305,7 +306,10 @@ impl World {
             Deed::Nothing | Deed::Ready | Deed::Sit(_) => return None,
             Deed::Step(x, y) => {
                 let from = first.participant(slot).at();
-                Action::Move { to: ground::within(HIDDEN.contains(&slot), Point::new(from.x + x, from.y + y)) }
+                let to = ground::within(HIDDEN.contains(&slot), Point::new(from.x + x, from.y + y));
+                let facing = u16::try_from(x.rem_euclid(360)).ok().filter(|_| x % 2 == 0);
+                let velocity = Velocity::new(x.clamp(-700, 700), y.clamp(-700, 700));
+                if y % 4 == 0 { Action::Move { to } } else { Action::Walk { to, facing, velocity } }
             }
             Deed::Attack(target, part) => Action::Attack { target: Some(target), part },
             Deed::Strike(thing) => Action::Break { thing },

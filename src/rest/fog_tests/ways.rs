@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tiltyard_combat::{Action, BodyPart, Slot, Thing};
+use tiltyard_protocol::client::Degrees;
 use tiltyard_protocol::{Act, ActionKind};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -125,6 +126,11 @@ pub(super) fn asked(session: &Session, action: Action) -> RestAction {
         Action::Move { to } => {
             act.kind = ActionKind::Move;
             (act.x, act.y) = (Some(to.x), Some(to.y));
+        }
+        Action::Walk { to, facing, velocity } => {
+            act.kind = ActionKind::Move;
+            (act.x, act.y) = (Some(to.x), Some(to.y));
+            (act.f, act.vx, act.vy) = (facing.and_then(Degrees::new), Some(velocity.x), Some(velocity.y));
         }
     }
     RestAction { act, target, expected: Expected::default() }

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use tiltyard_combat::{Action, BodyPart, Event, Input, Point, Rules, Ruleset, Step, Target, Thing};
+use tiltyard_combat::{
+    Action, Arrival, BodyPart, Event, Input, Parting, Point, Rules, Ruleset, Step, Target, Thing, Velocity,
+};
 use uuid::Uuid;
 
 use crate::log::Append;
@@ -134,12 +136,15 @@ fn events() -> Vec<Event> {
         Event::Turn { by },
         Event::Round { no: 2, team: Some(1) },
         Event::Phase,
+        Event::Came { by, why: Arrival::Returned },
+        Event::Went { by, why: Parting::Left },
     ]
 }
 
 fn inputs() -> Vec<(&'static str, Input)> {
     let act = |action| Input::Act { slot: 1, id: 300, action };
     let aim = Target { slot: Some(2), at: Some(Point::new(-1, 70_000)) };
+    let walk = Action::Walk { to: Point::new(200, -3), facing: Some(359), velocity: Velocity::new(-850, 7) };
     vec![
         ("entry input tick", Input::Tick),
         ("entry input seat", Input::Seat { player: u128::from_le_bytes(*b"0123456789abcdef") }),
@@ -158,6 +163,9 @@ fn inputs() -> Vec<(&'static str, Input)> {
         ("entry input terminate", Input::Terminate { force: true }),
         ("entry input pause over", Input::PauseOver),
         ("entry input concede", Input::Concede { slot: 1 }),
+        ("entry input replace", Input::Replace { slot: 1 }),
+        ("entry input part", Input::Part { slot: 1, why: Parting::Left }),
+        ("entry input walk", act(walk)),
     ]
 }
 
@@ -181,13 +189,34 @@ fn an_entry_of_every_kind_has_the_bytes_that_it_had() {
 /// Written down are the bytes of today, and they say what they said.
 #[test]
 fn an_entry_that_was_written_down_is_read_as_what_it_was() {
-    let line = GOLDEN.lines().find_map(|line| line.strip_prefix("entry session: ")).unwrap();
+    // The number of its newest entry is in the claim behind it.
+    assert_eq!(written("entry session", segment::FORM), SessionRecord { number: 0, ..record() });
+}
+
+/// As it was written down when that form was today's.
+#[test]
+fn a_session_of_the_form_before_is_read_as_what_it_was() {
+    let (read, today) = (written("form 7 entry session", segment::FORM_BEFORE), record());
+    assert_eq!(read.fight, today.fight);
+    assert_eq!(read.recent, today.recent[..read.recent.len()]);
+    assert_eq!(read.recent.len() + 2, today.recent.len(), "it knew no reason why somebody comes and goes");
+    let (fog, recent) = (today.fog.clone(), today.recent[..read.recent.len()].to_vec());
+    assert_eq!(
+        SessionRecord { fog, recorder: today.recorder.clone(), ..read },
+        SessionRecord { recent, number: 0, ..today }
+    );
+}
+
+/// What is written down under this name in this form.
+fn written(name: &str, form: u8) -> SessionRecord {
+    let line = GOLDEN.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap();
     let byte = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
     let bytes: Vec<u8> = (0..line.len()).step_by(2).map(byte).collect();
-    let (_, entries) = entry::entries(&[&[0; 8][..], &bytes].concat(), segment::FORM).unwrap();
-    let [Entry::Session { no: 300, record: read }] = &entries[..] else { panic!("{entries:?}") };
-    // The number of its newest entry is in the claim behind it.
-    assert_eq!(**read, Cow::<SessionRecord>::Owned(SessionRecord { number: 0, ..record() }));
+    let (_, mut entries) = entry::entries(&[&[0; 8][..], &bytes].concat(), form).unwrap();
+    match (entries.pop(), &entries[..]) {
+        (Some(Entry::Session { no: 300, record }), []) => record.into_owned(),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod chain;
 #[cfg(test)]
 mod chain_tests;
 mod error;
-pub(super) mod form6;
+pub(super) mod form7;
 #[cfg(test)]
 mod form_tests;
 mod generation;

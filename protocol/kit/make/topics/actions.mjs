@@ -21,13 +21,14 @@ export const cases = [
       { kind: "ability", a: 0, to: 1 },
       { kind: "item_use", a: 0, x: 100, y: 200 },
       { kind: "move", x: 1_550, y: -3 },
+      { kind: "move", x: 1_560, y: 0, f: 359, vx: 300, vy: -20 },
     ];
-    const all = ["to", "part", "a", "x", "y", "c", "z"];
+    const all = ["to", "part", "a", "x", "y", "f", "vx", "vy", "c", "z"];
     orders.forEach((order, place) => {
       const id = place + 1;
       c.does("act", { order }).client("action", { s, id, ...order }, { lacks: all.filter((field) => !(field in order)) });
     });
-    c.holds({ pending: [1, 2, 3, 4, 5, 6] });
+    c.holds({ pending: [1, 2, 3, 4, 5, 6, 7] });
   }),
   write("is refused", "The reason is told, the view stays, and the next action has another id.", {}, (c) => {
     c.begins().acts(1, attack);

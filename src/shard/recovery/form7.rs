@@ -1,9 +1,10 @@
-//! The entries of form 6, as its journals have them: read by the start after an upgrade, and never written.
+//! The entries of form 7, as its journals have them: read by the start after an upgrade, and never written.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use tiltyard_combat::{Event, Fight, Input};
+use tiltyard_combat::fight::Fight7;
+use tiltyard_combat::{Event, Input};
 use uuid::Uuid;
 
 use crate::replays::RecorderState;
@@ -11,19 +12,21 @@ use crate::shard::Fog;
 use crate::shard::entry::{Description, Entry, SessionRecord};
 use tiltyard_combat::Mode;
 
-/// As [`Entry`]: it had no segments that go on from the one before them.
+/// As [`Entry`].
 #[derive(Debug, Deserialize)]
-pub enum Entry6 {
-    Session { no: u32, record: Box<Record6> },
+pub enum Entry7 {
+    Session { no: u32, record: Box<Record7> },
     Input { no: u32, at: u64, input: Input },
     Describe { no: u32, description: Description },
     Forget { no: u32 },
     CheckpointEnd,
+    Follows { salt: u32, end: u64 },
+    Claim { no: u32, epoch: u64, number: u64 },
 }
 
-/// As [`SessionRecord`]: it had no epoch.
+/// As [`SessionRecord`], with the fight as it was then.
 #[derive(Debug, Deserialize)]
-pub struct Record6 {
+pub struct Record7 {
     id: Uuid,
     mode: Mode,
     creator: Uuid,
@@ -41,25 +44,28 @@ pub struct Record6 {
     seed: u64,
     founders: u8,
     recorder: RecorderState,
-    fight: Fight,
+    fight: Fight7,
+    epoch: u64,
 }
 
-impl From<Entry6> for Entry<'static> {
-    fn from(entry: Entry6) -> Self {
+impl From<Entry7> for Entry<'static> {
+    fn from(entry: Entry7) -> Self {
         match entry {
-            Entry6::Session { no, record } => {
+            Entry7::Session { no, record } => {
                 Self::Session { no, record: Box::new(Cow::Owned(SessionRecord::from(*record))) }
             }
-            Entry6::Input { no, at, input } => Self::Input { no, at, input },
-            Entry6::Describe { no, description } => Self::Describe { no, description: Cow::Owned(description) },
-            Entry6::Forget { no } => Self::Forget { no },
-            Entry6::CheckpointEnd => Self::CheckpointEnd,
+            Entry7::Input { no, at, input } => Self::Input { no, at, input },
+            Entry7::Describe { no, description } => Self::Describe { no, description: Cow::Owned(description) },
+            Entry7::Forget { no } => Self::Forget { no },
+            Entry7::CheckpointEnd => Self::CheckpointEnd,
+            Entry7::Follows { salt, end } => Self::Follows { salt, end },
+            Entry7::Claim { no, epoch, number } => Self::Claim { no, epoch, number },
         }
     }
 }
 
-impl From<Record6> for SessionRecord {
-    fn from(record: Record6) -> Self {
+impl From<Record7> for SessionRecord {
+    fn from(record: Record7) -> Self {
         Self {
             id: record.id,
             mode: record.mode,
@@ -78,8 +84,8 @@ impl From<Record6> for SessionRecord {
             seed: record.seed,
             founders: record.founders,
             recorder: record.recorder,
-            fight: record.fight,
-            epoch: Self::FIRST_EPOCH,
+            fight: record.fight.into(),
+            epoch: record.epoch,
             number: 0,
         }
     }
