@@ -5,6 +5,7 @@
 //   node --experimental-websocket tests/protocol/session.mjs --write    writes it into the document, where a message has changed
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
@@ -85,9 +86,9 @@ const event = (k, by) => ({ t, d }) => t === "delta" && d.ev?.some((one) => one.
 const is = (wanted) => ({ t }) => t === wanted;
 const begins = ({ t, d }) => t === "delta" && d.ph?.phase === "active";
 
-/** Plays what the document shows against the server at `url`, and answers with its steps: of each its name, and its messages in order. */
-export async function play(url) {
-  return [...(await duel(url)), ...(await fog(url))];
+/** Plays what the document shows against a server, and answers with its steps: of each its name, and its messages in order. */
+export async function play(server) {
+  return [...(await duel(server.url)), ...(await fog(server.url)), await lobby(server)];
 }
 
 async function duel(url) {
@@ -204,6 +205,36 @@ async function fog(url) {
   ];
 }
 
+/** A custom session of two, of which the second one's socket is written down. */
+async function lobby(server) {
+  const { url } = server;
+  const players = [randomUUID(), randomUUID()];
+  const tokens = await Promise.all(players.map((player) => server.token("--player", player)));
+  const [ann, bob] = players;
+  const made = { type: "custom", player_id: ann, settings: { members: [bob] } };
+  const { session_id: session } = await post(`${url}/sessions`, tokens[0], made);
+  const enter = async (token) => {
+    const line = new Line((await post(`${url}/sessions/${session}/tickets`, token)).url);
+    await line.opened;
+    line.say("join", { session });
+    return { line, joined: (await line.until("joined", is("joined"))).d };
+  };
+  const { line: hers, joined: { s } } = await enter(tokens[0]);
+  hers.say("patch", { s, id: 1, merge: { map: "yard", counter: 1 } });
+  await hers.answered(1);
+  const { line: his, joined: { version } } = await enter(tokens[1]);
+  hers.say("patch", { s, id: 2, merge: { counter: 2 } });
+  await his.until("her change", ({ t, d }) => t === "state" && d.version === version + 1);
+  hers.say("relay", { s, id: 3, data: { wave: true } });
+  await his.until("her wave", is("relayed"));
+  his.say("patch", { s, id: 1, merge: { counter: 3 }, if: version + 1 });
+  await his.answered(1);
+  hers.say("leave", { s });
+  await his.until("that she is gone", is("presence"));
+  await Promise.all([hers.close(), his.close()]);
+  return { name: "lobby", messages: his.said };
+}
+
 /** A message as the document shows it: what is long and says nothing here is left out. */
 export function shown({ way, text }) {
   const message = JSON.parse(text);
@@ -257,7 +288,7 @@ function written(document, steps) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const server = await Server.start();
   try {
-    const steps = await play(server.url);
+    const steps = await play(server);
     if (process.argv.includes("--write")) {
       await writeFile(DOCUMENT, written(await readFile(DOCUMENT, "utf8"), steps));
     } else {
