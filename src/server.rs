@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::ops::{memory, signals, watch};
 use crate::records::keys::Keys;
 use crate::records::lost::{end_lost_fights, live_fights};
-use crate::records::{Committer, RecordObserver, Records};
+use crate::records::{self, Committer, RecordObserver, Records};
 use crate::rest::http::certificate::{CertificateError, Files};
 use crate::rest::http::identity::{Identity, Keeper};
 use crate::rest::http::{accept, renewal};
@@ -38,7 +38,7 @@ use crate::rest::rate::RateLimits;
 use crate::rest::{self, App, AppState};
 use crate::rules::{Library, LibraryError};
 use crate::shard::recovery::{self, RecoveryError};
-use crate::shard::{self, Renewals, ShardConfig, StartError};
+use crate::shard::{self, Desks, Renewals, ShardConfig, StartError, room};
 use crate::socket::budget::Allowance;
 use crate::socket::ledger::Ledger;
 use crate::store::{OpenError, Place, Soundness, Store, StoreError, private};
@@ -122,7 +122,8 @@ impl Server {
         let Read { counting, records, committer, found } = read_store(&place, &config, &metrics).await?;
         records.book().tell(Arc::clone(&counting) as Arc<dyn book::FightObserver>);
         let (renewals, handed_in) = shard::renewals();
-        let (hub, shards) = start_shards(&config, &records, &library, renewals).await?;
+        let (desks, wishes) = room::desk::desks(config.shards);
+        let (hub, shards) = start_shards(&config, &records, &library, (renewals, desks)).await?;
         // All that may be refused has been looked at: until here nothing of the store has been changed.
         if let Err(error) = begin_store(&place, &records, &found, config.accept_loss).await {
             end_shards(hub, shards).await;
@@ -168,6 +169,10 @@ impl Server {
         let accepting = accept::run(listener, rest::service(&app), Arc::clone(&app), accept::Doors::new(&config));
         let accepting = watch::until(app.stopping.clone(), "accepting connections", accepting);
         watch::until(app.stopping.clone(), "new tokens of sockets", renewal::run(handed_in, Arc::clone(&app)));
+        for wishes in wishes {
+            let serving = records::rooms::serve(app.records.clone(), app.hub.clone(), wishes);
+            watch::until(app.stopping.clone(), "rooms", serving);
+        }
         watch::until(app.stopping.clone(), "upkeep", upkeep(Arc::clone(&app)));
         if let Some(refresher) = refresher {
             watch::until(app.stopping.clone(), "keys of others", refresher.run(app.stopping.clone()));
@@ -363,7 +368,7 @@ async fn start_shards(
     config: &Config,
     records: &Records,
     library: &Arc<Library>,
-    renewals: Renewals,
+    (renewals, desks): (Renewals, Desks),
 ) -> Result<(Hub, Vec<thread::JoinHandle<()>>), ServerError> {
     let (book, library) = (Arc::clone(records.book()), Arc::clone(library));
     let settings = ShardConfig {
@@ -373,6 +378,7 @@ async fn start_shards(
         accept_loss: config.accept_loss,
         allowance: Allowance::of(config),
         renewals,
+        desks,
         book,
         library,
     };

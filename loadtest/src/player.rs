@@ -142,6 +142,10 @@ impl Player {
             // The service's token outlives any run: where it does not, the close at its end is what is told.
             ServerMessage::Expiring(_) => Ok(Next::Nothing),
             ServerMessage::Renewed(_) => bail!("`renewed` came without a `renew`"),
+            ServerMessage::State(_)
+            | ServerMessage::Relayed(_)
+            | ServerMessage::Missed(_)
+            | ServerMessage::Presence(_) => bail!("what is no fight's came"),
         }
     }
 
@@ -318,7 +322,7 @@ mod tests {
     #[test]
     fn an_acknowledged_action_is_owed_until_its_delta_comes() {
         let mut rig = rig();
-        rig.take(&ServerMessage::Ack(Ack { s: 5, id: 1, q: 11 }));
+        rig.take(&ServerMessage::Ack(Ack { s: 5, id: 1, q: 11, ..Ack::default() }));
         assert_eq!((rig.player.missing(&rig.session), rig.player.unanswered), (1, 0));
         let mut after = view();
         after.participants[1].hp = 7;
@@ -326,7 +330,10 @@ mod tests {
         assert_eq!(rig.player.missing(&rig.session), 0);
         let counts = rig.tally.counts;
         assert_eq!((counts.acked, counts.deltas, counts.drifted, counts.out_of_order), (1, 1, 0, 0));
-        assert!(rig.try_take(&ServerMessage::Ack(Ack { s: 5, id: 1, q: 11 })).is_err(), "a second answer");
+        assert!(
+            rig.try_take(&ServerMessage::Ack(Ack { s: 5, id: 1, q: 11, ..Ack::default() })).is_err(),
+            "a second answer"
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub fn ack(payload: &[u8]) -> Option<Ack> {
     let (s, rest) = number(payload.strip_prefix(br#"{"t":"ack","d":{"s":"#)?)?;
     let (id, rest) = number(rest.strip_prefix(br#","id":"#)?)?;
     let (q, rest) = number(rest.strip_prefix(br#","q":"#)?)?;
-    (rest == b"}}").then_some(Ack { s: u32::try_from(s).ok()?, id, q })
+    (rest == b"}}").then_some(Ack { s: u32::try_from(s).ok()?, id, q, ..Ack::default() })
 }
 
 /// Where the delta in `payload` has an `id`, which is its recipient's own: that, and what follows, which is the same for all who are shown the
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn an_ack_is_what_the_general_encoder_wrote() {
         for (s, id, q) in [(0, 0, 0), (u32::MAX, 1 << 53, 987_654_321), (1, 10, 100)] {
-            let expected = Ack { s, id, q };
+            let expected = Ack { s, id, q, ..Ack::default() };
             let mut text = Vec::new();
             Encoding::Json.encode(&ServerMessage::Ack(expected.clone()), &mut text);
             assert_eq!(ack(&text), Some(expected));

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::room::{Beat, Patch, Relay};
+
 /// A message from a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "t", content = "d", rename_all = "snake_case")]
@@ -21,6 +23,12 @@ pub enum ClientMessage {
     Ping(Ping),
     /// Hand in new credentials, whose end is the connection's from then on. Answered by `renewed` or `error`.
     Renew(Renew),
+    /// Change the state of a custom session. Answered by `ack` or `refused` with the same id, as are the next two.
+    Patch(Patch),
+    /// Send something to the other members of a custom session who are connected.
+    Relay(Relay),
+    /// Give a sign of life of a player session.
+    Beat(Beat),
 }
 
 /// Payload of `join`.

@@ -64,7 +64,12 @@ impl Encoding {
         {
             return Ok(ClientMessage::Action(act));
         }
-        self.decode(bytes).map_err(|detail| DecodeError::of(self, bytes, CLIENT_TYPES, &detail))
+        let message = self.decode(bytes).map_err(|detail| DecodeError::of(self, bytes, CLIENT_TYPES, &detail))?;
+        Ok(match message {
+            ClientMessage::Patch(patch) if self == Self::Json => ClientMessage::Patch(patch.with_text_of(bytes)),
+            ClientMessage::Relay(relay) if self == Self::Json => ClientMessage::Relay(relay.with_text_of(bytes)),
+            message => message,
+        })
     }
 
     /// Reads a server's message.
@@ -99,7 +104,8 @@ fn plain_action(bytes: &[u8]) -> Option<Act> {
 }
 
 /// Every message type of a client.
-const CLIENT_TYPES: &[&str] = &["join", "leave", "concede", "ready", "action", "ping", "renew"];
+const CLIENT_TYPES: &[&str] =
+    &["join", "leave", "concede", "ready", "action", "ping", "renew", "patch", "relay", "beat"];
 
 /// Every message type of a server.
 const SERVER_TYPES: &[&str] = &[
@@ -115,4 +121,8 @@ const SERVER_TYPES: &[&str] = &[
     "pong",
     "expiring",
     "renewed",
+    "state",
+    "relayed",
+    "missed",
+    "presence",
 ];

@@ -3,6 +3,7 @@
 //!
 //! In reading order:
 //! - [`client`]: what a client may say; [`server`]: what the server answers and publishes; [`event`]: what happened.
+//! - [`room`]: what is said about custom sessions, and a player's own.
 //! - [`codec`]: bytes to messages and back, JSON or `MessagePack`; [`mistake`]: what is wrong with those that are none.
 //! - [`rules`]: what a session is played by, told once with `joined`.
 //! - [`view`]: a session as one audience sees it, rebuilt from a snapshot and deltas; [`digest`] proves it did not drift.
@@ -15,6 +16,7 @@ pub mod digest;
 pub mod event;
 pub mod mistake;
 pub mod reason;
+pub mod room;
 pub mod rules;
 pub mod server;
 pub mod view;

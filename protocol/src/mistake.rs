@@ -22,7 +22,7 @@ pub struct DecodeError {
     pub reason: Reason,
     /// For a person: of an unknown type its name, of an action the field that is wrong.
     pub detail: String,
-    /// Handle and id, where it is an action of which these can be read: it is answered by its id.
+    /// Handle and id, where it is an action of which these can be read, or what else is answered by its id.
     pub action: Option<(u32, u64)>,
 }
 
@@ -55,12 +55,13 @@ impl DecodeError {
         if !types.contains(&t.as_ref()) {
             return Self { reason: Reason::UnknownType, detail: printable(&t, TYPE_CHARS), action: None };
         }
-        let named = if t == "action" { encoding.decode::<Payload<Named>>(bytes).ok() } else { None };
+        let is_numbered = matches!(t.as_ref(), "action" | "patch" | "relay" | "beat");
+        let named = if is_numbered { encoding.decode::<Payload<Named>>(bytes).ok() } else { None };
         let Some(Payload { d: Named { s, id } }) = named else {
             return Self { reason: Reason::BadFields, detail, action: None };
         };
-        let detail = wrong_field(encoding, bytes)
-            .map_or(detail, |(field, wrong)| format!("{field}: {}", printable(&wrong, DETAIL_CHARS)));
+        let wrong = if t == "action" { wrong_field(encoding, bytes) } else { None };
+        let detail = wrong.map_or(detail, |(field, wrong)| format!("{field}: {}", printable(&wrong, DETAIL_CHARS)));
         Self { reason: Reason::BadFields, detail, action: Some((s, id)) }
     }
 }

@@ -50,6 +50,7 @@ reasons! {
     NoSession = "no_session": "There is no such session, or it is not this player's.",
     NoReplay = "no_replay": "There is no replay of this fight, or not yet.",
     NotJoined = "not_joined": "This connection has not joined that session.",
+    NotHere = "not_here": "No other member of that id is connected.",
     AlreadyJoined = "already_joined": "This connection is in that session, and has had its snapshot a moment ago; ask again in a second.",
     SessionElsewhere = "session_elsewhere": "This connection cannot carry that session: open another one for it.",
     TooManySessions = "too_many_sessions": "The limit of sessions is reached.",

@@ -8,8 +8,10 @@ use uuid::Uuid;
 pub use crate::event::{Event, EventKind, PresenceWhy};
 
 use crate::Reason;
+use crate::room::{Gap, Presence, Relayed, SessionType, State};
 use crate::rules::RulesView;
 use crate::view::{CastView, View};
+use serde_json::Value;
 
 /// A message from the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,14 @@ pub enum ServerMessage {
     Expiring(Expiring),
     /// Answer to `renew`: the connection lives by the new credentials.
     Renewed(Renewed),
+    /// A custom session, or a player's own, has changed.
+    State(State),
+    /// Another member of a custom session sends something.
+    Relayed(Relayed),
+    /// Relays were left out for this client.
+    Missed(Gap),
+    /// A member of a custom session has come or gone.
+    Presence(Presence),
 }
 
 /// Payload of `joined`.
@@ -47,14 +57,20 @@ pub struct Joined {
     pub session: Uuid,
     /// The session's handle: what `s` is in every other message of this session. The low 32 bits of its id.
     pub s: u32,
+    /// Of what type the session is; absent for a fight. What follows up to `rules` is a fight's, and what is behind it of the other types.
+    #[serde(rename = "type", default, skip_serializing_if = "SessionType::is_combat")]
+    pub kind: SessionType,
     /// The slot this connection plays.
+    #[serde(default)]
     pub slot: u8,
     /// The team it is of.
     #[serde(default)]
     pub team: u8,
     /// How the client is brought up to date.
+    #[serde(default)]
     pub resume: Resume,
     /// The highest action id the session remembers of this player; the next one must be higher.
+    #[serde(default)]
     pub last_id: u64,
     /// The highest action id of this player that was applied; 0 where none was.
     #[serde(default)]
@@ -74,10 +90,26 @@ pub struct Joined {
     /// What the session is played by; it never changes. Absent where the client has said that it has these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Box<RulesView>>,
+    /// Who is a member of a custom session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<Uuid>>,
+    /// Who of them is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub here: Option<Vec<Uuid>>,
+    /// The session's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// The state of a custom session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Value>,
+    /// When it ends if nothing more happens, milliseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
 }
 
 /// How long things last, of this session and this server. In milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Timers {
     /// For how long a seat is kept whose connection is lost.
     pub seat_ms: u64,
@@ -358,14 +390,24 @@ pub enum EndReason {
 }
 
 /// Payload of `ack`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
     /// Session handle.
     pub s: u32,
     /// The action's id.
     pub id: u64,
     /// Sequence of the delta that shows it.
+    #[serde(default)]
     pub q: u64,
+    /// Of a `patch`: the version that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// Of a `relay`: to how many it was handed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
+    /// Of a `beat`: when the session ends if no other comes, milliseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
 }
 
 /// Payload of `refused`.
@@ -390,13 +432,16 @@ pub struct Refused {
     /// How far from there it could have gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_cm: Option<u32>,
+    /// Of a `version_conflict`: the version that the session is at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
 }
 
 impl Refused {
     /// Of action `id` in session `s`, with nothing to say beside the reason.
     #[must_use]
     pub const fn new(s: u32, id: u64, reason: Reason) -> Self {
-        Self { s, id, reason, retry_ms: None, message: None, x: None, y: None, allowed_cm: None }
+        Self { s, id, reason, retry_ms: None, message: None, x: None, y: None, allowed_cm: None, version: None }
     }
 }
 
@@ -474,6 +519,8 @@ pub enum LeftWhy {
     Moved,
     /// The session is no more.
     Ended,
+    /// The player is no member of the session any more.
+    Removed,
 }
 
 /// Payload of `error`.

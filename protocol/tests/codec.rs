@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 use tiltyard_protocol::client::{Concede, Degrees, Join, Leave, Ping, Ready, Renew};
-use tiltyard_protocol::server::{Event, EventKind, Expiring, PresenceWhy};
+use tiltyard_protocol::room::{Beat, Patch, Presence, Relay, SessionType, Text};
+use tiltyard_protocol::server::{Ack, Event, EventKind, Expiring, Joined, PresenceWhy};
 use tiltyard_protocol::{Act, ActionKind, BodyPart, ClientMessage, Encoding, Reason, ServerMessage};
 use uuid::Uuid;
 
@@ -27,6 +28,23 @@ fn act() -> impl Strategy<Value = Act> {
     })
 }
 
+/// What a state or a relay may have in it.
+fn json_text() -> impl Strategy<Value = Text> {
+    let leaf = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(|truth| json!(truth)),
+        any::<i64>().prop_map(|number| json!(number)),
+        any::<String>().prop_map(|text| json!(text)),
+    ];
+    let value = leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(|items| json!(items)),
+            proptest::collection::btree_map(any::<String>(), inner, 0..4).prop_map(|members| json!(members)),
+        ]
+    });
+    value.prop_map(|value| Text::of(&value))
+}
+
 fn message() -> impl Strategy<Value = ClientMessage> {
     let kind = prop_oneof![
         Just(ActionKind::Attack),
@@ -45,6 +63,12 @@ fn message() -> impl Strategy<Value = ClientMessage> {
         any::<(u64, Option<u32>)>().prop_map(|(n, s)| ClientMessage::Ping(Ping { n, s })),
         any::<(Option<String>, Option<String>)>()
             .prop_map(|(token, ticket)| ClientMessage::Renew(Renew { token, ticket })),
+        (any::<(u32, u64, Option<u64>)>(), json_text())
+            .prop_map(|((s, id, expected), merge)| ClientMessage::Patch(Patch { s, id, merge, expected })),
+        (any::<(u32, u64, Option<u128>)>(), json_text()).prop_map(|((s, id, to), data)| {
+            ClientMessage::Relay(Relay { s, id, data, to: to.map(Uuid::from_u128) })
+        }),
+        any::<(u32, u64)>().prop_map(|(s, id)| ClientMessage::Beat(Beat { s, id })),
         (any::<u32>(), any::<u64>(), kind, act())
             .prop_map(|(s, id, kind, act)| { ClientMessage::Action(Act { s, id, kind, ..act }) }),
     ]
@@ -208,4 +232,42 @@ fn an_unknown_type_is_named_as_far_as_it_can_be_shown() {
             assert_eq!((wrong.reason, wrong.detail.as_str(), wrong.action), (Reason::UnknownType, named, None));
         }
     }
+}
+
+#[test]
+fn what_is_said_of_rooms_stays_what_it_is_and_keeps_its_digits() {
+    let said = |text: &str| Encoding::Json.decode_client(text.as_bytes());
+    let merge = r#"{ "n":1.50,"big":123456789012345678901234567890 }"#;
+    let in_any_order = format!(r#"{{"d":{{"new":1,"merge":{merge},"if":7,"id":9,"s":5}},"t":"patch"}}"#);
+    let Ok(ClientMessage::Patch(patch)) = said(&in_any_order) else { panic!("no patch") };
+    assert_eq!((patch.s, patch.id, patch.expected, patch.merge.as_str()), (5, 9, Some(7), merge));
+    let Ok(ClientMessage::Relay(relay)) = said(r#"{"t":"relay","d":{"s":5,"id":9,"data": 1.0 }}"#) else {
+        panic!("no relay")
+    };
+    assert_eq!((relay.data.as_str(), relay.to), ("1.0", None));
+    assert_eq!(
+        said(r#"{"t":"relay","d":{"s":5,"id":9}}"#).unwrap_err().action,
+        Some((5, 9)),
+        "answered by its id all the same"
+    );
+    assert_eq!(said(r#"{"t":"beat","d":{"s":5}}"#).unwrap_err().action, None);
+    let mut bytes = Vec::new();
+    Encoding::Json.encode(&ClientMessage::Beat(Beat { s: 5, id: 9 }), &mut bytes);
+    assert_eq!(bytes, br#"{"t":"beat","d":{"s":5,"id":9}}"#);
+    bytes.clear();
+    let presence = Presence { s: 5, player: Uuid::nil(), why: PresenceWhy::Returned, members_here: Some(2) };
+    Encoding::Json.encode(&ServerMessage::Presence(presence), &mut bytes);
+    let text = br#"{"t":"presence","d":{"s":5,"player":"00000000-0000-0000-0000-000000000000","why":"returned","members_here":2}}"#;
+    assert_eq!(bytes, text);
+    // Of a fight nothing of that is said.
+    bytes.clear();
+    Encoding::Json.encode(&ServerMessage::Ack(Ack { s: 5, id: 9, q: 3, ..Ack::default() }), &mut bytes);
+    assert_eq!(bytes, br#"{"t":"ack","d":{"s":5,"id":9,"q":3}}"#);
+    bytes.clear();
+    Encoding::Json.encode(&ServerMessage::Joined(Joined::default()), &mut bytes);
+    let joined = String::from_utf8(bytes).unwrap();
+    assert!(!joined.contains("type") && !joined.contains("members") && !joined.contains("version"), "{joined}");
+    let told = r#"{"t":"joined","d":{"session":"00000000-0000-0000-0000-000000000000","s":5,"type":"custom","version":4,"state":{},"time":7,"timers":{"ping_ms":1,"idle_ms":2},"new":0}}"#;
+    let Ok(ServerMessage::Joined(joined)) = Encoding::Json.decode_server(told.as_bytes()) else { panic!("no joined") };
+    assert_eq!((joined.kind, joined.version, joined.state), (SessionType::Custom, Some(4), Some(json!({}))));
 }

@@ -8,9 +8,9 @@ use aws_lc_rs::digest::{self, SHA256};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::TokenKey;
 use super::outstanding::{GivenUp, Hash, Outstanding, Sponsor};
 use super::token::{ISSUER, expiry};
+use super::{Operation, Principal, TokenKey};
 use crate::limits;
 
 /// `aud` of tickets, unlike that of any token.
@@ -25,6 +25,16 @@ pub struct Admission {
     pub sid: Option<Uuid>,
     /// When that token ends, and the socket with it: Unix milliseconds of this server's own clock.
     pub expires_at: u64,
+    /// It lets its player change sessions that are no fights.
+    pub writes: bool,
+}
+
+impl Admission {
+    /// Of a player to a session, by the token of whoever asks for it.
+    pub fn of(caller: &Principal, session: Uuid, player: Uuid, sid: Option<Uuid>) -> Self {
+        let writes = caller.may(Operation::PatchState).is_ok();
+        Self { session, player, sid, expires_at: caller.ends_at(), writes }
+    }
 }
 
 /// The tickets that have been minted and not used.
@@ -45,6 +55,9 @@ struct Claims {
     asid: Option<Uuid>,
     /// When the token ends it was asked for with.
     until: u64,
+    /// What that lets the player do.
+    #[serde(default)]
+    writes: bool,
     jti: Uuid,
     exp: u64,
 }
@@ -67,16 +80,22 @@ impl Tickets {
         let jti = Uuid::new_v4();
         let given_up = self.lock().add(hash(jti), admission.player, sponsor, Instant::now());
         let (exp, expires_at) = expiry(Duration::from_millis(limits::TICKET_MS));
-        let Admission { session: sid, player: sub, sid: asid, expires_at: until } = admission;
-        let claims = Claims { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub, sid, asid, until, jti, exp };
+        let Admission { session: sid, player: sub, sid: asid, expires_at: until, writes } = admission;
+        let claims =
+            Claims { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub, sid, asid, until, writes, jti, exp };
         (self.key.sign(&claims), expires_at, given_up)
     }
 
     /// Reads a ticket without using it.
     pub fn read(&self, ticket: &str) -> Option<Presented> {
         let claims: Claims = self.key.check(ticket, &[AUDIENCE])?;
-        let admission =
-            Admission { session: claims.sid, player: claims.sub, sid: claims.asid, expires_at: claims.until };
+        let admission = Admission {
+            session: claims.sid,
+            player: claims.sub,
+            sid: claims.asid,
+            expires_at: claims.until,
+            writes: claims.writes,
+        };
         Some(Presented { admission, hash: hash(claims.jti) })
     }
 
@@ -119,7 +138,7 @@ mod tests {
     }
 
     fn admission() -> Admission {
-        Admission { session: Uuid::now_v7(), player: Uuid::now_v7(), sid: None, expires_at: 7 }
+        Admission { session: Uuid::now_v7(), player: Uuid::now_v7(), sid: None, expires_at: 7, writes: true }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::limits;
 use crate::replays::Recording;
 use crate::session::{Expected, FightInfo, Refusal, Viewer};
 use crate::shard::connection::ConnKey;
+use crate::shard::room::News;
 use crate::shard::{
     ActionApplied, Attachment, Command, Control, NewFight, Peers, Renewal, Reply, RestAction, Seats, ShardHandle, Stats,
 };
@@ -182,6 +183,16 @@ impl Hub {
     /// Has its shard drop a session that the store has under a higher epoch, likewise.
     pub fn fence(&self, session: Uuid) {
         deliver(self.shard(session), || Command::Fence(session));
+    }
+
+    /// Tells the shard of a session that is no fight something about it, if its inbox has room.
+    pub fn room(&self, session: Uuid, news: News) -> Result<(), Reason> {
+        self.send(session, Command::Room(session, news)).map_err(|refusal| refusal.reason)
+    }
+
+    /// The same, waiting for room.
+    pub async fn room_waiting(&self, session: Uuid, news: News) {
+        self.shard(session).send_waiting(Command::Room(session, news)).await;
     }
 
     /// Tells a shard what became of a connection's new credentials, waiting for room in its inbox.

@@ -1,13 +1,15 @@
 //! Every bound in one place: its unit, why it is what it is, and what happens when it is reached. Here are those of sockets, shards,
 //! fights, their log and their replays; [`http`] has those of REST and its connections, [`tls`] those of TLS on them, [`records`] those of
-//! the other sessions, of the store and of analytics.
+//! the other sessions, of the store and of analytics, [`rooms`] those of what sockets say about them.
 
 mod http;
 mod records;
+mod rooms;
 mod tls;
 
 pub use http::*;
 pub use records::*;
+pub use rooms::*;
 pub use tls::*;
 
 /// Commands waiting in one shard's inbox. Full: the request is answered `overloaded` (503). As many messages of one connection of another shard

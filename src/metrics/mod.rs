@@ -114,11 +114,16 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 54] = [
+const SHARD_FIGURES: [(&str, &str, Read); 59] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_far_connections", "Fights that connections are in on other shards than their own.", |stats| stats.far),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
     ("tiltyard_live_sessions", "Sessions that have not ended.", |stats| stats.live_sessions),
+    ("tiltyard_rooms", "Custom and player sessions that somebody is connected to.", |stats| stats.rooms),
+    ("tiltyard_patches_total", "Changes of custom sessions that sockets have asked for.", |stats| stats.patches),
+    ("tiltyard_relays_total", "Messages of custom sessions' members to others.", |stats| stats.relays),
+    ("tiltyard_relays_out_total", "The same, one for each recipient.", |stats| stats.relays_out),
+    ("tiltyard_relays_missed_total", "Those of them that were left out for slow clients.", |stats| stats.relays_missed),
     ("tiltyard_turns_total", "Turns of the shards' loops.", |stats| stats.turns),
     ("tiltyard_long_turns_total", "Turns that took too long.", |stats| stats.long_turns),
     ("tiltyard_inputs_total", "Inputs given to fights: actions, joins, timers.", |stats| stats.inputs),

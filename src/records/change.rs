@@ -52,6 +52,8 @@ pub enum Change {
         id: Uuid,
         expected: Expected,
         patch: Json,
+        /// The player who asks for it, where it is one.
+        by: Option<Uuid>,
     },
     /// Takes the refresh token of this generation for a new one. An older one ends the session: it has been stolen, or its
     /// thief has used it first.
@@ -68,7 +70,7 @@ pub enum Change {
     Expire {
         id: Uuid,
     },
-    /// The store is told of its last use.
+    /// The store is told of its last use: of a custom session that somebody is connected to that is now.
     Touch {
         id: Uuid,
     },

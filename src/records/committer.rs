@@ -26,6 +26,7 @@ use crate::clock::now_ms;
 use crate::hub::Hub;
 use crate::limits;
 use crate::session::{FightInfo, Kind, Refusal, Status};
+use crate::shard::room::desk::Changed as Step;
 use crate::store::{Batch, BucketRow, Past, StoreError};
 
 /// Commits what is asked of [`super::Records`].
@@ -148,7 +149,7 @@ impl Committer {
                     tracing::info!("the store commits again");
                 }
                 self.shared.doubt().clear();
-                self.show(staged.records, hub, observer);
+                self.show(staged.records, staged.steps, hub, observer);
                 self.settle(&fights, &staged.batch, &fenced);
                 for session in fenced {
                     hub.fence(session);
@@ -191,6 +192,7 @@ impl Committer {
     fn stage(&self, asks: Vec<(Kind, Ask)>) -> (Staged, Vec<Answered>) {
         let residents = PerKind::from_fn(|kind| self.shared.read(kind));
         let mut stage = Stage::new(PerKind::from_fn(|kind| &*residents[kind]), now_ms(), &self.shared.node);
+        stage = stage.watching(&self.shared.watches);
         let mut answers = Vec::with_capacity(asks.len());
         for (kind, Ask { change, reply, running }) in asks {
             // A change that panics has put nothing into the stage but perhaps an entry of a log.
@@ -217,7 +219,13 @@ impl Committer {
     }
 
     /// Makes committed states the ones that are read.
-    fn show(&mut self, records: Vec<(Arc<Record>, bool)>, hub: &Hub, observer: &dyn RecordObserver) {
+    fn show(
+        &mut self,
+        records: Vec<(Arc<Record>, bool)>,
+        mut steps: HashMap<Uuid, Vec<Step>>,
+        hub: &Hub,
+        observer: &dyn RecordObserver,
+    ) {
         let now = now_ms();
         for (record, created) in records {
             let kind = record.kind();
@@ -228,7 +236,8 @@ impl Committer {
             if !record.status.is_end() {
                 let closes = matches!(record.body, Body::Auth(_)) && record.status != Status::Active;
                 let id = record.id;
-                self.shared.write(kind).put(record);
+                self.shared.write(kind).put(Arc::clone(&record));
+                self.shared.tell_room(hub, &record, steps.remove(&id).unwrap_or_default());
                 if closes {
                     // A paused login admits nobody, and so keeps nobody.
                     hub.revoke(id);
@@ -239,6 +248,7 @@ impl Committer {
             // In the cache before it is resident no more: a reader finds it in one of them.
             self.shared.ended.keep(record.id, &self.shared.own(Kept::Record(Arc::clone(&record))));
             self.shared.write(kind).remove(record.id);
+            self.shared.tell_room(hub, &record, Vec::new());
             // Last: whoever attaches a socket looks among the residents after that, and finds the login gone or is told here.
             if let Body::Auth(_) = record.body {
                 hub.revoke(record.id);
@@ -273,6 +283,12 @@ impl Committer {
             self.deadlines.pop();
             let Some(record) = self.shared.resident(id) else { continue };
             if record.expires_at().is_some_and(|expires_at| expires_at <= now) {
+                if matches!(record.body, Body::Custom(_)) && self.shared.watches.has(id) {
+                    // Somebody is connected to it, which is a use like a change.
+                    changes.push_back(Change::Touch { id });
+                    self.deadlines.push(Reverse((now + limits::STORE_WAIT_MS, id)));
+                    continue;
+                }
                 self.shared.counters.expired.fetch_add(1, Ordering::Relaxed);
                 changes.push_back(Change::Expire { id });
                 // Looked at again in case that this is not committed.

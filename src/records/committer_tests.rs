@@ -125,6 +125,7 @@ impl World {
             accept_loss: false,
             allowance: Allowance::UNLIMITED,
             renewals: renewals().0,
+            desks: shard::Desks::default(),
             book,
             library,
         };

@@ -3,6 +3,7 @@
 //! A live session is resident in its type's [`residents`]; reading it asks nobody. A [`change`] waits in its type's queue for the
 //! [`committer`], which stages many of them at once ([`stage`] has what they do), has the store keep them in one transaction,
 //! and only then shows and answers them. [`fights`] are on their way into the store the same way, without anybody waiting. What has [`ended`] is read from the store. [`keys`] makes a repeated request one request.
+//! Changes of sessions that somebody is connected to are told to their shards ([`rooms`]).
 
 pub mod body;
 pub mod change;
@@ -18,6 +19,7 @@ pub mod lost;
 pub mod observer;
 pub mod record;
 pub mod residents;
+pub mod rooms;
 pub mod stage;
 #[cfg(test)]
 mod stage_tests;
@@ -50,6 +52,7 @@ use doubt::Doubt;
 use ended::EndedCache;
 use keys::Running;
 use residents::Residents;
+use rooms::Watches;
 
 /// The way to every session that is no fight, and to what the store knows. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -68,6 +71,7 @@ pub(crate) struct Shared {
     node: Arc<str>,
     counters: Counters,
     doubt: Mutex<Doubt>,
+    watches: Watches,
 }
 
 /// What has happened, for the metrics.
@@ -147,6 +151,7 @@ impl Records {
             node: node.into(),
             counters,
             doubt: Mutex::default(),
+            watches: Watches::default(),
         });
         let committer = Committer::new(Arc::clone(&shared), receivers, set_back, now);
         Ok((Self(shared), committer))
@@ -249,11 +254,26 @@ impl Records {
 
     /// The same for a request with an idempotency key, which runs until the outcome is known even if nobody waits for it.
     pub async fn change_for(&self, kind: Kind, change: Change, running: Option<Running>) -> Result<Changed, Refusal> {
+        // The store's calls are bounded in time, and so is this.
+        self.ask(kind, change, running)?.await.unwrap_or_else(|_gone| Err(Reason::Draining.into()))
+    }
+
+    /// Has a change made, behind those that were asked for before. What becomes of it is heard after it has been committed.
+    fn ask(
+        &self,
+        kind: Kind,
+        change: Change,
+        running: Option<Running>,
+    ) -> Result<oneshot::Receiver<Result<Changed, Refusal>>, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.0.queues[kind].try_send(Ask { change, reply, running }).map_err(|_full| Reason::Overloaded)?;
         self.0.wake.notify_one();
-        // The store's calls are bounded in time, and so is this.
-        answer.await.unwrap_or_else(|_gone| Err(Reason::Draining.into()))
+        Ok(answer)
+    }
+
+    /// How many sessions that are no fights somebody is connected to.
+    pub fn watched(&self) -> usize {
+        self.0.watches.count()
     }
 
     /// Whether the login that a token belongs to is alive; notes that it is used.

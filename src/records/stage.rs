@@ -13,10 +13,12 @@ use super::body::{Body, Login, Member, Room};
 use super::change::{Change, Changed, NewRecord};
 use super::record::Record;
 use super::residents::Residents;
+use super::rooms::Watches;
 use crate::clock;
 use crate::json::Json;
 use crate::limits;
 use crate::session::{Exceeded, Expected, Kind, Quota, Refusal, Status, Update};
+use crate::shard::room::desk::Changed as Step;
 use crate::store::{Batch, KeyRow, LogRow};
 
 /// A batch in the making.
@@ -34,6 +36,9 @@ pub struct Stage<'a> {
     moved: HashSet<Uuid>,
     left: Vec<(Uuid, Uuid)>,
     batch: Batch,
+    watches: Option<&'a Watches>,
+    /// What has become of sessions that somebody is connected to, version by version.
+    steps: HashMap<Uuid, Vec<Step>>,
 }
 
 /// What a stage leaves: the sessions' new states, and what the store is to keep.
@@ -42,6 +47,8 @@ pub struct Staged {
     /// With whether they begin in this batch.
     pub records: Vec<(Arc<Record>, bool)>,
     pub batch: Batch,
+    /// Of those that somebody is connected to, version by version.
+    pub steps: HashMap<Uuid, Vec<Step>>,
 }
 
 type Done = Result<Changed, Refusal>;
@@ -59,7 +66,15 @@ impl<'a> Stage<'a> {
             moved: HashSet::new(),
             left: Vec::new(),
             batch: Batch::default(),
+            watches: None,
+            steps: HashMap::new(),
         }
+    }
+
+    /// Notes what becomes of these.
+    #[must_use]
+    pub fn watching(self, watches: &'a Watches) -> Self {
+        Self { watches: Some(watches), ..self }
     }
 
     /// Stages one change. The answer is true once the batch is committed.
@@ -70,7 +85,7 @@ impl<'a> Stage<'a> {
             Change::End { id, expected, reason } => self.end_by_hand(id, &expected, &reason),
             Change::Join { id, expected, player } => self.join(id, &expected, player),
             Change::Leave { id, expected, player } => self.leave(id, &expected, player),
-            Change::Patch { id, expected, patch } => self.patch(id, &expected, patch),
+            Change::Patch { id, expected, patch, by } => self.patch(id, &expected, patch, by),
             Change::Refresh { id, expected, generation } => self.refresh(id, &expected, generation),
             Change::Revoke { player } => Ok(self.revoke(player)),
             Change::Expire { id } => self.expire(id),
@@ -104,7 +119,7 @@ impl<'a> Stage<'a> {
         self.batch.left.append(&mut self.left);
         let created: HashSet<Uuid> = self.created.into_values().flatten().collect();
         let records = self.records.into_values().map(|record| (Arc::clone(&record), created.contains(&record.id)));
-        Staged { records: records.collect(), batch: self.batch }
+        Staged { records: records.collect(), batch: self.batch, steps: self.steps }
     }
 
     fn create(&mut self, new: NewRecord) -> Done {
@@ -218,12 +233,13 @@ impl<'a> Stage<'a> {
         Ok(changed(self.put_new_version(record)))
     }
 
-    fn patch(&mut self, id: Uuid, expected: &Expected, patch: Json) -> Done {
+    fn patch(&mut self, id: Uuid, expected: &Expected, patch: Json, by: Option<Uuid>) -> Done {
         let current = self.open_room(id)?;
         expected.check(current.version)?;
         let mut record = current.copy();
         let room = room(&mut record)?;
         let mut state = Json::parse(room.state.as_bytes()).map_err(|_| Reason::Internal)?;
+        let merge = self.is_watched(id).then(|| patch.to_text().into());
         state.merge(patch);
         let text = state.to_text();
         if *text == *room.state {
@@ -236,7 +252,7 @@ impl<'a> Stage<'a> {
         self.check_room(&current, growth)?;
         room.state = text.into();
         self.log(&mut record, "state_changed", None);
-        Ok(changed(self.put_new_version(record)))
+        Ok(changed(self.put_step(record, merge, by)))
     }
 
     fn refresh(&mut self, id: Uuid, expected: &Expected, generation: u32) -> Done {
@@ -282,7 +298,11 @@ impl<'a> Stage<'a> {
     fn touch(&mut self, id: Uuid) -> Done {
         let mut record = self.live(id)?.copy();
         let seen_at = record.seen_at();
-        login(&mut record)?.seen_at = seen_at;
+        match &mut record.body {
+            Body::Auth(login) => login.seen_at = seen_at,
+            Body::Custom(_) => record.updated_at = self.now.max(record.updated_at),
+            Body::Player(_) => return Err(Reason::WrongType.into()),
+        }
         Ok(changed(self.put(record)))
     }
 
@@ -290,6 +310,10 @@ impl<'a> Stage<'a> {
         let record = self.live(id)?.copy();
         self.moved.insert(id);
         Ok(changed(self.put(record)))
+    }
+
+    fn is_watched(&self, id: Uuid) -> bool {
+        self.watches.is_some_and(|watches| watches.has(id))
     }
 
     /// The session as this batch would have it, while it lives.
@@ -351,8 +375,16 @@ impl<'a> Stage<'a> {
         self.put_new_version(record)
     }
 
-    fn put_new_version(&mut self, mut record: Record) -> Arc<Record> {
+    fn put_new_version(&mut self, record: Record) -> Arc<Record> {
+        self.put_step(record, None, None)
+    }
+
+    /// The same with what was merged into its state, and by whom.
+    fn put_step(&mut self, mut record: Record, merge: Option<Box<str>>, by: Option<Uuid>) -> Arc<Record> {
         record.version += 1;
+        if self.is_watched(record.id) {
+            self.steps.entry(record.id).or_default().push(Step { version: record.version, merge, by });
+        }
         // A clock that was set back does not make a session older.
         record.updated_at = self.now.max(record.updated_at);
         self.put(record)

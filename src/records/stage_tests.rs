@@ -12,6 +12,7 @@ use super::body::{Body, Login, Member, Presence, Room};
 use super::change::{Change, NewRecord};
 use super::record::Record;
 use super::residents::Residents;
+use super::rooms::Watches;
 use super::stage::{Stage, Staged};
 use crate::json::Json;
 use crate::limits;
@@ -25,13 +26,14 @@ type Done = Result<Option<Arc<Record>>, Reason>;
 struct World {
     residents: PerKind<Residents>,
     now: u64,
+    watches: Watches,
 }
 
 impl World {
     /// Stages all of `changes` as one batch and shows what came of it.
     fn batch(&mut self, changes: Vec<Change>) -> (Vec<Done>, Staged) {
         let residents = PerKind::from_fn(|kind| &self.residents[kind]);
-        let mut stage = Stage::new(residents, self.now, "a");
+        let mut stage = Stage::new(residents, self.now, "a").watching(&self.watches);
         let done = changes
             .into_iter()
             .map(|change| stage.apply(change).map(|changed| changed.record).map_err(|refusal| refusal.reason));
@@ -85,7 +87,7 @@ fn end(id: Uuid) -> Change {
 }
 
 fn patch(id: Uuid, patch: Value) -> Change {
-    Change::Patch { id, expected: Expected::default(), patch: patch.into() }
+    Change::Patch { id, expected: Expected::default(), patch: patch.into(), by: None }
 }
 
 #[test]
@@ -271,4 +273,48 @@ fn every_change_is_in_the_log_and_the_log_is_bounded() {
     let entry = &staged.batch.logs[0];
     assert_eq!((entry.event.as_str(), entry.data.as_deref()), ("completed", Some(r#"{"reason":"completed"}"#)));
     assert_eq!(staged.batch.players.len(), 1, "lists by player show the new status");
+}
+
+#[test]
+fn of_a_session_that_somebody_is_connected_to_every_version_is_noted() {
+    let mut world = World::default();
+    let (watched, other) = (world.create(1, room(1, 4)).id, world.create(1, room(1, 4)).id);
+    world.watches.begin(watched);
+    let member = Uuid::from_u128(2);
+    let by = |patch: Value| Change::Patch {
+        id: watched,
+        expected: Expected::default(),
+        patch: patch.into(),
+        by: Some(member),
+    };
+    let join = Change::Join { id: watched, expected: Expected::default(), player: member };
+    let conflict = Change::Patch {
+        id: watched,
+        expected: Expected { version: Some(1), ..Expected::default() },
+        patch: json!({ "no": 1 }).into(),
+        by: None,
+    };
+    let changes =
+        vec![by(json!({ "a": 1, "b": null })), by(json!({ "a": 1 })), join, conflict, patch(other, json!({ "a": 1 }))];
+    let (done, staged) = world.batch(changes);
+    assert_eq!(done[3].as_ref().err(), Some(&Reason::VersionConflict));
+    let steps: Vec<_> =
+        staged.steps[&watched].iter().map(|step| (step.version, step.merge.as_deref(), step.by)).collect();
+    let merge = r#"{"a":1,"b":null}"#;
+    assert_eq!(steps, [(2, Some(merge), Some(member)), (3, None, None)], "what changes nothing is no version");
+    assert_eq!(staged.steps.len(), 1, "nobody is connected to the other");
+    world.watches.end(watched);
+    assert!(world.batch(vec![patch(watched, json!({ "a": 2 }))]).1.steps.is_empty());
+}
+
+#[test]
+fn a_member_who_is_connected_has_a_custom_session_go_on() {
+    let mut world = World::default();
+    let record = world.create(1, room(1, 4));
+    world.now = 60;
+    let touched = world.one(Change::Touch { id: record.id }).unwrap();
+    assert_eq!((touched.version, touched.expires_at()), (record.version, Some(120)), "its time begins anew");
+    assert_eq!(world.one(Change::Expire { id: record.id }).unwrap().status, Status::Active);
+    world.now = 120;
+    assert_eq!(world.one(Change::Expire { id: record.id }).unwrap().status, Status::Terminated);
 }

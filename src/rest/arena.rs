@@ -42,7 +42,7 @@ pub async fn take(
     let wish = wish(body.object().await?, &app)?;
     let seats = wish.kind.seats();
     let (session, slot) = seated(&app, wish, Comer { player, address }).await?;
-    let admission = Admission { session, player, sid: caller.sid, expires_at: caller.ends_at() };
+    let admission = Admission::of(&caller, session, player, caller.sid);
     let ticket = tickets::mint(&app, &headers, admission, Sponsor::of(&caller, address));
     Ok(Json(Seat {
         session_id: session,

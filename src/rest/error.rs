@@ -236,6 +236,7 @@ const fn status(reason: Reason) -> StatusCode {
         Reason::NotAParticipant
         | Reason::AlreadyJoined
         | Reason::NotJoined
+        | Reason::NotHere
         | Reason::SessionFull
         | Reason::AlreadySeated
         | Reason::RolledBack

@@ -179,7 +179,8 @@ impl AppState {
         }
     }
 
-    /// The same of a fight, and only whether the caller and `player` have a seat in it: the shard is asked for no more.
+    /// The same of a session that sockets are for, and only whether the caller and `player` may come in: of a fight the shard is asked for no
+    /// more.
     pub async fn seats(
         &self,
         caller: &Principal,
@@ -199,7 +200,11 @@ impl AppState {
                     let has_seat = players.map(|player| fight.takes_part(player));
                     Ok(Seats { creator: fight.creator, has_seat, has_ended: fight.has_ended() })
                 }
-                Kept::Record(_) => Err(Reason::WrongType.into()),
+                Kept::Record(record) if record.kind() == Kind::Auth => Err(Reason::WrongType.into()),
+                Kept::Record(record) => {
+                    let has_seat = players.map(|player| record.concerns(player));
+                    Ok(Seats { creator: record.player, has_seat, has_ended: record.status.is_end() })
+                }
             },
             Err(refusal) => Err(refusal.into()),
         }

@@ -303,6 +303,7 @@ mod tests {
             accept_loss: false,
             allowance: Allowance::UNLIMITED,
             renewals: renewals().0,
+            desks: crate::shard::Desks::default(),
             book: Arc::default(),
             library,
         };

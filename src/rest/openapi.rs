@@ -78,6 +78,7 @@ mod tests {
                     | Reason::BadFields
                     | Reason::AlreadyJoined
                     | Reason::NotJoined
+                    | Reason::NotHere
                     | Reason::SessionElsewhere
                     | Reason::StaleActionId
                     | Reason::BadActionId

@@ -55,7 +55,7 @@ pub async fn patch(
         return Err(Reason::SessionEnded.into());
     }
     let expected = expected(&headers, None);
-    let change = Change::Patch { id, expected, patch };
+    let change = Change::Patch { id, expected, patch, by: caller.player() };
     let found = changed(app.records.change(Kind::Custom, change).await?)?;
     let record = found.clone().record()?;
     Ok(counted(&found, answer(&record)?))

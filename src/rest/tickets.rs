@@ -26,7 +26,7 @@ pub struct Ticket {
     pub player_id: Uuid,
 }
 
-/// Mints a ticket: for the player who asks, or for the participant a service names.
+/// Mints a ticket: for the player who asks, or for the participant or member a service names.
 pub async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -63,7 +63,7 @@ pub async fn create(
     // The player's own auth session ends its sockets; that of a service that asks on its behalf does not.
     let sid = caller.player().and(caller.sid);
     // Whoever's token it is, the socket ends with it.
-    let admission = Admission { session, player, sid, expires_at: caller.ends_at() };
+    let admission = Admission::of(&caller, session, player, sid);
     Ok((StatusCode::CREATED, Json(mint(&app, &headers, admission, Sponsor::of(&caller, address)))))
 }
 

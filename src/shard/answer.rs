@@ -15,7 +15,7 @@ const OVERSPEED: &str = "vx, vy: that is faster than the player can move.";
 pub fn answer_of(session: &Session, slot: Slot, id: u64, answer: Answer) -> ServerMessage {
     let s = session.handle();
     match answer {
-        Ok(q) => ServerMessage::Ack(Ack { s, id, q }),
+        Ok(q) => ServerMessage::Ack(Ack { s, id, q, ..Ack::default() }),
         Err(Refused::StaleId) => ServerMessage::Forgotten(forgotten(session, slot, id)),
         Err(refused) => {
             let Refusal { reason, retry_ms, .. } = refusal(refused, session.fight.now());

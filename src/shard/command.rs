@@ -17,6 +17,7 @@ use crate::session::fight::{FightInfo, Viewer};
 use crate::session::{Expected, Update};
 use crate::shard::connection::ConnKey;
 use crate::shard::link::{Forward, Return};
+use crate::shard::room::News;
 use crate::shard::transfer::Adoption;
 use crate::socket::frame;
 use crate::socket::ledger::Pass;
@@ -60,6 +61,8 @@ pub enum Command {
     Forward(Forward),
     /// A session of another shard says something to a connection of this one.
     Return(Return),
+    /// Whoever has the records says something about a session that is no fight.
+    Room(Uuid, News),
     /// Stop: flush, close every socket with 1012 and end the loop.
     Drain,
 }
@@ -86,6 +89,7 @@ impl Command {
             | Self::Renew(..)
             | Self::Forward(_)
             | Self::Return(_)
+            | Self::Room(..)
             | Self::Drain => None,
         }
     }
@@ -113,7 +117,13 @@ impl Command {
                 let stopping = refusal.reason == Reason::Draining;
                 attachment.turn_away(if stopping { CloseCode::Restart } else { CloseCode::TryLater });
             }
-            Self::Revoke(_) | Self::Fence(_) | Self::Renew(..) | Self::Forward(_) | Self::Return(_) | Self::Drain => {}
+            Self::Revoke(_)
+            | Self::Fence(_)
+            | Self::Renew(..)
+            | Self::Forward(_)
+            | Self::Return(_)
+            | Self::Room(..)
+            | Self::Drain => {}
         }
     }
 }
@@ -200,6 +210,8 @@ pub struct Renewal {
     pub expires_at: u64,
     /// The one session that they admit to (a ticket).
     pub only: Option<Uuid>,
+    /// They let their player change sessions that are no fights.
+    pub writes: bool,
 }
 
 /// A socket on its way to its shard: authenticated, upgraded, taken from the runtime.
@@ -221,6 +233,8 @@ pub struct Attachment {
     pub session: Uuid,
     /// The credentials admit to `session` alone (a ticket).
     pub only: bool,
+    /// The credentials let the player change sessions that are no fights.
+    pub writes: bool,
     /// The node's place for this connection, given back when the connection is dropped.
     pub permit: Option<tokio::sync::OwnedSemaphorePermit>,
     /// The player's place for this connection, likewise.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::answer::refusal;
 use super::connection::{BySid, Connection, State};
 use super::lease::Lease;
+use super::room::Rooms;
 use super::session::{Session, SessionKey};
 use super::stream::Stream;
 use super::worker::Worker;
@@ -150,6 +151,7 @@ impl Worker {
             Command::Renew(conn, checked) => self.renewed(conn, checked),
             Command::Forward(forward) => self.forwarded(forward),
             Command::Return(back) => self.returned(back),
+            Command::Room(session, news) => self.room_news(session, news),
             Command::Drain => self.begin_drain(),
         }
     }
@@ -169,6 +171,7 @@ impl Worker {
                 Command::Fence(session) => self.overtaken.push(session),
                 // No step of any session: what it says is sent when the turn is in the log.
                 Command::Renew(conn, checked) => self.renewed(conn, checked),
+                Command::Room(session, news) => self.room_news(session, news),
                 Command::Forward(_) | Command::Return(_) => self.put_by(command),
                 Command::Drain => return true,
                 command => command.refuse(&no_log()),
@@ -187,6 +190,7 @@ impl Worker {
         self.connections.clear();
         self.by_sid = BySid::default();
         self.far.clear();
+        self.rooms = Rooms::default();
         self.draining = true;
     }
 
@@ -358,6 +362,7 @@ impl Worker {
                 sid: attachment.sid,
                 lease: Lease::new(attachment.expires_at.saturating_sub(self.clock.wall), self.clock.now),
                 only: attachment.only.then_some(attachment.session),
+                writes: attachment.writes,
                 state: if registered.is_ok() { State::Open } else { State::Shut },
                 permit: attachment.permit,
                 pass: attachment.pass,

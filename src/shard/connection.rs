@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::far::Far;
 use super::lease::Lease;
 use super::link::Links;
+use super::room::Stay;
 use super::session::SessionKey;
 use super::stream::Stream;
 use crate::limits;
@@ -42,6 +43,10 @@ pub struct Connection {
     /// The session a ticket admits to; `None` where the credentials admit to any the player sits in.
     pub only: Option<Uuid>,
     pub joins: SmallVec<[Join; 1]>,
+    /// Its sessions that are no fights.
+    pub stays: Vec<Stay>,
+    /// The credentials let it change those.
+    pub writes: bool,
     /// Its sessions on other shards; `None` where it has none.
     pub links: Option<Box<Links>>,
     /// The shard's time when the last byte came.
@@ -149,6 +154,8 @@ impl Connection {
             encoding,
             only: None,
             joins: SmallVec::new(),
+            stays: Vec::new(),
+            writes: true,
             links: None,
             heard_at: now,
             unjoined_since: now,
@@ -167,12 +174,13 @@ impl Connection {
 
     /// How many sessions it is in, here and elsewhere.
     pub fn session_count(&self) -> usize {
-        self.joins.len() + self.links.as_ref().map_or(0, |links| links.len())
+        self.joins.len() + self.stays.len() + self.links.as_ref().map_or(0, |links| links.len())
     }
 
     /// Whether the client calls a session `handle`.
     pub fn calls(&self, handle: u32) -> bool {
         self.join(handle).is_some()
+            || self.stays.iter().any(|stay| stay.handle() == handle)
             || self.links.as_ref().is_some_and(|links| links.iter().any(|link| link.handle == handle))
     }
 
@@ -183,12 +191,12 @@ impl Connection {
 
     /// Whether it is in no session and waits for none.
     pub fn is_alone(&self) -> bool {
-        self.joins.is_empty() && self.links.is_none() && self.waits == 0
+        self.session_count() == 0 && self.waits == 0
     }
 
-    /// Whether it is in this one session and no other.
+    /// Whether it is in one fight and no other session.
     pub fn is_of_one(&self) -> bool {
-        self.joins.len() == 1 && self.links.is_none()
+        self.joins.len() == 1 && self.stays.is_empty() && self.links.is_none()
     }
 
     /// Whether it can be taken to another shard as it is: nothing is under way for it here that comes back under its name, or that it has
@@ -208,6 +216,9 @@ impl Connection {
         self.unjoined_since = moved(self.unjoined_since);
         for join in &mut self.joins {
             join.again_at = moved(join.again_at);
+        }
+        for stay in &mut self.stays {
+            stay.move_clock(from, to);
         }
         self.wake_at = u64::MAX;
     }

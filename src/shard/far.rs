@@ -213,6 +213,9 @@ impl Worker {
             Forwarded::BadAct { id, wrong } => self.act_badly(key, player_word(session), id, wrong),
             Forwarded::Ready => self.ready(key, player_word(session)),
             Forwarded::Concede => self.concede(key, player_word(session)),
+            Forwarded::Patch(patch) => self.patch(key, patch),
+            Forwarded::Relay(relay) => self.relay(key, relay),
+            Forwarded::Beat(beat) => self.beat(key, beat),
             Forwarded::Ping { n } => self.ping(key, &Ping { n, s: Some(player_word(session)) }),
             Forwarded::Join { has } if !self.is_ending(key) => {
                 self.ask_to_join(key, session, has);
@@ -274,7 +277,8 @@ impl Worker {
         let reason = if self.draining {
             Some(Reason::Draining)
         } else {
-            (!self.index.get(&session).is_some_and(has_seat)).then_some(Reason::NoSession)
+            // What is no fight may be another session, which only its records know.
+            (!self.index.get(&session).is_none_or(has_seat)).then_some(Reason::NoSession)
         };
         if let Some(reason) = reason {
             return self.back(near, session, Returned::Refused(reason));
@@ -306,7 +310,7 @@ impl Worker {
     /// Where a far connection's join waits no more, the other side is told; one that is in no session after it is done with.
     pub(super) fn join_settled(&mut self, key: ConnKey) {
         let Some(connection) = self.connections.get_mut(key).filter(|connection| connection.waits == 0) else { return };
-        let is_in = !connection.joins.is_empty();
+        let is_in = connection.session_count() > 0;
         let Some(far) = connection.stream.far_mut() else { return };
         far.answered = true;
         self.ready.push(key);

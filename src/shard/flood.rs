@@ -35,6 +35,9 @@ impl Worker {
         let action = match next {
             Next::Message { payload, .. } => match connection.encoding.decode_client(payload.as_ref()) {
                 Ok(ClientMessage::Action(act)) => Some((act.s, act.id)),
+                Ok(ClientMessage::Patch(patch)) => Some((patch.s, patch.id)),
+                Ok(ClientMessage::Relay(relay)) => Some((relay.s, relay.id)),
+                Ok(ClientMessage::Beat(beat)) => Some((beat.s, beat.id)),
                 Ok(_) => None,
                 Err(mistake) => mistake.action,
             },

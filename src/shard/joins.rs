@@ -24,6 +24,7 @@ impl Worker {
         }
         let (key, _) = match self.seat_of(conn, session) {
             Ok(seat) => seat,
+            Err(Reason::NoSession) if self.may_be_a_room(conn, session) => return self.ask_for_room(conn, session),
             Err(reason) => return self.error(conn, reason),
         };
         let (now, connection) = (self.clock.now, &mut self.connections[conn]);
@@ -162,7 +163,7 @@ impl Worker {
         self.left.push((self.sessions[key].id, old));
         let Some(connection) = self.connections.get_mut(old) else { return };
         connection.joins.retain(|join| join.session != key);
-        if connection.joins.is_empty() {
+        if connection.session_count() == 0 {
             self.close(old, CloseCode::Replaced);
         } else {
             let s = self.sessions[key].handle();
@@ -190,6 +191,7 @@ impl Worker {
             time: moment.wall,
             timers: timers_of(session.bout()),
             rules: None,
+            ..Joined::default()
         };
         let snapshot = publish::snapshot_of(session, moment, Audience::Own(slot), missed);
         let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session, moment));
@@ -215,7 +217,10 @@ impl Worker {
 
     pub(super) fn leave(&mut self, conn: ConnKey, s: u32) {
         let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) else {
-            return self.leave_elsewhere(conn, s);
+            if !self.leave_room(conn, s) {
+                self.leave_elsewhere(conn, s);
+            }
+            return;
         };
         self.connections[conn].joins.retain(|joined| joined.handle != s);
         self.part(conn, join, Parting::Left);
@@ -226,6 +231,7 @@ impl Worker {
     /// Takes a connection out of every session it joined.
     pub(super) fn leave_all(&mut self, conn: ConnKey) {
         self.unlink_all(conn);
+        self.leave_rooms(conn);
         let Some(connection) = self.connections.get_mut(conn) else { return };
         for join in std::mem::take(&mut connection.joins) {
             self.part(conn, join, Parting::Lost);

@@ -102,7 +102,8 @@ impl Worker {
         let (player, only) = (connection.player, connection.only);
         let here = connection.joins.iter().filter_map(|join| Some(self.sessions.get(join.session)?.id));
         let elsewhere = connection.links.iter().flat_map(|links| links.iter()).map(|link| link.session);
-        let joined = here.chain(elsewhere).collect();
+        let rooms = connection.stays.iter().map(|stay| stay.session);
+        let joined = here.chain(rooms).chain(elsewhere).collect();
         if !self.renewals.send(Asked { shard: self.number, connection: key, player, only, joined, credential }) {
             self.renewed(key, Err(Reason::Overloaded));
         }
@@ -120,13 +121,14 @@ impl Worker {
         let is_of = |session: Uuid| {
             let joined = connection.joins.iter().filter_map(|join| self.sessions.get(join.session));
             let elsewhere = connection.links.iter().flat_map(|links| links.iter()).map(|link| link.session);
-            joined.map(|joined| joined.id).chain(elsewhere).all(|id| id == session)
+            let rooms = connection.stays.iter().map(|stay| stay.session);
+            joined.map(|joined| joined.id).chain(rooms).chain(elsewhere).all(|id| id == session)
         };
         let checked = checked.and_then(|renewal| match renewal.only {
             Some(only) if !is_of(only) => Err(Reason::Forbidden),
             _ => Ok(renewal),
         });
-        let Renewal { sid, expires_at, only } = match checked {
+        let Renewal { sid, expires_at, only, writes } = match checked {
             Ok(renewal) => renewal,
             Err(reason) => {
                 let again = reason == Reason::Overloaded;
@@ -136,6 +138,7 @@ impl Worker {
         let left_ms = expires_at.saturating_sub(self.clock.wall);
         connection.lease.begin(left_ms, now);
         connection.only = connection.only.or(only);
+        connection.writes = writes;
         let (old, due) = (std::mem::replace(&mut connection.sid, sid), connection.lease.due());
         if old != sid {
             old.inspect(|&old| self.by_sid.remove(old, key));

@@ -77,7 +77,7 @@ fn a_new_token_counts_with_its_end_and_its_auth_session() {
         assert_eq!((asked.player, asked.only), (Uuid::from_u128(1), None));
         assert!(matches!(&asked.credential, Credential::Token(text) if text == token));
         assert!(!format!("{asked:?}").contains(token), "nobody logs it");
-        shard.answer(&asked, Ok(Renewal { sid: Some(sid), expires_at: shard.token_end(), only: None }));
+        shard.answer(&asked, Ok(Renewal { sid: Some(sid), expires_at: shard.token_end(), only: None, writes: true }));
         read_until(&mut client, r#"{"t":"renewed","d":{"left_ms":"#);
     }
     // Published at the end of the turn.
@@ -125,7 +125,7 @@ fn by_a_ticket_a_connection_has_the_ticket_s_session_alone() {
         assert_eq!((asked.only, asked.joined.as_slice()), (None, &[one][..]));
         asked
     };
-    let good = || Ok(Renewal { sid: None, expires_at: shard.token_end(), only: Some(one) });
+    let good = || Ok(Renewal { sid: None, expires_at: shard.token_end(), only: Some(one), writes: true });
     let asked = renew(&mut client);
     // While it is being checked.
     say(&mut client, &join_two);
@@ -155,7 +155,7 @@ fn a_token_that_was_checked_while_the_log_cannot_be_written_is_not_lost() {
     while shard.handle.stats().log_failures < 1 {
         std::thread::yield_now();
     }
-    shard.answer(&asked, Ok(Renewal { sid: None, expires_at: shard.token_end(), only: None }));
+    shard.answer(&asked, Ok(Renewal { sid: None, expires_at: shard.token_end(), only: None, writes: true }));
     let failures = shard.handle.stats().log_failures;
     while shard.handle.stats().log_failures < failures + 3 {
         std::thread::yield_now();

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use smallvec::SmallVec;
+use tiltyard_protocol::room::{Beat, Patch, Relay};
 use tiltyard_protocol::{Act, CloseCode, Encoding, Reason};
 use uuid::Uuid;
 
@@ -52,6 +53,9 @@ pub enum Forwarded {
     },
     Ready,
     Concede,
+    Patch(Patch),
+    Relay(Relay),
+    Beat(Beat),
     /// It asks for the session's time.
     Ping {
         n: u64,
@@ -72,7 +76,10 @@ impl Forwarded {
     pub fn unheard(&self, reason: Reason) -> Option<Returned> {
         let id = match self {
             Self::Act(act) => act.id,
-            Self::BadAct { id, .. } => *id,
+            Self::BadAct { id, .. }
+            | Self::Patch(Patch { id, .. })
+            | Self::Relay(Relay { id, .. })
+            | Self::Beat(Beat { id, .. }) => *id,
             Self::Ready | Self::Concede => 0,
             Self::Ping { n } => return Some(Returned::Untimed { n: *n }),
             Self::Link { .. }

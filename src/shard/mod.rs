@@ -8,6 +8,7 @@
 //! [`hand_over`] gives a session to another shard, which [`adopt`]s it as a start does ([`transfer`] decides who has it, meanwhile it is [`frozen`]),
 //! [`lease`] ends with a connection's token, [`told`] answers what REST asks ([`fog`] knows what each side has seen), [`trim`] begins another segment of
 //! the log when one is long, [`wheel`] wakes what is due.
+//! [`room`] is what sockets have of sessions that are no fights,
 //! [`entry`] is what the log is told, [`recovery`] the way back from it at start.
 
 mod admission;
@@ -40,6 +41,7 @@ pub(crate) mod publish;
 mod publish_tests;
 pub mod recovery;
 mod renewal;
+pub mod room;
 mod rulebook;
 pub mod session;
 mod shown;
@@ -71,6 +73,7 @@ pub use inbox::ShardHandle;
 pub use peers::Peers;
 pub use publish::DeltaOf;
 pub use renewal::{Asked, Credential, Renewals, renewals};
+pub use room::Desks;
 pub use session::Session;
 pub use shown::{view_digest, view_of};
 pub use stats::Stats;
@@ -98,6 +101,8 @@ pub struct ShardConfig {
     pub allowance: Allowance,
     /// Where connections' new credentials go to be checked.
     pub renewals: Renewals,
+    /// The ways to whoever has the sessions that are no fights.
+    pub desks: Desks,
     /// The rulesets of sessions in the log.
     pub library: Arc<Library>,
 }
@@ -183,7 +188,8 @@ pub fn start_with(
         let folder = Arc::clone(&recovered.folder);
         let (allowance, renewals) = (config.allowance, config.renewals.clone());
         let (library, standing) = (Arc::clone(&config.library), Arc::clone(&standing));
-        let place = worker::Place { number, folder, library, allowance, renewals, found, standing };
+        let desk = config.desks.of(number);
+        let place = worker::Place { number, folder, library, allowance, renewals, desk, found, standing };
         let (handle, worker) = worker::Worker::new(place, journal, records, Arc::clone(&config.book))?;
         handles.push(handle);
         workers.push(worker);

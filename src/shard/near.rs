@@ -111,7 +111,7 @@ impl Worker {
     }
 
     /// Answers what could not be passed on, and when to try again where that helps.
-    fn not_now(&mut self, conn: ConnKey, reason: Reason) {
+    pub(super) fn not_now(&mut self, conn: ConnKey, reason: Reason) {
         let is_full = reason == Reason::Overloaded;
         self.stats.forwards_refused += u64::from(is_full);
         let (message, retry_ms) = (reason.message().to_owned(), is_full.then_some(limits::FULL_RETRY_MS));
@@ -131,6 +131,10 @@ impl Worker {
     /// What a connection says to a session that is not one of this shard's: refused by this id where it cannot be passed on.
     #[cold]
     pub(super) fn say_elsewhere(&mut self, conn: ConnKey, s: u32, id: u64, what: Forwarded) {
+        if self.room_called(conn, s).is_some() {
+            // A fight's message to a session that is none.
+            return self.refuse_elsewhere(conn, s, id, Reason::WrongType);
+        }
         if let Err(reason) = self.forward_to(conn, s, what) {
             self.refuse_elsewhere(conn, s, id, reason);
         }

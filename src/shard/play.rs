@@ -206,6 +206,9 @@ impl Worker {
             Ok(ClientMessage::Concede(concede)) => self.concede(conn, concede.s),
             Ok(ClientMessage::Renew(renew)) => self.renew(conn, renew),
             Ok(ClientMessage::Ping(ping)) => self.ping(conn, &ping),
+            Ok(ClientMessage::Patch(patch)) => self.patch(conn, patch),
+            Ok(ClientMessage::Relay(relay)) => self.relay(conn, relay),
+            Ok(ClientMessage::Beat(beat)) => self.beat(conn, beat),
             Err(error) => match error.action {
                 Some((s, id)) => {
                     self.act_badly(conn, s, id, error.detail);
@@ -279,6 +282,10 @@ impl Worker {
 
     /// An action of which only the id can be read: it is refused by that, with what is wrong with it.
     pub(super) fn act_badly(&mut self, conn: ConnKey, s: u32, id: u64, wrong: String) {
+        if self.room_called(conn, s).is_some() {
+            let message = Some(wrong);
+            return self.refuse_action(conn, RefusedNotice { message, ..RefusedNotice::new(s, id, Reason::BadFields) });
+        }
         let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) else {
             return self.say_elsewhere(conn, s, id, Forwarded::BadAct { id, wrong });
         };
@@ -346,6 +353,8 @@ impl Worker {
             self.stats.single_bytes += frame.len() as u64;
             connection.outbox.push(frame, &mut self.pool);
         }
+        self.show_what_is_owed(conn);
+        let Some(connection) = self.connections.get_mut(conn) else { return };
         if self.held.is_empty() {
             let bytes = connection.outbox.mark();
             connection.outbox.show(bytes);
@@ -406,7 +415,7 @@ impl Worker {
             self.left.push((session.id, conn));
             let Some(connection) = self.connections.get_mut(conn) else { continue };
             connection.joins.retain(|join| join.session != key);
-            if connection.joins.is_empty() {
+            if connection.session_count() == 0 {
                 self.close(conn, code);
             } else {
                 self.tell(conn, &ServerMessage::Left(Left { s: session.handle(), why: LeftWhy::Ended }));

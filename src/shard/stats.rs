@@ -87,6 +87,16 @@ stats! {
     sessions,
     /// Resident sessions that have not ended.
     live_sessions,
+    /// Sessions that are no fights, and somebody is connected to.
+    rooms,
+    /// Changes of these that clients have asked for.
+    patches,
+    /// Messages of members to others.
+    relays,
+    /// The same, one for each recipient.
+    relays_out,
+    /// Those that were left out for a slow client.
+    relays_missed,
     /// Turns of the loop.
     turns,
     /// Turns that took longer than [`crate::limits::LONG_TURN_US`].

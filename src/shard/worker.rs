@@ -22,6 +22,7 @@ use super::inbox::{Inbox, ShardHandle, inbox};
 use super::link::Near;
 use super::peers::Peers;
 use super::publish::{Moment, Publisher};
+use super::room::{Desk, Rooms};
 use super::session::{Session, SessionIndex, SessionKey};
 use super::stats::Stats;
 use super::trim::Checkpoint;
@@ -54,6 +55,8 @@ pub struct Worker {
     pub(super) allowance: Allowance,
     /// Where connections' new credentials go to be checked.
     pub(super) renewals: Renewals,
+    /// The way to whoever has the sessions that are no fights.
+    pub(super) desk: Desk,
     pub(super) poll: Poll,
     pub(super) inbox: Inbox,
     pub(super) log: Log,
@@ -73,6 +76,8 @@ pub struct Worker {
     pub(super) library: Arc<Library>,
     /// Where the store's news of fights go.
     pub(super) book: Arc<WriteBehind>,
+    /// Sessions that are no fights, and somebody is connected to.
+    pub(super) rooms: Rooms,
     pub(super) connections: SlotMap<ConnKey, Connection>,
     pub(super) by_sid: BySid,
     /// Logins that have ended, and the shard's time when that was: their connections may be on their way here.
@@ -168,6 +173,8 @@ pub struct Place {
     pub allowance: Allowance,
     /// Where connections' new credentials go to be checked.
     pub renewals: Renewals,
+    /// The way to whoever has the sessions that are no fights.
+    pub desk: Desk,
     /// What the start found in the log, for one shard to tell.
     pub found: Found,
     /// How the log's sessions stand in the store. Those that have ended are not gone on with.
@@ -254,7 +261,7 @@ fn millis(duration: Duration) -> u64 {
 impl Worker {
     /// The shard at `place`, going on with `records`.
     pub fn new(
-        Place { number, folder, library, allowance, renewals, found, standing }: Place,
+        Place { number, folder, library, allowance, renewals, desk, found, standing }: Place,
         log: impl Into<Log>,
         records: Vec<SessionRecord>,
         book: Arc<WriteBehind>,
@@ -270,6 +277,7 @@ impl Worker {
             number,
             allowance,
             renewals,
+            desk,
             poll,
             inbox,
             log,
@@ -282,6 +290,7 @@ impl Worker {
             handed_over: VecDeque::new(),
             library: Arc::clone(&library),
             book,
+            rooms: Rooms::default(),
             connections: SlotMap::with_key(),
             by_sid: BySid::default(),
             ended_logins: HashMap::new(),
@@ -502,6 +511,7 @@ impl Worker {
         if messages <= limits::QUIET_MESSAGES {
             self.pool = Pool::default();
             self.spare = Vec::new();
+            self.rooms.shrink();
             if let Some(journal) = self.log.journal() {
                 journal.shrink();
             }
@@ -528,6 +538,7 @@ impl Worker {
         self.stats.connections = self.connections.len().saturating_sub(self.far.len()) as u64;
         self.stats.far = self.far.len() as u64;
         self.stats.sessions = self.sessions.len() as u64;
+        self.stats.rooms = self.rooms.count() as u64;
         self.stats.log_bytes += self.log.take_bytes();
         if self.number == 0
             && let Some(journal) = self.log.journal()

@@ -41,6 +41,7 @@ mod repeats;
 mod replays;
 mod rest_alone;
 mod restored;
+mod rooms;
 #[path = "../signer/mod.rs"]
 mod signer;
 mod slow_clients;

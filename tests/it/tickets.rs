@@ -127,7 +127,7 @@ async fn of_a_handshake_s_parameters_each_is_known_and_given_once() {
 }
 
 #[tokio::test]
-async fn that_a_session_is_no_fight_is_told_to_who_may_know_of_it() {
+async fn what_a_session_is_or_was_is_told_to_who_may_know_of_it() {
     let node = Node::start();
     let (service, owner, member, stranger) = (node.service(), Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
     for kind in ["custom", "player", "auth"] {
@@ -140,11 +140,20 @@ async fn that_a_session_is_no_fight_is_told_to_who_may_know_of_it() {
                 let path = format!("/sessions/{id}");
                 node.rest().call(Method::DELETE, &path, Some(&service), None).await.unwrap();
             }
-            for (player, expected) in [
-                (owner, (409, "wrong_type")),
-                (member, if kind == "custom" { (409, "wrong_type") } else { (404, "no_session") }),
-                (stranger, (404, "no_session")),
-            ] {
+            let known = match kind {
+                "auth" => Some((409, "wrong_type")),
+                _ => ended.then_some((409, "session_ended")),
+            };
+            let hidden = Some((404, "no_session"));
+            for (player, expected) in
+                [(owner, known), (member, if kind == "custom" { known } else { hidden }), (stranger, hidden)]
+            {
+                let Some(expected) = expected else {
+                    let url = format!("{}/ws?session={id}", node.url.replacen("http", "ws", 1));
+                    let admitted = Client::connect_with_token(&url, Encoding::Json, &node.player(player)).await;
+                    admitted.unwrap_or_else(|error| panic!("{kind} to {player}: {error}"));
+                    continue;
+                };
                 let (status, reason, _) = refused(&node, &format!("session={id}"), Some(&node.player(player))).await;
                 assert_eq!((status, reason.as_str()), expected, "{kind} to {player}, ended: {ended}");
             }

@@ -2,6 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use tiltyard_protocol::client::{Concede, Join, Leave, Ping, Ready, Renew};
+use tiltyard_protocol::room::{Gap, Presence, Relayed, State};
 use tiltyard_protocol::server::{Ack, Event, Forgotten, Joined, LeftWhy, Missed, Outcome, Pong, Refused};
 use tiltyard_protocol::{Act, ClientMessage, Encoding, RulesView, ServerMessage, View};
 use tokio::net::TcpStream;
@@ -12,7 +13,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 use uuid::Uuid;
 
-use crate::{Error, Order, Trust};
+use crate::{Error, Order, Room, Trust};
 
 /// A connection that plays one session.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub struct Client {
     at: Option<u64>,
     applied: u64,
     missed: Option<Missed>,
+    room: Option<Room>,
 }
 
 /// What happened; the view already shows it.
@@ -55,6 +57,14 @@ pub enum Update {
     Expiring(u64),
     /// The new one was taken; it is good for so many milliseconds.
     Renewed(u64),
+    /// The session that is no fight has changed; [`Client::room`] shows it.
+    State(State),
+    /// Another member sends something.
+    Relayed(Relayed),
+    /// What other members sent was left out, as this client was too slow for it.
+    Missed(Gap),
+    /// A member has come or gone.
+    Presence(Presence),
 }
 
 impl Client {
@@ -99,6 +109,7 @@ impl Client {
             at: None,
             applied: 0,
             missed: None,
+            room: None,
         })
     }
 
@@ -206,6 +217,7 @@ impl Client {
                 self.last_id = self.last_id.max(joined.last_id);
                 self.rules = joined.rules.clone().or(self.rules.take());
                 self.joined = Some(joined.clone());
+                self.room = (!joined.kind.is_combat()).then(|| Room::of(&joined));
                 Update::Joined(joined)
             }
             ServerMessage::Snapshot(snapshot) => {
@@ -228,6 +240,7 @@ impl Client {
             ServerMessage::Result(outcome) => Update::Result(outcome),
             ServerMessage::Left(left) => {
                 self.joined = None;
+                self.room = None;
                 Update::Left(left.why)
             }
             ServerMessage::Error(notice) => {
@@ -236,10 +249,24 @@ impl Client {
             ServerMessage::Pong(pong) => Update::Pong(pong),
             ServerMessage::Expiring(expiring) => Update::Expiring(expiring.left_ms),
             ServerMessage::Renewed(renewed) => Update::Renewed(renewed.left_ms),
+            ServerMessage::State(state) => {
+                if self.room.as_mut().is_some_and(|room| !room.change(&state)) {
+                    return Err(Error::Behind);
+                }
+                Update::State(state)
+            }
+            ServerMessage::Relayed(relayed) => Update::Relayed(relayed),
+            ServerMessage::Missed(gap) => Update::Missed(gap),
+            ServerMessage::Presence(presence) => {
+                if let Some(room) = &mut self.room {
+                    room.note(&presence);
+                }
+                Update::Presence(presence)
+            }
         })
     }
 
-    async fn send(&mut self, message: &ClientMessage) -> Result<(), Error> {
+    pub(crate) async fn send(&mut self, message: &ClientMessage) -> Result<(), Error> {
         let mut bytes = Vec::new();
         self.encoding.encode(message, &mut bytes);
         self.send_raw(bytes).await
@@ -247,6 +274,18 @@ impl Client {
 
     fn handle(&self) -> Result<u32, Error> {
         self.joined.as_ref().map(|joined| joined.s).ok_or(Error::NotJoined)
+    }
+
+    /// What the session is called that was joined, and the next id.
+    pub(crate) fn next_id(&mut self) -> Result<(u32, u64), Error> {
+        let s = self.handle()?;
+        self.last_id += 1;
+        Ok((s, self.last_id))
+    }
+
+    /// The session that was joined, where that is no fight.
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
     }
 
     /// The session as this player sees it.

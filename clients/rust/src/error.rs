@@ -28,6 +28,9 @@ pub enum Error {
     /// What was given is no certificate of an authority that can be trusted.
     #[error("not a certificate of an authority: {0}")]
     Authority(String),
+    /// The session is no longer the server's, as a change of it did not come: join again.
+    #[error("a change of the session is missing")]
+    Behind,
     /// An action, a `ready` or a `leave` before a `join`.
     #[error("no session has been joined")]
     NotJoined,

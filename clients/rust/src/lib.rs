@@ -21,10 +21,12 @@ mod client;
 mod error;
 mod order;
 mod rest;
+mod room;
 mod trust;
 
 pub use client::{Client, Update};
 pub use error::Error;
 pub use order::Order;
 pub use rest::{Answer, Guest, Rest, Seat, Ticket};
+pub use room::{Room, merge};
 pub use trust::Trust;

@@ -204,7 +204,10 @@ impl Bare {
             | ClientMessage::Leave(_)
             | ClientMessage::Concede(_)
             | ClientMessage::Ping(_)
-            | ClientMessage::Renew(_) => {}
+            | ClientMessage::Renew(_)
+            | ClientMessage::Patch(_)
+            | ClientMessage::Relay(_)
+            | ClientMessage::Beat(_) => {}
         }
         Ok(())
     }

@@ -141,7 +141,15 @@ impl Bot {
             }
             Update::Left(why) => bail!("the server says that the bot left: {why:?}"),
             Update::Expiring(_) => self.expiring = true,
-            Update::Joined(_) | Update::Snapshot | Update::Pong(_) | Update::Renewed(_) => {}
+            // The last four are not a fight's, and do not come in one.
+            Update::Joined(_)
+            | Update::Snapshot
+            | Update::Pong(_)
+            | Update::Renewed(_)
+            | Update::State(_)
+            | Update::Relayed(_)
+            | Update::Missed(_)
+            | Update::Presence(_) => {}
         }
         Ok(None)
     }

@@ -33,7 +33,12 @@ fn check(app: &Arc<AppState>, asked: &Asked) -> Result<Renewal, Reason> {
             if caller.player() != Some(asked.player) {
                 return Err(Reason::Forbidden);
             }
-            Renewal { sid: caller.sid, expires_at: caller.ends_at(), only: None }
+            Renewal {
+                sid: caller.sid,
+                expires_at: caller.ends_at(),
+                only: None,
+                writes: caller.may(Operation::PatchState).is_ok(),
+            }
         }
         Credential::Ticket(ticket) => {
             let ticket = app.tickets.read(ticket).ok_or(Reason::Unauthorized)?;
@@ -47,7 +52,12 @@ fn check(app: &Arc<AppState>, asked: &Asked) -> Result<Renewal, Reason> {
             if !lives || !app.tickets.redeem(&ticket) {
                 return Err(Reason::Unauthorized);
             }
-            Renewal { sid: admission.sid, expires_at: admission.expires_at, only: Some(admission.session) }
+            Renewal {
+                sid: admission.sid,
+                expires_at: admission.expires_at,
+                only: Some(admission.session),
+                writes: admission.writes,
+            }
         }
     };
     if renewal.expires_at <= clock::now_ms() { Err(Reason::Unauthorized) } else { Ok(renewal) }

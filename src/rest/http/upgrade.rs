@@ -27,7 +27,7 @@ use crate::rest::extract::{Parameters, bearer};
 use crate::rest::http::accept::Places;
 use crate::rest::http::patience::HttpStream;
 use crate::rest::{App, AppState, rate};
-use crate::session::Viewer;
+use crate::session::{Kind, Viewer};
 use crate::shard::Attachment;
 use crate::socket::ledger::{Pass, Turned};
 
@@ -149,7 +149,7 @@ fn authenticate(app: &AppState, request: &Request, asked: &Asked) -> Result<Cred
         caller.may(Operation::Connect)?;
         let player = caller.player().ok_or(Reason::Forbidden)?;
         let session = asked.session.ok_or_else(|| ApiError::field("session", "must be a uuid"))?;
-        return Ok(Credentials::Token(Admission { session, player, sid: caller.sid, expires_at: caller.ends_at() }));
+        return Ok(Credentials::Token(Admission::of(&caller, session, player, caller.sid)));
     }
     let ticket = asked.ticket.as_deref().and_then(|ticket| app.tickets.read(ticket));
     match ticket {
@@ -158,8 +158,8 @@ fn authenticate(app: &AppState, request: &Request, asked: &Asked) -> Result<Cred
     }
 }
 
-/// The session is there and the player has a seat; no difference is made between the two. That a session is no fight is told to those
-/// who may know of it.
+/// The session is there and the player has a seat, or is a member; no difference is made between the two. That sockets are not for a
+/// session's type is told to those who may know of it.
 async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError> {
     let Admission { session, player, .. } = admission;
     // Its shard has nearly every one: asked for no more than this, it is not kept from playing by those who come.
@@ -170,16 +170,14 @@ async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError
         Err(refusal) => return Err(refusal.into()),
     }
     let found = app.look_up(Viewer::Player(player), session).await?;
-    let fight = match &found.kept {
-        Kept::Fight(fight) => fight,
-        Kept::Record(record) if record.concerns(player) => {
-            return Err(
-                ApiError::new(Reason::WrongType).message("Sockets are for combat sessions; this is another type.")
-            );
+    let takes_part = match &found.kept {
+        Kept::Fight(fight) => fight.takes_part(player),
+        Kept::Record(record) if record.concerns(player) && record.kind() == Kind::Auth => {
+            return Err(ApiError::new(Reason::WrongType).message("Sockets are not for auth sessions."));
         }
-        Kept::Record(_) => return Err(Reason::NoSession.into()),
+        Kept::Record(record) => record.concerns(player),
     };
-    if !fight.takes_part(player) {
+    if !takes_part {
         return Err(Reason::NoSession.into());
     }
     found.expect_here()?;
@@ -267,6 +265,7 @@ impl Attach {
             encoding: self.encoding,
             session: self.admission.session,
             only: self.only,
+            writes: self.admission.writes,
             permit: self.permit,
             pass: Some(self.pass),
         })

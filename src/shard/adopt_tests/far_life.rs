@@ -88,7 +88,7 @@ fn the_end_of_a_token_closes_it_and_a_new_one_keeps_it() {
         let asked = three.credentials();
         assert_eq!((asked.shard, asked.joined.as_slice()), (socket, &[id][..]), "that it is in is said");
         let expires_at = token_end(u64::try_from(round).unwrap() * LEFT_MS / 2);
-        three.renew(&asked, Ok(Renewal { sid: Some(sid), expires_at, only: None }));
+        three.renew(&asked, Ok(Renewal { sid: Some(sid), expires_at, only: None, writes: true }));
         three.until("that it is renewed", |_| client.count("renewed") == round);
     }
     client.say(&attack_of(id, 1));
@@ -96,7 +96,10 @@ fn the_end_of_a_token_closes_it_and_a_new_one_keeps_it() {
     // A ticket for another session is not one for a connection that is in this.
     client.say(r#"{"t":"renew","d":{"ticket":"a"}}"#);
     let asked = three.credentials();
-    three.renew(&asked, Ok(Renewal { sid: None, expires_at: token_end(LEFT_MS), only: Some(Uuid::nil()) }));
+    three.renew(
+        &asked,
+        Ok(Renewal { sid: None, expires_at: token_end(LEFT_MS), only: Some(Uuid::nil()), writes: true }),
+    );
     three.until("a refusal", |_| client.count("error") == 1);
     assert!(client.seen.contains(Reason::Forbidden.name()), "{}", client.seen);
     assert!(three.is_connected(home, id));

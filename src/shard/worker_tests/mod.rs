@@ -22,6 +22,7 @@ use crate::replays::Recording;
 use crate::rules::Library;
 use crate::session::{Expected, FightInfo, Refusal, Viewer};
 use crate::shard::recovery::{Recovered, recover};
+use crate::shard::room::Desk;
 use crate::shard::{
     Asked, Attachment, Command, NewFight, Renewals, Reply, RestAction, SessionRecord, ShardHandle, renewals,
 };
@@ -41,6 +42,8 @@ mod logins;
 mod pauses;
 #[path = "../receipt_tests.rs"]
 mod receipts;
+#[path = "../room_tests.rs"]
+mod rooms;
 mod sessions;
 mod sockets;
 mod tapes;
@@ -212,6 +215,7 @@ fn place(number: usize, recovered: &Recovered, library: &Arc<Library>, renewals:
         library: Arc::clone(library),
         allowance: Allowance::UNLIMITED,
         renewals,
+        desk: Desk::default(),
         found: recovered.found,
         standing: Arc::default(),
     }
@@ -236,6 +240,7 @@ fn attachment(sid: Option<Uuid>) -> (Attachment, TcpStream) {
         encoding: Encoding::Json,
         session: Uuid::nil(),
         only: false,
+        writes: true,
         permit: None,
         pass: None,
     };
