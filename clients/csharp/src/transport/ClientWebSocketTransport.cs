@@ -26,6 +26,7 @@ namespace Tiltyard
         private readonly Queue<Arrived> arrived = new Queue<Arrived>();
         private readonly Queue<Outgoing> unsent = new Queue<Outgoing>();
         private readonly SemaphoreSlim room = new SemaphoreSlim(0);
+        private Task life = Task.CompletedTask;
         private Task sent = Task.CompletedTask;
         private TransportState state;
         private int closeCode = CloseCodes.Lost;
@@ -76,7 +77,9 @@ namespace Tiltyard
         public void Open(Uri url, string subprotocol)
         {
             socket.Options.AddSubProtocol(subprotocol);
-            Task.Run(() => Live(url));
+            // The client has pings of its own.
+            socket.Options.KeepAliveInterval = Timeout.InfiniteTimeSpan;
+            life = Task.Run(() => Live(url));
         }
 
         /// <inheritdoc/>
@@ -143,7 +146,15 @@ namespace Tiltyard
                 }
                 connecting = state == TransportState.Connecting;
             }
-            ending.CancelAfter(connecting ? 0 : ClosingMs);
+            // Not by a timer: Mono may fall over one that is set just before the program ends.
+            var over = life;
+            Task.Run(() =>
+            {
+                if (connecting || !over.Wait(ClosingMs))
+                {
+                    ending.Cancel();
+                }
+            });
             Pump();
         }
 
