@@ -40,6 +40,7 @@ mod repeats;
 mod replays;
 mod rest_alone;
 mod restored;
+mod resume;
 #[path = "../signer/mod.rs"]
 mod signer;
 mod slow_clients;
