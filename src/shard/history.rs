@@ -151,7 +151,7 @@ impl History {
         for (encoding, slots, common) in made {
             let (actor, applied) = acted.take().unzip();
             let (what, applied) = (What::Delta(encoding), applied.unwrap_or_default());
-            self.note(chain, now, Note { slots, seq, applied, actor, what, ..Note::EMPTY }, common);
+            self.note(chain, now, Note { slots, seq, applied, what, actor, ..Note::EMPTY }, common);
         }
     }
 

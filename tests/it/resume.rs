@@ -145,8 +145,8 @@ impl Tape {
         }
     }
 
-    fn act(&mut self, act: Act) {
-        let act = Act { s: player_word(self.way.fight), id: self.next_id, ..act };
+    fn act(&mut self, act: &Act) {
+        let act = Act { s: player_word(self.way.fight), id: self.next_id, ..act.clone() };
         self.next_id += 1;
         self.unanswered.insert(act.id, act.clone());
         self.send(&ClientMessage::Action(act));
@@ -190,7 +190,9 @@ impl Tape {
         }
         assert_eq!((self.joined.resume, self.joined.why), (Resume::Deltas, None), "from {}", self.seq);
         let again: Vec<Act> = self.unanswered.values().cloned().collect();
-        again.into_iter().for_each(|act| self.send(&ClientMessage::Action(act)));
+        for act in again {
+            self.send(&ClientMessage::Action(act));
+        }
     }
 }
 
@@ -252,7 +254,7 @@ fn play(node: &Node, fight: &Fight, way: Way, seed: u64, fog: bool) {
     for turn in 0..CUTS * 3 {
         for (slot, tape) in (0..).zip(&mut tapes) {
             for _ in 0..=chance.below(3) {
-                tape.act(chance.act(slot));
+                tape.act(&chance.act(slot));
             }
         }
         for tape in &mut tapes {
@@ -284,12 +286,12 @@ fn play(node: &Node, fight: &Fight, way: Way, seed: u64, fog: bool) {
     }
     // The one who stayed has seen what its team has, and without fog what everybody has.
     let last = tapes.iter().map(|tape| tape.first).max().unwrap();
-    let seen =
+    let events_of =
         |tape: &Tape| -> Vec<Vec<Event>> { tape.deltas.range(last + 1..).map(|(_, (_, ev))| ev.clone()).collect() };
-    let stayed = seen(&tapes[0]);
+    let stayed = events_of(&tapes[0]);
     assert!(stayed.iter().flatten().count() > if fog { 20 } else { 100 }, "much has happened");
     for tape in tapes.iter().filter(|tape| !fog || tape.joined.team == tapes[0].joined.team) {
-        assert_eq!(seen(tape), stayed);
+        assert_eq!(events_of(tape), stayed);
     }
 }
 
@@ -333,7 +335,7 @@ async fn one_of(node: &Node, encoding: Encoding) -> (Fight, Tape) {
     let mut tape = tapes.remove(0);
     tape.until(|tape| tape.view.phase.phase == PhaseName::Active);
     for _ in 0..5 {
-        tape.act(Act::new(0, 0, ActionKind::Attack).at(1));
+        tape.act(&Act::new(0, 0, ActionKind::Attack).at(1));
     }
     tape.until(|tape| tape.unanswered.is_empty());
     tape.ping();
@@ -405,24 +407,30 @@ async fn an_error_says_what_it_answers() {
     };
     let nobody = Uuid::new_v4();
     let reason = |reason: Reason| json!(reason.name());
-    let none = Value::Null;
+    let nothing = Value::Null;
     for (message, expected) in [
         (
             json!({ "t": "join", "d": { "session": nobody } }),
-            [json!("join"), json!(nobody), none.clone(), reason(Reason::NoSession)],
+            [json!("join"), json!(nobody), nothing.clone(), reason(Reason::NoSession)],
         ),
         (
             json!({ "t": "join", "d": { "session": fight.id, "seq": "x" } }),
-            [json!("join"), json!(fight.id), none.clone(), reason(Reason::BadFields)],
+            [json!("join"), json!(fight.id), nothing.clone(), reason(Reason::BadFields)],
         ),
         (
             json!({ "t": "leave", "d": { "s": s ^ 1 } }),
-            [json!("leave"), none.clone(), json!(s ^ 1), reason(Reason::NotJoined)],
+            [json!("leave"), nothing.clone(), json!(s ^ 1), reason(Reason::NotJoined)],
         ),
-        (json!({ "t": "renew", "d": {} }), [json!("renew"), none.clone(), none.clone(), reason(Reason::BadFields)]),
-        (json!({ "t": "ping", "d": {} }), [json!("ping"), none.clone(), none.clone(), reason(Reason::BadFields)]),
-        (json!({ "t": "fly", "d": { "s": 7 } }), [json!("fly"), none.clone(), json!(7), reason(Reason::UnknownType)]),
-        (json!([1]), [none.clone(), none.clone(), none.clone(), reason(Reason::BadMessage)]),
+        (
+            json!({ "t": "renew", "d": {} }),
+            [json!("renew"), nothing.clone(), nothing.clone(), reason(Reason::BadFields)],
+        ),
+        (json!({ "t": "ping", "d": {} }), [json!("ping"), nothing.clone(), nothing.clone(), reason(Reason::BadFields)]),
+        (
+            json!({ "t": "fly", "d": { "s": 7 } }),
+            [json!("fly"), nothing.clone(), json!(7), reason(Reason::UnknownType)],
+        ),
+        (json!([1]), [nothing.clone(), nothing.clone(), nothing.clone(), reason(Reason::BadMessage)]),
     ] {
         assert_eq!(ask(message.clone()), expected, "{message}");
     }

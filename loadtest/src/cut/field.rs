@@ -25,7 +25,6 @@ use crate::progress::Progress;
 use crate::report::Quantiles;
 use crate::rest::Base;
 use crate::rng::Rng;
-use crate::run::peer;
 use crate::sys;
 
 /// So much that nobody falls; each hit takes [`HIT`] of it.
@@ -84,19 +83,15 @@ struct Field<'a> {
     text: Vec<u8>,
 }
 
-pub fn run(args: &CutArgs) -> Result<Report> {
+pub fn run(args: &CutArgs, base: &Base, token: &str) -> Result<Report> {
     let mut progress = Progress::new(args.output.quiet);
     progress.step("creating the sessions");
-    let (base, players) = (args.target.base()?, usize::from(args.players));
-    let token = match peer(&args.target, false)? {
-        crate::lobby::Peer::Tiltyard { token } => token,
-        crate::lobby::Peer::Bare => bail!("a token is needed"),
-    };
+    let players = usize::from(args.players);
     let rules = json!({
         "health": HEALTH, "attack_interval_ms": 0, "actions_per_second": 0, "attack_damage_min": HIT, "attack_damage_max": HIT,
         "critical_percent": 0, "armor": 0, "preparation_ms": 0, "reconnect_ms": 600_000
     });
-    let lobby = Lobby::by_rules(&base, &token, args.connections / players, (players, 0), &rules)?;
+    let lobby = Lobby::by_rules(base, token, args.connections / players, (players, 0), &rules)?;
     let sessions = lobby.sessions().to_vec();
     let (wanted, asked) = channel();
     let (found, minted) = channel();
@@ -114,7 +109,7 @@ pub fn run(args: &CutArgs) -> Result<Report> {
     let due = seats.iter().enumerate().map(|(index, seat)| Reverse((seat.due, index))).collect();
     let field = Field {
         args,
-        base,
+        base: base.clone(),
         poll: Poll::new()?,
         seats,
         due,
@@ -123,7 +118,7 @@ pub fn run(args: &CutArgs) -> Result<Report> {
         clock: Instant::now(),
         rng,
         counts: Counts::default(),
-        back: Histogram::new(3)?,
+        back: Histogram::new_with_bounds(1, 120_000_000, 3)?,
         report: Report { connections: args.connections, ..Report::default() },
         buffer: vec![0; BUFFER_BYTES],
         frame: Vec::new(),
@@ -265,11 +260,11 @@ impl Field<'_> {
                     frame::to_server(&mut self.frame, Kind::Text, &self.text, self.rng.key());
                 }
                 self.counts.sent += count;
-                let sent = socket.send(&self.frame);
+                let outcome = socket.send(&self.frame);
                 seat.at = if is_doomed { At::Doomed(socket) } else { At::In(socket) };
                 let next = if is_doomed { self.rng.below(CUT_US) } else { self.rng.below(whole(2e6 / self.args.rate)) };
                 self.due_at(index, now + next + 1);
-                self.note(index, sent.map_err(Into::into));
+                self.note(index, outcome.map_err(Into::into));
             }
             At::Doomed(socket) => {
                 drop(socket);

@@ -6,13 +6,15 @@ mod guest;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::{Output, Target, rate, seconds};
+use crate::cli::{Output, rate, seconds};
+use crate::hub::Hub;
 use crate::number::grouped;
 use crate::report::Quantiles;
 use crate::run::write_json;
@@ -20,8 +22,12 @@ use guest::Counts;
 
 #[derive(Debug, Args)]
 pub struct CutArgs {
-    #[command(flatten)]
-    pub target: Target,
+    /// The server's executable
+    #[arg(long, value_name = "PATH")]
+    pub server_bin: PathBuf,
+    /// Its shards
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub shards: u8,
     /// Connections, a whole number of sessions
     #[arg(long, default_value_t = 5_000)]
     pub connections: usize,
@@ -76,7 +82,9 @@ pub fn command(args: &CutArgs) -> Result<ExitCode> {
     let players = usize::from(args.players);
     ensure!(args.connections > 0 && args.connections.is_multiple_of(players), "connections must fill whole sessions");
     ensure!(args.every >= 1.0, "a player may join once a second");
-    let report = field::run(args)?;
+    let hub = Hub::new(&args.server_bin, None)?.with(&["--shards", &args.shards.to_string()]);
+    let server = hub.start()?;
+    let report = field::run(args, &server.base, &hub.token()?)?;
     print!("{report}");
     write_json(args.output.json.as_deref(), &report)?;
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
