@@ -2,12 +2,15 @@
 
 use serde_json::Value;
 use tiltyard_combat::SessionStatus;
+use tiltyard_protocol::Encoding;
+use tiltyard_protocol::server::ResumeWhy;
 use uuid::Uuid;
 
 use super::super::held::{Client, count, handle_of};
 use super::{NEAR, OWNER, Pair, concede_of, messages};
 use crate::session::{Expected, shard_of};
 use crate::shard::Command;
+use crate::shard::history::Wanted;
 
 /// A join by who has that of the session, which has not changed hands yet.
 fn back_to(session: Uuid, seq: u64) -> String {
@@ -120,6 +123,11 @@ fn who_takes_a_seat_is_told_nothing_of_who_had_it() {
         pair.until("a seat", |_| seat.try_recv().is_ok_and(|slot| slot == Ok(0)));
         pair.settle();
         let (seq, mut clients) = (pair.seq(open), Vec::new());
+        // Not even before it has been there.
+        let worker = &pair.workers[shard];
+        let chain = &worker.sessions[worker.index[&open]].history;
+        let wanted = Wanted { slot: 0, encoding: Encoding::Json, seq: seq - 1, newest: seq, applied: 0 };
+        assert_eq!(worker.history.since(chain, &wanted).unwrap_err(), ResumeWhy::TooOld);
         for behind in 1..=seq.min(3) {
             // One replaces the other, of which nobody is told.
             clients.push(pair.comes_back(3, open, seq - behind));
