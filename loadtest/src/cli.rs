@@ -10,6 +10,7 @@ use tiltyard_client::Trust;
 
 use crate::bare::Fault;
 use crate::bounds::Bounds;
+use crate::cut::CutArgs;
 use crate::rest::Base;
 use crate::rude::RudeArgs;
 
@@ -39,6 +40,8 @@ pub enum Command {
     Bots(BotsArgs),
     /// Measure what rude clients cost the honest ones beside them
     Rude(RudeArgs),
+    /// Cut connections at random under load, with actions in flight, and check that nothing is lost, doubled or told wrong
+    Cut(CutArgs),
     /// Hand fights over between the shards of a server under load, and measure for how long nothing is done to one
     HandOver(HandOverArgs),
     /// Be the smallest HTTP server that could read and create sessions: no authentication, no store

@@ -102,6 +102,11 @@ impl Lobby {
 
     /// The paths at which the sockets of `seats` are opened. Those of a Tiltyard are good for one use and half a minute.
     pub fn paths(&mut self, seats: Range<usize>) -> Result<Vec<String>> {
+        self.paths_of(seats)
+    }
+
+    /// The same for any seats.
+    pub fn paths_of(&mut self, seats: impl Iterator<Item = usize>) -> Result<Vec<String>> {
         let (players, sessions) = (self.players, &self.sessions);
         let place = |seat: usize| (seat / players, seat % players);
         let Some(Desk { rest, rosters }) = &mut self.desk else {

@@ -8,6 +8,7 @@
 //!   a [`memo`] of what others were sent and [`quick`] ways for the usual messages; a [`session`] is what its players know
 //!   together; a [`schedule`] says when an open-loop player acts.
 //! - [`hand_over`] has fights change hands between shards under load.
+//! - [`cut`] cuts connections at random under load, which come back and resume.
 //! - [`rude`] puts clients that do not behave beside honest ones, and measures what these notice.
 //! - [`play`] has bots play fights; they are the library's `bots`.
 //! - [`tally`] counts, [`report`] shows it, [`bounds`] decides the exit code, [`procfs`] reads what a process used.
@@ -22,6 +23,7 @@ mod compare;
 mod connect;
 mod crowd;
 mod crud;
+mod cut;
 mod fleet;
 mod frame;
 mod hand_over;
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::command(&args),
         Command::Crud(args) => crud::command(&args),
         Command::Rude(args) => rude::command(&args),
+        Command::Cut(args) => cut::command(&args),
         Command::HandOver(args) => hand_over::command(&args),
         Command::BareHttp(args) => bare_http::command(&args),
         Command::Bots(args) => play::command(&args),

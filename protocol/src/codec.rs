@@ -15,8 +15,11 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Every encoding, the preferred one first.
-    pub const ALL: [Self; 2] = [Self::Json, Self::MsgPack];
+    /// How many there are.
+    pub const COUNT: usize = 2;
+
+    /// Every encoding, the preferred one first: each stands at its own place in a table.
+    pub const ALL: [Self; Self::COUNT] = [Self::Json, Self::MsgPack];
 
     /// The WebSocket subprotocol that selects it.
     #[must_use]
@@ -95,6 +98,8 @@ impl Encoding {
         }
     }
 }
+
+const _: () = assert!(Encoding::ALL[0] as usize == 0 && Encoding::ALL[1] as usize == 1);
 
 /// The action in `bytes` where they are written as nearly every client writes them. What comes between the fixed start and
 /// the last brace is parsed as any payload is, so this is a shorter way to the same answer; anything else is `None`.

@@ -25,7 +25,7 @@ pub use client::{Act, ActionKind, BodyPart, ClientMessage};
 pub use close::CloseCode;
 pub use codec::Encoding;
 pub use digest::Digest;
-pub use mistake::DecodeError;
+pub use mistake::{About, DecodeError};
 pub use reason::Reason;
 pub use rules::RulesView;
 pub use server::{Delta, ServerMessage, Snapshot};

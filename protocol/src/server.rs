@@ -8,6 +8,7 @@ use uuid::Uuid;
 pub use crate::event::{Event, EventKind, PresenceWhy};
 
 use crate::Reason;
+use crate::mistake::About;
 use crate::room::{Gap, Presence, Relayed, SessionType, State};
 use crate::rules::RulesView;
 use crate::view::{CastView, View};
@@ -17,7 +18,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "t", content = "d", rename_all = "snake_case")]
 pub enum ServerMessage {
-    /// The connection now receives this session; a `snapshot` follows.
+    /// The connection now receives this session; a `snapshot` follows, or the deltas behind what the client has.
     Joined(Joined),
     /// The whole view at one sequence. Replaces whatever the client had.
     Snapshot(Snapshot),
@@ -69,6 +70,9 @@ pub struct Joined {
     /// How the client is brought up to date.
     #[serde(default)]
     pub resume: Resume,
+    /// Why that is no deltas, where the client has said what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<ResumeWhy>,
     /// The highest action id the session remembers of this player; the next one must be higher.
     #[serde(default)]
     pub last_id: u64,
@@ -132,6 +136,22 @@ pub enum Resume {
     /// A snapshot follows.
     #[default]
     Snapshot,
+    /// The deltas behind the sequence that the client has follow, and no snapshot.
+    Deltas,
+}
+
+/// Why who has said what it has is sent a snapshot all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResumeWhy {
+    /// The deltas are not kept any more, or are more than a snapshot is worth.
+    TooOld,
+    /// The session has changed hands since: there was a restart, or another part of the server goes on with it.
+    ChangedHands,
+    /// The session has been set back behind what the client has.
+    RolledBack,
+    /// The deltas were kept in the other encoding.
+    OtherEncoding,
 }
 
 /// Payload of `snapshot`.
@@ -152,7 +172,7 @@ pub struct Snapshot {
     /// The highest action id of this player that is applied in the view; 0 where none is.
     #[serde(default)]
     pub id: u64,
-    /// What this stands for, where deltas were left out for a client that had too much to take.
+    /// What this stands for, where deltas were left out for a client that had too much to take, or that comes back to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<Missed>,
     pub view: View,
@@ -163,8 +183,9 @@ pub struct Snapshot {
 /// Deltas that were left out for one client since what it was last sent. Their events are in the session's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missed {
-    /// How many events the client would have been told.
-    pub events: u32,
+    /// How many events the client would have been told, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u32>,
     /// The first sequence that was left out.
     pub from: u64,
     /// The last: that of the snapshot.
@@ -527,11 +548,35 @@ pub enum LeftWhy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorNotice {
     pub reason: Reason,
+    /// The type of the message that it answers; absent where that could not be read, and for what was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<Cow<'static, str>>,
+    /// Of a `join`: the session that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Uuid>,
+    /// Of another message: the session's handle, where it has one that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s: Option<u32>,
     /// For a person to read.
     pub message: String,
     /// Milliseconds until it may be tried again, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_ms: Option<u32>,
+}
+
+impl ErrorNotice {
+    /// The answer to what is `about` this, with what the reason says.
+    #[must_use]
+    pub fn new(about: About, reason: Reason) -> Self {
+        Self {
+            re: about.t,
+            session: about.session,
+            s: about.s,
+            reason,
+            message: reason.message().to_owned(),
+            retry_ms: None,
+        }
+    }
 }
 
 /// Payload of `pong`.

@@ -114,7 +114,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 59] = [
+const SHARD_FIGURES: [(&str, &str, Read); 63] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_far_connections", "Fights that connections are in on other shards than their own.", |stats| stats.far),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
@@ -154,6 +154,20 @@ const SHARD_FIGURES: [(&str, &str, Read); 59] = [
     ("tiltyard_joins_rolled_back_total", "Joins of clients that had a later sequence than there is.", |stats| {
         stats.rolled_back
     }),
+    ("tiltyard_resumed_deltas_total", "Deltas sent again to clients that came back.", |stats| stats.resumed_deltas),
+    (
+        "tiltyard_history_left_out_total",
+        "Steps of which nothing is kept for clients that come back, as their fights had used their share.",
+        |stats| stats.history_left_out,
+    ),
+    ("tiltyard_history_bytes", "Bytes that the deltas kept for clients that come back may take.", |stats| {
+        stats.history_bytes
+    }),
+    (
+        "tiltyard_history_reach_seconds",
+        "How long ago the oldest of these was made, on the shard where that is the least.",
+        |stats| stats.history_ms / 1_000,
+    ),
     (
         "tiltyard_single_bytes_total",
         "Bytes of messages made for one connection alone: answers, welcomes, snapshots.",
@@ -253,6 +267,7 @@ impl Metrics {
         let mut shards: Vec<ShardFigure> = SHARD_FIGURES.into_iter().map(figure).collect();
         shards.extend(flags(&recorder));
         shards.extend(losses(&recorder));
+        shards.extend(resumes(&recorder));
         let clock_steps =
             counter(&recorder, "tiltyard_clock_steps_total", "Steps of the system's clock that were noticed.");
         let tickets = gauge(&recorder, "tiltyard_tickets", "Tickets minted and neither used nor forgotten.");
@@ -404,6 +419,27 @@ fn losses(recorder: &PrometheusRecorder) -> impl Iterator<Item = ShardFigure> {
     describe_counter(recorder, REPLAYS_LOST, REPLAYS_LOST_TEXT);
     READ.into_iter().map(|(loss, read)| {
         let key = Key::from_parts(REPLAYS_LOST, vec![Label::new("reason", loss.name())]);
+        ShardFigure::Count(recorder.register_counter(&key, &METADATA), read)
+    })
+}
+
+/// One for each way in which who says what it has is brought up to date.
+fn resumes(recorder: &PrometheusRecorder) -> impl Iterator<Item = ShardFigure> {
+    const NAME: &str = "tiltyard_resumes_total";
+    const READ: [(&str, Read); 5] = [
+        ("deltas", |stats| stats.resumed),
+        ("too_old", |stats| stats.resumes_too_old),
+        ("changed_hands", |stats| stats.resumes_changed_hands),
+        ("rolled_back", |stats| stats.rolled_back),
+        ("other_encoding", |stats| stats.resumes_other_encoding),
+    ];
+    describe_counter(
+        recorder,
+        NAME,
+        "Joins of clients that said what they had: told by deltas, or by a snapshot and why.",
+    );
+    READ.into_iter().map(|(outcome, read)| {
+        let key = Key::from_parts(NAME, vec![Label::new("outcome", outcome)]);
         ShardFigure::Count(recorder.register_counter(&key, &METADATA), read)
     })
 }

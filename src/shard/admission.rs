@@ -23,18 +23,24 @@ pub struct Asked {
 /// What a client says that it has of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Has {
-    /// Its newest sequence, 0 for none.
-    pub seq: u64,
-    /// The epoch under which it was told that, 0 where it does not say.
-    pub epoch: u64,
+    /// Its newest sequence.
+    pub seq: Option<u64>,
+    /// The epoch under which it was told that.
+    pub epoch: Option<u64>,
     /// The hash of the rules it has.
     pub rules: Option<u128>,
 }
 
 impl From<&Join> for Has {
     fn from(join: &Join) -> Self {
-        let rules = join.rules.as_deref().and_then(hash_of);
-        Self { seq: join.seq.unwrap_or_default(), epoch: join.epoch.unwrap_or_default(), rules }
+        Self { seq: join.seq, epoch: join.epoch, rules: join.rules.as_deref().and_then(hash_of) }
+    }
+}
+
+impl Has {
+    /// Whether that is more than a session has that is at this sequence and epoch.
+    pub fn is_ahead_of(&self, seq: u64, epoch: u64) -> bool {
+        self.seq.is_some_and(|has| has > seq) || self.epoch.is_some_and(|has| has > epoch)
     }
 }
 

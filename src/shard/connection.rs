@@ -94,8 +94,8 @@ pub struct Join {
 pub struct LeftOut {
     /// The sequence of the first.
     pub from: u64,
-    /// Events in them that it would have been told.
-    pub events: u32,
+    /// Events in them that it would have been told, where that is known.
+    pub events: Option<u32>,
 }
 
 /// How far a connection is.
@@ -226,8 +226,9 @@ impl Connection {
     /// Notes that the change with this sequence and so many events was left out of the session that the client calls `handle`.
     pub fn leave_out(&mut self, handle: u32, seq: u64, events: usize) {
         if let Some(join) = self.joins.iter_mut().find(|join| join.handle == handle) {
-            let missed = join.missed.get_or_insert(LeftOut { from: seq, events: 0 });
-            missed.events = missed.events.saturating_add(u32::try_from(events).unwrap_or(u32::MAX));
+            let missed = join.missed.get_or_insert(LeftOut { from: seq, events: Some(0) });
+            let events = u32::try_from(events).unwrap_or(u32::MAX);
+            missed.events = missed.events.map(|before| before.saturating_add(events));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use mio::Interest;
 use tiltyard_protocol::server::{ErrorNotice, Refused};
-use tiltyard_protocol::{ClientMessage, CloseCode, Reason, ServerMessage};
+use tiltyard_protocol::{About, ClientMessage, CloseCode, Reason, ServerMessage};
 
 use super::connection::{ConnKey, Connection};
 use super::worker::Worker;
@@ -32,23 +32,23 @@ impl Worker {
     fn tell_of_budget(&mut self, key: ConnKey, retry_ms: u32, next: &Next) {
         let Some(connection) = self.connections.get(key) else { return };
         let (reason, retry_ms) = (Reason::RateLimited, Some(retry_ms));
-        let action = match next {
+        let (action, about) = match next {
             Next::Message { payload, .. } => match connection.encoding.decode_client(payload.as_ref()) {
-                Ok(ClientMessage::Action(act)) => Some((act.s, act.id)),
-                Ok(ClientMessage::Patch(patch)) => Some((patch.s, patch.id)),
-                Ok(ClientMessage::Relay(relay)) => Some((relay.s, relay.id)),
-                Ok(ClientMessage::Beat(beat)) => Some((beat.s, beat.id)),
-                Ok(_) => None,
-                Err(mistake) => mistake.action,
+                Ok(ClientMessage::Action(act)) => (Some((act.s, act.id)), About::default()),
+                Ok(ClientMessage::Patch(patch)) => (Some((patch.s, patch.id)), About::default()),
+                Ok(ClientMessage::Relay(relay)) => (Some((relay.s, relay.id)), About::default()),
+                Ok(ClientMessage::Beat(beat)) => (Some((beat.s, beat.id)), About::default()),
+                Ok(message) => (None, About::from(&message)),
+                Err(mistake) => (mistake.action, mistake.about),
             },
-            _ => None,
+            _ => (None, About::default()),
         };
         let answer = if let Some((s, id)) = action {
             self.stats.refused += 1;
             ServerMessage::Refused(Refused { retry_ms, ..Refused::new(s, id, reason) })
         } else {
             let message = "More messages than one connection may send; what comes too fast is thrown away.".to_owned();
-            ServerMessage::Error(ErrorNotice { reason, message, retry_ms })
+            ServerMessage::Error(ErrorNotice { message, retry_ms, ..ErrorNotice::new(about, reason) })
         };
         self.tell(key, &answer);
     }

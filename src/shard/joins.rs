@@ -3,14 +3,15 @@
 use std::time::Instant;
 
 use tiltyard_combat::{Audience, Input, Parting, Slot};
-use tiltyard_protocol::server::{ErrorNotice, Joined, Left, LeftWhy, Resume};
-use tiltyard_protocol::{CloseCode, Reason, ServerMessage};
+use tiltyard_protocol::server::{ErrorNotice, Joined, Left, LeftWhy};
+use tiltyard_protocol::{About, CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
 
 use super::admission::{Asked, Has};
 use super::connection::{ConnKey, Join, State};
 use super::far::Far;
 use super::publish;
+use super::resume::{self, Course};
 use super::session::{Member, SessionKey};
 use super::welcome::timers_of;
 use super::worker::Worker;
@@ -25,19 +26,19 @@ impl Worker {
         let (key, _) = match self.seat_of(conn, session) {
             Ok(seat) => seat,
             Err(Reason::NoSession) if self.may_be_a_room(conn, session) => return self.ask_for_room(conn, session),
-            Err(reason) => return self.error(conn, reason),
+            Err(reason) => return self.error(conn, About::join(session), reason),
         };
         let (now, connection) = (self.clock.now, &mut self.connections[conn]);
         let player = connection.player;
         if let Some(join) = connection.joins.iter_mut().find(|join| join.session == key) {
             if now < join.again_at {
-                return self.error(conn, Reason::AlreadyJoined);
+                return self.error(conn, About::join(session), Reason::AlreadyJoined);
             }
             join.again_at = now + limits::JOIN_AGAIN_MS;
         }
         if !self.admission.charge(player, now) {
             self.stats.joins_refused += 1;
-            return self.error(conn, Reason::TooManyRequests);
+            return self.error(conn, About::join(session), Reason::TooManyRequests);
         }
         if !self.admission.push(player, Asked { conn, session, has }) {
             self.stats.joins_refused += 1;
@@ -76,7 +77,7 @@ impl Worker {
                 Ok((key, slot)) => self.join(conn, key, slot, has),
                 // It has gone there since it was asked for.
                 Err(_) if self.is_elsewhere(conn, session) => self.ask_elsewhere(conn, session, has),
-                Err(reason) => self.error(conn, reason),
+                Err(reason) => self.error(conn, About::join(session), reason),
             }
         }
         self.join_settled(conn);
@@ -109,13 +110,14 @@ impl Worker {
     }
 
     fn join(&mut self, conn: ConnKey, key: SessionKey, slot: Slot, has: Has) {
-        let handle = self.sessions[key].handle();
-        if self.connections[conn].join(handle).is_none() {
+        let (id, handle) = (self.sessions[key].id, self.sessions[key].handle());
+        let is_new = self.connections[conn].join(handle).is_none();
+        if is_new {
             let connect = self.coming(key, slot);
             let turned_away = self.turned_away(key, connect);
             if turned_away.is_some_and(|answer| answer.is_err()) {
                 // Who comes and goes all the time.
-                self.error(conn, Reason::RateLimited);
+                self.error(conn, About::join(id), Reason::RateLimited);
                 return;
             }
             self.replace(key, slot);
@@ -125,10 +127,11 @@ impl Worker {
             }
             let Some(session) = self.sessions.get_mut(key) else { return };
             session.members.push(Member { conn, slot });
+            self.aways.comes(key, session, slot);
             self.connections[conn].joins.push(Join { handle, session: key, slot, again_at: 0, missed: None });
         }
         self.stats.joins += 1;
-        self.welcome(conn, key, slot, has);
+        self.welcome(conn, key, slot, has, is_new);
     }
 
     /// What a fight is told of a connection that joins: whether the player has another, which is then let go.
@@ -142,26 +145,33 @@ impl Worker {
         }
     }
 
-    /// `player` has taken a seat. Whoever gave it up and still watches from it is let go; where that is the player, it is there.
+    /// `player` has taken a seat. Whoever gave it up and still watches from it is let go; where that is the player, it is there. What was
+    /// told to that seat before is nobody's any more.
     pub(super) fn seat_taken(&mut self, key: SessionKey, slot: Slot, player: Uuid) {
         let member = self.sessions[key].members.iter().find(|member| member.slot == slot);
-        let Some(connection) = member.and_then(|member| self.connections.get(member.conn)) else { return };
-        if connection.player != player {
-            return self.replace(key, slot);
+        let connection = member.and_then(|member| self.connections.get(member.conn));
+        let is_there = connection.map(|connection| connection.player == player);
+        if is_there == Some(false) {
+            self.replace(key, slot);
         }
+        let session = &mut self.sessions[key];
+        self.aways.comes(key, session, slot);
+        self.history.cut(&mut session.history, self.clock.now, session.fight.seq(), slot);
         let connect = Input::Connect { slot };
-        if self.turned_away(key, connect).is_none() {
+        if is_there == Some(true) && self.turned_away(key, connect).is_none() {
             let _ = self.apply(key, connect, None);
         }
     }
 
     /// The newest connection of a player wins: the one that had the slot is let go.
     fn replace(&mut self, key: SessionKey, slot: Slot) {
-        let members = &mut self.sessions[key].members;
-        let Some(place) = members.iter().position(|member| member.slot == slot) else { return };
-        let old = members.swap_remove(place).conn;
-        self.left.push((self.sessions[key].id, old));
+        let session = &mut self.sessions[key];
+        let Some(place) = session.members.iter().position(|member| member.slot == slot) else { return };
+        let old = session.members.swap_remove(place).conn;
+        self.left.push((session.id, old));
         let Some(connection) = self.connections.get_mut(old) else { return };
+        // Who comes instead goes on from what it was told.
+        self.aways.leaves(key, session, (slot, connection.encoding), self.clock.now);
         connection.joins.retain(|join| join.session != key);
         if connection.session_count() == 0 {
             self.close(old, CloseCode::Replaced);
@@ -171,19 +181,32 @@ impl Worker {
         }
     }
 
-    fn welcome(&mut self, conn: ConnKey, key: SessionKey, slot: Slot, has: Has) {
+    fn welcome(&mut self, conn: ConnKey, key: SessionKey, slot: Slot, has: Has, is_new: bool) {
         let (session, moment) = (&self.sessions[key], self.clock.moment());
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let (encoding, missed) = (connection.encoding, connection.take_missed(session.handle()));
+        let (q, epoch) = (session.fight.seq(), session.epoch());
+        let course = Course::of(&self.history, session, slot, encoding, has, is_new);
+        course.count(&mut self.stats);
+        if has.is_ahead_of(q, epoch) {
+            // Nothing is shown before it is in the log: a log from before was put back, or its end got lost with the power.
+            let notice = ErrorNotice::new(About::join(session.id), Reason::RolledBack);
+            let (seq, its) = (has.seq.unwrap_or_default(), has.epoch.unwrap_or_default());
+            let epochs = if its > epoch { format!(" (epochs {epoch} and {its})") } else { String::new() };
+            let message = format!("{} It is at {q}, and the client has {seq}{epochs}.", notice.message);
+            self.tell(conn, &ServerMessage::Error(ErrorNotice { message, ..notice }));
+        }
+        let (session, rulebooks) = (&self.sessions[key], &mut self.rulebooks);
         let participant = &session.fight.participants()[usize::from(slot)];
         let answers = participant.answers();
-        let (q, epoch) = (session.fight.seq(), session.epoch());
+        let (resume, why) = course.told();
         let joined = Joined {
             session: session.id,
             s: session.handle(),
             slot,
             team: participant.team(),
-            resume: Resume::Snapshot,
+            resume,
+            why,
             last_id: answers.last_id(),
             applied: answers.applied(),
             epoch,
@@ -193,23 +216,20 @@ impl Worker {
             rules: None,
             ..Joined::default()
         };
-        let snapshot = publish::snapshot_of(session, moment, Audience::Own(slot), missed);
         let result = session.fight.lifecycle().end().is_some().then(|| publish::result_of(session, moment));
-        if has.seq > q || has.epoch > epoch {
-            // Nothing is shown before it is in the log: a log from before was put back, or its end got lost with the power.
-            self.stats.rolled_back += 1;
-            let (reason, seq) = (Reason::RolledBack, has.seq);
-            let epochs = if has.epoch > epoch { format!(" (epochs {epoch} and {})", has.epoch) } else { String::new() };
-            let message = format!("{} It is at {q}, and the client has {seq}{epochs}.", reason.message());
-            self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message, retry_ms: None }));
-        }
-        let (session, rulebooks) = (&self.sessions[key], &mut self.rulebooks);
         let mut publisher = std::mem::take(&mut self.publisher);
         let frame =
             publisher.single(encoding, |out| rulebooks.joined(encoding, session.bout(), joined, has.rules, out));
         self.queue_single(conn, frame);
         self.publisher = publisher;
-        self.tell(conn, &snapshot);
+        if let Course::Deltas(kept) = &course {
+            let frames = resume::frames(&self.history, encoding, kept);
+            self.queue_single(conn, &frames);
+        } else {
+            let missed = missed.or_else(|| course.left_out(has.seq, q));
+            let snapshot = publish::snapshot_of(&self.sessions[key], moment, Audience::Own(slot), missed);
+            self.tell(conn, &snapshot);
+        }
         if let Some(result) = result {
             self.tell(conn, &result);
         }
@@ -241,6 +261,9 @@ impl Worker {
     fn part(&mut self, conn: ConnKey, join: Join, why: Parting) {
         let Some(session) = self.sessions.get_mut(join.session) else { return };
         session.members.retain(|member| member.conn != conn);
+        if let Some(connection) = self.connections.get(conn) {
+            self.aways.leaves(join.session, session, (join.slot, connection.encoding), self.clock.now);
+        }
         self.left.push((session.id, conn));
         if session.frozen {
             // It was lost: what is said to it is not heard meanwhile.

@@ -4,9 +4,30 @@
 use tiltyard_protocol::Encoding;
 use tiltyard_protocol::server::Event;
 
+use super::form::Own;
 use super::publish::DeltaOf;
 use super::shown::{self, Key, Sink};
 use super::wire::phase_of;
+
+/// In front of the id.
+pub(super) const OWN: &[u8] = br#"{"t":"delta","d":{"id":"#;
+
+/// What is in front of `common`, which is the payload without the brace it begins with.
+pub(super) fn own<'a>(id: u64, common: &'a [u8], own: &mut Own) -> &'a [u8] {
+    own.put(OWN);
+    own.put(itoa::Buffer::new().format(id).as_bytes());
+    own.put(b",");
+    common
+}
+
+/// Adds the last field of a `joined`: behind it there are two braces.
+pub(super) fn add_rules(rules: &[u8], joined: &mut Vec<u8>) {
+    debug_assert!(joined.ends_with(b"}}"), "a message has a payload");
+    joined.truncate(joined.len() - 2);
+    joined.extend_from_slice(br#","rules":"#);
+    joined.extend_from_slice(rules);
+    joined.extend_from_slice(b"}}");
+}
 
 /// Appends the message behind its `id`.
 pub fn delta(delta: &DeltaOf<'_>, out: &mut Vec<u8>) {

@@ -3,7 +3,7 @@
 
 use tiltyard_protocol::client::Renew;
 use tiltyard_protocol::server::{ErrorNotice, Expiring, Renewed};
-use tiltyard_protocol::{Reason, ServerMessage};
+use tiltyard_protocol::{About, Reason, ServerMessage};
 use uuid::Uuid;
 
 use super::connection::{ConnKey, State};
@@ -93,7 +93,10 @@ impl Worker {
         let credential = match (renew.token, renew.ticket) {
             (Some(token), None) => Credential::Token(token),
             (None, Some(ticket)) => Credential::Ticket(ticket),
-            _ => return self.misunderstood(key, Reason::BadFields, "one of token and ticket is needed"),
+            _ => {
+                let about = About::of("renew", None);
+                return self.misunderstood(key, about, Reason::BadFields, "one of token and ticket is needed");
+            }
         };
         let Some(connection) = self.connections.get_mut(key) else { return };
         if let Err(retry_ms) = connection.lease.hand_in(self.clock.now) {
@@ -151,8 +154,8 @@ impl Worker {
 
     fn refuse_renewal(&mut self, key: ConnKey, reason: Reason, retry_ms: Option<u32>) {
         self.stats.renewals_refused += 1;
-        let message = reason.message().to_owned();
-        self.tell(key, &ServerMessage::Error(ErrorNotice { reason, message, retry_ms }));
+        let notice = ErrorNotice::new(About::of("renew", None), reason);
+        self.tell(key, &ServerMessage::Error(ErrorNotice { retry_ms, ..notice }));
     }
 }
 

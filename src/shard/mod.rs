@@ -2,7 +2,8 @@
 //!
 //! A turn of the loop is a tick: [`worker`] polls and orders the turn, [`sockets`] reads and writes, [`inbox`] is the
 //! way in from other threads for [`command`]s, [`commands`] what becomes of them, [`play`] turns messages into inputs and steps, and [`answer`]s them, [`joins`] takes members in
-//! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed ([`json`] the common case, [`own`] what is each recipient's),
+//! when [`admission`] says that it is their turn and [`welcome`]s them, [`publish`] encodes what changed (in a [`form`] for each encoding: [`json`], [`msgpack`]),
+//! [`history`] keeps that for those who come back to be [`resume`]d, also while they are [`away`],
 //! [`near`] and [`far`] are the two sides of a session and a socket that are of different shards ([`link`] what they say, [`peers`] the way,
 //! [`follow`] where the session goes),
 //! [`hand_over`] gives a session to another shard, which [`adopt`]s it as a start does ([`transfer`] decides who has it, meanwhile it is [`frozen`]),
@@ -14,6 +15,7 @@
 mod admission;
 mod adopt;
 pub(crate) mod answer;
+mod away;
 pub mod command;
 mod commands;
 pub mod connection;
@@ -24,16 +26,18 @@ mod fog;
 #[cfg(test)]
 pub(crate) mod fog_ground;
 mod follow;
+mod form;
 mod frozen;
 mod hand_over;
 mod held;
+pub mod history;
 mod inbox;
 mod joins;
 mod json;
 mod lease;
 pub mod link;
+mod msgpack;
 mod near;
-mod own;
 mod peers;
 mod play;
 pub(crate) mod publish;
@@ -41,6 +45,7 @@ pub(crate) mod publish;
 mod publish_tests;
 pub mod recovery;
 mod renewal;
+mod resume;
 pub mod room;
 mod rulebook;
 pub mod session;

@@ -2,7 +2,7 @@
 
 use tiltyard_protocol::server::{ErrorNotice, Left, LeftWhy, Refused};
 use tiltyard_protocol::view::player_word;
-use tiltyard_protocol::{CloseCode, Reason, ServerMessage};
+use tiltyard_protocol::{About, CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
 
 use super::admission::Has;
@@ -97,7 +97,7 @@ impl Worker {
         };
         let shard = match asked {
             Ok(shard) => shard,
-            Err(reason) => return self.not_now(conn, reason),
+            Err(reason) => return self.not_now(conn, About::join(session), reason),
         };
         let connection = &mut self.connections[conn];
         connection.waits += 1;
@@ -111,11 +111,11 @@ impl Worker {
     }
 
     /// Answers what could not be passed on, and when to try again where that helps.
-    pub(super) fn not_now(&mut self, conn: ConnKey, reason: Reason) {
+    pub(super) fn not_now(&mut self, conn: ConnKey, about: About, reason: Reason) {
         let is_full = reason == Reason::Overloaded;
         self.stats.forwards_refused += u64::from(is_full);
-        let (message, retry_ms) = (reason.message().to_owned(), is_full.then_some(limits::FULL_RETRY_MS));
-        self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message, retry_ms }));
+        let retry_ms = is_full.then_some(limits::FULL_RETRY_MS);
+        self.tell(conn, &ServerMessage::Error(ErrorNotice { retry_ms, ..ErrorNotice::new(about, reason) }));
     }
 
     /// Passes on what a connection says to a session elsewhere that it calls `handle`.
@@ -152,7 +152,7 @@ impl Worker {
     /// A connection leaves a session elsewhere: nothing is heard of it until it has left, and may join again.
     pub(super) fn leave_elsewhere(&mut self, conn: ConnKey, s: u32) {
         if let Err(reason) = self.forward_to(conn, s, Forwarded::Leave) {
-            return self.not_now(conn, reason);
+            return self.not_now(conn, About::of("leave", Some(s)), reason);
         }
         let Some(connection) = self.connections.get_mut(conn) else { return };
         if let Some(link) = connection.links.as_mut().and_then(|links| links.called(s)) {
@@ -256,7 +256,7 @@ impl Worker {
     /// A session elsewhere is not for this connection.
     fn not_linked(&mut self, conn: ConnKey, session: Uuid, reason: Reason) {
         self.unlink(conn, session);
-        self.error(conn, reason);
+        self.error(conn, About::join(session), reason);
         self.still_alone(conn);
         self.hear(conn);
     }

@@ -4,10 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
 use tiltyard_combat::replay::Loss;
-use tiltyard_combat::{Answer, Audience, Input, Refusal as Refused, Slot};
+use tiltyard_combat::{Answer, Audience, Bout, Input, Refusal as Refused, Slot};
 use tiltyard_protocol::client::Ping;
 use tiltyard_protocol::server::{ErrorNotice, Left, LeftWhy, Pong, Refused as RefusedNotice};
-use tiltyard_protocol::{Act, ClientMessage, CloseCode, Encoding, Reason, ServerMessage};
+use tiltyard_protocol::view::player_word;
+use tiltyard_protocol::{About, Act, ClientMessage, CloseCode, Encoding, Reason, ServerMessage};
 use uuid::Uuid;
 
 use super::admission::Has;
@@ -15,6 +16,7 @@ use super::answer::{answer_of, refusal};
 use super::connection::{ConnKey, Connection, Join, State};
 use super::link::Forwarded;
 use super::publish::{self, DeltaOf};
+use super::resume;
 use super::session::{Session, SessionKey};
 use super::worker::{Timer, Worker};
 use crate::book::{News, Share};
@@ -82,6 +84,7 @@ impl Worker {
         let at = session.host_time(self.clock.now);
         let was_ended = session.fight.lifecycle().is_ended();
         let outline = session.outline();
+        let acts = resume::applied_of(session, input);
         self.step.clear();
         let (step, wall) = (&mut self.step, self.clock.wall);
         // After a panic the session is dropped as it is, so nobody sees it broken.
@@ -109,9 +112,7 @@ impl Worker {
         if let Some(actor) = actor {
             self.answer_action(key, actor, answer);
         }
-        if !self.step.is_empty() {
-            self.publish(key);
-        }
+        self.publish(key, input, acts);
         if self.sessions[key].outline() != outline {
             self.sessions[key].release_seats();
             self.announced.push((key, News::Changed));
@@ -129,34 +130,57 @@ impl Worker {
         answer
     }
 
-    /// Queues the step's delta, and the result where the fight was decided, for every member.
-    fn publish(&mut self, key: SessionKey) {
-        let session = &self.sessions[key];
+    /// Queues the step's delta, and the result where the fight was decided, for every member, and keeps it for those who come back. Of
+    /// whoever has acted `applied` was the highest action before.
+    fn publish(&mut self, key: SessionKey, input: Input, applied: Option<u64>) {
+        let (now, session) = (self.clock.now, &mut self.sessions[key]);
+        let acted = resume::acted(session, input, applied);
+        let (seq, seats) = (session.fight.seq(), session.fight.seats());
+        if self.step.is_empty() {
+            if let Some(acted) = acted {
+                self.history.applied(&mut session.history, now, seq, acted);
+            }
+            return;
+        }
         self.stats.deltas += 1;
         self.publisher.begin();
-        let whole = DeltaOf::whole(session.handle(), session.bout(), &self.step, self.clock.wall);
+        let is_kept = session.history.is_kept(seats, now);
+        self.stats.history_left_out += u64::from(!is_kept);
+        let away = if is_kept { self.aways.of(key, session, now) } else { SmallVec::new() };
+        let bout = Bout { fight: &session.fight, ruleset: &session.ruleset };
+        let whole = DeltaOf::whole(player_word(session.id), bout, &self.step, self.clock.wall);
         for member in &session.members {
             let Some(connection) = self.connections.get_mut(member.conn) else { continue };
-            if connection.state != State::Open {
-                // It broke, and has not left yet.
-                continue;
-            }
-            if let Offer::Skipped { first } = connection.outbox.offer_state(self.clock.now) {
-                self.stats.lagged += u64::from(first);
-                let events = session.fight.told_events(&self.step, Audience::Own(member.slot));
-                connection.leave_out(session.handle(), session.fight.seq(), events);
+            // One that broke has not left yet.
+            let offer = (connection.state == State::Open).then(|| connection.outbox.offer_state(now));
+            if offer != Some(Offer::Taken) {
+                if let Some(Offer::Skipped { first }) = offer {
+                    self.stats.lagged += u64::from(first);
+                    let events = bout.fight.told_events(&self.step, Audience::Own(member.slot));
+                    connection.leave_out(whole.handle, seq, events);
+                }
+                if is_kept {
+                    self.publisher.note(connection.encoding, &whole, member.slot);
+                }
                 continue;
             }
             let out = connection.outbox.buffer(&mut self.pool);
             self.publisher.delta(connection.encoding, &whole, member.slot, out);
-            connection.outbox.ask_receipt(self.clock.now);
+            connection.outbox.ask_receipt(now);
             self.stats.deltas_out += 1;
             if !connection.dirty {
                 connection.dirty = true;
                 self.dirty.push(member.conn);
             }
         }
+        if is_kept {
+            for away in &away {
+                self.publisher.note(away.encoding, &whole, away.slot);
+            }
+            self.history.keep(&mut session.history, now, seq, acted, self.publisher.made());
+        }
         if self.step.decided() {
+            let session = &self.sessions[key];
             let result = publish::result_of(session, self.clock.moment());
             let members = session.members.clone();
             for member in members {
@@ -184,9 +208,8 @@ impl Worker {
         self.queue_answer(conn, frame);
     }
 
-    pub(super) fn error(&mut self, conn: ConnKey, reason: Reason) {
-        let message = reason.message().to_owned();
-        self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message, retry_ms: None }));
+    pub(super) fn error(&mut self, conn: ConnKey, about: About, reason: Reason) {
+        self.tell(conn, &ServerMessage::Error(ErrorNotice::new(about, reason)));
     }
 
     /// A message came over a socket.
@@ -214,14 +237,14 @@ impl Worker {
                     self.act_badly(conn, s, id, error.detail);
                     self.count_mistake(conn);
                 }
-                None => self.misunderstood(conn, error.reason, &error.detail),
+                None => self.misunderstood(conn, error.about, error.reason, &error.detail),
             },
         }
     }
 
-    pub(super) fn misunderstood(&mut self, conn: ConnKey, reason: Reason, detail: &str) {
+    pub(super) fn misunderstood(&mut self, conn: ConnKey, about: About, reason: Reason, detail: &str) {
         let message = format!("{} ({detail})", reason.message());
-        self.tell(conn, &ServerMessage::Error(ErrorNotice { reason, message, retry_ms: None }));
+        self.tell(conn, &ServerMessage::Error(ErrorNotice { message, ..ErrorNotice::new(about, reason) }));
         self.count_mistake(conn);
     }
 

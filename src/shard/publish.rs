@@ -1,7 +1,6 @@
 //! What changed, in bytes: encoded once per audience that is shown something else and encoding, and copied to each recipient behind
 //! what is its own.
 
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 use tiltyard_combat::audience::{Cut, Named, Patch};
 use tiltyard_combat::{Audience, Bout, Event, Fields, Participant, Slot, Step, Thing};
 use tiltyard_protocol::server::{self as wire, Missed, Outcome, Standing};
@@ -10,9 +9,8 @@ use uuid::Uuid;
 
 use super::connection::LeftOut;
 use super::session::Session;
-use super::shown::{self, Count, Entries};
-use super::wire::{end_of, phase_of};
-use super::{json, own};
+use super::wire::end_of;
+use super::{form, history, shown};
 use crate::limits;
 use crate::session::words::event_of;
 use crate::socket::frame::Framed;
@@ -20,8 +18,7 @@ use crate::socket::frame::Framed;
 /// Buffers for what is being encoded.
 #[derive(Debug, Default)]
 pub struct Publisher {
-    json: Encoded,
-    msgpack: Encoded,
+    encoded: [Encoded; Encoding::COUNT],
     single: Framed,
     /// Whether every audience is shown the same of the step; found out for the first recipient.
     same_for_all: Option<bool>,
@@ -43,14 +40,15 @@ struct Delta {
     /// `None` for everything.
     cut: Option<Cut>,
     digest: Option<u32>,
+    /// The participants that it is for.
+    slots: u128,
     common: Vec<u8>,
 }
 
 impl Publisher {
     /// Forgets the last step's deltas.
     pub fn begin(&mut self) {
-        self.json.fresh = 0;
-        self.msgpack.fresh = 0;
+        self.encoded.iter_mut().for_each(|encoded| encoded.fresh = 0);
         self.same_for_all = None;
         self.common = None;
     }
@@ -59,10 +57,25 @@ impl Publisher {
     /// of each encoding that is shown this. `whole` is the same for all of a step.
     pub fn delta(&mut self, encoding: Encoding, whole: &DeltaOf<'_>, slot: Slot, out: &mut Vec<u8>) {
         let id = whole.fight.participant(slot).map_or(0, |own| own.answers().applied());
-        self.delta_for(encoding, whole, Audience::Own(slot), id, out);
+        let delta = self.made_for(encoding, whole, Audience::Own(slot));
+        delta.slots |= history::bit(slot);
+        form::append(encoding, id, &delta.common, out);
     }
 
-    /// The same for any audience, which has had this action applied.
+    /// Makes the same, and appends it nowhere: it is only kept for when the participant comes back.
+    pub fn note(&mut self, encoding: Encoding, whole: &DeltaOf<'_>, slot: Slot) {
+        self.made_for(encoding, whole, Audience::Own(slot)).slots |= history::bit(slot);
+    }
+
+    /// What was made for participants, with those whom it is for.
+    pub fn made(&self) -> impl Iterator<Item = (Encoding, u128, &[u8])> {
+        Encoding::ALL.into_iter().zip(&self.encoded).flat_map(|(encoding, encoded)| {
+            encoded.deltas[..encoded.fresh].iter().map(move |delta| (encoding, delta.slots, &delta.common[..]))
+        })
+    }
+
+    /// The delta of any audience, which has had this action applied.
+    #[cfg(test)]
     pub(super) fn delta_for(
         &mut self,
         encoding: Encoding,
@@ -71,18 +84,19 @@ impl Publisher {
         id: u64,
         out: &mut Vec<u8>,
     ) {
+        form::append(encoding, id, &self.made_for(encoding, whole, audience).common, out);
+    }
+
+    fn made_for(&mut self, encoding: Encoding, whole: &DeltaOf<'_>, audience: Audience) -> &mut Delta {
         let (fight, step) = (whole.fight, whole.step);
         let same_for_all = *self.same_for_all.get_or_insert_with(|| fight.same_for_all(step));
         let cut = (!same_for_all).then(|| fight.cut(step, audience));
         let digest = is_digest_due(fight, step).then(|| self.digest(fight, audience));
-        let encoded = match encoding {
-            Encoding::Json => &mut self.json,
-            Encoding::MsgPack => &mut self.msgpack,
-        };
+        let encoded = &mut self.encoded[encoding as usize];
         let place = encoded.place_of(cut, digest, |cut, common| {
-            DeltaOf { cut, digest, ..*whole }.encode(encoding, common);
+            form::delta(encoding, &DeltaOf { cut, digest, ..*whole }, common);
         });
-        own::append(encoding, id, &encoded.deltas[place].common, out);
+        &mut encoded.deltas[place]
     }
 
     fn digest(&mut self, fight: Bout<'_>, audience: Audience) -> u32 {
@@ -115,7 +129,7 @@ impl Encoded {
                 self.deltas.push(Delta::default());
             }
             let delta = &mut self.deltas[place];
-            (delta.cut, delta.digest) = (cut, digest);
+            (delta.cut, delta.digest, delta.slots) = (cut, digest, 0);
             delta.common.clear();
             encode(delta.cut.as_ref(), &mut delta.common);
             place
@@ -158,12 +172,9 @@ impl<'a> DeltaOf<'a> {
         Self { handle, fight, step, time, cut: None, digest: None }
     }
 
-    /// Appends what all recipients that are shown this have in common: everything but [`own`].
+    /// Appends what all recipients that are shown this have in common: everything but `id`.
     pub fn encode(&self, encoding: Encoding, out: &mut Vec<u8>) {
-        match encoding {
-            Encoding::Json => json::delta(self, out),
-            Encoding::MsgPack => encoding.encode(self, out),
-        }
+        form::delta(encoding, self, out);
     }
 
     /// What happened, as the audience is told of it.
@@ -222,98 +233,6 @@ impl<'a> DeltaOf<'a> {
 fn told(event: Event, named: Named) -> wire::Event {
     let event = event_of(event);
     wire::Event { by: event.by.filter(|_| named.by), to: event.to.filter(|_| named.to), ..event }
-}
-
-/// The payload without `id`.
-impl Serialize for DeltaOf<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (events, patches) = (Items::of(self.events()), Items::of(self.patches().map(PatchOf)));
-        let (covers, hazards) = (Items::of(self.covers()), Items::of(self.hazards()));
-        let (phase_changed, left, modifiers) = (self.step.phase_changed(), self.left(), self.modifiers());
-        let there = [
-            !events.is_empty(),
-            !patches.is_empty(),
-            phase_changed,
-            left.is_some(),
-            !covers.is_empty(),
-            !hazards.is_empty(),
-            modifiers.is_some(),
-            self.digest.is_some(),
-        ];
-        let fields = 4 + there.into_iter().filter(|&there| there).count();
-        let mut body = serializer.serialize_struct("Delta", fields)?;
-        body.serialize_field("s", &self.handle)?;
-        body.serialize_field("q", &self.fight.seq())?;
-        body.serialize_field("at", &self.fight.now())?;
-        body.serialize_field("time", &self.time)?;
-        if !events.is_empty() {
-            body.serialize_field("ev", &events)?;
-        }
-        if !patches.is_empty() {
-            body.serialize_field("p", &patches)?;
-        }
-        if phase_changed {
-            body.serialize_field("ph", &phase_of(self.fight))?;
-        }
-        if let Some(left) = left {
-            body.serialize_field("n", &left)?;
-        }
-        if !covers.is_empty() {
-            body.serialize_field("c", &covers)?;
-        }
-        if !hazards.is_empty() {
-            body.serialize_field("z", &hazards)?;
-        }
-        if let Some(modifiers) = modifiers {
-            body.serialize_field("m", modifiers)?;
-        }
-        if let Some(digest) = self.digest {
-            body.serialize_field("h", &digest)?;
-        }
-        body.end()
-    }
-}
-
-/// A list that is gone through twice: to count, and to encode.
-struct Items<I> {
-    items: I,
-    length: usize,
-}
-
-impl<I: Iterator + Clone> Items<I> {
-    fn of(items: I) -> Self {
-        Self { length: items.clone().count(), items }
-    }
-
-    const fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-}
-
-impl<I: Iterator<Item: Serialize> + Clone> Serialize for Items<I> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.length))?;
-        for item in self.items.clone() {
-            list.serialize_element(&item)?;
-        }
-        list.end()
-    }
-}
-
-struct PatchOf<'a>((Patch, &'a Participant));
-
-impl Serialize for PatchOf<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (patch, participant) = self.0;
-        let mut fields = Count::default();
-        shown::put_patch(patch, participant, &mut fields);
-        let mut map = serializer.serialize_map(Some(1 + fields.0))?;
-        map.serialize_entry("i", &patch.slot)?;
-        let mut entries = Entries { map: &mut map, outcome: Ok(()) };
-        shown::put_patch(patch, participant, &mut entries);
-        entries.outcome?;
-        map.end()
-    }
 }
 
 /// A session's snapshot for `audience`, and what it stands for where that was left out.

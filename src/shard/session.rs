@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::connection::ConnKey;
 use super::fog::Fog;
+use super::history::Chain;
 use crate::book::holdings::{arena, weight};
 use crate::book::{Holdings, Share};
 use crate::clock;
@@ -45,11 +46,15 @@ pub struct Session {
     pub no: u32,
     /// It is changing hands: nothing is done to it meanwhile.
     pub frozen: bool,
+    /// Some of its seats may be without connections: `away.rs` knows which.
+    pub has_away: bool,
     pub fight: Fight,
     /// That it is pinned to; shared by all sessions of it.
     pub ruleset: Arc<Ruleset>,
     /// Who is shown its deltas.
     pub members: SmallVec<[Member; 4]>,
+    /// What is remembered of these, for those who come back.
+    pub history: Chain,
     /// The shard's time when the host time of the fight was zero; negative for a session from before the start.
     pub base: i64,
     /// The shard's time of the earliest entry the wheel has for it.
@@ -75,8 +80,8 @@ pub(super) struct Facts {
     pub settings: Box<str>,
     pub metadata: Box<str>,
     pub created_at: u64,
-    pub started_at: Option<u64>,
-    pub ended_at: Option<u64>,
+    pub started_at: Option<NonZeroU64>,
+    pub ended_at: Option<NonZeroU64>,
     pub updated_at: u64,
     pub paused_since: Option<NonZeroU64>,
     pub version: u64,
@@ -126,9 +131,11 @@ impl Session {
             id: asked.id,
             no: 0,
             frozen: false,
+            has_away: false,
             fight,
             ruleset: asked.ruleset,
             members: SmallVec::new(),
+            history: Chain::default(),
             base: now.cast_signed(),
             timer: u64::MAX,
             shares: Vec::new(),
@@ -164,9 +171,11 @@ impl Session {
             id: record.id,
             no: 0,
             frozen: false,
+            has_away: false,
             fight: record.fight,
             ruleset,
             members: SmallVec::new(),
+            history: Chain::default(),
             base: 0,
             timer: u64::MAX,
             shares: Vec::new(),
@@ -176,8 +185,8 @@ impl Session {
                 settings: record.settings.into(),
                 metadata: record.metadata.into(),
                 created_at: record.created_at,
-                started_at: record.started_at,
-                ended_at: record.ended_at,
+                started_at: record.started_at.and_then(NonZeroU64::new),
+                ended_at: record.ended_at.and_then(NonZeroU64::new),
                 updated_at: record.updated_at,
                 paused_since: record.paused_since.and_then(NonZeroU64::new),
                 version: record.version,
@@ -225,8 +234,8 @@ impl Session {
             settings: self.facts.settings.to_string(),
             metadata: self.facts.metadata.to_string(),
             created_at: self.facts.created_at,
-            started_at: self.facts.started_at,
-            ended_at: self.facts.ended_at,
+            started_at: self.facts.started_at.map(NonZeroU64::get),
+            ended_at: self.facts.ended_at.map(NonZeroU64::get),
             updated_at: self.facts.updated_at,
             paused_since: self.facts.paused_since.map(NonZeroU64::get),
             version: self.facts.version,
@@ -331,8 +340,8 @@ impl Session {
         }
         if matches!(input, Input::Complete | Input::Terminate { .. }) && answer.is_ok() {
             // Its result is still shown for a while, but for whoever ended it this is the end.
-            let ended_at = wall.max(self.facts.created_at);
-            self.facts.ended_at.get_or_insert(ended_at);
+            let ended_at = NonZeroU64::new(wall.max(self.facts.created_at));
+            self.facts.ended_at = self.facts.ended_at.or(ended_at);
         }
         self.facts.entry += 1;
         answer
@@ -399,11 +408,14 @@ impl Session {
     /// Where it has times from after `wall`, because the clock was set back while the node was away: they are now. Whether it had.
     pub fn set_back(&mut self, wall: u64) -> bool {
         let facts = &mut *self.facts;
-        let mut paused_since = facts.paused_since.map(NonZeroU64::get);
-        let maybe = [&mut facts.started_at, &mut facts.ended_at, &mut paused_since];
-        let times = [&mut facts.created_at, &mut facts.updated_at].into_iter().chain(maybe.into_iter().flatten());
-        let late = times.filter(|time| **time > wall).map(|time| *time = wall).count();
-        facts.paused_since = paused_since.and_then(NonZeroU64::new);
+        let times = [&mut facts.created_at, &mut facts.updated_at].into_iter();
+        let mut late = times.filter(|time| **time > wall).map(|time| *time = wall).count();
+        for time in [&mut facts.started_at, &mut facts.ended_at, &mut facts.paused_since] {
+            if time.is_some_and(|time| time.get() > wall) {
+                *time = NonZeroU64::new(wall);
+                late += 1;
+            }
+        }
         late > 0
     }
 
@@ -461,10 +473,10 @@ impl Session {
         if step.phase_changed() {
             let life = self.fight.lifecycle();
             if life.status() != SessionStatus::Initializing && !life.is_ended() {
-                facts.started_at.get_or_insert(wall.max(facts.created_at));
+                facts.started_at = facts.started_at.or(NonZeroU64::new(wall.max(facts.created_at)));
             }
             if life.is_ended() {
-                facts.ended_at.get_or_insert(wall.max(facts.created_at));
+                facts.ended_at = facts.ended_at.or(NonZeroU64::new(wall.max(facts.created_at)));
             }
         }
     }

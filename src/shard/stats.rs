@@ -34,10 +34,19 @@ macro_rules! stats {
 
         impl Sum for Stats {
             fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-                all.fold(Self::default(), |a, b| Self { $($name: a.$name + b.$name,)* })
+                all.fold(Self::default(), |a, b| Self {
+                    // That of all is that of the one that reaches the least far back.
+                    history_ms: least(a.history_ms, b.history_ms),
+                    ..Self { $($name: a.$name + b.$name,)* }
+                })
             }
         }
     };
+}
+
+/// The lower of two, where 0 is none.
+fn least(a: u64, b: u64) -> u64 {
+    if a == 0 || b == 0 { a.max(b) } else { a.min(b) }
 }
 
 impl Stats {
@@ -139,6 +148,19 @@ stats! {
     joins_refused,
     /// Joins of clients that had a later sequence than there is.
     rolled_back,
+    /// Joins of clients that were told what they had missed delta by delta, and how many deltas that were.
+    resumed,
+    resumed_deltas,
+    /// Joins of clients that said what they had and were sent a snapshot, by why.
+    resumes_too_old,
+    resumes_changed_hands,
+    resumes_other_encoding,
+    /// Steps of which nothing is kept for those who come back, as their sessions had used their share.
+    history_left_out,
+    /// Bytes that what is kept may take.
+    history_bytes,
+    /// Milliseconds back to which it reaches.
+    history_ms,
     /// Bytes of messages made for one connection alone: answers, welcomes, snapshots.
     single_bytes,
     /// Times a connection was not heard any more: its outbox was full, or it waited to join.

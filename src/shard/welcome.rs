@@ -7,6 +7,7 @@ use tiltyard_combat::{Bout, Mode, PhaseName, Rules};
 use tiltyard_protocol::server::{Joined, Timers};
 use tiltyard_protocol::{Encoding, ServerMessage};
 
+use super::form;
 use super::rulebook::{hash_of, rules_of};
 use crate::limits;
 
@@ -33,9 +34,6 @@ struct Book {
     bytes: Box<[u8]>,
 }
 
-/// Where the size of the map is that the payload of a `joined` is in `MessagePack`: behind `{"t": "joined", "d":`.
-const PAYLOAD_AT: usize = b"\x82\xA1t\xA6joined\xA1d".len();
-
 impl Rulebooks {
     /// Appends `joined`, which is without rules, with those of `fight`; or without, where they are `known` by their hash.
     pub fn joined(
@@ -52,22 +50,8 @@ impl Rulebooks {
         if known.is_some() && known == book.hash {
             return;
         }
-        // They are the last field: behind it JSON has two braces, and MessagePack nothing.
-        match encoding {
-            Encoding::Json => {
-                debug_assert!(out.ends_with(b"}}"), "a message has a payload");
-                out.truncate(out.len() - 2);
-                out.extend_from_slice(br#","rules":"#);
-                out.extend_from_slice(&book.bytes);
-                out.extend_from_slice(b"}}");
-            }
-            Encoding::MsgPack => {
-                debug_assert!((0x80..0x8F).contains(&out[start + PAYLOAD_AT]), "a map with room for one more field");
-                out[start + PAYLOAD_AT] += 1;
-                out.extend_from_slice(b"\xA5rules");
-                out.extend_from_slice(&book.bytes);
-            }
-        }
+        // They are its last field.
+        form::add_rules(encoding, &book.bytes, start, out);
     }
 
     fn book(&mut self, encoding: Encoding, fight: Bout<'_>) -> &Book {

@@ -13,11 +13,13 @@ use tiltyard_combat::replay::Loss;
 use uuid::Uuid;
 
 use super::admission::Admission;
+use super::away::Aways;
 use super::commands::Pending;
 use super::connection::{BySid, ConnKey, Connection};
 use super::frozen::Move;
 use super::hand_over::HandedOver;
 use super::held::Held;
+use super::history::History;
 use super::inbox::{Inbox, ShardHandle, inbox};
 use super::link::Near;
 use super::peers::Peers;
@@ -153,6 +155,10 @@ pub struct Worker {
     pub(super) due: Vec<Timer>,
     pub(super) step: Step,
     pub(super) publisher: Publisher,
+    /// What has been made for members, for those who come back.
+    pub(super) history: History,
+    /// Seats whose connections are gone.
+    pub(super) aways: Aways,
     pub(super) rulebooks: Rulebooks,
     /// Makes the next step panic.
     #[cfg(test)]
@@ -340,6 +346,8 @@ impl Worker {
             due: Vec::new(),
             step: Step::default(),
             publisher: Publisher::default(),
+            history: History::default(),
+            aways: Aways::default(),
             rulebooks: Rulebooks::default(),
             #[cfg(test)]
             step_panics: std::sync::Arc::default(),
@@ -507,6 +515,8 @@ impl Worker {
 
     /// Gives back what a burst left behind, once the shard is quiet.
     fn tidy(&mut self) {
+        self.history.sweep(self.clock.now);
+        self.aways.sweep(self.clock.now);
         let messages = self.stats.messages_in - std::mem::replace(&mut self.messages_tidied, self.stats.messages_in);
         if messages <= limits::QUIET_MESSAGES {
             self.pool = Pool::default();
@@ -540,6 +550,8 @@ impl Worker {
         self.stats.sessions = self.sessions.len() as u64;
         self.stats.rooms = self.rooms.count() as u64;
         self.stats.log_bytes += self.log.take_bytes();
+        self.stats.history_bytes = self.history.bytes();
+        self.stats.history_ms = self.history.reach_ms(self.clock.now);
         if self.number == 0
             && let Some(journal) = self.log.journal()
         {

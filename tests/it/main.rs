@@ -41,6 +41,7 @@ mod repeats;
 mod replays;
 mod rest_alone;
 mod restored;
+mod resume;
 mod rooms;
 #[path = "../signer/mod.rs"]
 mod signer;

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
+use tiltyard_protocol::{ClientMessage, Encoding};
 use uuid::Uuid;
 
 use crate::support::{Fight, Node, PATIENCE};
@@ -27,6 +28,14 @@ impl Raw {
         Self::upgraded(ask(host, &format!("ws?session={session}"), &format!("Authorization: Bearer {token}\r\n")))
     }
 
+    /// The same in this encoding.
+    pub fn connect_in(node: &Node, session: Uuid, token: &str, encoding: Encoding) -> Self {
+        let host = node.url.strip_prefix("http://").unwrap();
+        let protocol = encoding.subprotocol();
+        let headers = format!("Authorization: Bearer {token}\r\nSec-WebSocket-Protocol: {protocol}\r\n");
+        Self::upgraded(ask(host, &format!("ws?session={session}"), &headers))
+    }
+
     fn upgraded(socket: TcpStream) -> Self {
         let mut raw = Self { socket, rest: Vec::new() };
         while !raw.rest.windows(4).any(|window| window == b"\r\n\r\n") {
@@ -40,21 +49,37 @@ impl Raw {
 
     /// Sends all of these with one write.
     pub fn say(&mut self, messages: &[Value]) {
-        let frames: Vec<u8> = messages.iter().flat_map(|message| frame(&message.to_string())).collect();
+        let frames: Vec<u8> = messages.iter().flat_map(|message| frame(0x81, message.to_string().as_bytes())).collect();
         self.socket.write_all(&frames).unwrap();
+    }
+
+    /// Sends a message in this encoding.
+    pub fn send(&mut self, encoding: Encoding, message: &ClientMessage) {
+        let mut payload = Vec::new();
+        encoding.encode(message, &mut payload);
+        // An error means that the server has closed, which the next read tells.
+        let _ = self.socket.write_all(&frame(if encoding == Encoding::Json { 0x81 } else { 0x82 }, &payload));
     }
 
     /// The next message and the bytes of its frame; a close is `{"close": code}`, the end `None`.
     pub fn hear(&mut self) -> Option<(Value, usize)> {
+        let (opcode, payload, length) = self.hear_bytes()?;
+        let message = match opcode {
+            8 => json!({ "close": u16::from_be_bytes([payload[0], payload[1]]) }),
+            _ => serde_json::from_slice(&payload).unwrap(),
+        };
+        Some((message, length))
+    }
+
+    /// The opcode and payload of the next frame that is a message or a close, and the bytes of the frame; the end is `None`.
+    pub fn hear_bytes(&mut self) -> Option<(u8, Vec<u8>, usize)> {
         loop {
             if let Some((opcode, start, end)) = head(&self.rest) {
                 let frame: Vec<u8> = self.rest.drain(..end).collect();
-                let payload = &frame[start..];
                 match opcode {
-                    1 => return Some((serde_json::from_slice(payload).unwrap(), end)),
+                    1 | 2 | 8 => return Some((opcode, frame[start..].to_vec(), end)),
                     // As every library does. An error means that the server has closed, which the next read tells.
                     9 => drop(self.socket.write_all(&[0x8A, 0x80, 0, 0, 0, 0])),
-                    8 => return Some((json!({ "close": u16::from_be_bytes([payload[0], payload[1]]) }), end)),
                     _ => {}
                 }
             } else if !self.more() {
@@ -101,17 +126,17 @@ fn ask(host: &str, path: &str, headers: &str) -> TcpStream {
     socket
 }
 
-/// A text frame, masked with zeros.
-fn frame(text: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    if let Ok(length @ 0..126) = u8::try_from(text.len()) {
+/// A frame, masked with zeros.
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![opcode];
+    if let Ok(length @ 0..126) = u8::try_from(payload.len()) {
         frame.push(0x80 | length);
     } else {
         frame.push(0x80 | 0x7E);
-        frame.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+        frame.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
     }
     frame.extend([0; 4]);
-    frame.extend(text.as_bytes());
+    frame.extend(payload);
     frame
 }
 

@@ -7,6 +7,7 @@ use tiltyard_protocol::server::{Ack, Event, Forgotten, Joined, LeftWhy, Missed, 
 use tiltyard_protocol::{Act, ClientMessage, Encoding, RulesView, ServerMessage, View};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -15,12 +16,16 @@ use uuid::Uuid;
 
 use crate::{Error, Order, Room, Trust};
 
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
 /// A connection that plays one session.
 #[derive(Debug)]
 pub struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     encoding: Encoding,
     joined: Option<Joined>,
+    /// Under which the view is what it is; 0 before the first.
+    epoch: u64,
     /// Of the session that was joined last.
     rules: Option<Box<RulesView>>,
     view: View,
@@ -35,7 +40,7 @@ pub struct Client {
 /// What happened; the view already shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
-    /// The join was answered; a snapshot follows.
+    /// The join was answered; a snapshot follows, or what this client has missed, delta by delta.
     Joined(Joined),
     /// The view was replaced: after a join, or because this client was too slow for every delta.
     Snapshot,
@@ -84,24 +89,19 @@ impl Client {
     }
 
     async fn open(url: &str, encoding: Encoding, token: Option<&str>, trust: &Trust) -> Result<Self, Error> {
-        let mut request = url.into_client_request()?;
+        let mut request = request(url, encoding)?;
         let headers = request.headers_mut();
-        headers.insert("sec-websocket-protocol", HeaderValue::from_static(encoding.subprotocol()));
         if let Some(token) = token
             && let Ok(value) = HeaderValue::from_str(&format!("Bearer {token}"))
         {
             headers.insert("authorization", value);
         }
-        let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
-        let connector = trust.tls()?.map(Connector::Rustls);
-        let opened = tokio_tungstenite::connect_async_tls_with_config(request, Some(config), true, connector);
-        // With TLS it is large, and would be a part of everything that waits for it.
-        let opened = Box::pin(opened).await;
-        let (socket, _response) = opened?;
+        let socket = dial(request, trust).await?;
         Ok(Self {
             socket,
             encoding,
             joined: None,
+            epoch: 0,
             rules: None,
             view: View::default(),
             seq: 0,
@@ -113,10 +113,18 @@ impl Client {
         })
     }
 
-    /// Asks to take part in `session`; [`Update::Joined`] and [`Update::Snapshot`] follow.
+    /// Opens another socket at `url`, in place of the one that is lost, and keeps what is known of the session: a [`Client::join`] of it is
+    /// answered by what has been missed since. What had no answer is to be sent again, by [`Client::act_as`].
+    pub async fn reconnect(&mut self, url: &str, trust: &Trust) -> Result<(), Error> {
+        let request = request(url, self.encoding)?;
+        self.socket = dial(request, trust).await?;
+        self.joined = None;
+        Ok(())
+    }
+
+    /// Asks to take part in `session`; [`Update::Joined`] follows, and [`Update::Snapshot`], or the deltas since what this client has of it.
     pub async fn join(&mut self, session: Uuid) -> Result<(), Error> {
-        let seq = (self.seq > 0).then_some(self.seq);
-        let epoch = self.joined.as_ref().map(|joined| joined.epoch);
+        let (seq, epoch) = ((self.seq > 0).then_some(self.seq), (self.epoch > 0).then_some(self.epoch));
         let rules = self.rules.as_ref().map(|rules| rules.hash.clone());
         self.send(&ClientMessage::Join(Join { session, seq, epoch, rules })).await
     }
@@ -216,12 +224,13 @@ impl Client {
             ServerMessage::Joined(joined) => {
                 self.last_id = self.last_id.max(joined.last_id);
                 self.rules = joined.rules.clone().or(self.rules.take());
+                self.epoch = joined.epoch;
                 self.joined = Some(joined.clone());
                 self.room = (!joined.kind.is_combat()).then(|| Room::of(&joined));
                 Update::Joined(joined)
             }
             ServerMessage::Snapshot(snapshot) => {
-                self.seq = snapshot.q;
+                (self.seq, self.epoch) = (snapshot.q, snapshot.epoch);
                 self.at = Some(snapshot.at);
                 self.applied = snapshot.id;
                 self.missed = snapshot.missed;
@@ -229,7 +238,8 @@ impl Client {
                 Update::Snapshot
             }
             ServerMessage::Delta(delta) => {
-                self.seq = self.view.apply(self.seq, &delta)?;
+                // A view that has drifted is not gone on from, but by a snapshot.
+                self.seq = self.view.apply(self.seq, &delta).inspect_err(|_| self.epoch = 0)?;
                 self.at = Some(delta.at);
                 self.applied = delta.id;
                 Update::Delta(delta.ev)
@@ -328,4 +338,19 @@ impl Client {
     pub fn slot(&self) -> Option<u8> {
         self.joined.as_ref().map(|joined| joined.slot)
     }
+}
+
+fn request(url: &str, encoding: Encoding) -> Result<Request, Error> {
+    let mut request = url.into_client_request()?;
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(encoding.subprotocol()));
+    Ok(request)
+}
+
+async fn dial(request: Request, trust: &Trust) -> Result<Socket, Error> {
+    let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
+    let connector = trust.tls()?.map(Connector::Rustls);
+    let opened = tokio_tungstenite::connect_async_tls_with_config(request, Some(config), true, connector);
+    // With TLS it is large, and would be a part of everything that waits for it.
+    let (socket, _response) = Box::pin(opened).await?;
+    Ok(socket)
 }

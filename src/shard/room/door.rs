@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tiltyard_protocol::room::PresenceWhy;
 use tiltyard_protocol::server::{Left, LeftWhy};
 use tiltyard_protocol::view::player_word;
-use tiltyard_protocol::{CloseCode, Reason, ServerMessage};
+use tiltyard_protocol::{About, CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
 
 use super::desk::{Changed, Facts, News, Wanted};
@@ -30,7 +30,7 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let player = connection.player;
         let is_in = match connection.stays.iter_mut().find(|stay| stay.session == session) {
-            Some(stay) if now < stay.again_at => return self.error(conn, Reason::AlreadyJoined),
+            Some(stay) if now < stay.again_at => return self.error(conn, About::join(session), Reason::AlreadyJoined),
             Some(stay) => {
                 stay.again_at = now + limits::JOIN_AGAIN_MS;
                 true
@@ -38,14 +38,14 @@ impl Worker {
             None => false,
         };
         if !is_in && connection.calls(player_word(session)) {
-            return self.error(conn, Reason::SessionElsewhere);
+            return self.error(conn, About::join(session), Reason::SessionElsewhere);
         }
         if !is_in && connection.session_count() >= limits::JOINS_PER_CONNECTION {
-            return self.error(conn, Reason::TooManySessions);
+            return self.error(conn, About::join(session), Reason::TooManySessions);
         }
         if !self.admission.charge(player, now) {
             self.stats.joins_refused += 1;
-            return self.error(conn, Reason::TooManyRequests);
+            return self.error(conn, About::join(session), Reason::TooManyRequests);
         }
         let facts = self.rooms.all.get(&session).and_then(|room| room.facts.as_ref());
         if facts.is_some_and(|facts| facts.concerns(player)) {
@@ -53,10 +53,10 @@ impl Worker {
         }
         match self.desk.ask(session, Wanted::Open { conn, player }) {
             Ok(()) => {}
-            Err(Reason::NoSession) => return self.error(conn, Reason::NoSession),
+            Err(Reason::NoSession) => return self.error(conn, About::join(session), Reason::NoSession),
             Err(reason) => {
                 self.stats.joins_refused += 1;
-                return self.not_now(conn, reason);
+                return self.not_now(conn, About::join(session), reason);
             }
         }
         self.rooms.all.entry(session).or_default().opening += 1;
@@ -88,7 +88,7 @@ impl Worker {
                 _ if connection.state != State::Open || is_ending => {}
                 Ok(()) => self.enter(conn, session),
                 Err(reason) => {
-                    self.error(conn, reason);
+                    self.error(conn, About::join(session), reason);
                     self.still_alone(conn);
                 }
             }

@@ -64,6 +64,48 @@ export const cases = [
     },
   ),
   write(
+    "is told delta by delta what it missed",
+    "`joined` with `resume` `deltas`: no snapshot comes, and the deltas behind the sequence that the join named go on from the view one has.",
+    {},
+    (c) => {
+      c.begins().delta({ p: [{ i: 1, hp: 91 }] }).wait(10_000).closes(1006);
+      c.dials(...SOON).client("join", { session: SESSION, seq: c.of().q, epoch: 1, rules: RULES_HASH });
+      c.joined({ rules: null, resume: "deltas" });
+      c.delta({ ev: [{ k: "hit", by: 1, to: 0, n: 5 }], p: [{ i: 0, hp: 95 }] }, { h: null }).delta({ p: [{ i: 1, hp: 82 }] }, { h: null });
+      c.delta({ p: [{ i: 1, hp: 73 }] }).right({ rules: RULES_HASH });
+      c.told([{ t: "joined" }, { t: "event", d: { k: "hit", n: 5 } }, { t: "delta" }, { t: "delta" }], ["snapshot", "drift", "rolled_back"]);
+    },
+  ),
+  write("has missed nothing", "`resume` is `deltas` all the same, and the view one has is the server's.", {}, (c) => {
+    c.begins().delta({ p: [{ i: 1, hp: 91 }] }).wait(10_000).closes(1006);
+    c.dials(...SOON).client("join", { session: SESSION, seq: c.of().q, epoch: 1 }).joined({ rules: null, resume: "deltas" });
+    c.right().quiet(5_000).acts(1, attack).server("ack", { s, id: 1, q: 12 });
+    c.delta({ p: [{ i: 1, hp: 82 }] }).right().told([{ t: "ack" }, { t: "delta" }], ["snapshot", "drift"]);
+  }),
+  write("is lost again amid what it missed", "The next join names what has been applied of it.", {}, (c) => {
+    c.begins().wait(10_000).closes(1006);
+    c.dials(...SOON).client("join", { session: SESSION, seq: 10, epoch: 1 }).joined({ rules: null, resume: "deltas" });
+    c.delta({ p: [{ i: 1, hp: 91 }] }).delta({ p: [{ i: 1, hp: 82 }] }).closes(1006);
+    c.dials(0, 4_000).client("join", { session: SESSION, seq: 12, epoch: 1 }).joined({ rules: null, resume: "deltas" });
+    c.delta({ p: [{ i: 1, hp: 73 }] }).right().told([{ t: "delta" }, { t: "delta" }, { t: "delta" }], ["snapshot", "drift"]);
+  }),
+  ...[
+    ["too_old", "the deltas are not kept any more, or are more than a snapshot is worth"],
+    ["changed_hands", "there was a restart, or another part of the server goes on with the session"],
+    ["other_encoding", "the deltas were kept in the other encoding"],
+  ].map(([why, because]) =>
+    write(`is sent a snapshot: ${why}`, `${because}. How many events it stands for may not be known.`, {}, (c) => {
+      c.begins().delta({ p: [{ i: 1, hp: 91 }] }).wait(10_000).closes(1006);
+      const { q } = c.of();
+      const epoch = why === "changed_hands" ? 2 : 1;
+      c.dials(...SOON).client("join", { session: SESSION, seq: q, epoch: 1 });
+      Object.assign(c.of(), { q: q + 30, at: 9_000, epoch });
+      c.of().view.participants[1].hp = 12;
+      c.joined({ rules: null, why }).snapshot({ missed: { from: q + 1, to: q + 30 } }).right();
+      c.delta({ p: [{ i: 1, hp: 11 }] }).right().told([{ t: "snapshot" }, { t: "delta" }], ["drift"]);
+    }),
+  ),
+  write(
     "what has no answer is sent again",
     "With the same ids, in their order, before anything new; the answer is the first one's, so nothing happens twice.",
     {},
@@ -101,8 +143,8 @@ export const cases = [
     c.dials(...SPREAD).client("join", { session: SESSION, seq: q, epoch: 1 });
     Object.assign(c.of(), { q: q - 2, at: 5_100, epoch: 2 });
     c.of().view.participants[1].hp = 50;
-    c.server("error", { reason: "rolled_back", message: "The session is at 11, the client at 13." }).told([{ t: "rolled_back" }], ["closed"]);
-    c.joined({ rules: null }).snapshot().right();
+    c.server("error", { re: "join", session: SESSION, reason: "rolled_back", message: "The session is at 11, the client at 13." }).told([{ t: "rolled_back" }], ["closed"]);
+    c.joined({ rules: null, why: "rolled_back" }).snapshot().right();
     c.delta({ p: [{ i: 1, hp: 45 }] }).right().told([{ t: "snapshot" }, { t: "delta" }], ["drift"]);
   }),
   write("other rules come", "Rules that `joined` has are the session's, whatever the client had.", {}, (c) => {
