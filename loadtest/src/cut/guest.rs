@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn an_answer_fits_what_the_view_shows_and_comes_once() {
         let counts = &mut Counts::default();
-        let ack = |id, q| ServerMessage::Ack(Ack { s: 5, id, q });
+        let ack = |id, q| ServerMessage::Ack(Ack { s: 5, id, q, ..Ack::default() });
         let mut good = guest(counts);
         good.take(delta(8, 1), counts).unwrap();
         good.take(ack(1, 8), counts).unwrap();

@@ -68,7 +68,7 @@ export const cases = [
     "`joined` with `resume` `deltas`: no snapshot comes, and the deltas behind the sequence that the join named go on from the view one has.",
     {},
     (c) => {
-      c.begins().delta({ p: [{ i: 1, hp: 91 }] }).wait(10_000).closes(1006);
+      c.begins().told([{ t: "snapshot" }]).delta({ p: [{ i: 1, hp: 91 }] }).wait(10_000).closes(1006);
       c.dials(...SOON).client("join", { session: SESSION, seq: c.of().q, epoch: 1, rules: RULES_HASH });
       c.joined({ rules: null, resume: "deltas" });
       c.delta({ ev: [{ k: "hit", by: 1, to: 0, n: 5 }], p: [{ i: 0, hp: 95 }] }, { h: null }).delta({ p: [{ i: 1, hp: 82 }] }, { h: null });
@@ -76,14 +76,14 @@ export const cases = [
       c.told([{ t: "joined" }, { t: "event", d: { k: "hit", n: 5 } }, { t: "delta" }, { t: "delta" }], ["snapshot", "drift", "rolled_back"]);
     },
   ),
-  write("has missed nothing", "`resume` is `deltas` all the same, and the view one has is the server's.", {}, (c) => {
-    c.begins().delta({ p: [{ i: 1, hp: 91 }] }).wait(10_000).closes(1006);
+  write("missed nothing while it was away", "`resume` is `deltas` all the same, and the view one has is the server's.", {}, (c) => {
+    c.begins().told([{ t: "snapshot" }]).delta({ p: [{ i: 1, hp: 91 }] }).wait(10_000).closes(1006);
     c.dials(...SOON).client("join", { session: SESSION, seq: c.of().q, epoch: 1 }).joined({ rules: null, resume: "deltas" });
     c.right().quiet(5_000).acts(1, attack).server("ack", { s, id: 1, q: 12 });
     c.delta({ p: [{ i: 1, hp: 82 }] }).right().told([{ t: "ack" }, { t: "delta" }], ["snapshot", "drift"]);
   }),
   write("is lost again amid what it missed", "The next join names what has been applied of it.", {}, (c) => {
-    c.begins().wait(10_000).closes(1006);
+    c.begins().told([{ t: "snapshot" }]).wait(10_000).closes(1006);
     c.dials(...SOON).client("join", { session: SESSION, seq: 10, epoch: 1 }).joined({ rules: null, resume: "deltas" });
     c.delta({ p: [{ i: 1, hp: 91 }] }).delta({ p: [{ i: 1, hp: 82 }] }).closes(1006);
     c.dials(0, 4_000).client("join", { session: SESSION, seq: 12, epoch: 1 }).joined({ rules: null, resume: "deltas" });
