@@ -145,6 +145,32 @@ describe("the client and the server", { timeout: 3 * WAIT_MS }, () => {
     assert.equal((await result).winner, bob.slot);
   });
 
+  test("a fight whose connection is lost is gone on from by deltas", async () => {
+    const [guest, other] = [await hub.guest(), await hub.guest()];
+    const sockets: Socket[] = [];
+    const socket = (url: string, protocol: string) => {
+      const opened = new WebSocket(url, protocol) as unknown as Socket;
+      sockets.push(opened);
+      return opened;
+    };
+    const fight = hub.play(guest, await hub.seat(guest.token, { kind: "brawl" }), { env: { socket } });
+    open.push(fight);
+    fight.on("drift", (drift) => assert.fail(`drifted: ${drift.message}`));
+    await until(fight, ({ status }) => status === "live");
+    const told: string[] = [];
+    fight.on("snapshot", () => told.push("snapshot"));
+    fight.on("event", ({ k }) => told.push(k));
+    const joined = next(fight, "joined");
+    // As the network would: nobody says goodbye.
+    sockets[0]?.onclose?.({ code: 1006 });
+    sockets[0]?.close();
+    await hub.seat(other.token, { kind: "brawl" });
+    assert.equal((await joined).resume, "deltas");
+    await until(fight, () => told.includes("seated"));
+    assert.ok(!told.includes("snapshot"), told.join(", "));
+    assert.deepEqual([fight.view?.participants.length, sockets.length], [2, 2]);
+  });
+
   test("of two places the newer one has the player, and the other stays away", async () => {
     const guest = await hub.guest();
     const seat = await hub.seat(guest.token, { kind: "duel" });
