@@ -3,13 +3,14 @@
 // TILTYARD_BIN   the server (default: the release, then the debug build)
 
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 /** Far more than any step takes, for machines that have much else to do. */
 export const WAIT_MS = 60_000;
@@ -48,6 +49,12 @@ export class Server {
         }
       });
     });
+  }
+
+  /** A token of this server, as an operator makes one. */
+  async token(...grant: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(binary ?? "", ["token", "--data", this.data, ...grant]);
+    return stdout.trim();
   }
 
   /** Kills it, and has it gone when this returns. */
