@@ -14,6 +14,7 @@ pub mod close;
 pub mod codec;
 pub mod digest;
 pub mod event;
+pub mod joined;
 pub mod mistake;
 pub mod reason;
 pub mod room;
