@@ -14,6 +14,9 @@ pub enum Encoding {
     MsgPack,
 }
 
+/// How deep a message may be nested: as deep as serde's JSON goes. What is read level by level takes stack with each.
+const LEVELS: usize = 128;
+
 impl Encoding {
     /// How many there are.
     pub const COUNT: usize = 2;
@@ -88,6 +91,7 @@ impl Encoding {
             Self::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
             Self::MsgPack => {
                 let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
+                deserializer.set_max_depth(LEVELS);
                 let message = T::deserialize(&mut deserializer).map_err(|error| error.to_string())?;
                 // Where nothing is left there is no next marker; of anything that is left, that much can be read.
                 match <()>::deserialize(&mut deserializer) {

@@ -271,3 +271,53 @@ fn what_is_said_of_rooms_stays_what_it_is_and_keeps_its_digits() {
     let Ok(ServerMessage::Joined(joined)) = Encoding::Json.decode_server(told.as_bytes()) else { panic!("no joined") };
     assert_eq!((joined.kind, joined.version, joined.state), (SessionType::Custom, Some(4), Some(json!({}))));
 }
+
+#[test]
+fn what_is_nested_too_deep_is_refused_on_any_stack_whatever_message_it_is_in() {
+    let nested = |levels: usize| [vec![0x91; levels], vec![0xc0]].concat();
+    let text = |text: &str| [vec![0xa0 | u8::try_from(text.len()).unwrap()], text.as_bytes().to_vec()].concat();
+    let message = |t: &str, field: &str, levels: usize| {
+        [&[0x82][..], &text("t"), &text(t), &text("d"), &[0x81], &text(field), &nested(levels)].concat()
+    };
+    let handle_and_id = [&text("s")[..], &[5], &text("id"), &[1]].concat();
+    for levels in [200, 1_100, 60_000] {
+        for (t, field) in [("relay", "data"), ("ping", "else"), ("nope", "d"), ("join", "rules")] {
+            let bytes = message(t, field, levels);
+            assert!(Encoding::MsgPack.decode_client(&bytes).is_err(), "{t} {levels}");
+            assert!(Encoding::MsgPack.decode_server(&bytes).is_err(), "{t} {levels}");
+        }
+    }
+    let fields =
+        [&[0x82][..], &text("t"), &text("relay"), &text("d"), &[0x83], &handle_and_id, &text("data"), &nested(100)];
+    assert!(matches!(Encoding::MsgPack.decode_client(&fields.concat()), Ok(ClientMessage::Relay(_))));
+}
+
+#[test]
+fn a_number_that_json_does_not_have_is_no_null() {
+    let text = |text: &str| [vec![0xa0 | u8::try_from(text.len()).unwrap()], text.as_bytes().to_vec()].concat();
+    for (number, is_taken) in [(f64::NAN, false), (f64::INFINITY, false), (f64::NEG_INFINITY, false), (0.5, true)] {
+        let float = [&[0xcb][..], &number.to_be_bytes()].concat();
+        for (t, field) in [("patch", "merge"), ("relay", "data")] {
+            let bytes = [
+                &[0x82][..],
+                &text("t"),
+                &text(t),
+                &text("d"),
+                &[0x83],
+                &text("s"),
+                &[5],
+                &text("id"),
+                &[1],
+                &text(field),
+                &[0x81],
+                &text("hp"),
+                &float,
+            ];
+            let read = Encoding::MsgPack.decode_client(&bytes.concat());
+            assert_eq!(read.is_ok(), is_taken, "{t} {number}");
+            if let Err(wrong) = read {
+                assert_eq!((wrong.reason, wrong.action), (Reason::BadFields, Some((5, 1))), "answered by its id");
+            }
+        }
+    }
+}

@@ -20,6 +20,10 @@ use crate::shard::worker::Worker;
 /// Microseconds' worth of bytes that may be sent at once.
 const BYTES_US: u64 = 1_000_000;
 
+/// What is wrong with what could be read as a patch or a relay all the same.
+const WRONG_VALUE: &str =
+    "merge: must be an object; merge, data: must be JSON of at most 127 levels, whose numbers a double can hold";
+
 /// What `bytes` are worth where so many are sent in a second.
 const fn worth(bytes: u64, per_second: u64) -> u64 {
     bytes.saturating_mul(1_000_000) / per_second
@@ -227,7 +231,8 @@ impl Worker {
     fn refuse_in_room(&mut self, conn: ConnKey, s: u32, id: u64, refusal: &Refusal) {
         self.stats.refused += 1;
         let Refusal { reason, retry_ms, version, .. } = *refusal;
-        self.tell(conn, &ServerMessage::Refused(Refused { retry_ms, version, ..Refused::new(s, id, reason) }));
+        let message = (reason == Reason::BadFields).then(|| WRONG_VALUE.to_owned());
+        self.tell(conn, &ServerMessage::Refused(Refused { retry_ms, message, version, ..Refused::new(s, id, reason) }));
     }
 }
 
