@@ -55,6 +55,13 @@ pub fn time_of(id: Uuid) -> Option<u64> {
     Some(seconds * 1_000 + u64::from(nanos) / 1_000_000)
 }
 
+/// When a session of this id was created, for one whose own time is `now`: when its id was drawn, as lists go by ids and show this.
+/// A turn and a batch go by the time at which they began, so the id may be drawn a little later than that; one of long after is of a clock
+/// that has been set back since.
+pub fn created_at(id: Uuid, now: u64) -> u64 {
+    time_of(id).filter(|drawn| *drawn <= now + STEP_MS).unwrap_or(now)
+}
+
 /// In Unix milliseconds; 0 before 1970.
 pub fn unix_ms(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -170,6 +177,18 @@ mod tests {
         let times: Vec<u64> = ids.iter().map(|id| super::time_of(*id).unwrap()).collect();
         assert!(times.is_sorted() && times[0] >= before && *times.last().unwrap() <= super::now_ms() + 1);
         assert_eq!(super::time_of(uuid::Uuid::new_v4()), None);
+    }
+
+    #[test]
+    fn a_session_is_created_when_its_id_was_drawn() {
+        let id = super::new_id();
+        let drawn = super::time_of(id).unwrap();
+        // The turn that takes it has begun before, or a little later.
+        for now in [drawn - 900, drawn - 1, drawn, drawn + 1, drawn + 5_000] {
+            assert_eq!(super::created_at(id, now), drawn, "{now}");
+        }
+        assert_eq!(super::created_at(id, drawn - 3_600_000), drawn - 3_600_000, "the clock was set back since");
+        assert_eq!(super::created_at(uuid::Uuid::new_v4(), 77), 77);
     }
 
     #[test]

@@ -124,8 +124,8 @@ impl<'a> Stage<'a> {
 
     fn create(&mut self, new: NewRecord) -> Done {
         let mut record = Record::new(new.id, new.player, new.body, self.now);
-        // Lists go by ids and show this.
-        record.created_at = clock::time_of(new.id).map_or(self.now, |drawn| drawn.min(self.now));
+        record.created_at = clock::created_at(new.id, self.now);
+        record.updated_at = record.updated_at.max(record.created_at);
         let kind = record.kind();
         if self.residents[kind].count() + self.created_of_kind[kind] >= limits::RECORDS_PER_TYPE {
             return Err(Reason::TooManySessions.into());

@@ -126,6 +126,8 @@ impl Session {
         let (mode, rules, seats) = (asked.mode, asked.rules, asked.seats);
         let setup = Setup { mode, rules, seats, participants, teams: asked.teams, seed };
         let fight = Fight::new(&asked.ruleset, setup);
+        let created_at = clock::created_at(asked.id, wall);
+        let wall = wall.max(created_at);
         let fog = Fog::of(&fight, wall);
         Self {
             id: asked.id,
@@ -144,8 +146,7 @@ impl Session {
                 creator: asked.creator,
                 settings: asked.settings.into(),
                 metadata: asked.metadata.into(),
-                // Lists go by ids and show this.
-                created_at: clock::time_of(asked.id).map_or(wall, |drawn| drawn.min(wall)),
+                created_at,
                 started_at: None,
                 ended_at: None,
                 updated_at: wall,
@@ -428,6 +429,7 @@ impl Session {
     /// Changes what is said about the session. Everything that does so goes through here, live and from the log alike.
     pub fn describe(&mut self, wall: u64, description: Description) {
         let facts = &mut *self.facts;
+        let wall = wall.max(facts.created_at);
         let Description { metadata, settings, .. } = description;
         facts.metadata = metadata.map_or_else(|| std::mem::take(&mut facts.metadata), Into::into);
         facts.settings = settings.map_or_else(|| std::mem::take(&mut facts.settings), Into::into);
@@ -463,6 +465,7 @@ impl Session {
 
     fn note(&mut self, wall: u64, step: &Step) {
         let facts = &mut *self.facts;
+        let wall = wall.max(facts.created_at);
         facts.updated_at = wall;
         if let Some(fog) = &mut facts.fog {
             fog.note(Bout { fight: &self.fight, ruleset: &self.ruleset }, step, wall);
@@ -473,10 +476,10 @@ impl Session {
         if step.phase_changed() {
             let life = self.fight.lifecycle();
             if life.status() != SessionStatus::Initializing && !life.is_ended() {
-                facts.started_at = facts.started_at.or(NonZeroU64::new(wall.max(facts.created_at)));
+                facts.started_at = facts.started_at.or(NonZeroU64::new(wall));
             }
             if life.is_ended() {
-                facts.ended_at = facts.ended_at.or(NonZeroU64::new(wall.max(facts.created_at)));
+                facts.ended_at = facts.ended_at.or(NonZeroU64::new(wall));
             }
         }
     }
