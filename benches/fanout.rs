@@ -5,12 +5,19 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tiltyard::shard::history::{Chain, History, Wanted};
-use tiltyard::socket::frame;
+use tiltyard::socket::frame::{HEADER_MAX, Head};
 use tiltyard::socket::outbox::{Outbox, Pool};
 use tiltyard_protocol::Encoding;
 
 /// Fights that take turns, so that what each has is as cold as in a shard of many.
 const FIGHTS: usize = 2_500;
+
+/// As a delta is put into an outbox.
+fn deliver(own: &[u8], common: &[u8], out: &mut Vec<u8>) {
+    let mut head = Head::<{ HEADER_MAX + 45 }>::default();
+    head.put(own);
+    head.append(Encoding::Json, common, out);
+}
 
 fn fanout(c: &mut Criterion) {
     let mut group = c.benchmark_group("fanout");
@@ -22,7 +29,7 @@ fn fanout(c: &mut Criterion) {
         group.bench_function(format!("{recipients} recipients"), |b| {
             b.iter(|| {
                 for outbox in &mut outboxes {
-                    frame::append(Encoding::Json, &own, &common, outbox.buffer(&mut pool));
+                    deliver(&own, &common, outbox.buffer(&mut pool));
                 }
                 for outbox in &mut outboxes {
                     let all = outbox.len();
@@ -45,7 +52,7 @@ fn fanout(c: &mut Criterion) {
                 let (chain, seq, outboxes) = &mut fights[next];
                 *seq += 1;
                 for outbox in outboxes.iter_mut() {
-                    frame::append(Encoding::Json, &own, &common, outbox.buffer(&mut pool));
+                    deliver(&own, &common, outbox.buffer(&mut pool));
                 }
                 if is_kept && chain.is_kept(4, now) {
                     history.keep(chain, now, *seq, Some((0, *seq)), [(Encoding::Json, 15, &common[..])].into_iter());

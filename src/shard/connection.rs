@@ -83,6 +83,8 @@ pub struct Join {
     pub handle: u32,
     pub session: SessionKey,
     pub slot: Slot,
+    /// The highest of its actions that is applied. The fight has it too, but far from here: every delta says it to its recipient.
+    pub applied: u64,
     /// The shard's time from which on another join of it is answered by a snapshot again.
     pub again_at: u64,
     /// What was left out of it since the connection was told all.
@@ -235,6 +237,11 @@ impl Connection {
     /// What was left out of that session, of which the connection is told all now.
     pub fn take_missed(&mut self, handle: u32) -> Option<LeftOut> {
         self.joins.iter_mut().find(|join| join.handle == handle)?.missed.take()
+    }
+
+    /// The highest action of its participant in a session that is applied.
+    pub fn applied_in(&self, session: SessionKey) -> u64 {
+        self.joins.iter().find(|join| join.session == session).map_or(0, |join| join.applied)
     }
 
     /// The join the client calls `handle`.

@@ -18,12 +18,12 @@ pub fn delta(encoding: Encoding, delta: &DeltaOf<'_>, out: &mut Vec<u8>) {
 /// Appends the frame of a delta to a recipient of whose actions `id` is the highest that is applied, in front of what it has in `common` with
 /// others.
 pub fn append(encoding: Encoding, id: u64, common: &[u8], out: &mut Vec<u8>) {
-    let mut own = Own::new();
+    let mut own = Own::default();
     let behind = match encoding {
         Encoding::Json => json::own(id, common, &mut own),
         Encoding::MsgPack => msgpack::own(id, common, &mut own),
     };
-    frame::append(encoding, own.bytes(), behind, out);
+    own.append(encoding, behind, out);
 }
 
 /// Adds encoded rules to the `joined` without any that begins at `start`.
@@ -34,29 +34,8 @@ pub fn add_rules(encoding: Encoding, rules: &[u8], start: usize, out: &mut Vec<u
     }
 }
 
-/// Room for what of a delta is its recipient's own. Written by hand, as there is one for each recipient.
-pub(super) struct Own {
-    bytes: [u8; OWN_MAX],
-    length: usize,
-}
-
-/// The longest is JSON's: what is in front of the id, 20 digits, and a comma.
-const OWN_MAX: usize = json::OWN.len() + 21;
-
-impl Own {
-    const fn new() -> Self {
-        Self { bytes: [0; OWN_MAX], length: 0 }
-    }
-
-    pub(super) fn put(&mut self, bytes: &[u8]) {
-        self.bytes[self.length..][..bytes.len()].copy_from_slice(bytes);
-        self.length += bytes.len();
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
+/// What of a delta is its recipient's own. The longest is JSON's: what is in front of the id, 20 digits, and a comma.
+pub(super) type Own = frame::Head<{ frame::HEADER_MAX + json::OWN.len() + 21 }>;
 
 #[cfg(test)]
 mod tests {

@@ -128,7 +128,8 @@ impl Worker {
             let Some(session) = self.sessions.get_mut(key) else { return };
             session.members.push(Member { conn, slot });
             self.aways.comes(key, session, slot);
-            self.connections[conn].joins.push(Join { handle, session: key, slot, again_at: 0, missed: None });
+            let applied = session.applied_by(slot).unwrap_or_default();
+            self.connections[conn].joins.push(Join { handle, session: key, slot, applied, again_at: 0, missed: None });
         }
         self.stats.joins += 1;
         self.welcome(conn, key, slot, has, is_new);

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use slotmap::SlotMap;
 use smallvec::SmallVec;
 use tiltyard_combat::replay::Loss;
 use tiltyard_combat::{Answer, Audience, Bout, Input, Refusal as Refused, Slot};
@@ -136,6 +137,9 @@ impl Worker {
         let (now, session) = (self.clock.now, &mut self.sessions[key]);
         let acted = resume::acted(session, input, applied);
         let (seq, seats) = (session.fight.seq(), session.fight.seats());
+        if let Some((slot, _)) = acted {
+            note_applied(&mut self.connections, session, key, slot);
+        }
         if self.step.is_empty() {
             if let Some(acted) = acted {
                 self.history.applied(&mut session.history, now, seq, acted);
@@ -164,8 +168,9 @@ impl Worker {
                 }
                 continue;
             }
+            let applied = connection.applied_in(key);
             let out = connection.outbox.buffer(&mut self.pool);
-            self.publisher.delta(connection.encoding, &whole, member.slot, out);
+            self.publisher.delta(connection.encoding, &whole, member.slot, applied, out);
             connection.outbox.ask_receipt(now);
             self.stats.deltas_out += 1;
             if !connection.dirty {
@@ -443,6 +448,17 @@ impl Worker {
             } else {
                 self.tell(conn, &ServerMessage::Left(Left { s: session.handle(), why: LeftWhy::Ended }));
             }
+        }
+    }
+}
+
+/// Notes for a participant's connection which of its actions is applied, as its deltas say it.
+fn note_applied(connections: &mut SlotMap<ConnKey, Connection>, session: &Session, key: SessionKey, slot: Slot) {
+    let Some(applied) = session.applied_by(slot) else { return };
+    for member in session.members.iter().filter(|member| member.slot == slot) {
+        let joins = connections.get_mut(member.conn).map(|connection| &mut connection.joins);
+        for join in joins.into_iter().flatten().filter(|join| join.session == key) {
+            join.applied = applied;
         }
     }
 }

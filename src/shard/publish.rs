@@ -42,6 +42,8 @@ struct Delta {
     digest: Option<u32>,
     /// The participants that it is for.
     slots: u128,
+    /// It is for all others too.
+    is_for_all: bool,
     common: Vec<u8>,
 }
 
@@ -53,13 +55,13 @@ impl Publisher {
         self.common = None;
     }
 
-    /// Appends the step's delta for the participant in `slot` as a frame; what is not its own alone is encoded for the first recipient
+    /// Appends the step's delta for the participant in `slot`, of whose actions `applied` is the highest that is, as a frame; what is not its own alone is encoded for the first recipient
     /// of each encoding that is shown this. `whole` is the same for all of a step.
-    pub fn delta(&mut self, encoding: Encoding, whole: &DeltaOf<'_>, slot: Slot, out: &mut Vec<u8>) {
-        let id = whole.fight.participant(slot).map_or(0, |own| own.answers().applied());
+    pub fn delta(&mut self, encoding: Encoding, whole: &DeltaOf<'_>, slot: Slot, applied: u64, out: &mut Vec<u8>) {
+        debug_assert_eq!(Some(applied), whole.fight.participant(slot).map(|own| own.answers().applied()));
         let delta = self.made_for(encoding, whole, Audience::Own(slot));
         delta.slots |= history::bit(slot);
-        form::append(encoding, id, &delta.common, out);
+        form::append(encoding, applied, &delta.common, out);
     }
 
     /// Makes the same, and appends it nowhere: it is only kept for when the participant comes back.
@@ -87,16 +89,25 @@ impl Publisher {
         form::append(encoding, id, &self.made_for(encoding, whole, audience).common, out);
     }
 
+    /// Nearly always somebody has been shown the same before.
+    #[inline]
     fn made_for(&mut self, encoding: Encoding, whole: &DeltaOf<'_>, audience: Audience) -> &mut Delta {
+        let encoded = &self.encoded[encoding as usize];
+        let is_made = encoded.fresh > 0 && encoded.deltas[0].is_for_all;
+        let place = if is_made { 0 } else { self.make(encoding, whole, audience) };
+        &mut self.encoded[encoding as usize].deltas[place]
+    }
+
+    /// Where the delta for an audience is, made for it where nobody has been shown the same.
+    #[inline(never)]
+    fn make(&mut self, encoding: Encoding, whole: &DeltaOf<'_>, audience: Audience) -> usize {
         let (fight, step) = (whole.fight, whole.step);
         let same_for_all = *self.same_for_all.get_or_insert_with(|| fight.same_for_all(step));
         let cut = (!same_for_all).then(|| fight.cut(step, audience));
         let digest = is_digest_due(fight, step).then(|| self.digest(fight, audience));
-        let encoded = &mut self.encoded[encoding as usize];
-        let place = encoded.place_of(cut, digest, |cut, common| {
+        self.encoded[encoding as usize].place_of(cut, digest, |cut, common| {
             form::delta(encoding, &DeltaOf { cut, digest, ..*whole }, common);
-        });
-        &mut encoded.deltas[place]
+        })
     }
 
     fn digest(&mut self, fight: Bout<'_>, audience: Audience) -> u32 {
@@ -129,6 +140,7 @@ impl Encoded {
                 self.deltas.push(Delta::default());
             }
             let delta = &mut self.deltas[place];
+            delta.is_for_all = cut.is_none() && digest.is_none();
             (delta.cut, delta.digest, delta.slots) = (cut, digest, 0);
             delta.common.clear();
             encode(delta.cut.as_ref(), &mut delta.common);

@@ -32,7 +32,7 @@ impl Course {
         if its != epoch {
             return Self::Snapshot(Some(ResumeWhy::ChangedHands));
         }
-        let applied = applied(session, slot).unwrap_or_default();
+        let applied = session.applied_by(slot).unwrap_or_default();
         match history.since(&session.history, &Wanted { slot, encoding, seq, newest, applied }) {
             Ok(kept) => Self::Deltas(kept),
             Err(why) => Self::Snapshot(Some(why)),
@@ -83,18 +83,20 @@ pub fn frames(history: &History, encoding: Encoding, kept: &[Kept]) -> Vec<u8> {
     frames
 }
 
-/// The highest action of a slot's participant that is applied.
-fn applied(session: &Session, slot: Slot) -> Option<u64> {
-    session.fight.participant(slot).map(|participant| participant.answers().applied())
+impl Session {
+    /// The highest action of a slot's participant that is applied.
+    pub fn applied_by(&self, slot: Slot) -> Option<u64> {
+        self.fight.participant(slot).map(|participant| participant.answers().applied())
+    }
 }
 
-/// The same of whoever acts.
+/// The highest action of whoever acts that is applied.
 pub fn applied_of(session: &Session, input: Input) -> Option<u64> {
-    if let Input::Act { slot, .. } = input { applied(session, slot) } else { None }
+    if let Input::Act { slot, .. } = input { session.applied_by(slot) } else { None }
 }
 
 /// Whose action has been applied by an input before which that was `before`.
 pub fn acted(session: &Session, input: Input, before: Option<u64>) -> Acted {
     let Input::Act { slot, .. } = input else { return None };
-    Some((slot, before?)).filter(|_| applied(session, slot) != before)
+    Some((slot, before?)).filter(|_| session.applied_by(slot) != before)
 }

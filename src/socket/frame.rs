@@ -15,7 +15,7 @@ const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
 /// The longest header of a frame we send.
-const HEADER_MAX: usize = 10;
+pub const HEADER_MAX: usize = 10;
 
 /// A buffer that holds one outgoing message behind room for its header, so that header and payload are copied to each
 /// recipient at once.
@@ -44,14 +44,38 @@ impl Framed {
     }
 }
 
-/// Appends a message in two parts, of which the second is copied to many.
-pub fn append(encoding: Encoding, own: &[u8], common: &[u8], out: &mut Vec<u8>) {
-    let mut header = [0; HEADER_MAX];
-    let length = header_of(opcode_of(encoding), own.len() + common.len(), &mut header);
-    out.reserve(length + own.len() + common.len());
-    out.extend_from_slice(&header[..length]);
-    out.extend_from_slice(own);
-    out.extend_from_slice(common);
+/// The short first part of a message of which the second is copied to many, behind room for its header: both are copied at once.
+#[derive(Debug)]
+pub struct Head<const MOST: usize> {
+    bytes: [u8; MOST],
+    length: usize,
+}
+
+impl<const MOST: usize> Default for Head<MOST> {
+    /// Nothing yet. Of its room [`HEADER_MAX`] is the header's.
+    fn default() -> Self {
+        const { assert!(MOST > HEADER_MAX) };
+        Self { bytes: [0; MOST], length: HEADER_MAX }
+    }
+}
+
+impl<const MOST: usize> Head<MOST> {
+    /// Adds bytes, for which there has to be room.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.length..][..bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    /// Appends the message with its second part as a frame.
+    pub fn append(mut self, encoding: Encoding, common: &[u8], out: &mut Vec<u8>) {
+        let mut header = [0; HEADER_MAX];
+        let length = header_of(opcode_of(encoding), self.length - HEADER_MAX + common.len(), &mut header);
+        let start = HEADER_MAX - length;
+        self.bytes[start..HEADER_MAX].copy_from_slice(&header[..length]);
+        out.reserve(self.length - start + common.len());
+        out.extend_from_slice(&self.bytes[start..self.length]);
+        out.extend_from_slice(common);
+    }
 }
 
 const fn opcode_of(encoding: Encoding) -> u8 {
@@ -190,7 +214,7 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Framed, Kind, append, plain, whole, whole_length};
+    use super::{Framed, HEADER_MAX, Head, Kind, plain, whole, whole_length};
     use tiltyard_protocol::Encoding;
 
     fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -255,7 +279,9 @@ mod tests {
         ] {
             let (own, common) = (vec![b'o'; own], vec![b'c'; common]);
             let mut out = b"before".to_vec();
-            append(encoding, &own, &common, &mut out);
+            let mut head = Head::<{ HEADER_MAX + 26 }>::default();
+            head.put(&own);
+            head.append(encoding, &common, &mut out);
             let whole = framed.message(encoding, |out| out.extend([own, common].concat()));
             assert_eq!(&out[b"before".len()..], whole);
         }

@@ -243,9 +243,10 @@ impl World {
         let whole = DeltaOf::whole(self.session.handle(), self.session.bout(), &self.step, self.now);
         for to in OBSERVERS {
             self.events[usize::from(to)] += self.session.fight.told_events(&self.step, Audience::Own(to));
+            let applied = self.session.applied_by(to).unwrap_or_default();
             for &encoding in encodings_of(to) {
                 let mut frame = Vec::new();
-                self.publisher.delta(encoding, &whole, to, &mut frame);
+                self.publisher.delta(encoding, &whole, to, applied, &mut frame);
                 self.given.push(Given { to, encoding, bytes: payload(&frame).to_vec() });
             }
         }
