@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use tiltyard_client::Trust;
+use tiltyard_protocol::Encoding;
 
 use crate::bare::Fault;
 use crate::bounds::Bounds;
@@ -80,6 +81,9 @@ pub struct RunArgs {
     /// The target is the bare loop
     #[arg(long)]
     pub bare: bool,
+    /// What the sockets speak, json or msgpack
+    #[arg(long, default_value = "json", value_parser = encoding, conflicts_with = "bare")]
+    pub encoding: Encoding,
     /// Seed of every random choice
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -157,6 +161,9 @@ pub struct CompareArgs {
     /// With --rate: never sleep, which takes the harness's waking up out of the latency
     #[arg(long, requires = "rate")]
     pub spin: bool,
+    /// What the sockets speak, json or msgpack; the bare loop always JSON
+    #[arg(long, default_value = "json", value_parser = encoding)]
+    pub encoding: Encoding,
     /// Core of the server
     #[arg(long, default_value_t = 0)]
     pub server_core: usize,
@@ -367,6 +374,15 @@ pub struct HandOverArgs {
 /// A bounded length of time: every load stops by itself.
 pub fn seconds(text: &str) -> Result<f64, String> {
     number_between(text, 0.0, 3600.0)
+}
+
+/// An encoding by its name.
+fn encoding(text: &str) -> Result<Encoding, String> {
+    match text {
+        "json" => Ok(Encoding::Json),
+        "msgpack" => Ok(Encoding::MsgPack),
+        _ => Err("json or msgpack".to_owned()),
+    }
 }
 
 pub fn rate(text: &str) -> Result<f64, String> {

@@ -87,7 +87,7 @@ fn tiltyard(args: &CompareArgs) -> Result<Report> {
     let mut server = pinned(args, || hub.start())?;
     // It is known who answers there.
     server.base = server.base.clone().trusting(&Trust::Anybody)?;
-    load(args, &server, Peer::Tiltyard { token: hub.token()? })
+    load(args, &server, Peer::Tiltyard { token: hub.token()?, encoding: args.encoding })
 }
 
 /// Starts a server on its core. What a process starts runs where it runs itself, so the harness goes there for a moment.

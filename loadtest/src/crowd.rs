@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use mio::Registry;
 use tiltyard_protocol::client::{Join, Ready};
-use tiltyard_protocol::{ClientMessage, Encoding};
+use tiltyard_protocol::{Act, ActionKind, ClientMessage, Encoding};
 
 use crate::clock::Clock;
 use crate::connect::{BUFFER_BYTES, Fill, Socket};
@@ -41,8 +41,9 @@ struct Seat {
 }
 
 /// Buffers used again for every message sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Writer {
+    encoding: Encoding,
     text: Vec<u8>,
     frame: Vec<u8>,
 }
@@ -53,7 +54,11 @@ impl Crowd {
         let players = lobby.players();
         let slots =
             (0..lobby.seats()).map(|seat| u8::try_from(seat % players).expect("a session has at most 100 players"));
-        let seat = |(slot, socket)| Seat { socket, player: Player::new(slot, lobby.answers()), stalled: false };
+        let seat = |(slot, socket)| Seat {
+            socket,
+            player: Player::new(slot, lobby.answers(), lobby.encoding()),
+            stalled: false,
+        };
         Self {
             seats: slots.zip(sockets).map(seat).collect(),
             sessions: lobby.sessions().iter().map(|&id| Session::new(id, players, remembered)).collect(),
@@ -61,7 +66,7 @@ impl Crowd {
             tally: Tally::new(),
             clock,
             rng,
-            writer: Writer::default(),
+            writer: Writer { encoding: lobby.encoding(), text: Vec::new(), frame: Vec::new() },
             buffer: vec![0; BUFFER_BYTES],
         }
     }
@@ -130,7 +135,13 @@ impl Crowd {
         player.unanswered += 1;
         self.tally.counts.sent += 1;
         let to = u8::try_from(to).expect("a session has at most 100 players");
-        let attack = |text: &mut Vec<u8>| quick::attack(text, player.handle, id, to);
+        let encoding = self.writer.encoding;
+        let attack = |out: &mut Vec<u8>| match encoding {
+            Encoding::Json => quick::attack(out, player.handle, id, to),
+            Encoding::MsgPack => {
+                encoding.encode(&ClientMessage::Action(Act::new(player.handle, id, ActionKind::Attack).at(to)), out);
+            }
+        };
         let outcome = socket.send(self.writer.text(attack, &mut self.rng)).map_err(Into::into);
         self.note_loss(index, outcome, registry);
     }
@@ -168,7 +179,7 @@ impl Crowd {
                 let payload = &buffer[done + head.start..done + head.end];
                 done += head.end;
                 match head.kind {
-                    Kind::Text => match seat.player.take(payload, now, session, tally)? {
+                    Kind::Text | Kind::Binary => match seat.player.take(payload, now, session, tally)? {
                         Next::Nothing => {}
                         Next::Rejoin => {
                             let join = ClientMessage::Join(Join::new(session.id));
@@ -207,12 +218,17 @@ impl Writer {
         self.text.clear();
         write(&mut self.text);
         self.frame.clear();
-        frame::to_server(&mut self.frame, Kind::Text, &self.text, rng.key());
+        let kind = match self.encoding {
+            Encoding::Json => Kind::Text,
+            Encoding::MsgPack => Kind::Binary,
+        };
+        frame::to_server(&mut self.frame, kind, &self.text, rng.key());
         &self.frame
     }
 
     fn message(&mut self, message: &ClientMessage, rng: &mut Rng) -> &[u8] {
-        self.text(|text| Encoding::Json.encode(message, text), rng)
+        let encoding = self.encoding;
+        self.text(|text| encoding.encode(message, text), rng)
     }
 
     fn pong(&mut self, payload: &[u8], rng: &mut Rng) -> &[u8] {

@@ -11,6 +11,7 @@ pub const PAYLOAD_MAX: usize = 128 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
+    Binary,
     Close,
     Ping,
     Pong,
@@ -41,6 +42,7 @@ impl Kind {
     const fn opcode(self) -> u8 {
         match self {
             Self::Text => 0x1,
+            Self::Binary => 0x2,
             Self::Close => 0x8,
             Self::Ping => 0x9,
             Self::Pong => 0xA,
@@ -53,6 +55,7 @@ fn head(bytes: &[u8]) -> Result<Option<Head>, BadFrame> {
     let &[first, second, ..] = bytes else { return Ok(None) };
     let kind = match first {
         0x81 => Kind::Text,
+        0x82 => Kind::Binary,
         0x88 => Kind::Close,
         0x89 => Kind::Ping,
         0x8A => Kind::Pong,

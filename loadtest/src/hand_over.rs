@@ -12,6 +12,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tiltyard_protocol::Encoding;
 use uuid::Uuid;
 
 use crate::bounds::Bounds;
@@ -55,7 +56,7 @@ pub fn command(args: &HandOverArgs) -> Result<ExitCode> {
     let token = hub.token_for(&["--admin"])?;
     let plan = Plan {
         base: server.base.clone(),
-        peer: Peer::Tiltyard { token: hub.token()? },
+        peer: Peer::Tiltyard { token: hub.token()?, encoding: Encoding::Json },
         sessions: args.sessions,
         players: usize::from(args.players),
         load: Load::Rate(args.rate),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
+use tiltyard_protocol::Encoding;
 
 use crate::cli::IdleArgs;
 use crate::clock::Clock;
@@ -51,7 +52,8 @@ fn measure(args: &IdleArgs, players: usize) -> Result<Report> {
 
     report.rss_before_kib = rss()?;
     progress.step("creating the sessions");
-    let mut lobby = Lobby::create(&args.target.base()?, &peer(&args.target, args.bare)?, report.sessions, players)?;
+    let mut lobby =
+        Lobby::create(&args.target.base()?, &peer(&args.target, args.bare, Encoding::Json)?, report.sessions, players)?;
     report.rss_with_sessions_kib = rss()?;
     progress.step("connecting the players");
     let mut fleet = Fleet::open(&mut lobby, None, clock, 1)?;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
+use tiltyard_protocol::Encoding;
 use uuid::Uuid;
 
 use crate::procfs;
@@ -16,7 +17,7 @@ const CONNECTIONS_MAX: usize = 18_000;
 #[derive(Debug, Clone)]
 pub enum Peer {
     /// A Tiltyard server, with the token that may create sessions and mint tickets.
-    Tiltyard { token: String },
+    Tiltyard { token: String, encoding: Encoding },
     /// The bare loop: no REST, no tickets, no acks.
     Bare,
 }
@@ -27,6 +28,8 @@ pub struct Lobby {
     base: Base,
     players: usize,
     sessions: Vec<Uuid>,
+    /// What its sockets speak.
+    encoding: Encoding,
     /// Absent for the bare loop, which knows a seat by its number.
     desk: Option<Desk>,
 }
@@ -48,14 +51,14 @@ impl Lobby {
             seats + 100 <= descriptors,
             "{seats} connections do not fit in {descriptors} descriptors: see `ulimit -n`"
         );
-        let Peer::Tiltyard { token } = peer else {
+        let Peer::Tiltyard { token, encoding } = peer else {
             let sessions = (0..sessions).map(bare_session).collect();
-            return Ok(Self { base: base.clone(), players, sessions, desk: None });
+            return Ok(Self { base: base.clone(), players, sessions, encoding: Encoding::Json, desk: None });
         };
         // Nobody falls and nothing is throttled, so that every action has the same work to do; the countdown is longer
         // than any setup, so that a fight starts when its players say so.
         let rules = json!({ "health": 1_000_000_000, "attack_interval_ms": 0, "actions_per_second": 0, "preparation_ms": 60_000 });
-        Self::by_rules(base, token, sessions, (players, 0), &rules)
+        Ok(Self { encoding: *encoding, ..Self::by_rules(base, token, sessions, (players, 0), &rules)? })
     }
 
     /// Creates sessions under `rules` with `players` seats each to connect, and behind these `spare` seats that are left empty.
@@ -70,7 +73,13 @@ impl Lobby {
         let roster = |_| (0..players + spare).map(|_| Uuid::new_v4()).collect();
         let rosters: Vec<Vec<Uuid>> = (0..sessions).map(roster).collect();
         let sessions = rest.create_sessions(&rosters, rules).context("create the sessions")?;
-        Ok(Self { base: base.clone(), players, sessions, desk: Some(Desk { rest, rosters }) })
+        let desk = Some(Desk { rest, rosters });
+        Ok(Self { base: base.clone(), players, sessions, encoding: Encoding::Json, desk })
+    }
+
+    /// What its sockets speak.
+    pub const fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     pub const fn base(&self) -> &Base {

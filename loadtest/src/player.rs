@@ -3,7 +3,7 @@
 use anyhow::{Result, bail, ensure};
 use tiltyard_protocol::server::{Ack, Joined, PhaseName, Refused, SessionStatus};
 use tiltyard_protocol::view::Drift;
-use tiltyard_protocol::{Delta, ServerMessage, Snapshot, View};
+use tiltyard_protocol::{Delta, Encoding, ServerMessage, Snapshot, View};
 
 use crate::quick;
 use crate::session::Session;
@@ -28,6 +28,7 @@ pub struct Player {
     view: View,
     /// The last sequence applied.
     seq: u64,
+    encoding: Encoding,
     /// Whether actions are acknowledged; where they are not, a delta says whose action it shows.
     acks: bool,
     /// The highest of its actions that the server says is applied.
@@ -54,9 +55,10 @@ enum State {
 }
 
 impl Player {
-    pub fn new(slot: u8, acks: bool) -> Self {
+    pub fn new(slot: u8, acks: bool, encoding: Encoding) -> Self {
         Self {
             slot,
+            encoding,
             handle: 0,
             state: State::Joining,
             view: View::default(),
@@ -102,13 +104,13 @@ impl Player {
             self.unacknowledged(slot, tally);
             show(shows, q, slot, sent.get(usize::from(slot)).and_then(|sends| sends.at(id)), tally);
         }
-        let (id, common) = quick::own(payload);
+        let (id, common) = quick::own(self.encoding, payload);
         if let Some(delta) = memo.known(self.seq + 1, common) {
             self.applied(id.unwrap_or_default())?;
             return self.delta(delta, now, shows, told, tally);
         }
-        let message =
-            quick::ack(payload).map_or_else(|| serde_json::from_slice(payload), |ack| Ok(ServerMessage::Ack(ack)))?;
+        let message = quick::ack(payload)
+            .map_or_else(|| self.encoding.decode_server(payload), |ack| Ok(ServerMessage::Ack(ack)))?;
         match message {
             ServerMessage::Delta(delta) => {
                 self.applied(delta.id)?;
@@ -285,8 +287,11 @@ mod tests {
 
     /// A player in slot 0 of two who has joined at sequence 10 and sent action 1.
     fn rig() -> Rig {
-        let mut rig =
-            Rig { player: Player::new(0, true), session: Session::new(Uuid::from_u128(5), 2, 8), tally: Tally::new() };
+        let mut rig = Rig {
+            player: Player::new(0, true, Encoding::Json),
+            session: Session::new(Uuid::from_u128(5), 2, 8),
+            tally: Tally::new(),
+        };
         let joined = Joined { session: Uuid::from_u128(5), s: 5, slot: 0, epoch: 1, ..Joined::default() };
         assert_eq!(rig.take(&ServerMessage::Joined(joined)), Next::Nothing);
         rig.take(&snapshot(10));
@@ -342,7 +347,7 @@ mod tests {
         let delta = |id, q| ServerMessage::Delta(Delta { id, s: 5, q, ..Delta::default() });
         rig.take(&delta(3, 11));
         // Another player's, of whom the harness had the same bytes.
-        let mut other = Player::new(1, true);
+        let mut other = Player::new(1, true, Encoding::Json);
         (other.handle, other.state, other.seq) = (5, State::Playing, 10);
         let payload = serde_json::to_vec(&delta(9, 11)).unwrap();
         other.take(&payload, 0, &mut rig.session, &mut rig.tally).unwrap();
@@ -394,7 +399,7 @@ mod tests {
         let other = ServerMessage::Delta(Delta { s: 6, q: 11, ..Delta::default() });
         assert!(rig.try_take(&other).is_err());
         assert!(rig.player.take(b"{}", 0, &mut rig.session, &mut rig.tally).is_err());
-        let mut new = Player::new(1, true);
+        let mut new = Player::new(1, true, Encoding::Json);
         let early = serde_json::to_vec(&ServerMessage::Delta(Delta::default())).unwrap();
         assert!(new.take(&early, 0, &mut rig.session, &mut rig.tally).is_err());
     }

@@ -1,6 +1,7 @@
 //! The messages that come and go with every action, written and read without the general machinery: it was a tenth
 //! of the harness's time under saturation. What does not look exactly as expected is left to the general parser.
 
+use tiltyard_protocol::Encoding;
 use tiltyard_protocol::server::Ack;
 
 /// Appends the attack `id` on slot `to` in session `s`.
@@ -24,12 +25,34 @@ pub fn ack(payload: &[u8]) -> Option<Ack> {
 
 /// Where the delta in `payload` has an `id`, which is its recipient's own: that, and what follows, which is the same for all who are shown the
 /// same. Anything else is left whole.
-pub fn own(payload: &[u8]) -> (Option<u64>, &[u8]) {
-    let after = || {
+pub fn own(encoding: Encoding, payload: &[u8]) -> (Option<u64>, &[u8]) {
+    let json = || {
         let (id, rest) = number(payload.strip_prefix(br#"{"t":"delta","d":{"id":"#)?)?;
         Some((Some(id), rest.strip_prefix(b",")?))
     };
-    after().unwrap_or((None, payload))
+    let packed = || {
+        // The number of its fields is that of what is common, and one more.
+        let [0x80..=0x8F, fields @ ..] = payload.strip_prefix(b"\x82\xA1t\xA5delta\xA1d")? else { return None };
+        let (id, rest) = packed_number(fields.strip_prefix(b"\xA2id")?)?;
+        Some((Some(id), rest))
+    };
+    let found = match encoding {
+        Encoding::Json => json(),
+        Encoding::MsgPack => packed(),
+    };
+    found.unwrap_or((None, payload))
+}
+
+/// The unsigned number at the start of `bytes`, and what follows it.
+fn packed_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
+    let length = match first {
+        0..=0x7F => return Some((u64::from(first), rest)),
+        0xCC..=0xCF => 1 << (first - 0xCC),
+        _ => return None,
+    };
+    let (digits, rest) = rest.split_at_checked(length)?;
+    Some((digits.iter().fold(0, |value, &digit| value << 8 | u64::from(digit)), rest))
 }
 
 /// Sequence, slot and id of the action that the bare loop's delta in `payload` shows: it has these in place of acks.
@@ -98,9 +121,19 @@ mod tests {
     fn what_of_a_delta_is_its_recipients_own_comes_first() {
         let mut text = Vec::new();
         Encoding::Json.encode(&ServerMessage::Delta(Delta { id: 1 << 53, s: 5, q: 6, ..Delta::default() }), &mut text);
-        assert_eq!(own(&text), (Some(1 << 53), &br#""s":5,"q":6,"at":0,"time":0}}"#[..]));
+        assert_eq!(own(Encoding::Json, &text), (Some(1 << 53), &br#""s":5,"q":6,"at":0,"time":0}}"#[..]));
         for other in [&br#"{"t":"delta","d":{"s":5}}"#[..], br#"{"t":"delta","d":{"id":5}}"#, b""] {
-            assert_eq!(own(other), (None, other));
+            assert_eq!(own(Encoding::Json, other), (None, other));
+            assert_eq!(own(Encoding::MsgPack, other), (None, other));
+        }
+        for id in [0, 0x7F, 0x80, 0x100, 0x1_0000, 1 << 32, 1 << 53] {
+            let mut packed = Vec::new();
+            let delta = Delta { id, s: 5, q: 6, ..Delta::default() };
+            Encoding::MsgPack.encode(&ServerMessage::Delta(delta), &mut packed);
+            let common = b"\xA1s\x05\xA1q\x06\xA2at\x00\xA4time\x00";
+            assert_eq!(own(Encoding::MsgPack, &packed), (Some(id), &common[..]));
+            let head = packed.len() - common.len();
+            assert!((0..head).all(|cut| own(Encoding::MsgPack, &packed[..cut]).0.is_none()));
         }
     }
 

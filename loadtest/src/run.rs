@@ -6,6 +6,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::Serialize;
+use tiltyard_protocol::Encoding;
 
 use crate::cli::{RunArgs, Target};
 use crate::clock::Clock;
@@ -45,7 +46,7 @@ pub fn command(args: &RunArgs) -> Result<ExitCode> {
     ensure!(args.seconds > 0.0 && args.sessions > 0, "there is nothing to measure");
     let plan = Plan {
         base: args.target.base()?,
-        peer: peer(&args.target, args.bare)?,
+        peer: peer(&args.target, args.bare, args.encoding)?,
         sessions: args.sessions,
         players: usize::from(args.players),
         load: args.rate.map_or(Load::Saturate, Load::Rate),
@@ -66,12 +67,12 @@ pub fn command(args: &RunArgs) -> Result<ExitCode> {
 }
 
 /// Who is at `target`.
-pub fn peer(target: &Target, bare: bool) -> Result<Peer> {
+pub fn peer(target: &Target, bare: bool, encoding: Encoding) -> Result<Peer> {
     if bare {
         return Ok(Peer::Bare);
     }
     let token = target.token.clone().ok_or_else(|| anyhow!("a token is needed"))?;
-    Ok(Peer::Tiltyard { token })
+    Ok(Peer::Tiltyard { token, encoding })
 }
 
 /// Writes `report` to `file`, if there is one.

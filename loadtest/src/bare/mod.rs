@@ -171,6 +171,7 @@ impl Bare {
                     self.queue(index, Kind::Pong);
                 }
                 Kind::Pong => {}
+                Kind::Binary => bail!("it speaks JSON"),
                 Kind::Close => bail!("closed"),
             }
         }

@@ -48,7 +48,7 @@ fn open_batch(poll: &mut Poll, lobby: &mut Lobby, batch: Range<usize>, buffer: &
         let mut stream = TcpStream::connect(lobby.base().address).context("connect")?;
         poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
         let wire = Wire::new(stream, lobby.base().tls()?);
-        let upgrade = Upgrade::new(&lobby.base().host, &path);
+        let upgrade = Upgrade::new(&lobby.base().host, &path, lobby.encoding());
         opening.push(Some(Opening { socket: Socket::new(wire), upgrade, asked: false }));
     }
 

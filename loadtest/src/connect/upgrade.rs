@@ -14,21 +14,19 @@ pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub struct Upgrade {
     pub request: String,
     accept: String,
+    encoding: Encoding,
 }
 
 impl Upgrade {
-    /// An upgrade of `path` at `host`.
-    pub fn new(host: &str, path: &str) -> Self {
+    /// An upgrade of `path` at `host`, to speak `encoding`.
+    pub fn new(host: &str, path: &str, encoding: Encoding) -> Self {
         let key = generate_key();
         let mut request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n");
         request.push_str("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
         // Writing to a string cannot fail.
-        let _ = write!(
-            request,
-            "Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: {}\r\n\r\n",
-            Encoding::Json.subprotocol()
-        );
-        Self { request, accept: derive_accept_key(key.as_bytes()) }
+        let _ =
+            write!(request, "Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: {}\r\n\r\n", encoding.subprotocol());
+        Self { request, accept: derive_accept_key(key.as_bytes()), encoding }
     }
 
     /// Reads the response; the number of its bytes, or `None` while its head is not complete.
@@ -50,7 +48,7 @@ impl Upgrade {
             "the upgrade has a wrong Sec-WebSocket-Accept"
         );
         let subprotocol = header(head, "sec-websocket-protocol");
-        ensure!(subprotocol == Some(Encoding::Json.subprotocol()), "the upgrade chose the subprotocol {subprotocol:?}");
+        ensure!(subprotocol == Some(self.encoding.subprotocol()), "the upgrade chose the subprotocol {subprotocol:?}");
         Ok(Some(end))
     }
 }
@@ -70,6 +68,8 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use tiltyard_protocol::Encoding;
+
     use super::{Upgrade, head_end, header};
 
     fn response(accept: &str) -> String {
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_right_answer_is_taken_and_what_follows_it_left() {
-        let upgrade = Upgrade::new("localhost", "/ws?ticket=x");
+        let upgrade = Upgrade::new("localhost", "/ws?ticket=x", Encoding::Json);
         let head = response(&upgrade.accept);
         assert!(upgrade.finish(&head.as_bytes()[..head.len() - 1]).unwrap().is_none());
         assert_eq!(upgrade.finish(format!("{head}more").as_bytes()).unwrap(), Some(head.len()));
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn wrong_answers_are_refused_with_what_was_said() {
-        let upgrade = Upgrade::new("localhost", "/ws?ticket=x");
+        let upgrade = Upgrade::new("localhost", "/ws?ticket=x", Encoding::Json);
         assert!(upgrade.finish(response("AAAA").as_bytes()).is_err());
         let refusal = upgrade.finish(b"HTTP/1.1 401 Unauthorized\r\n\r\n{\"code\":401}").unwrap_err();
         assert!(refusal.to_string().contains("401: {\"code\":401}"), "{refusal}");

@@ -285,7 +285,8 @@ impl Field<'_> {
     fn dial(&mut self, index: usize, path: &str) -> Result<()> {
         let mut stream = TcpStream::connect(self.base.address).context("connect")?;
         self.poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
-        let (socket, upgrade) = (Socket::new(Wire::new(stream, self.base.tls()?)), Upgrade::new(&self.base.host, path));
+        let (socket, upgrade) =
+            (Socket::new(Wire::new(stream, self.base.tls()?)), Upgrade::new(&self.base.host, path, Encoding::Json));
         self.seats[index].at = At::Connecting(Box::new((socket, upgrade)));
         let last = self.now() + JOIN_MAX_US;
         self.due_at(index, last);
@@ -363,6 +364,7 @@ impl Field<'_> {
                     }
                 }
                 Kind::Pong => {}
+                Kind::Binary => bail!("a binary message came"),
             }
         }
         for message in pending {

@@ -184,7 +184,7 @@ fn enter(base: &Base, path: &str, session: Uuid) -> Result<(TcpStream, Seat)> {
     let mut stream = TcpStream::connect(base.address).context("connect")?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(JOIN_WAIT))?;
-    let upgrade = Upgrade::new(&base.host, path);
+    let upgrade = Upgrade::new(&base.host, path, Encoding::Json);
     stream.write_all(upgrade.request.as_bytes())?;
     let mut bytes = Vec::new();
     let head = loop {

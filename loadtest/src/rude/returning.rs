@@ -129,7 +129,8 @@ fn come_back(base: &Base, paths: &[String], sessions: &[Uuid], start: Instant) -
     for (index, path) in paths.iter().enumerate() {
         let mut stream = connect_from(index / CLIENTS_PER_ADDRESS, base.address).context("connect")?;
         poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
-        let (socket, upgrade) = (Socket::new(Wire::new(stream, base.tls()?)), Upgrade::new(&base.host, path));
+        let (socket, upgrade) =
+            (Socket::new(Wire::new(stream, base.tls()?)), Upgrade::new(&base.host, path, Encoding::Json));
         clients.push(Client { socket, upgrade, session: sessions[index / PLAYERS], step: Step::Connecting });
     }
     let mut times = Tally::new().ack;
@@ -208,7 +209,7 @@ impl Client {
                 Kind::Close => bail!("closed with {}", close_text(payload)),
                 Kind::Text if payload.starts_with(br#"{"t":"snapshot""#) => self.step = Step::In,
                 Kind::Text if payload.starts_with(br#"{"t":"error""#) => bail!("{}", String::from_utf8_lossy(payload)),
-                Kind::Text | Kind::Ping | Kind::Pong => {}
+                Kind::Text | Kind::Binary | Kind::Ping | Kind::Pong => {}
             }
         }
         Ok(done)

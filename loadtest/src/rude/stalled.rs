@@ -131,7 +131,7 @@ fn past(bytes: &[u8], found: &mut Resumed, pongs: &mut Vec<u8>) -> Result<(usize
             }
             Kind::Close => return Ok((done, Some(format!("closed with {}", close_text(payload))))),
             Kind::Ping => frame::to_server(pongs, Kind::Pong, payload, [0; 4]),
-            Kind::Text | Kind::Pong => {}
+            Kind::Text | Kind::Binary | Kind::Pong => {}
         }
         done += head.end;
         found.bytes += head.end;
