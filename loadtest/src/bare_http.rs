@@ -23,7 +23,7 @@ use tower::ServiceExt;
 use crate::cli::BareHttpArgs;
 
 /// The settings of the real one.
-const HEADER_TIME_MAX: Duration = Duration::from_secs(5);
+const HEADER_TIME_MAX: Duration = Duration::from_millis(4_500);
 const HEAD_BYTES_MAX: usize = 80 * 1024;
 const HEADERS_MAX: usize = 200;
 

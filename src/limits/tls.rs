@@ -2,8 +2,9 @@
 
 use super::READ_BYTES;
 
-/// Milliseconds a client has for its handshake, from when it was accepted. Over: closed, and counted as `timeout`.
-pub const TLS_HANDSHAKE_MS: u64 = 5_000;
+/// Milliseconds a client has for its handshake, from when it was accepted; as for the head of a request. Over: closed, and counted as
+/// `timeout`.
+pub const TLS_HANDSHAKE_MS: u64 = super::HEADER_MS;
 
 /// Bytes of one record as it is read, which the protocol says, and as it comes: 16 KiB, 2 KiB for what sealing adds, and a head. Over: an
 /// alert, and closed.

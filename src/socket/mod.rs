@@ -14,3 +14,4 @@ pub mod outbox;
 pub mod reader;
 pub mod receipt;
 pub mod tls;
+mod utf8;

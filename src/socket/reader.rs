@@ -10,8 +10,9 @@ use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Bytes, Message};
 
-use super::bounds::{Bounds, Ended};
+use super::bounds::{Bounds, Ended, Piece};
 use super::frame::{self, Kind};
+use super::utf8::Utf8;
 use crate::limits;
 
 /// One connection's reader.
@@ -28,6 +29,8 @@ struct Long {
     bounds: Bounds,
     /// Frames so far of a message that is not complete.
     fragments: u32,
+    /// Where its text is, if it is one.
+    text: Option<Utf8>,
 }
 
 /// What the next bytes were.
@@ -92,10 +95,10 @@ impl Reader {
 
     fn next_of_long(&mut self, rest: &[u8], at: &mut usize, replies: &mut Vec<u8>) -> Next<'static> {
         let long = self.long.get_or_insert_with(Box::default);
-        let (length, ended) = long.bounds.take(rest);
-        *at += length;
-        let next = long.next(&rest[..length], ended, replies);
-        if ended.is_some() && long.fragments == 0 {
+        let piece = long.bounds.take(rest);
+        *at += piece.length;
+        let next = long.next(&rest[..piece.length], piece, replies);
+        if piece.ended.is_some() && long.fragments == 0 {
             self.long = None;
         }
         next
@@ -103,8 +106,13 @@ impl Reader {
 }
 
 impl Long {
-    /// Takes `bytes` of one frame, the last of them where it has `ended`.
-    fn next(&mut self, bytes: &[u8], ended: Option<Ended>, replies: &mut Vec<u8>) -> Next<'static> {
+    /// Takes `bytes`, which are a `piece` of one frame. tungstenite looks at a frame when all of it is there; what is wrong is told as
+    /// soon as it has come.
+    fn next(&mut self, bytes: &[u8], Piece { payload, ended, .. }: Piece, replies: &mut Vec<u8>) -> Next<'static> {
+        if self.bounds.is_wrong(self.fragments > 0) {
+            return Next::Broken(CloseCode::ProtocolError);
+        }
+        let is_text = self.bounds.goes_on_with(&mut self.text, &bytes[payload..]);
         match ended {
             Some(Ended::Fragment) => self.fragments += 1,
             Some(Ended::Message) => self.fragments = 0,
@@ -124,7 +132,9 @@ impl Long {
             Ok(Message::Pong(_)) => Next::Pong,
             Ok(_) => Next::Control,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                if ended.is_some() {
+                if !is_text {
+                    Next::Broken(CloseCode::BadText)
+                } else if ended.is_some() {
                     Next::Fragment
                 } else {
                     Next::Drained
@@ -139,7 +149,8 @@ impl Long {
 
 impl Default for Long {
     fn default() -> Self {
-        Self { context: WebSocketContext::new(Role::Server, Some(config())), bounds: Bounds::default(), fragments: 0 }
+        let context = WebSocketContext::new(Role::Server, Some(config()));
+        Self { context, bounds: Bounds::default(), fragments: 0, text: None }
     }
 }
 
@@ -289,6 +300,25 @@ mod tests {
         endless.extend(u64::MAX.to_be_bytes());
         endless.extend([0; 4]);
         assert!(broken(&endless).starts_with("broken 10"), "a frame of 2^64-1 bytes");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_before_the_rest_has_come() {
+        // Of a frame of 60,000 bytes: reserved bits, an opcode that is none, a fragment of nothing, no mask; a ping that is too long.
+        for head in [[0xC1, 0xFE], [0x83, 0xFE], [0x00, 0xFE], [0x81, 0x7E], [0x89, 0xFE]] {
+            assert_eq!(read(&[&head]).0, ["broken 1002"], "{head:x?}");
+        }
+        assert_eq!(
+            read(&[&frame(0x01, b"a"), &[0x81, 0x85]]).0,
+            ["fragment", "broken 1002"],
+            "a message within another"
+        );
+        let text = frame(0x81, "k\u{f3}smos \u{10FFFF} and so on".as_bytes());
+        let at = text.iter().position(|&byte| byte == 0xF4).unwrap();
+        let (good, rest) = text.split_at(at + 1);
+        assert_eq!(read(&[good, rest]).0, [format!("text:{}", text.len() - 6)]);
+        assert_eq!(read(&[good, &[0x90]]).0, ["broken 1007"], "by the first byte that cannot be");
+        assert_eq!(read(&[&frame(0x01, b"\xF4"), &[0x00, 0x85, 0, 0, 0, 0, 0x90]]).0, ["fragment", "broken 1007"]);
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Raw {
 }
 
 /// Lengths of head and payload of the frame that begins here.
-fn head_of(bytes: &[u8]) -> Option<(usize, usize)> {
+pub fn head_of(bytes: &[u8]) -> Option<(usize, usize)> {
     match bytes.get(1)? {
         126 => Some((4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().unwrap())))),
         127 => Some((10, usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().unwrap())).unwrap())),

@@ -21,7 +21,7 @@ const LIVE: &[u8] = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
 const HALF_A_HEAD: &[u8] = b"GET /health HTTP/1.1\r\nHost: ";
 
 /// A connection from one of this machine's many addresses that has sent `bytes`.
-async fn connection(node: &Node, from: u8, bytes: &[u8]) -> TcpStream {
+pub async fn connection(node: &Node, from: u8, bytes: &[u8]) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, from), 0))).unwrap();

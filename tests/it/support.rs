@@ -23,6 +23,24 @@ pub async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it takes too long")
 }
 
+/// How often a thing is done: a few times in every run, and as often as the variable says where figures are taken.
+pub struct Scale {
+    pub count: usize,
+    is_measured: bool,
+}
+
+impl Scale {
+    pub fn of(variable: &str, few: usize) -> Self {
+        let asked = std::env::var(variable).ok().map(|count| count.parse().unwrap());
+        Self { count: asked.unwrap_or(few), is_measured: asked.is_some() }
+    }
+
+    /// It took no longer than that; where no figures are taken the machine may have other things to do.
+    pub fn within(&self, took: Duration, most: Duration) {
+        assert!(took <= if self.is_measured { most } else { PATIENCE }, "{took:?}");
+    }
+}
+
 /// A server process of its own, so that it can be killed.
 pub struct Node {
     pub url: String,
@@ -116,6 +134,16 @@ impl Node {
     pub fn signal(&self, name: &str) {
         let killed = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status().unwrap();
         assert!(killed.success());
+    }
+
+    /// KiB that the process has had resident at most, since this was asked last.
+    pub fn peak_kib(&self) -> u64 {
+        let folder = PathBuf::from(format!("/proc/{}", self.process.id()));
+        let status = std::fs::read_to_string(folder.join("status")).unwrap();
+        // The peak begins anew at what is resident now.
+        std::fs::write(folder.join("clear_refs"), "5").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
     }
 
     pub fn is_alive(&mut self) -> bool {

@@ -22,14 +22,14 @@ use crate::authority::{Authority, Issued};
 use crate::support::{Fight, Node, PATIENCE, attack, close_code, plain_rules, result, soon, until};
 
 /// A node with a certificate, and who has issued it.
-struct Secured {
-    node: Node,
+pub struct Secured {
+    pub node: Node,
     authority: Authority,
     files: TempDir,
 }
 
 impl Secured {
-    fn start(flags: &[&str]) -> Self {
+    pub fn start(flags: &[&str]) -> Self {
         let (authority, files) = (Authority::new(), TempDir::new().unwrap());
         write(&files, &authority.issue("127.0.0.1"));
         let [cert, key] = paths(&files);
@@ -46,12 +46,12 @@ impl Secured {
         socket
     }
 
-    fn client(&self) -> Arc<ClientConfig> {
+    pub fn client(&self) -> Arc<ClientConfig> {
         self.node.trust.tls().unwrap().unwrap()
     }
 
     /// A connection over TLS, before its handshake.
-    fn stream(&self, config: &Arc<ClientConfig>) -> StreamOwned<ClientConnection, TcpStream> {
+    pub fn stream(&self, config: &Arc<ClientConfig>) -> StreamOwned<ClientConnection, TcpStream> {
         let name = ServerName::try_from("127.0.0.1").unwrap();
         StreamOwned::new(ClientConnection::new(Arc::clone(config), name).unwrap(), self.socket())
     }

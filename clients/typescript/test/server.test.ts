@@ -174,13 +174,24 @@ describe("the client and the server", { timeout: 3 * WAIT_MS }, () => {
   test("of two places the newer one has the player, and the other stays away", async () => {
     const guest = await hub.guest();
     const seat = await hub.seat(guest.token, { kind: "duel" });
-    const first = play(guest, seat);
+    const dials = [0, 0];
+    const tab = (place: 0 | 1, to: Seat) => {
+      const socket = (url: string, protocol: string) => {
+        dials[place] = (dials[place] ?? 0) + 1;
+        return new WebSocket(url, protocol) as unknown as Socket;
+      };
+      const fight = hub.play(guest, to, { env: { socket } });
+      open.push(fight);
+      return fight;
+    };
+    const first = tab(0, seat);
     await until(first, ({ status }) => status === "live");
     const gone = next(first, "closed");
-    const second = play(guest, { ...seat, ...(await hub.ticket(guest.token, seat.session_id)) });
+    const second = tab(1, { ...seat, ...(await hub.ticket(guest.token, seat.session_id)) });
     await until(second, ({ status }) => status === "live");
     assert.equal((await gone).code, 4409);
     assert.equal(first.status, "closed");
+    assert.deepEqual([second.status, dials], ["live", [1, 1]]);
     second.close();
     assert.equal(second.status, "closed");
   });
