@@ -9,6 +9,7 @@ use crate::quick;
 use crate::session::Session;
 use crate::shows::{Shown, Shows};
 use crate::tally::Tally;
+use tiltyard_loadtest::words::as_told;
 
 /// What a message asks of the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +131,7 @@ impl Player {
             ServerMessage::Snapshot(snapshot) => Ok(self.replace(snapshot, tally)),
             ServerMessage::Result(outcome) => {
                 tally.counts.ended += 1;
-                tally.trouble(|| format!("a fight ended: {:?}", outcome.reason));
+                tally.trouble(|| format!("a fight ended: {}", as_told(&outcome.reason)));
                 Ok(Next::Nothing)
             }
             ServerMessage::Error(error) => {

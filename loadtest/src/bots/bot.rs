@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::mind::{Deed, Mind};
 use super::scene::Scene;
 use crate::rng::Rng;
+use crate::words::as_told;
 
 /// From one decision to the next, at least; and how much longer it may take.
 const THINK_MS: u64 = 110;
@@ -139,7 +140,7 @@ impl Bot {
             Update::Forgotten(forgotten) => {
                 self.answered(forgotten.id);
             }
-            Update::Left(why) => bail!("the server says that the bot left: {why:?}"),
+            Update::Left(why) => bail!("the server says that the bot left: {}", as_told(&why)),
             Update::Expiring(_) => self.expiring = true,
             // The last four are not a fight's, and do not come in one.
             Update::Joined(_)

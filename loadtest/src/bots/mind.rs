@@ -1,6 +1,7 @@
 //! What a bot decides to do: decent play, with a seed for every whim. No socket and no clock.
 
 use tiltyard_client::Order;
+use tiltyard_protocol::client::Degrees;
 use tiltyard_protocol::rules::{AbilityKind, AbilityView, Affects, Shape};
 use tiltyard_protocol::view::ParticipantView;
 use tiltyard_protocol::{ActionKind, BodyPart, Reason};
@@ -33,7 +34,15 @@ pub enum Deed {
     Strike { hazard: u8 },
     Guard,
     Use { ability: u8, item: bool, to: Option<u8>, at: Option<Place> },
-    Walk(Place),
+    Walk { to: Place, motion: Motion },
+}
+
+/// Which way a bot faces, and how fast it goes on from where it is, in centimetres per second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Motion {
+    facing: Degrees,
+    vx: i32,
+    vy: i32,
 }
 
 /// One bot's mind.
@@ -82,8 +91,8 @@ impl Mind {
         let until = scene.now + retry_ms.map_or(LET_GO_MS, u64::from);
         match deed {
             Deed::Use { ability, .. } => self.let_go.push((Some(ability), until)),
-            Deed::Walk(_) if reason == Reason::TooFast => self.pace_percent = (self.pace_percent * 3 / 4).max(25),
-            Deed::Walk(_) => self.turn_aside(scene),
+            Deed::Walk { .. } if reason == Reason::TooFast => self.pace_percent = (self.pace_percent * 3 / 4).max(25),
+            Deed::Walk { .. } => self.turn_aside(scene),
             Deed::Attack { .. } if matches!(reason, Reason::NoSight | Reason::OutOfRange) => self.turn_aside(scene),
             Deed::Attack { .. } | Deed::Strike { .. } | Deed::Guard => {
                 self.let_go.push((None, until.min(scene.now + 400)));
@@ -198,7 +207,8 @@ impl Mind {
             self.turn_aside(scene);
             return None;
         }
-        (step != own).then_some(Deed::Walk(step))
+        let speed = u64::from(scene.rules.speed_cm_per_s) * self.pace_percent / 100;
+        (step != own).then(|| Deed::Walk { to: step, motion: motion(own, step, if step == goal { 0 } else { speed }) })
     }
 
     fn turn_aside(&mut self, scene: &Scene<'_>) {
@@ -254,13 +264,31 @@ fn towards(from: Place, to: Place, cm: i64) -> Place {
     (at(from.0, to.0), at(from.1, to.1))
 }
 
+/// How one moves who has gone from `from` to `to`, which is another place, and goes on so fast.
+fn motion(from: Place, to: Place, cm_per_s: u64) -> Motion {
+    let (dx, dy) = (to.0.saturating_sub(from.0), to.1.saturating_sub(from.1));
+    // Not less than it is, so that nobody goes faster than that.
+    let whole = squared(from, to).isqrt() + 1;
+    let along = |length: i32| {
+        let speed = i64::try_from(cm_per_s).unwrap_or(i64::MAX).saturating_mul(length.into()) / whole;
+        i32::try_from(speed).unwrap_or_default()
+    };
+    let degrees = f64::from(dy).atan2(f64::from(dx)).to_degrees().rem_euclid(360.0);
+    // Of what is just below 0 nothing is left but 360.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let facing = Degrees::new(degrees as u16 % 360).unwrap_or_default();
+    Motion { facing, vx: along(dx), vy: along(dy) }
+}
+
 impl From<Deed> for Order {
     fn from(deed: Deed) -> Self {
         match deed {
             Deed::Attack { to, part } => Self::attack(to).at_the(part),
             Deed::Strike { hazard } => Self::break_hazard(hazard),
             Deed::Guard => Self::defend(),
-            Deed::Walk((x, y)) => Self::walk(x, y),
+            Deed::Walk { to: (x, y), motion: Motion { facing, vx, vy } } => {
+                Self::walk(x, y).facing(facing).going(vx, vy)
+            }
             Deed::Use { ability, item, to, at } => {
                 let order = if item { Self::item(ability) } else { Self::ability(ability) };
                 let order = to.map_or(order.clone(), |slot| order.at(slot));
@@ -272,12 +300,32 @@ impl From<Deed> for Order {
 
 #[cfg(test)]
 mod tests {
-    use super::towards;
+    use tiltyard_protocol::client::Degrees;
+
+    use super::{motion, towards};
 
     #[test]
     fn steps_are_as_long_as_they_may_be_and_end_at_the_goal() {
         assert_eq!(towards((0, 0), (300, 400), 100), (60, 80));
         assert_eq!(towards((0, 0), (-300, 0), 100), (-100, 0));
         assert_eq!(towards((0, 0), (30, 40), 100), (30, 40));
+    }
+
+    #[test]
+    fn one_who_walks_faces_where_it_goes_and_goes_no_faster_than_it_says() {
+        let told = |to| {
+            let motion = motion((100, 100), to, 700);
+            (motion.facing.get(), motion.vx, motion.vy)
+        };
+        assert_eq!(told((8_100, 100)), (0, 699, 0));
+        assert_eq!(told((100, 8_100)), (90, 0, 699));
+        assert_eq!(told((-7_900, 100)), (180, -699, 0));
+        assert_eq!(told((100, -7_900)), (270, 0, -699));
+        assert_eq!(told((3_100, 4_100)), (53, 419, 559));
+        assert_eq!(motion((0, 0), (7, 7), 0), super::Motion { facing: Degrees::new(45).unwrap(), vx: 0, vy: 0 });
+        for to in [(101, 107), (93, 88), (-5_000, 5_001), (30_000, -30_000), (1_000_000, 99)] {
+            let (_, vx, vy) = told(to);
+            assert!(i64::from(vx).pow(2) + i64::from(vy).pow(2) <= 700 * 700, "{to:?} {vx} {vy}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use tiltyard_protocol::{ClientMessage, ServerMessage, View};
 use uuid::Uuid;
 
 use crate::quick;
+use tiltyard_loadtest::words::as_told;
 
 /// What all have been told together.
 #[derive(Debug, Default, Clone, Serialize)]
@@ -124,11 +125,11 @@ impl Guest {
                     (Resume::Snapshot, why) => {
                         ensure!(why != Some(ResumeWhy::RolledBack), "the session was set back");
                         if was_in {
-                            let why = why.map_or_else(|| "unasked".to_owned(), |why| format!("{why:?}"));
+                            let why = why.map_or_else(|| "unasked".to_owned(), |why| as_told(&why));
                             *counts.by_snapshot.entry(why).or_default() += 1;
                         }
                     }
-                    other => bail!("it is resumed by {other:?}"),
+                    (how, why) => bail!("it is resumed by {}, and why is {}", as_told(&how), as_told(&why)),
                 }
             }
             ServerMessage::Snapshot(snapshot) => {
@@ -155,7 +156,7 @@ impl Guest {
             ServerMessage::Forgotten(forgotten) => bail!("action {} is forgotten", forgotten.id),
             ServerMessage::Error(error) => bail!("{}: {}", error.reason, error.message),
             ServerMessage::Pong(_) | ServerMessage::Expiring(_) => {}
-            other => bail!("{other:?}"),
+            other => bail!("{}", as_told(&other)),
         }
         Ok(false)
     }
@@ -181,7 +182,7 @@ impl Guest {
 
 #[cfg(test)]
 mod tests {
-    use tiltyard_protocol::server::{Delta, Joined, Snapshot};
+    use tiltyard_protocol::server::{Delta, Joined, Left, LeftWhy, Snapshot};
 
     use super::*;
 
@@ -226,5 +227,19 @@ mod tests {
         let mut back = guest(counts);
         back.take(delta(8, 2), counts).unwrap();
         assert!(back.take(delta(9, 1), counts).is_err(), "what is applied does not go back");
+    }
+
+    #[test]
+    fn what_is_counted_and_what_is_wrong_is_told_in_the_words_of_the_wire() {
+        let counts = &mut Counts::default();
+        let mut back = guest(counts);
+        for why in [Some(ResumeWhy::TooOld), Some(ResumeWhy::OtherEncoding), None] {
+            let joined = Joined { s: 5, slot: 1, epoch: 1, why, ..Joined::default() };
+            back.take(ServerMessage::Joined(joined), counts).unwrap();
+        }
+        assert_eq!(counts.by_snapshot.keys().collect::<Vec<_>>(), ["other_encoding", "too_old", "unasked"]);
+        let left = Left { s: 5, why: LeftWhy::Replaced };
+        let wrong = back.take(ServerMessage::Left(left), counts).unwrap_err().to_string();
+        assert_eq!(wrong, r#"{"t":"left","d":{"s":5,"why":"replaced"}}"#);
     }
 }
