@@ -4,31 +4,32 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::room::{Beat, Patch, Relay};
+use crate::strict::object;
 
 /// A message from a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "t", content = "d", rename_all = "snake_case")]
 pub enum ClientMessage {
     /// Take part in a session this connection's player has a seat in. Answered by `joined` and a `snapshot`.
-    Join(Join),
+    Join(#[serde(deserialize_with = "object")] Join),
     /// Stop receiving a session. The seat is kept for the reconnect window.
-    Leave(Leave),
+    Leave(#[serde(deserialize_with = "object")] Leave),
     /// Give the seat up for good: the participant forfeits now. Answered by a delta, or `refused` with id 0.
-    Concede(Concede),
+    Concede(#[serde(deserialize_with = "object")] Concede),
     /// Say that the player is ready to start; the countdown ends early when everybody is.
-    Ready(Ready),
+    Ready(#[serde(deserialize_with = "object")] Ready),
     /// Do something in a session. Answered by `ack`, `refused` or `forgotten` with the same id, always.
-    Action(Act),
+    Action(#[serde(deserialize_with = "object")] Act),
     /// Ask for the server's clock, and a session's; answered by `pong` with the same `n`.
-    Ping(Ping),
+    Ping(#[serde(deserialize_with = "object")] Ping),
     /// Hand in new credentials, whose end is the connection's from then on. Answered by `renewed` or `error`.
-    Renew(Renew),
+    Renew(#[serde(deserialize_with = "object")] Renew),
     /// Change the state of a custom session. Answered by `ack` or `refused` with the same id, as are the next two.
-    Patch(Patch),
+    Patch(#[serde(deserialize_with = "object")] Patch),
     /// Send something to the other members of a custom session who are connected.
-    Relay(Relay),
+    Relay(#[serde(deserialize_with = "object")] Relay),
     /// Give a sign of life of a player session.
-    Beat(Beat),
+    Beat(#[serde(deserialize_with = "object")] Beat),
 }
 
 /// Payload of `join`.

@@ -1,8 +1,14 @@
 //! Bytes to messages and back. Which encoding a connection speaks is settled once, by its subprotocol.
 
+use std::marker::PhantomData;
+
+use rmp_serde::config::{DefaultConfig, HumanReadableConfig};
+use rmp_serde::decode::ReadRefReader;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use crate::mistake::DecodeError;
+use crate::strict::Strict;
 use crate::{Act, ClientMessage, ServerMessage};
 
 /// The encodings.
@@ -70,8 +76,8 @@ impl Encoding {
         {
             return Ok(ClientMessage::Action(act));
         }
-        let message = self.decode(bytes).map_err(|detail| DecodeError::of(self, bytes, CLIENT_TYPES, &detail))?;
-        Ok(match message {
+        let message = self.read(bytes, PhantomData::<ClientMessage>);
+        Ok(match message.ok_or_else(|| DecodeError::of_client(self, bytes, CLIENT_TYPES))? {
             ClientMessage::Patch(patch) if self == Self::Json => ClientMessage::Patch(patch.with_text_of(bytes)),
             ClientMessage::Relay(relay) if self == Self::Json => ClientMessage::Relay(relay.with_text_of(bytes)),
             message => message,
@@ -83,24 +89,74 @@ impl Encoding {
     /// # Errors
     /// As [`Encoding::decode_client`].
     pub fn decode_server(self, bytes: &[u8]) -> Result<ServerMessage, DecodeError> {
-        self.decode(bytes).map_err(|detail| DecodeError::of(self, bytes, SERVER_TYPES, &detail))
+        self.decode(bytes).map_err(|detail| DecodeError::of_server(self, bytes, SERVER_TYPES, &detail))
     }
 
-    pub(crate) fn decode<'a, T: Deserialize<'a>>(self, bytes: &'a [u8]) -> Result<T, String> {
+    fn decode<'a, T: Deserialize<'a>>(self, bytes: &'a [u8]) -> Result<T, String> {
         match self {
             Self::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
             Self::MsgPack => {
-                let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
-                deserializer.set_max_depth(LEVELS);
+                let mut deserializer = of_msgpack(bytes);
                 let message = T::deserialize(&mut deserializer).map_err(|error| error.to_string())?;
-                // Where nothing is left there is no next marker; of anything that is left, that much can be read.
-                match <()>::deserialize(&mut deserializer) {
-                    Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(message),
-                    _ => Err("bytes behind the message".to_owned()),
+                if is_at_end(&mut deserializer) { Ok(message) } else { Err(BEHIND.to_owned()) }
+            }
+        }
+    }
+
+    /// Reads what a client says, as `seed` does; `None` where it is not that.
+    pub(crate) fn read<'a, S: DeserializeSeed<'a>>(self, bytes: &'a [u8], seed: S) -> Option<S::Value> {
+        match self {
+            Self::Json => {
+                let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+                let value = seed.deserialize(Strict(&mut deserializer)).ok()?;
+                deserializer.end().ok().map(|()| value)
+            }
+            Self::MsgPack => {
+                let mut deserializer = of_msgpack(bytes);
+                let value = seed.deserialize(Strict(&mut deserializer)).ok()?;
+                is_at_end(&mut deserializer).then_some(value)
+            }
+        }
+    }
+
+    /// Whether bytes are of this encoding, whatever is in them, or why they are not.
+    pub(crate) fn look(self, bytes: &[u8]) -> Result<(), String> {
+        match self {
+            Self::Json => {
+                let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+                match IgnoredAny::deserialize(&mut deserializer) {
+                    Ok(_) => deserializer.end().map_err(|_behind| BEHIND.to_owned()),
+                    Err(error) if error.is_eof() => Err("no JSON: it ends too soon".to_owned()),
+                    Err(error) => Err(format!("no JSON, at line {} column {}", error.line(), error.column())),
+                }
+            }
+            Self::MsgPack => {
+                let mut deserializer = of_msgpack(bytes);
+                match IgnoredAny::deserialize(&mut deserializer) {
+                    Ok(_) if is_at_end(&mut deserializer) => Ok(()),
+                    Ok(_) => Err(BEHIND.to_owned()),
+                    Err(rmp_serde::decode::Error::DepthLimitExceeded) => {
+                        Err(format!("more than {} levels deep", LEVELS - 1))
+                    }
+                    Err(_) => Err("no MessagePack, or not all of it".to_owned()),
                 }
             }
         }
     }
+}
+
+/// What is said where there is more than a message.
+const BEHIND: &str = "bytes behind the message";
+
+fn of_msgpack(bytes: &[u8]) -> rmp_serde::Deserializer<ReadRefReader<'_, [u8]>, HumanReadableConfig<DefaultConfig>> {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
+    deserializer.set_max_depth(LEVELS);
+    deserializer
+}
+
+/// Whether nothing is left: then there is no next marker. Of anything that is left, that much can be read.
+fn is_at_end<'de, D: Deserializer<'de, Error = rmp_serde::decode::Error>>(deserializer: D) -> bool {
+    matches!(<()>::deserialize(deserializer), Err(rmp_serde::decode::Error::InvalidMarkerRead(_)))
 }
 
 const _: () = assert!(Encoding::ALL[0] as usize == 0 && Encoding::ALL[1] as usize == 1);
@@ -109,7 +165,7 @@ const _: () = assert!(Encoding::ALL[0] as usize == 0 && Encoding::ALL[1] as usiz
 /// the last brace is parsed as any payload is, so this is a shorter way to the same answer; anything else is `None`.
 fn plain_action(bytes: &[u8]) -> Option<Act> {
     let payload = bytes.strip_prefix(br#"{"t":"action","d":"#)?.strip_suffix(b"}")?;
-    serde_json::from_slice(payload).ok()
+    Encoding::Json.read(payload, PhantomData)
 }
 
 /// Every message type of a client.

@@ -4,7 +4,8 @@
 //! In reading order:
 //! - [`client`]: what a client may say; [`server`]: what the server answers and publishes; [`event`]: what happened.
 //! - [`room`]: what is said about custom sessions, and a player's own.
-//! - [`codec`]: bytes to messages and back, JSON or `MessagePack`; [`mistake`]: what is wrong with those that are none.
+//! - [`codec`]: bytes to messages and back, JSON or `MessagePack`, of clients by the protocol's own language alone, which `strict` keeps;
+//!   [`mistake`]: what is wrong with those that are none, and in which of their [`fields`].
 //! - [`rules`]: what a session is played by, told once with `joined`.
 //! - [`view`]: a session as one audience sees it, rebuilt from a snapshot and deltas; [`digest`] proves it did not drift.
 //! - [`reason`]: the stable names of everything that can go wrong; [`close`]: the close codes.
@@ -14,12 +15,14 @@ pub mod close;
 pub mod codec;
 pub mod digest;
 pub mod event;
+pub mod fields;
 pub mod joined;
 pub mod mistake;
 pub mod reason;
 pub mod room;
 pub mod rules;
 pub mod server;
+mod strict;
 pub mod view;
 
 pub use client::{Act, ActionKind, BodyPart, ClientMessage};

@@ -2,17 +2,16 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::client::Degrees;
-use crate::{ActionKind, BodyPart, ClientMessage, Encoding, Reason};
+use crate::fields::{self, Found};
+use crate::{ClientMessage, Encoding, Reason};
 
 /// Characters of a type that an answer names.
 const TYPE_CHARS: usize = 32;
 
-/// Characters of what else is said about a mistake: it may have parts of the message in it.
+/// Characters of what a parser says about a server's mistake: it may have parts of the message in it.
 const DETAIL_CHARS: usize = 160;
 
 /// Why bytes are not a message.
@@ -21,7 +20,8 @@ const DETAIL_CHARS: usize = 160;
 pub struct DecodeError {
     /// `bad_message`, `unknown_type` or `bad_fields`.
     pub reason: Reason,
-    /// For a person: of an unknown type its name, of an action the field that is wrong.
+    /// For a person: of an unknown type its name, else which field is wrong, and what it must be. Of a client's message nothing but its type is
+    /// in it.
     pub detail: String,
     /// Handle and id, where it is an action of which these can be read, or what else is answered by its id.
     pub action: Option<(u32, u64)>,
@@ -71,83 +71,50 @@ impl From<&ClientMessage> for About {
     }
 }
 
-#[derive(Deserialize)]
-struct Tag<'a> {
-    #[serde(borrow)]
-    t: Cow<'a, str>,
-}
-
-/// What is in a message, whatever its type.
-#[derive(Deserialize)]
-struct Payload<T> {
-    d: T,
-}
-
-/// What an action is answered by.
-#[derive(Deserialize)]
-struct Named {
-    s: u32,
-    id: u64,
-}
-
 impl DecodeError {
-    /// Why `bytes` are no message of one of these types, where the parser says `detail`.
-    pub(crate) fn of(encoding: Encoding, bytes: &[u8], types: &[&str], detail: &str) -> Self {
+    /// Why `bytes` are no message of a client, which has one of these types: in the protocol's words, whatever reads the bytes.
+    pub(crate) fn of_client(encoding: Encoding, bytes: &[u8], types: &[&str]) -> Self {
+        let bad_message =
+            |detail: String| Self { reason: Reason::BadMessage, detail, action: None, about: About::default() };
+        if let Err(why) = encoding.look(bytes) {
+            return bad_message(why);
+        }
+        let t = match fields::of_message::<String>(encoding, bytes, "t") {
+            Found::Is(t) => t,
+            Found::Unread => return bad_message("must be an object with t and d, whose names are text".to_owned()),
+            found => return bad_message(found.fault("t", "the message's type as text").unwrap_or_default()),
+        };
+        let name = printable(&t, TYPE_CHARS);
+        let about = about(encoding, bytes, name.clone());
+        if !types.contains(&t.as_str()) {
+            return Self { reason: Reason::UnknownType, detail: name, action: None, about };
+        }
+        let is_numbered = matches!(t.as_str(), "action" | "patch" | "relay" | "beat");
+        let id = if is_numbered { fields::of_payload::<u64>(encoding, bytes, "id").ok() } else { None };
+        let detail = fields::wrong_in(encoding, bytes, &t);
+        Self { reason: Reason::BadFields, detail, action: about.s.zip(id), about }
+    }
+
+    /// Why `bytes` are no message of a server, where the parser says `detail`.
+    pub(crate) fn of_server(encoding: Encoding, bytes: &[u8], types: &[&str], detail: &str) -> Self {
         let detail = printable(detail, DETAIL_CHARS);
-        let Ok(Tag { t }) = encoding.decode::<Tag<'_>>(bytes) else {
+        let Some(t) = fields::of_message::<String>(encoding, bytes, "t").ok() else {
             return Self { reason: Reason::BadMessage, detail, action: None, about: About::default() };
         };
         let name = printable(&t, TYPE_CHARS);
         let about = about(encoding, bytes, name.clone());
-        if !types.contains(&t.as_ref()) {
-            return Self { reason: Reason::UnknownType, detail: name, action: None, about };
-        }
-        let is_numbered = matches!(t.as_ref(), "action" | "patch" | "relay" | "beat");
-        let named = if is_numbered { encoding.decode::<Payload<Named>>(bytes).ok() } else { None };
-        let Some(Payload { d: Named { s, id } }) = named else {
-            return Self { reason: Reason::BadFields, detail, action: None, about };
-        };
-        let wrong = if t == "action" { wrong_field(encoding, bytes) } else { None };
-        let detail = wrong.map_or(detail, |(field, wrong)| format!("{field}: {}", printable(&wrong, DETAIL_CHARS)));
-        Self { reason: Reason::BadFields, detail, action: Some((s, id)), about }
+        let (reason, detail) =
+            if types.contains(&t.as_str()) { (Reason::BadFields, detail) } else { (Reason::UnknownType, name) };
+        Self { reason, detail, action: None, about }
     }
 }
 
 /// What can be read of what a message of type `t` is about.
 fn about(encoding: Encoding, bytes: &[u8], t: String) -> About {
-    #[derive(Deserialize)]
-    struct Session {
-        session: Uuid,
-    }
-    #[derive(Deserialize)]
-    struct Handle {
-        s: u32,
-    }
     let is_join = t == "join";
-    let session = if is_join { encoding.decode::<Payload<Session>>(bytes).ok().map(|of| of.d.session) } else { None };
-    let s = if is_join { None } else { encoding.decode::<Payload<Handle>>(bytes).ok().map(|of| of.d.s) };
+    let session = if is_join { fields::of_payload(encoding, bytes, "session").ok() } else { None };
+    let s = if is_join { None } else { fields::of_payload(encoding, bytes, "s").ok() };
     About { t: Some(Cow::Owned(t)), session, s }
-}
-
-/// The first field of an action that is wrong, and what is wrong with it.
-fn wrong_field(encoding: Encoding, bytes: &[u8]) -> Option<(&'static str, String)> {
-    macro_rules! look_at {
-        ($($name:ident: $type:ty),*) => {$({
-            #[derive(Deserialize)]
-            #[allow(dead_code)] // Read to see whether it can be.
-            struct Only {
-                $name: $type,
-            }
-            if let Err(wrong) = encoding.decode::<Payload<Only>>(bytes) {
-                return Some((stringify!($name), wrong));
-            }
-        })*};
-    }
-    look_at!(
-        kind: ActionKind, to: Option<u8>, part: Option<BodyPart>, a: Option<u8>, x: Option<i32>, y: Option<i32>,
-        f: Option<Degrees>, vx: Option<i32>, vy: Option<i32>, c: Option<u8>, z: Option<u8>
-    );
-    None
 }
 
 /// The beginning of a text of somebody else, without what cannot be shown.

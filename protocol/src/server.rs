@@ -433,7 +433,7 @@ pub enum LeftWhy {
     Asked,
     /// The player joined from a newer connection.
     Replaced,
-    /// Another part of the server goes on with it: join it again.
+    /// Another part of the server goes on with it: join it again. Said by older servers alone: now one stays in it.
     Moved,
     /// The session is no more.
     Ended,
@@ -459,6 +459,24 @@ pub struct ErrorNotice {
     /// Milliseconds until it may be tried again, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_ms: Option<u32>,
+    /// Of `rolled_back`: from where to where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<RolledBack>,
+}
+
+/// How far a session was set back behind what a client has of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// The sequence that the client has, where its `join` said one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// The epoch under which that was, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_epoch: Option<u64>,
+    /// The sequence at which the server has the session: that of the snapshot which comes.
+    pub to: u64,
+    /// The epoch under which it has it.
+    pub to_epoch: u64,
 }
 
 impl ErrorNotice {
@@ -472,6 +490,7 @@ impl ErrorNotice {
             reason,
             message: reason.message().to_owned(),
             retry_ms: None,
+            rolled_back: None,
         }
     }
 }
@@ -485,7 +504,7 @@ pub struct Pong {
     /// The session that was asked about, where the connection is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub s: Option<u32>,
-    /// Its time in milliseconds.
+    /// Its time in milliseconds, where it is a fight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tiltyard_combat::{Audience, Input, Parting, Slot};
-use tiltyard_protocol::server::{ErrorNotice, Joined, Left, LeftWhy};
+use tiltyard_protocol::server::{ErrorNotice, Joined, Left, LeftWhy, RolledBack};
 use tiltyard_protocol::{About, CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
 
@@ -195,7 +195,8 @@ impl Worker {
             let (seq, its) = (has.seq.unwrap_or_default(), has.epoch.unwrap_or_default());
             let epochs = if its > epoch { format!(" (epochs {epoch} and {its})") } else { String::new() };
             let message = format!("{} It is at {q}, and the client has {seq}{epochs}.", notice.message);
-            self.tell(conn, &ServerMessage::Error(ErrorNotice { message, ..notice }));
+            let rolled_back = Some(RolledBack { from: has.seq, from_epoch: has.epoch, to: q, to_epoch: epoch });
+            self.tell(conn, &ServerMessage::Error(ErrorNotice { message, rolled_back, ..notice }));
         }
         let (session, rulebooks) = (&self.sessions[key], &mut self.rulebooks);
         let participant = &session.fight.participants()[usize::from(slot)];

@@ -95,7 +95,12 @@ impl Worker {
             (None, Some(ticket)) => Credential::Ticket(ticket),
             _ => {
                 let about = About::of("renew", None);
-                return self.misunderstood(key, about, Reason::BadFields, "one of token and ticket is needed");
+                return self.misunderstood(
+                    key,
+                    about,
+                    Reason::BadFields,
+                    "token, ticket: exactly one of them is needed",
+                );
             }
         };
         let Some(connection) = self.connections.get_mut(key) else { return };

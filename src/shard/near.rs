@@ -217,7 +217,7 @@ impl Worker {
             return self.refuse_elsewhere(conn, player_word(session), id, reason);
         }
         if let Returned::Untimed { n } = what {
-            return self.pong(conn, n, None);
+            return self.pong(conn, n, None, None);
         }
         let Some(link) = connection.links.as_mut().and_then(|links| links.of(session)) else { return };
         let (before, shard, no) = (link.waits(), link.shard, link.no);

@@ -267,18 +267,20 @@ impl Worker {
     /// A client asks what time it is; of a session that is not this shard's its own shard says it.
     pub(super) fn ping(&mut self, conn: ConnKey, ping: &Ping) {
         let n = ping.n;
-        let Some(s) = ping.s else { return self.pong(conn, n, None) };
+        let Some(s) = ping.s else { return self.pong(conn, n, None, None) };
         if let Some(join) = self.connections.get(conn).and_then(|connection| connection.join(s)) {
             let session = self.sessions.get(join.session);
-            self.pong(conn, n, session.map(|session| (s, session.session_time(self.clock.now))));
+            let at = session.map(|session| session.session_time(self.clock.now));
+            self.pong(conn, n, at.map(|_| s), at);
+        } else if self.room_called(conn, s).is_some() {
+            self.pong(conn, n, Some(s), None);
         } else if self.forward_to(conn, s, Forwarded::Ping { n }).is_err() {
-            self.pong(conn, n, None);
+            self.pong(conn, n, None, None);
         }
     }
 
-    /// Answers a ping, with a session's handle and time where these are known.
-    pub(super) fn pong(&mut self, conn: ConnKey, n: u64, session: Option<(u32, u64)>) {
-        let (s, at) = session.unzip();
+    /// Answers a ping, with the handle of a session that the connection is in, and its time where it has one.
+    pub(super) fn pong(&mut self, conn: ConnKey, n: u64, s: Option<u32>, at: Option<u64>) {
         self.tell(conn, &ServerMessage::Pong(Pong { n, time: self.clock.wall, s, at }));
     }
 
@@ -292,7 +294,8 @@ impl Worker {
         let action = match command::action(act) {
             Ok(action) => action,
             Err(reason) => {
-                let message = (reason == Reason::BadFields).then(|| "One of to, c and z is needed.".to_owned());
+                let message =
+                    (reason == Reason::BadFields).then(|| "to, c, z: only one of them can be attacked".to_owned());
                 return self
                     .refuse_action(conn, RefusedNotice { message, ..RefusedNotice::new(act.s, act.id, reason) });
             }

@@ -75,6 +75,98 @@ async fn on_a_socket_each_mistake_has_its_name_and_the_connection_lives() {
     attack(&mut others[0], 0).await.unwrap();
 }
 
+/// What is said of the next message that is wrong: by `error`, or by `refused`.
+async fn said(client: &mut Client) -> String {
+    soon(async {
+        loop {
+            match client.next().await {
+                Err(Error::Notice { message, .. }) => return message,
+                Ok(Some(Update::Refused(refused))) => return refused.message.unwrap(),
+                Ok(Some(_)) => {}
+                other => panic!("no error message: {other:?}"),
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn each_wrong_field_is_named_in_both_encodings_and_no_token_is_repeated() {
+    let node = Node::start();
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    let s = tiltyard_protocol::view::player_word(fight.id);
+    let secret = node.service();
+    for (id, encoding) in (1..).zip(Encoding::ALL) {
+        let mut client = fight.connect(&node, 0, encoding).await;
+        for (message, expected) in [
+            (
+                json!({ "t": 5 }),
+                "The message is not valid in the encoding this connection uses. (t: must be the message's type as text)",
+            ),
+            (
+                json!({ "t": "join", "d": { "session": 5 } }),
+                "A field of the message is missing or has the wrong type. (session: must be a uuid as text)",
+            ),
+            (
+                json!({ "t": "leave", "d": {} }),
+                "A field of the message is missing or has the wrong type. (s: is needed)",
+            ),
+            (
+                json!({ "t": "ping", "d": { "n": secret } }),
+                "A field of the message is missing or has the wrong type. (n: must be a whole number from 0 to 2^64 - 1)",
+            ),
+            (
+                json!({ "t": "renew", "d": { "token": { "token": secret } } }),
+                "A field of the message is missing or has the wrong type. (token: must be text)",
+            ),
+            (
+                json!({ "t": "renew", "d": secret }),
+                "A field of the message is missing or has the wrong type. (d: must be an object whose names are text)",
+            ),
+            (
+                json!({ "t": "renew", "d": { "token": secret, "ticket": secret } }),
+                "A field of the message is missing or has the wrong type. (token, ticket: exactly one of them is needed)",
+            ),
+            (
+                json!({ "t": "concede", "d": { "s": "x" } }),
+                "A field of the message is missing or has the wrong type. (s: must be a whole number from 0 to 4294967295)",
+            ),
+            (
+                json!({ "t": "action", "d": { "s": s, "id": id, "kind": 1 } }),
+                "kind: must be one of attack, defend, ability, move and item_use",
+            ),
+            (
+                json!({ "t": "action", "d": { "s": s, "id": id, "kind": "move", "x": 1, "y": 2, "f": 360 } }),
+                "f: must be a whole number from 0 to 359",
+            ),
+            (
+                json!({ "t": "patch", "d": { "s": s, "id": id, "merge": {}, "if": -1 } }),
+                "if: must be a whole number from 0 to 2^64 - 1",
+            ),
+            (json!({ "t": "relay", "d": { "s": s, "id": id, "data": 1, "to": secret } }), "to: must be a uuid as text"),
+            (
+                json!({ "t": "beat", "d": { "s": s } }),
+                "A field of the message is missing or has the wrong type. (id: is needed)",
+            ),
+        ] {
+            let mut bytes = Vec::new();
+            encoding.encode(&message, &mut bytes);
+            client.send_raw(bytes).await.unwrap();
+            assert_eq!(said(&mut client).await, expected);
+        }
+        // A null is as if it were not there.
+        let mut bytes = Vec::new();
+        encoding.encode(
+            &json!({ "t": "action", "d": { "s": s, "id": id, "kind": "attack", "to": 1, "part": null, "c": null } }),
+            &mut bytes,
+        );
+        client.send_raw(bytes).await.unwrap();
+        assert!(answer(&mut client, id).await.is_ok());
+        drop(client);
+    }
+}
+
 #[tokio::test]
 async fn too_many_mistakes_too_much_at_once_and_the_wrong_frame_close_with_their_codes() {
     let node = Node::start();

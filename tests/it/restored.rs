@@ -79,16 +79,22 @@ async fn a_log_from_before(mut node: Node) {
     let ticket = node.rest().ticket(&node.service(), goes_on.id, goes_on.players[0]).await.unwrap();
     let mut client = Client::connect(&ticket.url, Encoding::Json).await.unwrap();
     client.join_again(goes_on.id, seq).await.unwrap();
-    match soon(client.next()).await {
-        Err(Error::Notice { reason: Reason::RolledBack, message }) => {
+    let back = match soon(client.next()).await {
+        Err(Error::Notice { reason: Reason::RolledBack, message, rolled_back: Some(back) }) => {
             assert!(message.contains(&format!("has {seq}")), "{message}");
+            assert_eq!((back.from, back.from_epoch), (Some(seq), None));
+            back
         }
         other => panic!("not told: {other:?}"),
-    }
+    };
     while client.seq() == 0 {
         soon(client.next()).await.unwrap();
     }
-    assert!(client.seq() < seq && client.view().participants[1].hp == 100, "and then it goes on from there");
+    assert_eq!(client.seq(), back.to, "as it was told");
+    assert!(
+        back.to < seq && back.to_epoch > 1 && client.view().participants[1].hp == 100,
+        "and then it goes on from there"
+    );
     attack(&mut client, 1).await.unwrap();
     assert!(node.metric("tiltyard_joins_rolled_back_total").await > 0.5);
     // Who has nothing later is told nothing.

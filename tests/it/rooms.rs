@@ -222,9 +222,10 @@ async fn what_is_relayed_is_numbered_and_comes_in_order() {
     }
     assert!(heard[0].iter().all(|relayed| relayed.data != "psst"));
     assert_eq!(heard[1].iter().filter(|relayed| relayed.data == "psst").count(), 1);
-    for to in [Uuid::new_v4(), party.players[2]] {
+    // To nobody who is here, and to itself.
+    for (to, reason) in [(Uuid::new_v4(), Reason::NotHere), (party.players[2], Reason::InvalidTarget)] {
         let id = three.relay(&json!(1), Some(to)).await.unwrap();
-        assert_eq!(answer(&mut three, id).await.unwrap_err().reason, Reason::NotHere);
+        assert_eq!(answer(&mut three, id).await.unwrap_err().reason, reason);
     }
     let id = three.relay(&json!("x".repeat(16 * 1024)), None).await.unwrap();
     assert_eq!(answer(&mut three, id).await.unwrap_err().reason, Reason::BodyTooLarge);

@@ -3,7 +3,7 @@
 use futures_util::{SinkExt, StreamExt};
 use tiltyard_protocol::client::{Concede, Join, Leave, Ping, Ready, Renew};
 use tiltyard_protocol::room::{Gap, Presence, Relayed, State};
-use tiltyard_protocol::server::{Ack, Event, Forgotten, Joined, LeftWhy, Missed, Outcome, Pong, Refused};
+use tiltyard_protocol::server::{Ack, ErrorNotice, Event, Forgotten, Joined, LeftWhy, Missed, Outcome, Pong, Refused};
 use tiltyard_protocol::{Act, ClientMessage, Encoding, RulesView, ServerMessage, View};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -254,7 +254,8 @@ impl Client {
                 Update::Left(left.why)
             }
             ServerMessage::Error(notice) => {
-                return Err(Error::Notice { reason: notice.reason, message: notice.message });
+                let ErrorNotice { reason, message, rolled_back, .. } = notice;
+                return Err(Error::Notice { reason, message, rolled_back });
             }
             ServerMessage::Pong(pong) => Update::Pong(pong),
             ServerMessage::Expiring(expiring) => Update::Expiring(expiring.left_ms),

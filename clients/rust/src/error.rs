@@ -1,6 +1,7 @@
 //! What can go wrong at the client's end.
 
 use thiserror::Error;
+use tiltyard_protocol::server::RolledBack;
 use tiltyard_protocol::view::Drift;
 use tiltyard_protocol::{DecodeError, Reason};
 
@@ -12,7 +13,12 @@ pub enum Error {
     Refused { status: u16, reason: String, message: String },
     /// The server answered a message with `error`.
     #[error("{reason}: {message}")]
-    Notice { reason: Reason, message: String },
+    Notice {
+        reason: Reason,
+        message: String,
+        /// Of `rolled_back`: from where to where the session was set back.
+        rolled_back: Option<RolledBack>,
+    },
     /// The upgrade was refused with this HTTP status.
     #[error("the upgrade was refused with status {0}")]
     Upgrade(u16),

@@ -362,11 +362,14 @@ export interface Notice {
   s?: number;
   message?: string;
   retry_ms?: number;
+  /** Of `rolled_back`: the sequence and epoch that the `join` named, and those that the server has. */
+  rolled_back?: { from?: number; from_epoch?: number; to: number; to_epoch: number };
 }
 
 export interface Pong {
   n: number;
   time: number;
+  /** The session that was asked about; its time is there where that is a fight. */
   s?: number;
   at?: number;
 }

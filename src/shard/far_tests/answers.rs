@@ -37,9 +37,9 @@ fn every_action_whose_id_can_be_read_is_answered_by_it_wherever_its_session_is()
             let begin = format!(r#""t":"refused","d":{{"s":{},"id":{id},"reason":"{rest}"#, handle_of(session));
             assert_eq!(client.seen.matches(&begin).count(), 1, "{begin} in {}", client.seen);
         };
-        refused(1, r#"bad_fields","message":"kind: unknown variant `fly`"#);
-        refused(2, r#"bad_fields","message":"to: invalid type"#);
-        refused(3, r#"bad_fields","message":"One of to, c and z is needed."}"#);
+        refused(1, r#"bad_fields","message":"kind: must be one of attack, defend, ability, move and item_use"}"#);
+        refused(2, r#"bad_fields","message":"to: must be a whole number from 0 to 255"}"#);
+        refused(3, r#"bad_fields","message":"to, c, z: only one of them can be attacked"}"#);
         let at = pair.read(session).participants[0].at.unwrap();
         refused(4, &format!(r#"too_fast","x":{},"y":{},"allowed_cm":"#, at.x, at.y));
         refused(9_007_199_254_740_993, "bad_action_id");

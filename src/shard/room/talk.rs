@@ -4,7 +4,7 @@
 use tiltyard_protocol::room::{Beat, Patch, Relay, Relayed};
 use tiltyard_protocol::server::Refused;
 use tiltyard_protocol::view::player_word;
-use tiltyard_protocol::{Reason, ServerMessage};
+use tiltyard_protocol::{Reason, ServerMessage, fields};
 use uuid::Uuid;
 
 use super::desk::Wanted;
@@ -20,9 +20,8 @@ use crate::shard::worker::Worker;
 /// Microseconds' worth of bytes that may be sent at once.
 const BYTES_US: u64 = 1_000_000;
 
-/// What is wrong with what could be read as a patch or a relay all the same.
-const WRONG_VALUE: &str =
-    "merge: must be an object; merge, data: must be JSON of at most 127 levels, whose numbers a double can hold";
+/// What is said to one who sends something to itself.
+const TO_ONESELF: &str = "to: is who sends it, and a relay is for others";
 
 /// What `bytes` are worth where so many are sent in a second.
 const fn worth(bytes: u64, per_second: u64) -> u64 {
@@ -34,13 +33,13 @@ impl Worker {
     pub(in crate::shard) fn patch(&mut self, conn: ConnKey, patch: Patch) {
         let (s, id) = (patch.s, patch.id);
         if !self.may_write(conn) {
-            return self.refuse_in_room(conn, s, id, &Reason::Forbidden.into());
+            return self.refuse_in_room(conn, "patch", (s, id), &Reason::Forbidden.into());
         }
         let Some(session) = self.room_called(conn, s) else {
             return self.say_outside(conn, s, id, Forwarded::Patch(patch));
         };
         if let Err(refusal) = self.ask_for_patch(conn, session, patch) {
-            self.refuse_in_room(conn, s, id, &refusal);
+            self.refuse_in_room(conn, "patch", (s, id), &refusal);
         }
     }
 
@@ -88,7 +87,7 @@ impl Worker {
         }
         match patched {
             Ok(version) => self.tell_patched(session, conn, id, version),
-            Err(refusal) => self.refuse_in_room(conn, player_word(session), id, &refusal),
+            Err(refusal) => self.refuse_in_room(conn, "patch", (player_word(session), id), &refusal),
         }
     }
 
@@ -110,14 +109,14 @@ impl Worker {
     pub(in crate::shard) fn relay(&mut self, conn: ConnKey, relay: Relay) {
         let (s, id) = (relay.s, relay.id);
         if !self.may_write(conn) {
-            return self.refuse_in_room(conn, s, id, &Reason::Forbidden.into());
+            return self.refuse_in_room(conn, "relay", (s, id), &Reason::Forbidden.into());
         }
         let Some(session) = self.room_called(conn, s) else {
             return self.say_outside(conn, s, id, Forwarded::Relay(relay));
         };
         match self.pass_on(conn, session, &relay) {
             Ok(count) => self.done(session, conn, &Done { id, to: Some(count), ..Done::default() }),
-            Err(refusal) => self.refuse_in_room(conn, s, id, &refusal),
+            Err(refusal) => self.refuse_in_room(conn, "relay", (s, id), &refusal),
         }
     }
 
@@ -143,9 +142,10 @@ impl Worker {
         if text.len() > limits::RELAY_BYTES {
             return Err(Reason::BodyTooLarge.into());
         }
-        let is_here = |player: Uuid| player != from && room.here().any(|(here, _)| here == player);
-        if relay.to.is_some_and(|to| !is_here(to)) {
-            return Err(Reason::NotHere.into());
+        match relay.to {
+            Some(to) if to == from => return Err(Reason::InvalidTarget.into()),
+            Some(to) if !room.here().any(|(here, _)| here == to) => return Err(Reason::NotHere.into()),
+            _ => {}
         }
         room.relays += 1;
         let (n, time) = (room.relays, self.clock.wall);
@@ -173,7 +173,7 @@ impl Worker {
             return self.say_outside(conn, s, id, Forwarded::Beat(beat));
         };
         if let Err(refusal) = self.ask_for_beat(conn, session, id) {
-            self.refuse_in_room(conn, s, id, &refusal);
+            self.refuse_in_room(conn, "beat", (s, id), &refusal);
         }
     }
 
@@ -196,7 +196,7 @@ impl Worker {
         match beaten {
             Ok(until) => self.done(session, conn, &Done { id, expires_at: Some(until), ..Done::default() }),
             Err(reason) => {
-                self.refuse_in_room(conn, player_word(session), id, &reason.into());
+                self.refuse_in_room(conn, "beat", (player_word(session), id), &reason.into());
             }
         }
     }
@@ -209,7 +209,7 @@ impl Worker {
     /// What is said to a session that is no room of this shard's.
     fn say_outside(&mut self, conn: ConnKey, s: u32, id: u64, what: Forwarded) {
         if self.connections.get(conn).is_some_and(|connection| connection.join(s).is_some()) {
-            return self.refuse_in_room(conn, s, id, &Reason::WrongType.into());
+            return self.refuse_in_room(conn, "", (s, id), &Reason::WrongType.into());
         }
         self.say_elsewhere(conn, s, id, what);
     }
@@ -228,11 +228,22 @@ impl Worker {
         Ok(())
     }
 
-    fn refuse_in_room(&mut self, conn: ConnKey, s: u32, id: u64, refusal: &Refusal) {
+    /// Refuses a message of type `t`.
+    fn refuse_in_room(&mut self, conn: ConnKey, t: &str, (s, id): (u32, u64), refusal: &Refusal) {
         self.stats.refused += 1;
         let Refusal { reason, retry_ms, version, .. } = *refusal;
-        let message = (reason == Reason::BadFields).then(|| WRONG_VALUE.to_owned());
+        let message = wrong(t, reason);
         self.tell(conn, &ServerMessage::Refused(Refused { retry_ms, message, version, ..Refused::new(s, id, reason) }));
+    }
+}
+
+/// What is wrong with a message of type `t` that could be read, where there is more to say than the reason does.
+fn wrong(t: &str, reason: Reason) -> Option<String> {
+    match (t, reason) {
+        ("patch", Reason::BadFields) => Some(fields::wrong(t, "merge")),
+        ("relay", Reason::BadFields) => Some(fields::wrong(t, "data")),
+        ("relay", Reason::InvalidTarget) => Some(TO_ONESELF.to_owned()),
+        _ => None,
     }
 }
 

@@ -52,6 +52,9 @@ namespace Tiltyard
         public string Session { get; private set; }
         public long? S { get; private set; }
 
+        /// <summary>Of <c>rolled_back</c>: from where to where; else <c>null</c>.</summary>
+        public RolledBack RolledBack { get; private set; }
+
         internal static Notice Read(Reader reader)
         {
             var notice = new Notice("", null);
@@ -66,10 +69,41 @@ namespace Tiltyard
                     case "re": notice.Re = reader.Text(); break;
                     case "session": notice.Session = reader.Text(); break;
                     case "s": notice.S = reader.Whole(); break;
+                    case "rolled_back": notice.RolledBack = RolledBack.Read(reader); break;
                     default: reader.Skip(); break;
                 }
             }
             return notice;
+        }
+    }
+
+    /// <summary>How far a session was set back behind what the client had of it.</summary>
+    public sealed class RolledBack
+    {
+        /// <summary>The sequence that the client named, and its epoch; <c>null</c> where it named none.</summary>
+        public long? From { get; private set; }
+        public long? FromEpoch { get; private set; }
+
+        /// <summary>Those that the server has.</summary>
+        public long To { get; private set; }
+        public long ToEpoch { get; private set; }
+
+        internal static RolledBack Read(Reader reader)
+        {
+            var back = new RolledBack();
+            string key;
+            for (reader.OpenMap(); reader.Key(out key);)
+            {
+                switch (key)
+                {
+                    case "from": back.From = reader.Whole(); break;
+                    case "from_epoch": back.FromEpoch = reader.Whole(); break;
+                    case "to": back.To = reader.Whole(); break;
+                    case "to_epoch": back.ToEpoch = reader.Whole(); break;
+                    default: reader.Skip(); break;
+                }
+            }
+            return back;
         }
     }
 

@@ -143,7 +143,8 @@ export const cases = [
     c.dials(...SPREAD).client("join", { session: SESSION, seq: q, epoch: 1 });
     Object.assign(c.of(), { q: q - 2, at: 5_100, epoch: 2 });
     c.of().view.participants[1].hp = 50;
-    c.server("error", { re: "join", session: SESSION, reason: "rolled_back", message: "The session is at 11, the client at 13." }).told([{ t: "rolled_back" }], ["closed"]);
+    c.server("error", { re: "join", session: SESSION, reason: "rolled_back", message: "The session is at 11, the client at 13.", rolled_back: { from: q, from_epoch: 1, to: q - 2, to_epoch: 2 } })
+      .told([{ t: "rolled_back", d: { rolled_back: { from: q, from_epoch: 1, to: q - 2, to_epoch: 2 } } }], ["closed"]);
     c.joined({ rules: null, why: "rolled_back" }).snapshot().right();
     c.delta({ p: [{ i: 1, hp: 45 }] }).right().told([{ t: "snapshot" }, { t: "delta" }], ["drift"]);
   }),
