@@ -107,7 +107,8 @@ pub const RECEIPT_EVERY_MS: u64 = 2_000;
 /// system has taken for it, and it does not read, is seen in no other way.
 pub const RECEIPT_MS: u64 = 2_500;
 
-/// Unsent bytes of one connection, answers included. Over: close 4413.
+/// Unsent bytes of one connection, answers included, beside what it is told of a whole session that is no fight: that may be as much again,
+/// comes one at a time to a client that asks, and closes nobody. Over: close 4413.
 pub const OUTBOX_BYTES: usize = 256 * 1024;
 
 /// Bytes of one session that are on their way to a socket of another shard, or wait for it there. Over: the rest waits at the session, but

@@ -204,8 +204,12 @@ impl Worker {
             return;
         };
         if let Returned::Bytes(bytes) = what {
-            // Its bound is that of what may be delivered.
-            connection.outbox.push(&bytes, &mut self.pool);
+            // Its bound is that of what may be delivered. What is more is one message, with all there is to know of the session.
+            if bytes.len() > limits::FAR_BYTES {
+                connection.outbox.push_whole(&bytes, &mut self.pool);
+            } else {
+                connection.outbox.push(&bytes, &mut self.pool);
+            }
             if let Some(links) = &mut connection.links {
                 links.handed(session, bytes.len(), connection.outbox.len());
             }

@@ -19,6 +19,9 @@ pub struct Outbox {
     shown: u32,
     /// Before which of them the turns have ended.
     marked: u32,
+    /// How many are of whole sessions, and behind which of them no more such come.
+    whole: u32,
+    whole_until: u32,
     /// When the socket last took something of what waits; `None` while it takes all it is given.
     waiting_since: Option<u64>,
     /// The socket took less than it was given: wait for it to say that it is writable.
@@ -68,6 +71,19 @@ impl Outbox {
         self.buffer(pool).extend_from_slice(bytes);
     }
 
+    /// Appends all there is to know of a session, which may be nearly as much as may wait. It is no sign of a client that does not read, so
+    /// what comes behind it has as much room as without it.
+    pub fn push_whole(&mut self, bytes: &[u8], pool: &mut Pool) {
+        let before = self.whole();
+        self.push(bytes, pool);
+        (self.whole, self.whole_until) = (before + place(bytes.len()), place(self.buffer.len()));
+    }
+
+    /// Bytes of whole sessions that the socket has not taken.
+    fn whole(&self) -> u32 {
+        self.whole.min(self.whole_until.saturating_sub(self.sent))
+    }
+
     /// The buffer, to append to.
     pub fn buffer(&mut self, pool: &mut Pool) -> &mut Vec<u8> {
         if self.buffer.capacity() == 0 {
@@ -104,6 +120,9 @@ impl Outbox {
         let cut = self.buffer.len() > self.shown as usize;
         self.buffer.truncate(self.shown as usize);
         self.marked = self.shown;
+        let until = self.whole_until.min(self.shown);
+        self.whole = self.whole.saturating_sub(self.whole_until - until);
+        self.whole_until = until;
         cut
     }
 
@@ -131,7 +150,7 @@ impl Outbox {
 
     /// Appends an answer, which must arrive; `false` where there is no room even for that.
     pub fn offer_answer(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
-        let fits = self.len() + bytes.len() <= limits::OUTBOX_BYTES;
+        let fits = self.len() - self.whole() as usize + bytes.len() <= limits::OUTBOX_BYTES;
         if fits {
             self.push(bytes, pool);
         }
@@ -220,12 +239,13 @@ impl Outbox {
             self.waiting_since = self.blocked.then_some(now);
         }
         if self.is_empty() {
-            (self.sent, self.shown, self.marked) = (0, 0, 0);
+            (self.sent, self.shown, self.marked, self.whole_until) = (0, 0, 0, 0);
             pool.give(std::mem::take(&mut self.buffer));
         } else if self.sent as usize > Pool::BYTES {
             // What was sent does not stay in memory as long as the rest waits.
             self.buffer.drain(..self.sent as usize);
             (self.shown, self.marked) = (self.shown - self.sent, self.marked - self.sent);
+            (self.whole, self.whole_until) = (self.whole(), self.whole_until.saturating_sub(self.sent));
             self.sent = 0;
         }
     }
@@ -318,6 +338,38 @@ mod tests {
         assert!(outbox.offer_answer(&vec![0; limits::OUTBOX_BYTES - outbox.len()], &mut pool));
         assert!(!outbox.offer_answer(&[0], &mut pool));
         assert_eq!(outbox.len(), limits::OUTBOX_BYTES);
+    }
+
+    #[test]
+    fn a_whole_session_leaves_answers_the_room_that_they_have_without_it_until_it_is_taken() {
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        let room = |outbox: &mut Outbox, bytes: usize| {
+            let (more, fits) = (vec![0; bytes + 1], vec![0; bytes]);
+            let mut pool = Pool::default();
+            !outbox.offer_answer(&more, &mut pool) && outbox.offer_answer(&fits, &mut pool)
+        };
+        outbox.push(&vec![0; limits::OUTBOX_ASK_BYTES], &mut pool);
+        outbox.push_whole(&vec![0; limits::OUTBOX_BYTES], &mut pool);
+        assert!(!outbox.may_ask(), "it is not heard before it has taken that");
+        assert!(room(&mut outbox, limits::OUTBOX_BYTES - limits::OUTBOX_ASK_BYTES));
+        keep(&mut outbox);
+        // What was before it; then half of it.
+        outbox.took(limits::OUTBOX_ASK_BYTES, 1, &mut pool);
+        outbox.took(limits::OUTBOX_BYTES / 2, 1, &mut pool);
+        assert_eq!(outbox.len(), limits::OUTBOX_BYTES - limits::OUTBOX_ASK_BYTES + limits::OUTBOX_BYTES / 2);
+        assert!(room(&mut outbox, limits::OUTBOX_ASK_BYTES));
+        keep(&mut outbox);
+        // And then there is none of it.
+        outbox.took(limits::OUTBOX_BYTES / 2 + 1, 1, &mut pool);
+        assert_eq!(outbox.len(), limits::OUTBOX_BYTES - 1);
+        assert!(room(&mut outbox, 1));
+        // One that the log has not kept is nothing that waits.
+        outbox.push_whole(&[0; 100], &mut pool);
+        assert!(outbox.cut());
+        assert!(!outbox.offer_answer(&[0; 2], &mut pool));
+        keep(&mut outbox);
+        outbox.took(outbox.len(), 2, &mut pool);
+        assert!(room(&mut outbox, limits::OUTBOX_BYTES));
     }
 
     #[test]

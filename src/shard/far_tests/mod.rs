@@ -25,6 +25,7 @@ use crate::shard::{ActionApplied, Command, Peers, Reply, RestAction, ShardHandle
 mod answers;
 mod ends;
 mod resumes;
+mod rooms;
 mod waiting;
 
 /// Two shards whose turns the test takes. Sockets are the first one's.

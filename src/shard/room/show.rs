@@ -20,6 +20,8 @@ use crate::socket::outbox::Offer;
 pub(super) enum Lane {
     /// The whole stands for it.
     State,
+    /// It is that.
+    Whole,
     /// It is missed. For one member, or for all.
     Relay { n: u64, to: Option<Uuid> },
 }
@@ -44,7 +46,7 @@ impl Worker {
             };
             let Some(stay) = connection.stays.iter_mut().find(|stay| stay.session == session) else { continue };
             let encoding = connection.encoding;
-            if matches!(lane, Lane::State)
+            if matches!(lane, Lane::State | Lane::Whole)
                 && let Offer::Skipped { first } = connection.outbox.offer_state(now)
             {
                 self.stats.lagged += u64::from(first);
@@ -70,7 +72,11 @@ impl Worker {
                     connection.outbox.push(gap, &mut self.pool);
                 }
             }
-            connection.outbox.push(frame, &mut self.pool);
+            if matches!(lane, Lane::Whole) {
+                connection.outbox.push_whole(frame, &mut self.pool);
+            } else {
+                connection.outbox.push(frame, &mut self.pool);
+            }
             connection.outbox.ask_receipt(now);
             count += 1;
             if !connection.dirty {
@@ -90,7 +96,7 @@ impl Worker {
         let versions = new.iter().map(|change| change.version);
         if !versions.eq(known.version + 1..=facts.version) {
             let here = self.here(session);
-            self.show_all(session, None, Lane::State, |encoding, out| {
+            self.show_all(session, None, Lane::Whole, |encoding, out| {
                 encoding.encode(&Words::State(whole(encoding, s, &facts, here.clone(), time)), out);
             });
             return;
@@ -138,7 +144,15 @@ impl Worker {
             time: self.clock.wall,
             timers: Timers { ping_ms: limits::PING_AFTER_MS, idle_ms: limits::IDLE_CLOSE_MS },
         };
-        self.tell_words(conn, encoding, &Words::Joined(Box::new(welcome)));
+        let words = Words::Joined(Box::new(welcome));
+        let mut publisher = std::mem::take(&mut self.publisher);
+        let frame = publisher.single(encoding, |out| encoding.encode(&words, out));
+        self.stats.single_bytes += frame.len() as u64;
+        if let Some(connection) = self.connections.get_mut(conn).filter(|of| of.state == State::Open) {
+            connection.outbox.push_whole(frame, &mut self.pool);
+            self.mark_dirty(conn);
+        }
+        self.publisher = publisher;
     }
 
     /// Answers that something was done.
@@ -182,7 +196,7 @@ impl Worker {
                 let words = Words::State(whole(encoding, stay.handle(), facts, here, time));
                 let frame = self.publisher.single(encoding, |out| encoding.encode(&words, out));
                 self.stats.single_bytes += frame.len() as u64;
-                connection.outbox.push(frame, &mut self.pool);
+                connection.outbox.push_whole(frame, &mut self.pool);
             }
         }
     }
