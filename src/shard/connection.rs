@@ -174,6 +174,17 @@ impl Connection {
         }
     }
 
+    /// What stands for it at another shard, to which a session goes that it is in. What it is owed of that it is owed there.
+    #[must_use]
+    pub fn standing(&self, far: Far, session: SessionKey, now: u64) -> Self {
+        let mut standing = Self::new(Stream::Far(Box::new(far)), self.player, self.encoding, now);
+        standing.joins.extend(self.joins.iter().copied().filter(|join| join.session == session));
+        if self.outbox.is_lagging() {
+            standing.outbox.lag();
+        }
+        standing
+    }
+
     /// How many sessions it is in, here and elsewhere.
     pub fn session_count(&self) -> usize {
         self.joins.len() + self.stays.len() + self.links.as_ref().map_or(0, |links| links.len())

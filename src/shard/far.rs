@@ -47,6 +47,8 @@ pub struct Far {
 /// How what the other side says comes to a far connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Path {
+    /// It was made for one who goes with a session from the shard of its socket: nobody has said anything to it yet.
+    New,
     Direct,
     /// By way of the shard that had the session: the other side is to be told that it is here.
     Around,
@@ -76,7 +78,16 @@ enum Say {
 
 impl Far {
     fn new(near: Near, session: Uuid, no: u64) -> Self {
-        let (path, course, waiting) = (Path::Direct, Course::Open, VecDeque::new());
+        Self::by(Path::Direct, near, session, no)
+    }
+
+    /// For one who goes with a session.
+    pub fn going(near: Near, session: Uuid, no: u64) -> Self {
+        Self::by(Path::New, near, session, no)
+    }
+
+    fn by(path: Path, near: Near, session: Uuid, no: u64) -> Self {
+        let (course, waiting) = (Course::Open, VecDeque::new());
         Self { near, session, no, path, in_flight: 0, answered: false, deaf: false, course, waiting }
     }
 

@@ -28,9 +28,9 @@ impl Far {
         self.near.shard == shard
     }
 
-    /// It has gone to another shard.
+    /// It has gone to another shard. What the other side says comes by way of the one before, if that was not its own.
     pub fn has_gone(&mut self) {
-        self.path = Path::Around;
+        self.path = if self.path == Path::New { Path::Direct } else { Path::Around };
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Leaving {
     pub after: Option<TurnNo>,
     /// There where it was offered.
     pub transfer: Option<Arc<Transfer>>,
+    /// Connections that stay, and the number by which each of them is there what stands for it.
+    pub staying: Vec<(ConnKey, u64)>,
 }
 
 /// From another shard.
@@ -160,9 +162,7 @@ impl Worker {
         match way {
             Way::Out(leaving) => {
                 if let Some(parcel) = leaving.transfer.and_then(|transfer| transfer.withdraw()) {
-                    for (slot, connection) in parcel.connections {
-                        self.arrive(connection, parcel.clock, key, slot);
-                    }
+                    self.come_back(key, parcel);
                 }
                 drop(leaving.reply.send(Err(fenced.clone())));
             }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tiltyard_combat::Parting;
-use tiltyard_protocol::server::{Left, LeftWhy};
-use tiltyard_protocol::{Reason, ServerMessage};
+use tiltyard_protocol::Reason;
 use uuid::Uuid;
 
-use super::connection::{Connection, State};
+use super::connection::{ConnKey, Connection, State};
+use super::far::Far;
 use super::frozen::{Leaving, Move, Way, overloaded};
 use super::held::Held;
+use super::link::{Link, Near};
 use super::session::{Member, SessionKey};
 use super::transfer::{Adoption, Parcel, Transfer};
 use super::worker::{Timer, Worker};
@@ -38,7 +39,10 @@ impl Worker {
         // Nobody may wait for it any more.
         match self.leaves(id, to) {
             Ok(Some(key)) => {
-                self.freeze(key, Leaving { to, reply, since: Instant::now(), after: None, transfer: None });
+                self.freeze(
+                    key,
+                    Leaving { to, reply, since: Instant::now(), after: None, transfer: None, staying: Vec::new() },
+                );
             }
             Ok(None) => drop(reply.send(Ok(Duration::ZERO))),
             Err(refusal) => drop(reply.send(Err(refusal))),
@@ -98,7 +102,7 @@ impl Worker {
             let connections = &self.connections;
             let is_ready = |member: &Member| {
                 let connection = connections.get(member.conn).filter(|connection| connection.state == State::Open);
-                // One that stays is told so, whatever it waits for: nobody's fight waits with it.
+                // One that stays does so whatever it waits for: nobody's fight waits with it.
                 connection.is_none_or(|of| !of.is_of_one() || of.may_leave())
             };
             if self.sessions[key].members.iter().all(is_ready) {
@@ -110,7 +114,7 @@ impl Worker {
     fn offer(&mut self, key: SessionKey) {
         let Some(Move { way: Way::Out(Leaving { to, .. }), .. }) = self.moves.get(&key) else { return };
         let to = self.peers.all()[*to].clone();
-        let parcel = self.pack(key);
+        let (parcel, staying) = self.pack(key);
         let session = &self.sessions[key];
         let transfer = Arc::new(Transfer::new(parcel));
         let adoption = Adoption {
@@ -126,15 +130,26 @@ impl Worker {
             self.moves_due = true;
         }
         if let Some(Move { way: Way::Out(leaving), .. }) = self.moves.get_mut(&key) {
-            leaving.transfer = Some(transfer);
+            (leaving.transfer, leaving.staying) = (Some(transfer), staying);
         }
     }
 
-    /// Takes out of this shard what goes with a session.
-    fn pack(&mut self, key: SessionKey) -> Parcel {
+    /// Takes out of this shard what goes with a session. A connection that is in others, too, stays and is still in it: with the session goes
+    /// what stands for it there.
+    fn pack(&mut self, key: SessionKey) -> (Parcel, Vec<(ConnKey, u64)>) {
         let session = &mut self.sessions[key];
         let shares = std::mem::take(&mut session.shares);
-        let mut connections = Vec::new();
+        let (mut connections, mut staying) = (Vec::new(), Vec::new());
+        for &Member { conn, slot } in &session.members {
+            let Some(connection) = self.connections.get(conn) else { continue };
+            if connection.state == State::Open && !connection.is_of_one() && connection.stream.far().is_none() {
+                self.links_made += 1;
+                let near = Near { shard: self.number, conn };
+                let far = Far::going(near, session.id, self.links_made);
+                connections.push((slot, connection.standing(far, key, self.clock.now)));
+                staying.push((conn, self.links_made));
+            }
+        }
         session.members.retain(|&mut Member { conn, slot }| {
             let is_alone = |of: &Connection| of.state == State::Open && of.is_of_one();
             if !self.connections.get(conn).is_some_and(is_alone) {
@@ -153,7 +168,16 @@ impl Worker {
             connections.push((slot, connection));
             false
         });
-        Parcel { shares, connections, clock: self.clock.now }
+        (Parcel { shares, connections, clock: self.clock.now }, staying)
+    }
+
+    /// What was to go with a session comes back, but for what was to stand for those who have not gone.
+    pub(super) fn come_back(&mut self, key: SessionKey, parcel: Parcel) {
+        for (slot, mut connection) in parcel.connections {
+            if !connection.stream.far_mut().is_some_and(|far| far.is_home(self.number)) {
+                self.arrive(connection, parcel.clock, key, slot);
+            }
+        }
     }
 
     /// A session has been held for long enough.
@@ -181,20 +205,18 @@ impl Worker {
     }
 
     /// The session goes on here, with all that has waited.
-    pub(super) fn stays(&mut self, key: SessionKey, parcel: Parcel, refusal: Refusal) {
+    pub(super) fn stays(&mut self, key: SessionKey, mut parcel: Parcel, refusal: Refusal) {
         let Some(Move { way: Way::Out(leaving), waiting, joins, parted, forwards }) = self.moves.remove(&key) else {
             return;
         };
         self.stats.hand_overs_failed += 1;
         let session = &mut self.sessions[key];
         session.frozen = false;
-        session.shares.extend(parcel.shares);
+        session.shares.append(&mut parcel.shares);
         for conn in self.members_of(key) {
             self.thaw(conn);
         }
-        for (slot, connection) in parcel.connections {
-            self.arrive(connection, parcel.clock, key, slot);
-        }
+        self.come_back(key, parcel);
         for slot in parted {
             self.disconnect(key, slot, Parting::Lost);
         }
@@ -220,13 +242,18 @@ impl Worker {
             key: session.next_key(),
             no: session.no,
         });
-        for &Member { conn, .. } in &session.members {
-            self.left.push((session.id, conn));
-            let Some(connection) = self.connections.get_mut(conn) else { continue };
-            connection.joins.retain(|join| join.session != key);
-            self.tell(conn, &ServerMessage::Left(Left { s: session.handle(), why: LeftWhy::Moved }));
-            self.left_alone(conn);
-            self.thaw(conn);
+        self.left.extend(session.members.iter().map(|member| (session.id, member.conn)));
+        for (conn, no) in leaving.staying {
+            let link = Link::gone(session.id, session.handle(), (leaving.to, no));
+            match self.connections.get_mut(conn) {
+                Some(connection) if connection.joins.iter().any(|join| join.session == key) => {
+                    connection.joins.retain(|join| join.session != key);
+                    connection.links.get_or_insert_default().push(link);
+                    self.thaw(conn);
+                }
+                // It was lost meanwhile.
+                _ => self.lost(conn, &link),
+            }
         }
         for forward in forwards {
             self.follow(forward);

@@ -177,6 +177,11 @@ impl Link {
         Self { session, handle, shard, no, next, asked, leaving: false, deaf: false, taken: 0, unread: false }
     }
 
+    /// A session that the connection is in, and which has gone to another shard with what has this number there.
+    pub fn gone(session: Uuid, handle: u32, to: (usize, u64)) -> Self {
+        Self { asked: None, ..Self::asking(session, handle, to, Has::default()) }
+    }
+
     /// How many things the connection waits for.
     pub fn waits(&self) -> u8 {
         u8::from(self.asked.is_some()) + u8::from(self.leaving) + u8::from(self.deaf) + u8::from(self.next.is_some())

@@ -62,7 +62,7 @@ impl Worker {
         self.pass(shard, Command::Forward(Forward { near, session, what })).map_err(|(_, reason)| reason)
     }
 
-    fn lost(&mut self, conn: ConnKey, &Link { shard, session, no, .. }: &Link) {
+    pub(super) fn lost(&mut self, conn: ConnKey, &Link { shard, session, no, .. }: &Link) {
         let near = Near { shard: self.number, conn };
         self.say(shard, Command::Forward(Forward { near, session, what: Forwarded::Lost(no) }));
     }
@@ -199,6 +199,10 @@ impl Worker {
 
     /// A session elsewhere says something to a connection.
     pub(super) fn returned(&mut self, Return { conn, session, what }: Return) {
+        if self.index.get(&session).is_some_and(|key| self.moves.contains_key(key)) {
+            // Whoever says this has it by now.
+            self.settle_moves();
+        }
         let Some(connection) = self.connections.get_mut(conn).filter(|of| of.state == State::Open) else {
             // The other side has heard that it is gone, or is about to.
             return;

@@ -5,23 +5,8 @@ use uuid::Uuid;
 
 use super::super::close_code;
 use super::super::held::Client;
-use super::{HELD_MS, Two, attack_of, handle_of, is_open};
+use super::{HELD_MS, Two, attack_of, is_open};
 use crate::shard::Command;
-
-#[test]
-fn who_stays_and_waits_for_something_holds_nobody_up() {
-    let mut two = Two::start();
-    let (one, home) = two.create();
-    let (other, away) = (two.create_at(home), 1 - home);
-    let mut client = two.join(home, one, None);
-    two.join_too(&mut client, other);
-    // As for what another shard has not answered.
-    for connection in two.workers[home].connections.values_mut() {
-        connection.waits += 1;
-    }
-    two.hand_over(home, one, away).unwrap();
-    two.until("that it left", |_| client.count("left") == 1);
-}
 
 #[test]
 fn a_connection_goes_with_its_session_and_is_told_nothing() {
@@ -99,30 +84,6 @@ fn who_is_lost_meanwhile_is_lost_there_too() {
     two.answer("a hand-over", &mut handed_over).unwrap();
     two.until("that it is lost", |two| !is_connected(two, away));
     two.until("that it is gone", |two| two.workers.iter().all(|worker| worker.connections.is_empty()));
-}
-
-#[test]
-fn a_connection_that_is_in_another_session_too_stays_and_is_told_that_it_left_this_one() {
-    let mut two = Two::start();
-    let (one, home) = two.create();
-    let other = two.create_at(home);
-    let mut client = two.join(home, one, None);
-    two.join_too(&mut client, other);
-    two.hand_over(home, one, 1 - home).unwrap();
-    two.until("that it left", |_| client.count("left") == 1);
-    assert!(
-        client.seen.contains(&format!(r#"{{"t":"left","d":{{"s":{},"why":"moved"}}}}"#, handle_of(one))),
-        "{}",
-        client.seen
-    );
-    assert!(!two.session(1 - home, one).unwrap().fight.participants()[0].is_connected());
-    client.say(&attack_of(other, 1));
-    two.until("an ack", |_| client.count("ack") == 1);
-    // Somebody else's connection comes to where it is.
-    let mut client = two.join(home, one, None);
-    client.say(&attack_of(one, 1));
-    two.until("an ack", |_| client.count("ack") == 1);
-    assert!(two.session(1 - home, one).unwrap().fight.participants()[0].is_connected());
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn sequences(client: &mut Client, session: Uuid) -> Vec<u64> {
 }
 
 /// It has been told nothing but what happened in the fight: all of it, in order.
-fn noticed_nothing(client: &mut Client, session: Uuid, joins: usize) {
+pub(super) fn noticed_nothing(client: &mut Client, session: Uuid, joins: usize) {
     for told in ["left", "error", "refused"] {
         assert_eq!(client.count(told), 0, "{}", client.seen);
     }

@@ -33,6 +33,7 @@ mod ends;
 mod far_life;
 mod follow;
 mod moves;
+mod staying;
 
 /// As long as a hand-over is waited for: longer than any machine takes for a test, if its clock does not skip.
 const HELD_MS: u64 = 25_000;
