@@ -261,11 +261,19 @@ struct Read {
 /// that is accepted.
 async fn read_store(place: &Place, config: &Config, metrics: &Metrics) -> Result<Read, ServerError> {
     let (node, sync, accept_loss) = (config.node.as_str(), config.sync, config.accept_loss);
-    match read(place.open(node, sync, accept_loss).await?, place, config, metrics).await {
-        Err(ServerError::Store(StoreError::Damaged(what))) => {
-            read(place.anew(node, sync, accept_loss, what).await?, place, config, metrics).await
+    let patience = Instant::now() + Duration::from_millis(limits::STORE_START_MS);
+    loop {
+        match read(place.open(node, sync, accept_loss).await?, place, config, metrics).await {
+            Err(ServerError::Store(StoreError::Damaged(what))) => {
+                return read(place.anew(node, sync, accept_loss, what).await?, place, config, metrics).await;
+            }
+            // It is there, but slow: a request would be told to come back, and so does a start.
+            Err(ServerError::Store(StoreError::Unavailable(why))) if Instant::now() < patience => {
+                tracing::warn!(why, "the store did not answer in time; it is read again");
+                tokio::time::sleep(Duration::from_millis(limits::STORE_PAUSE_MS)).await;
+            }
+            read => return read,
         }
-        read => read,
     }
 }
 

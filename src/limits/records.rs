@@ -133,6 +133,10 @@ pub const SQLITE_READERS: u32 = 4;
 /// [`STORE_MS`].
 pub const POSTGRES_CONNECTIONS: u32 = 8;
 
+/// Milliseconds a start goes on reading a store that is there and does not answer within [`STORE_MS`], from the beginning each time: a machine
+/// that starts is busy. Over: it says so and ends.
+pub const STORE_START_MS: u64 = 10_000;
+
 /// Milliseconds a node waits at its start for another of its name, which may be on its way out, to let go of the database.
 pub const WRITER_LOCK_MS: u64 = 10_000;
 
