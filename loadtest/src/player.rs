@@ -149,6 +149,7 @@ impl Player {
             | ServerMessage::Relayed(_)
             | ServerMessage::Missed(_)
             | ServerMessage::Presence(_) => bail!("what is no fight's came"),
+            ServerMessage::Unknown => bail!("what came is of no type that is known"),
         }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mistake::DecodeError;
 use crate::strict::Strict;
-use crate::{Act, ClientMessage, ServerMessage};
+use crate::{Act, ClientMessage, Reason, ServerMessage};
 
 /// The encodings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,7 +54,8 @@ impl Encoding {
     /// Appends `message` to `out`.
     ///
     /// # Panics
-    /// Never for this crate's own types: they have string keys and no failing serializers.
+    /// Never for this crate's own types, which have string keys and no failing serializers; but for [`ServerMessage::Unknown`], of which there
+    /// is nothing to say.
     pub fn encode<T: Serialize>(self, message: &T, out: &mut Vec<u8>) {
         match self {
             Self::Json => serde_json::to_writer(out, message).expect("a message of this crate always encodes as JSON"),
@@ -84,12 +85,17 @@ impl Encoding {
         })
     }
 
-    /// Reads a server's message.
+    /// Reads a server's message. One of a type that is not known here is [`ServerMessage::Unknown`], and so are its words that are not: a
+    /// client may be older than its server.
     ///
     /// # Errors
-    /// As [`Encoding::decode_client`].
+    /// As [`Encoding::decode_client`], but for that.
     pub fn decode_server(self, bytes: &[u8]) -> Result<ServerMessage, DecodeError> {
-        self.decode(bytes).map_err(|detail| DecodeError::of_server(self, bytes, SERVER_TYPES, &detail))
+        let read = self.decode(bytes).map_err(|detail| DecodeError::of_server(self, bytes, SERVER_TYPES, &detail));
+        match read {
+            Err(DecodeError { reason: Reason::UnknownType, .. }) => Ok(ServerMessage::Unknown),
+            read => read,
+        }
     }
 
     fn decode<'a, T: Deserialize<'a>>(self, bytes: &'a [u8]) -> Result<T, String> {

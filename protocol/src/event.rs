@@ -60,13 +60,18 @@ macro_rules! presence {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// How a player comes and goes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum PresenceWhy { $($(#[$doc])* #[serde(rename = $name)] $variant,)* }
+        pub enum PresenceWhy {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)*
+            /// What only a newer server says: read, and never sent.
+            #[serde(other)]
+            Unknown,
+        }
 
         impl PresenceWhy {
             /// The name on the wire.
             #[must_use]
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
+                match self { $(Self::$variant => $name,)* Self::Unknown => "unknown" }
             }
         }
     };
@@ -115,7 +120,12 @@ macro_rules! event_kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// Kinds of [`Event`].
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum EventKind { $($(#[$doc])* #[serde(rename = $name)] $variant,)* }
+        pub enum EventKind {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)*
+            /// What only a newer server says: read, and never sent.
+            #[serde(other)]
+            Unknown,
+        }
 
         impl EventKind {
             /// Every kind.
@@ -124,7 +134,7 @@ macro_rules! event_kinds {
             /// The name on the wire.
             #[must_use]
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
+                match self { $(Self::$variant => $name,)* Self::Unknown => "unknown" }
             }
         }
     };

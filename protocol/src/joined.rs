@@ -93,6 +93,9 @@ pub enum Resume {
     Snapshot,
     /// The deltas behind the sequence that the client has follow, and no snapshot.
     Deltas,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Why who has said what it has is sent a snapshot all the same.
@@ -107,4 +110,7 @@ pub enum ResumeWhy {
     RolledBack,
     /// The deltas were kept in the other encoding.
     OtherEncoding,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }

@@ -9,6 +9,9 @@ macro_rules! reasons {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Reason {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)*
+            /// One that only a newer server gives: read, and never sent.
+            #[serde(other)]
+            Unknown,
         }
 
         impl Reason {
@@ -18,13 +21,16 @@ macro_rules! reasons {
             /// The stable name.
             #[must_use]
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
+                match self { $(Self::$variant => $name,)* Self::Unknown => "unknown" }
             }
 
             /// One sentence for a person.
             #[must_use]
             pub const fn message(self) -> &'static str {
-                match self { $(Self::$variant => $message,)* }
+                match self {
+                    $(Self::$variant => $message,)*
+                    Self::Unknown => "The server has a reason that is not known here.",
+                }
             }
         }
     };

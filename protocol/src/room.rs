@@ -214,6 +214,9 @@ pub enum SessionType {
     Combat,
     Custom,
     Player,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 impl SessionType {

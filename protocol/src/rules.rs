@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::{self, StrDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ActionKind;
 
@@ -97,6 +98,9 @@ pub enum AbilityKind {
     Item,
     /// Used by nobody: it works all the time.
     Passive,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Whom an ability reaches.
@@ -110,6 +114,9 @@ pub enum Affects {
     Others,
     /// Eliminated allies.
     Fallen,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// How an ability finds its targets.
@@ -121,6 +128,9 @@ pub enum Shape {
     Area,
     Line,
     Cone,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// An effect.
@@ -131,9 +141,15 @@ pub struct EffectView {
     pub element: Option<String>,
     /// Its bearer can do nothing at all.
     pub stuns: bool,
-    /// What its bearer cannot do.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// What its bearer cannot do. What only a newer server has is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known")]
     pub denies: Vec<ActionKind>,
+}
+
+/// The kinds of action of a list that a client can ask for; a client's own message with another one is refused.
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ActionKind>, D::Error> {
+    let named = |name: String| ActionKind::deserialize(StrDeserializer::<value::Error>::new(&name)).ok();
+    Ok(Vec::<String>::deserialize(deserializer)?.into_iter().filter_map(named).collect())
 }
 
 /// An enemy that the server plays.
@@ -155,6 +171,9 @@ pub enum Rank {
     Normal,
     Elite,
     Boss,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Where the fight takes place; the origin is the upper left corner.
@@ -190,6 +209,9 @@ pub enum CoverKind {
     Hard,
     /// Nothing gets through.
     Wall,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A place that hurts.

@@ -49,6 +49,9 @@ pub enum ServerMessage {
     Missed(Gap),
     /// A member of a custom session has come or gone.
     Presence(Presence),
+    /// What only a newer server says: read, and never sent.
+    #[serde(skip)]
+    Unknown,
 }
 
 /// Payload of `snapshot`.
@@ -214,6 +217,9 @@ pub enum ParticipantStatus {
     Active,
     Eliminated,
     Disconnected,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Where the fight is in its course.
@@ -260,6 +266,9 @@ pub enum SessionStatus {
     Paused,
     Completed,
     Terminated,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A fight's phase.
@@ -271,6 +280,9 @@ pub enum PhaseName {
     Active,
     Cooldown,
     Finished,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Why a fight ended.
@@ -305,6 +317,9 @@ pub enum EndReason {
     NotReady,
     /// It was paused for too long.
     PauseLimit,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Payload of `ack`.
@@ -439,6 +454,9 @@ pub enum LeftWhy {
     Ended,
     /// The player is no member of the session any more.
     Removed,
+    /// What only a newer server says: read, and never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Payload of `error`.

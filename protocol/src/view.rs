@@ -117,13 +117,13 @@ pub enum Drift {
 }
 
 impl Snapshot {
-    /// The view, if its digest is the one the server sent.
+    /// The view, if its digest is the one the server sent, as far as that can be said: see [`View::is_known`].
     ///
     /// # Errors
     /// [`Drift::Digest`] where it is not.
     pub fn verified(self) -> Result<View, Drift> {
-        let here = self.view.digest();
-        if here == self.h { Ok(self.view) } else { Err(Drift::Digest { here, server: self.h }) }
+        self.view.check(self.h)?;
+        Ok(self.view)
     }
 }
 
@@ -155,12 +155,24 @@ impl View {
             self.modifiers.clone_from(modifiers);
         }
         if let Some(server) = delta.h {
-            let here = self.digest();
-            if here != server {
-                return Err(Drift::Digest { here, server });
-            }
+            self.check(server)?;
         }
         Ok(delta.q)
+    }
+
+    fn check(&self, server: u32) -> Result<(), Drift> {
+        let here = self.digest();
+        if here == server || !self.is_known() { Ok(()) } else { Err(Drift::Digest { here, server }) }
+    }
+
+    /// Whether each of its words is known here. Of one that only a newer server has there is no code, so the digest says nothing.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let Phase { status, phase, end, .. } = &self.phase;
+        *status != SessionStatus::Unknown
+            && *phase != PhaseName::Unknown
+            && *end != Some(EndReason::Unknown)
+            && self.participants.iter().all(|participant| participant.status != ParticipantStatus::Unknown)
     }
 
     fn patch(&mut self, patch: &Patch) -> Result<(), Drift> {
@@ -364,6 +376,9 @@ pub fn digest_motions(motions: impl Iterator<Item = (u32, Motion)>, digest: &mut
     }
 }
 
+/// The code of a word that is not known here: the digest of a view that has one is compared with nothing.
+const UNKNOWN: u32 = u32::MAX - 1;
+
 // serde's `skip_serializing_if` calls with a reference.
 fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -390,6 +405,7 @@ impl ParticipantStatus {
             Self::Active => 0,
             Self::Eliminated => 1,
             Self::Disconnected => 2,
+            Self::Unknown => UNKNOWN,
         }
     }
 }
@@ -404,6 +420,7 @@ impl SessionStatus {
             Self::Paused => 2,
             Self::Completed => 3,
             Self::Terminated => 4,
+            Self::Unknown => UNKNOWN,
         }
     }
 }
@@ -417,6 +434,7 @@ impl PhaseName {
             Self::Active => 1,
             Self::Cooldown => 2,
             Self::Finished => 3,
+            Self::Unknown => UNKNOWN,
         }
     }
 }
@@ -440,6 +458,7 @@ impl EndReason {
             Self::Defeated => 11,
             Self::NotReady => 12,
             Self::PauseLimit => 13,
+            Self::Unknown => UNKNOWN,
         }
     }
 }

@@ -282,6 +282,6 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::Timeout
         | Reason::Draining
         | Reason::Fenced => StatusCode::SERVICE_UNAVAILABLE,
-        Reason::Internal | Reason::Damaged => StatusCode::INTERNAL_SERVER_ERROR,
+        Reason::Internal | Reason::Damaged | Reason::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

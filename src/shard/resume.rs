@@ -68,6 +68,8 @@ impl Course {
                     ResumeWhy::ChangedHands => &mut stats.resumes_changed_hands,
                     ResumeWhy::RolledBack => &mut stats.rolled_back,
                     ResumeWhy::OtherEncoding => &mut stats.resumes_other_encoding,
+                    // Read, and never sent.
+                    ResumeWhy::Unknown => return,
                 } += 1;
             }
         }

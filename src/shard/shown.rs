@@ -334,6 +334,8 @@ const fn status_name(status: ParticipantStatus) -> &'static str {
         ParticipantStatus::Active => "active",
         ParticipantStatus::Eliminated => "eliminated",
         ParticipantStatus::Disconnected => "disconnected",
+        // Read, and never sent.
+        ParticipantStatus::Unknown => "unknown",
     }
 }
 

@@ -46,6 +46,7 @@ mod restored;
 mod resume;
 mod returns;
 mod rooms;
+mod rust_client;
 #[path = "../signer/mod.rs"]
 mod signer;
 mod slow_clients;

@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use tiltyard::session::shard_of;
-use tiltyard_client::{Client, Error, Room, Update};
+use tiltyard_client::{Client, Error, Record, Update};
 use tiltyard_protocol::room::{Presence, PresenceWhy, Relayed};
 use tiltyard_protocol::server::{Ack, LeftWhy, Refused};
 use tiltyard_protocol::{CloseCode, Encoding, Reason};
@@ -440,7 +440,7 @@ async fn a_socket_may_do_what_its_token_may_over_rest() {
     assert_eq!(notice(&mut client).await, Reason::WrongType);
     client.join(Uuid::now_v7()).await.unwrap();
     assert_eq!(notice(&mut client).await, Reason::NoSession);
-    assert_eq!(client.room().map(|room: &Room| &room.state), Some(&json!({ "n": 1 })));
+    assert_eq!(client.room().map(|room: &Record| &room.state), Some(&json!({ "n": 1 })));
 }
 
 #[tokio::test]

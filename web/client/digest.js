@@ -34,6 +34,12 @@ export function digest(view) {
     addMotion(words, view.participants);
     return words.sum;
 }
+/** Whether each word of the view is known here: of one that only a newer server has there is no code, so the digest says nothing. */
+export function isKnown({ phase, participants }) {
+    const { status, phase: name, end } = phase;
+    const known = STATUSES.includes(status) && PHASES.includes(name) && (end === undefined || ENDS.includes(end));
+    return known && participants.every((participant) => STANDINGS.includes(participant.status));
+}
 function addPhase(words, phase) {
     words.add(STATUSES.indexOf(phase.status), PHASES.indexOf(phase.phase));
     words.list([...utf8.encode(phase.state)], (byte) => words.add(byte));

@@ -46,11 +46,12 @@ namespace Tiltyard.Tests
 
             public Map Snapshot(long q)
             {
-                var view = new View();
+                var phase = new Map { { "status", "active" }, { "phase", "active" }, { "state", "active" } };
+                var view = new View { Phase = KitTests.Made(phase, Phase.Read) };
                 return new Map
                 {
                     { "s", 7L }, { "q", q }, { "id", 0L }, { "at", 5000L }, { "time", 6000L }, { "epoch", 1L },
-                    { "view", new Map { { "seats", 0L } } }, { "h", (long)Digest.Of(view) },
+                    { "view", new Map { { "phase", phase }, { "seats", 0L } } }, { "h", (long)Digest.Of(view) },
                 };
             }
 

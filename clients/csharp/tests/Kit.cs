@@ -72,7 +72,7 @@ namespace Tiltyard.Tests
             else if (step.ContainsKey("quiet")) Quiet(step.Int("quiet"));
             else if (step.ContainsKey("silence")) silent = true;
             else if (step.ContainsKey("pong")) Pong(step.Map("pong"));
-            else if (step.ContainsKey("holds")) KitHolds.Check(step.Map("holds"), In(step).Fight);
+            else if (step.ContainsKey("holds")) KitHolds.Check(step.Map("holds"), In(step).Session);
             else if (step.ContainsKey("told")) Told(step);
             else throw new Wrong("an unknown step");
         }
@@ -88,10 +88,11 @@ namespace Tiltyard.Tests
             {
                 case "connect":
                     first = step.Text("session");
-                    Listen(Fight.Connect(first, new ConnectionOptions { Ticket = Ticket, Codec = world.Codec, World = world.Game }));
-                    world.Connections.Add(In(step).Fight.Connection);
+                    var connection = new Connection(new ConnectionOptions { Ticket = Ticket, Codec = world.Codec, World = world.Game });
+                    world.Connections.Add(connection);
+                    Listen(step, connection);
                     break;
-                case "join": Listen(Fight.Join(step.Text("session"), ears[first].Fight.Connection)); break;
+                case "join": Listen(step, ears[first].Session.Connection); break;
                 case "act":
                     var action = In(step).Fight.Act(Ordered(step.Map("order")));
                     actions[action.Id] = action;
@@ -99,10 +100,16 @@ namespace Tiltyard.Tests
                 case "again": Check.That(In(step).Fight.Again(actions[step.Int("id")]), "it can be sent again"); break;
                 case "ready": In(step).Fight.Ready(); break;
                 case "concede": In(step).Fight.Concede(); break;
-                case "leave": In(step).Fight.Leave(); break;
+                case "patch":
+                    var expected = step.ContainsKey("if") ? step.Int("if") : (long?)null;
+                    In(step).Answers(((Room)In(step).Session).Patch(step["merge"], expected));
+                    break;
+                case "relay": In(step).Answers(((Room)In(step).Session).Relay(step["data"], step.Text("to"))); break;
+                case "beat": In(step).Answers(((Pulse)In(step).Session).Beat()); break;
+                case "leave": In(step).Session.Leave(); break;
                 case "close":
                     closing = true;
-                    In(step).Fight.Close();
+                    In(step).Session.Close();
                     break;
                 default: throw new Wrong("nothing is known of " + step.Text("do"));
             }
@@ -119,9 +126,17 @@ namespace Tiltyard.Tests
             return made;
         }
 
-        private void Listen(Fight fight)
+        private void Listen(Map step, Connection connection)
         {
-            ears[fight.Session] = new Ear(fight);
+            var session = step.Text("session");
+            Membership joined;
+            switch (step.Text("as"))
+            {
+                case "custom": joined = Room.Join(session, connection); break;
+                case "player": joined = Pulse.Join(session, connection); break;
+                default: joined = Fight.Join(session, connection); break;
+            }
+            ears[session] = new Ear(joined);
         }
 
         private Task<Door> Ticket()
@@ -184,7 +199,14 @@ namespace Tiltyard.Tests
         {
             var filled = new Map(fields);
             if (Equals(filled.ContainsKey("rules") ? filled["rules"] : null, "$rules")) filled["rules"] = rules;
-            if (Equals(filled.ContainsKey("time") ? filled["time"] : null, "$time")) filled["time"] = ServerTime(world.Now);
+            foreach (var field in fields)
+            {
+                var text = field.Value as string;
+                if (text != null && text.StartsWith("$time", StringComparison.Ordinal))
+                {
+                    filled[field.Key] = ServerTime(world.Now) + (text.Length > 6 ? long.Parse(text.Substring(6)) : 0);
+                }
+            }
             return filled;
         }
 

@@ -52,7 +52,7 @@ namespace Tiltyard.Tests
             if (map != null)
             {
                 var has = value as Map;
-                return has != null && map.All(field => has.ContainsKey(field.Key) && Fits(has[field.Key], field.Value));
+                return has != null && map.All(field => has.ContainsKey(field.Key) ? Fits(has[field.Key], field.Value) : field.Value == null);
             }
             var list = wanted as List<object>;
             if (list != null)
@@ -78,6 +78,7 @@ namespace Tiltyard.Tests
             if (value is int || value is long || value is uint) return Convert.ToInt64(value, CultureInfo.InvariantCulture);
             if (value is double) return value;
             if (value is Enum) return value.ToString().ToLowerInvariant();
+            if (value is Map) return ((Map)value).ToDictionary(field => field.Key, field => Of(field.Value));
             if (value is View) return OfView((View)value);
             if (value is IEnumerable && !(value is IDictionary)) return ((IEnumerable)value).Cast<object>().Select(Of).ToList();
             var map = new Map();

@@ -1,24 +1,24 @@
-//! A player's connection.
+//! A connection by hand: of one session, and without a way back of its own.
 
 use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
 use tiltyard_protocol::client::{Concede, Join, Leave, Ping, Ready, Renew};
-use tiltyard_protocol::room::{Gap, Presence, Relayed, State};
+use tiltyard_protocol::room::{Beat, Gap, Patch, Presence, Relay, Relayed, State, Text};
 use tiltyard_protocol::server::{Ack, ErrorNotice, Event, Forgotten, Joined, LeftWhy, Missed, Outcome, Pong, Refused};
 use tiltyard_protocol::{Act, ClientMessage, Encoding, RulesView, ServerMessage, View};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 use uuid::Uuid;
 
-use crate::{Error, Order, Room, Trust};
+use crate::{Error, Order, Record, Trust, open};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// A connection that plays one session.
+/// A connection that plays one session, each step of it being its user's: for tests, and for load. [`crate::Connection`] comes back by
+/// itself, and is in several sessions.
 #[derive(Debug)]
 pub struct Client {
     socket: Socket,
@@ -34,7 +34,7 @@ pub struct Client {
     at: Option<u64>,
     applied: u64,
     missed: Option<Missed>,
-    room: Option<Room>,
+    room: Option<Record>,
 }
 
 /// What happened; the view already shows it.
@@ -89,7 +89,7 @@ impl Client {
     }
 
     async fn open(url: &str, encoding: Encoding, token: Option<&str>, trust: &Trust) -> Result<Self, Error> {
-        let mut request = request(url, encoding)?;
+        let mut request = open::request(url, encoding)?;
         let headers = request.headers_mut();
         if let Some(token) = token
             && let Ok(value) = HeaderValue::from_str(&format!("Bearer {token}"))
@@ -116,7 +116,7 @@ impl Client {
     /// Opens another socket at `url`, in place of the one that is lost, and keeps what is known of the session: a [`Client::join`] of it is
     /// answered by what has been missed since. What had no answer is to be sent again, by [`Client::act_as`].
     pub async fn reconnect(&mut self, url: &str, trust: &Trust) -> Result<(), Error> {
-        let request = request(url, self.encoding)?;
+        let request = open::request(url, self.encoding)?;
         self.socket = dial(request, trust).await?;
         self.joined = None;
         Ok(())
@@ -168,6 +168,28 @@ impl Client {
         self.send(&ClientMessage::Action(Act { s, id, ..act })).await
     }
 
+    /// Changes the state of the custom session that was joined, if it is at `version` where that is said. [`Update::Ack`] or
+    /// [`Update::Refused`] with the returned id follows.
+    pub async fn patch(&mut self, merge: &Value, version: Option<u64>) -> Result<u64, Error> {
+        let (s, id) = self.next_id()?;
+        self.send(&ClientMessage::Patch(Patch { s, id, merge: Text::of(merge), expected: version })).await?;
+        Ok(id)
+    }
+
+    /// Sends something to the other members who are connected, or to one of them; answered likewise.
+    pub async fn relay(&mut self, data: &Value, to: Option<Uuid>) -> Result<u64, Error> {
+        let (s, id) = self.next_id()?;
+        self.send(&ClientMessage::Relay(Relay { s, id, data: Text::of(data), to })).await?;
+        Ok(id)
+    }
+
+    /// Gives a sign of life of the player session that was joined; answered likewise.
+    pub async fn beat(&mut self) -> Result<u64, Error> {
+        let (s, id) = self.next_id()?;
+        self.send(&ClientMessage::Beat(Beat { s, id })).await?;
+        Ok(id)
+    }
+
     /// Asks for the server's clock, and the session's once joined.
     pub async fn ping(&mut self, n: u64) -> Result<(), Error> {
         let s = self.joined.as_ref().map(|joined| joined.s);
@@ -215,18 +237,23 @@ impl Client {
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => return Err(error.into()),
             };
-            return self.understand(self.encoding.decode_server(&bytes)?).map(Some);
+            let message = self.encoding.decode_server(&bytes)?;
+            if let Some(update) = self.understand(message)? {
+                return Ok(Some(update));
+            }
         }
     }
 
-    fn understand(&mut self, message: ServerMessage) -> Result<Update, Error> {
-        Ok(match message {
+    /// `None` of what is for newer clients.
+    fn understand(&mut self, message: ServerMessage) -> Result<Option<Update>, Error> {
+        Ok(Some(match message {
+            ServerMessage::Unknown => return Ok(None),
             ServerMessage::Joined(joined) => {
                 self.last_id = self.last_id.max(joined.last_id);
                 self.rules = joined.rules.clone().or(self.rules.take());
                 self.epoch = joined.epoch;
                 self.joined = Some(joined.clone());
-                self.room = (!joined.kind.is_combat()).then(|| Room::of(&joined));
+                self.room = (!joined.kind.is_combat()).then(|| Record::of(&joined));
                 Update::Joined(joined)
             }
             ServerMessage::Snapshot(snapshot) => {
@@ -274,10 +301,10 @@ impl Client {
                 }
                 Update::Presence(presence)
             }
-        })
+        }))
     }
 
-    pub(crate) async fn send(&mut self, message: &ClientMessage) -> Result<(), Error> {
+    async fn send(&mut self, message: &ClientMessage) -> Result<(), Error> {
         let mut bytes = Vec::new();
         self.encoding.encode(message, &mut bytes);
         self.send_raw(bytes).await
@@ -288,14 +315,14 @@ impl Client {
     }
 
     /// What the session is called that was joined, and the next id.
-    pub(crate) fn next_id(&mut self) -> Result<(u32, u64), Error> {
+    fn next_id(&mut self) -> Result<(u32, u64), Error> {
         let s = self.handle()?;
         self.last_id += 1;
         Ok((s, self.last_id))
     }
 
     /// The session that was joined, where that is no fight.
-    pub fn room(&self) -> Option<&Room> {
+    pub fn room(&self) -> Option<&Record> {
         self.room.as_ref()
     }
 
@@ -341,16 +368,9 @@ impl Client {
     }
 }
 
-fn request(url: &str, encoding: Encoding) -> Result<Request, Error> {
-    let mut request = url.into_client_request()?;
-    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(encoding.subprotocol()));
-    Ok(request)
-}
-
 async fn dial(request: Request, trust: &Trust) -> Result<Socket, Error> {
-    let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
     let connector = trust.tls()?.map(Connector::Rustls);
-    let opened = tokio_tungstenite::connect_async_tls_with_config(request, Some(config), true, connector);
+    let opened = tokio_tungstenite::connect_async_tls_with_config(request, Some(open::config()), true, connector);
     // With TLS it is large, and would be a part of everything that waits for it.
     let (socket, _response) = Box::pin(opened).await?;
     Ok(socket)

@@ -1,5 +1,7 @@
 //! What can go wrong at the client's end.
 
+use std::time::Duration;
+
 use thiserror::Error;
 use tiltyard_protocol::server::RolledBack;
 use tiltyard_protocol::view::Drift;
@@ -10,7 +12,13 @@ use tiltyard_protocol::{DecodeError, Reason};
 pub enum Error {
     /// The server answered a request with an error.
     #[error("{status} {reason}: {message}")]
-    Refused { status: u16, reason: String, message: String },
+    Refused {
+        status: u16,
+        reason: String,
+        message: String,
+        /// When to try again, where the answer says so.
+        retry: Option<Duration>,
+    },
     /// The server answered a message with `error`.
     #[error("{reason}: {message}")]
     Notice {
@@ -37,6 +45,9 @@ pub enum Error {
     /// The session is no longer the server's, as a change of it did not come: join again.
     #[error("a change of the session is missing")]
     Behind,
+    /// There was no answer in time.
+    #[error("there was no answer in time")]
+    Timeout,
     /// An action, a `ready` or a `leave` before a `join`.
     #[error("no session has been joined")]
     NotJoined,

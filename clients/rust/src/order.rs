@@ -80,6 +80,13 @@ impl Order {
     }
 }
 
+/// Without the session and the id that it has.
+impl From<Act> for Order {
+    fn from(act: Act) -> Self {
+        Self(Act { s: 0, id: 0, ..act })
+    }
+}
+
 impl From<ActionKind> for Order {
     fn from(kind: ActionKind) -> Self {
         Self(Act::new(0, 0, kind))

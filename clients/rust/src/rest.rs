@@ -1,17 +1,21 @@
 //! The few REST calls a player needs before it can open a socket, and a plain way to make any other.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{Error, Trust};
+use crate::{Error, Options, Trust};
 
 /// A node's REST interface.
 #[derive(Debug, Clone)]
 pub struct Rest {
     base: String,
     http: reqwest::Client,
+    trust: Trust,
 }
 
 /// Answer to `POST /guest`.
@@ -50,6 +54,13 @@ struct Tokens {
     refresh_token: String,
 }
 
+/// The token that a guest has at the moment.
+type Purse = Arc<Mutex<String>>;
+
+fn held(purse: &Purse) -> String {
+    purse.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// Any answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -64,17 +75,23 @@ impl Answer {
     pub fn reason(&self) -> &str {
         self.body["details"]["reason"].as_str().unwrap_or_default()
     }
+
+    /// What `Retry-After` says.
+    fn retry(&self) -> Option<Duration> {
+        let seconds = self.headers.get("retry-after")?.to_str().ok()?.parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    }
 }
 
 impl Rest {
     /// The node at `base`, for example `http://127.0.0.1:8080`.
     pub fn new(base: &str) -> Self {
-        Self { base: base.trim_end_matches('/').to_owned(), http: reqwest::Client::new() }
+        Self { base: base.trim_end_matches('/').to_owned(), http: reqwest::Client::new(), trust: Trust::default() }
     }
 
     /// The same, trusted in another way than browsers do.
     pub fn trusting(base: &str, trust: &Trust) -> Result<Self, Error> {
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), http: trust.http()? })
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), http: trust.http()?, trust: trust.clone() })
     }
 
     /// A token for a guest, where the node gives them.
@@ -102,6 +119,30 @@ impl Rest {
     /// A ticket for `player` to a socket of `session`.
     pub async fn ticket(&self, token: &str, session: Uuid, player: Uuid) -> Result<Ticket, Error> {
         self.post(&format!("/sessions/{session}/tickets"), Some(token), &json!({ "player_id": player })).await
+    }
+
+    /// How to play a guest's seat, coming back with tickets of this player; a guest's token is renewed by itself.
+    #[must_use]
+    pub fn play(&self, guest: &Guest, seat: &Seat) -> Options {
+        let session = seat.session_id;
+        let (rest, player) = (self.clone(), guest.player_id);
+        let purse: Purse = Arc::new(Mutex::new(guest.token.clone()));
+        let ticket = {
+            let (rest, purse) = (rest.clone(), Arc::clone(&purse));
+            move || {
+                let (rest, token) = (rest.clone(), held(&purse));
+                async move { rest.ticket(&token, session, player).await }
+            }
+        };
+        let token = move || {
+            let (rest, purse) = (rest.clone(), Arc::clone(&purse));
+            async move {
+                let token = rest.guest_again(&held(&purse)).await?.token;
+                purse.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&token);
+                Ok(Some(token))
+            }
+        };
+        Options::new(ticket).first(&seat.url).token(token).trust(self.trust.clone())
     }
 
     /// Makes any request and hands back whatever came.
@@ -136,6 +177,7 @@ impl Rest {
             status: answer.status.as_u16(),
             reason: answer.reason().to_owned(),
             message: answer.body["message"].as_str().unwrap_or_default().to_owned(),
+            retry: answer.retry(),
         };
         if !answer.status.is_success() {
             return Err(refused(&answer));

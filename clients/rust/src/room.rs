@@ -1,124 +1,100 @@
-//! A custom session, or the player's own, as its members have it.
+//! A custom session as one of its members has it: its state, which any of them may change, what they say to each other, and who is there.
 
 use serde_json::Value;
-use tiltyard_protocol::ClientMessage;
-use tiltyard_protocol::room::{Beat, Patch, Presence, PresenceWhy, Relay, State, Text};
-use tiltyard_protocol::server::Joined;
+use tiltyard_protocol::room::{Patch, Relay, Text};
+use tiltyard_protocol::{ClientMessage, ServerMessage};
 use uuid::Uuid;
 
-use crate::{Client, Error};
+use crate::actions::Unsent;
+use crate::member::Effects;
+use crate::requests::Requests;
+use crate::{Record, Told};
 
-/// What a client knows of a session that is no fight.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A custom session.
+#[derive(Debug)]
 pub struct Room {
-    /// The state of a custom session; `Null` of the player's own.
-    pub state: Value,
-    pub version: u64,
-    pub members: Vec<Uuid>,
-    /// Who of them is connected.
-    pub here: Vec<Uuid>,
+    record: Record,
+    pub(crate) requests: Requests,
 }
 
 impl Room {
-    /// As `joined` tells it.
+    pub(crate) fn new() -> Self {
+        Self { record: Record::default(), requests: Requests::default() }
+    }
+
+    /// The whole state. It is the server's to change.
     #[must_use]
-    pub fn of(joined: &Joined) -> Self {
-        Self {
-            state: joined.state.clone().unwrap_or_default(),
-            version: joined.version.unwrap_or_default(),
-            members: joined.members.clone().unwrap_or_default(),
-            here: joined.here.clone().unwrap_or_default(),
+    pub fn state(&self) -> &Value {
+        &self.record.state
+    }
+
+    /// Which of its versions the state is.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.record.version
+    }
+
+    /// Who belongs to it.
+    #[must_use]
+    pub fn members(&self) -> &[Uuid] {
+        &self.record.members
+    }
+
+    /// Who of them is connected.
+    #[must_use]
+    pub fn here(&self) -> &[Uuid] {
+        &self.record.here
+    }
+
+    /// Requests that have no answer yet.
+    pub fn pending(&self) -> impl Iterator<Item = u64> {
+        self.requests.pending()
+    }
+
+    /// Changes the state by a JSON merge patch: what is named gets this value, what is `null` is removed, all else stays. With `expected`
+    /// only where the state still has that version; else it is refused as `version_conflict`, with the newest. [`Told::Ack`] or
+    /// [`Told::Refused`] with the returned id follows, or [`Told::Unanswered`] where the connection is lost before: nothing is sent twice.
+    pub fn patch(&mut self, merge: &Value, expected: Option<u64>) -> Result<u64, Unsent> {
+        self.requests.ask(|s, id| ClientMessage::Patch(Patch { s, id, merge: Text::of(merge), expected }))
+    }
+
+    /// Says something to all other members who are there, or to one; answered likewise. It is not kept.
+    pub fn relay(&mut self, data: &Value, to: Option<Uuid>) -> Result<u64, Unsent> {
+        self.requests.ask(|s, id| ClientMessage::Relay(Relay { s, id, data: Text::of(data), to }))
+    }
+
+    pub(crate) fn receive(&mut self, message: ServerMessage, is_current: bool, effects: &mut Effects) {
+        match message {
+            ServerMessage::Joined(joined) => {
+                self.record = Record::of(&joined);
+                effects.stands = Some(true);
+                effects.tell(Told::Joined(Box::new(joined)));
+            }
+            // One that is older than what is here says nothing new.
+            ServerMessage::State(change) if is_current && change.version > self.record.version => {
+                if self.record.change(&change) {
+                    effects.tell(Told::State(Box::new(change)));
+                } else {
+                    // One is missing: `joined` has the whole again.
+                    effects.stands = Some(false);
+                    effects.again = true;
+                }
+            }
+            ServerMessage::Relayed(relayed) => effects.tell(Told::Relayed(Box::new(relayed))),
+            ServerMessage::Missed(gap) => effects.tell(Told::Missed(gap)),
+            ServerMessage::Presence(presence) => {
+                self.record.note(&presence);
+                effects.tell(Told::Presence(presence));
+            }
+            ServerMessage::Ack(ack) if self.requests.answered(ack.id) => effects.tell(Told::Ack(ack)),
+            ServerMessage::Refused(refused) if self.requests.answered(refused.id) => {
+                effects.tell(Told::Refused(refused));
+            }
+            _ => {}
         }
     }
 
-    /// Takes a change; `false` where one before it is missing.
-    pub fn change(&mut self, change: &State) -> bool {
-        if let Some(members) = &change.members {
-            self.members.clone_from(members);
-            self.here.retain(|player| members.contains(player));
-        }
-        if let Some(here) = &change.here {
-            self.here.clone_from(here);
-        }
-        let is_next = change.version == self.version + 1;
-        match (&change.state, &change.merge) {
-            (Some(state), _) => self.state = state.clone(),
-            _ if !is_next => return false,
-            (None, Some(patch)) => merge(&mut self.state, patch),
-            (None, None) => {}
-        }
-        self.version = change.version;
-        true
-    }
-
-    /// Takes who has come or gone.
-    pub fn note(&mut self, presence: &Presence) {
-        self.here.retain(|player| *player != presence.player);
-        if !matches!(presence.why, PresenceWhy::Lost | PresenceWhy::Left) {
-            self.here.push(presence.player);
-        }
-    }
-}
-
-impl Client {
-    /// Changes the state of the custom session that was joined, if it is at `version` where that is said. [`crate::Update::Ack`] or
-    /// [`crate::Update::Refused`] with the returned id follows.
-    pub async fn patch(&mut self, merge: &Value, version: Option<u64>) -> Result<u64, Error> {
-        let (s, id) = self.next_id()?;
-        self.send(&ClientMessage::Patch(Patch { s, id, merge: Text::of(merge), expected: version })).await?;
-        Ok(id)
-    }
-
-    /// Sends something to the other members who are connected, or to one of them; answered likewise.
-    pub async fn relay(&mut self, data: &Value, to: Option<Uuid>) -> Result<u64, Error> {
-        let (s, id) = self.next_id()?;
-        self.send(&ClientMessage::Relay(Relay { s, id, data: Text::of(data), to })).await?;
-        Ok(id)
-    }
-
-    /// Gives a sign of life of the player session that was joined; answered likewise.
-    pub async fn beat(&mut self) -> Result<u64, Error> {
-        let (s, id) = self.next_id()?;
-        self.send(&ClientMessage::Beat(Beat { s, id })).await?;
-        Ok(id)
-    }
-}
-
-/// Merges a patch as RFC 7396 says.
-pub fn merge(value: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *value = patch.clone();
-        return;
-    };
-    if !value.is_object() {
-        *value = Value::Object(serde_json::Map::new());
-    }
-    let Value::Object(members) = value else { return };
-    for (name, patch) in patch {
-        if patch.is_null() {
-            members.remove(name);
-        } else {
-            merge(members.entry(name).or_insert(Value::Null), patch);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use tiltyard_protocol::room::State;
-
-    use super::Room;
-
-    #[test]
-    fn changes_are_taken_in_order_and_the_whole_at_any_time() {
-        let mut room = Room { state: json!({ "a": { "b": 1 }, "c": 2 }), version: 4, ..Room::default() };
-        let change = |version, merge| State { version, merge: Some(merge), ..State::default() };
-        assert!(room.change(&change(5, json!({ "a": { "b": null, "d": [null] }, "c": { "e": 3 } }))));
-        assert_eq!(room.state, json!({ "a": { "d": [null] }, "c": { "e": 3 } }));
-        assert!(!room.change(&change(7, json!({ "c": 9 }))), "one is missing");
-        assert_eq!((room.version, &room.state["c"]), (5, &json!({ "e": 3 })));
-        assert!(room.change(&State { version: 9, state: Some(json!({ "n": 1 })), ..State::default() }));
-        assert_eq!((room.version, room.state), (9, json!({ "n": 1 })));
+    pub(crate) fn lost(&mut self) -> Vec<Told> {
+        self.requests.end()
     }
 }

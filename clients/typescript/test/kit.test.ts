@@ -49,7 +49,7 @@ describe("the kit's files", () => {
   test("have a name each", () => {
     const all = files.flatMap(({ cases }) => cases.map(({ name }) => name));
     assert.equal(new Set(all).size, all.length);
-    assert.ok(all.length >= 60, `${all.length} cases`);
+    assert.ok(all.length >= 149, `${all.length} cases`);
   });
 });
 

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 
-import { connect, joinToo, type Action, type Codec, type Fight, type FightEvents, type Order, type Place } from "@tiltyard/client";
+import { Connection, Fight, Pulse, Room } from "@tiltyard/client";
+import type { Action, Codec, FightEvents, Json, Order, Place, PulseEvents, Reply, RoomEvents } from "@tiltyard/client";
 
 import { World, type Line } from "./world.js";
 
@@ -16,6 +17,8 @@ interface Message {
 
 interface Holds extends Fields {
   status?: string | string[];
+  members?: string[];
+  here?: string[];
   places?: { slot: number; at?: number; place: Place | null }[];
 }
 
@@ -23,8 +26,13 @@ export interface Step {
   in?: string;
   do?: string;
   session?: string;
+  as?: "custom" | "player";
   order?: Order;
   id?: number;
+  merge?: Json;
+  if?: number;
+  data?: Json;
+  to?: string;
   dials?: Range;
   refused?: number;
   client?: Message;
@@ -53,7 +61,11 @@ export interface Case {
   steps: Step[];
 }
 
-const TELLINGS: (keyof FightEvents)[] = [
+type Session = Fight | Room | Pulse;
+type Names = keyof FightEvents | keyof RoomEvents | keyof PulseEvents;
+
+const TELLINGS: Names[] = [
+  ...(["state", "relayed", "presence", "beat"] as const),
   ...(["joined", "snapshot", "delta", "event", "ack", "refused", "forgotten", "missed"] as const),
   ...(["rolled_back", "drift", "result", "left", "error", "renewed", "closed"] as const),
 ];
@@ -75,10 +87,18 @@ export function fits(value: unknown, wanted: unknown): boolean {
 class Ear {
   heard: Message[] = [];
 
-  constructor(readonly fight: Fight) {
+  constructor(readonly session: Session) {
+    const listen = session.on.bind(session) as (t: Names, listener: (d: unknown) => void) => void;
     for (const t of TELLINGS) {
-      fight.on(t, (d) => this.heard.push({ t, d: d as unknown as Fields }));
+      listen(t, (d) => this.heard.push({ t, d: d as Fields }));
     }
+  }
+
+  /** A room's answers are promises: what they come to, as the server says it. */
+  async answers(reply: Promise<Reply<object>>): Promise<void> {
+    const { kind, ...told } = await reply;
+    const { retryMs, ...d } = told as Fields;
+    this.heard.push({ t: kind === "unknown" ? "unanswered" : kind, d: { ...d, ...(retryMs !== undefined && { retry_ms: retryMs }) } });
   }
 }
 
@@ -139,7 +159,7 @@ class Run {
     } else if (step.pong !== undefined) {
       await this.#pong(step.pong);
     } else if (step.holds !== undefined) {
-      this.#holds(step.holds, this.#fight(step.in));
+      this.#holds(step.holds, this.#ear(step.in).session);
     } else if (step.told !== undefined) {
       this.#told(step.told, step.untold ?? [], step.in);
     } else {
@@ -151,9 +171,9 @@ class Run {
     switch (step.do) {
       case "connect":
         this.#first = step.session ?? "";
-        return this.#listen(connect({ session: this.#first, ticket: () => this.#ticket(), codec: this.#world.codec, env: this.#world }));
+        return this.#listen(step, new Connection({ ticket: () => this.#ticket(), codec: this.#world.codec, env: this.#world }));
       case "join":
-        return this.#listen(joinToo(this.#fight().connection, step.session ?? ""));
+        return this.#listen(step, this.#ear().session.connection);
       case "act": {
         const action = this.#fight(step.in).act(step.order ?? assert.fail("nothing to do"));
         this.#actions.set(action.id, action);
@@ -166,18 +186,30 @@ class Run {
         return this.#fight(step.in).ready();
       case "concede":
         return this.#fight(step.in).concede();
+      case "patch":
+        return this.#asks(step, (room) => room.patch(step.merge ?? null, step.if));
+      case "relay":
+        return this.#asks(step, (room) => room.relay(step.data ?? null, step.to));
+      case "beat":
+        return this.#asks(step, (_, pulse) => pulse.beat());
       case "leave":
-        return this.#fight(step.in).leave();
+        return this.#ear(step.in).session.leave();
       case "close":
         this.#closing = true;
-        return this.#fight(step.in).close();
+        return this.#ear(step.in).session.close();
       default:
         assert.fail(`nothing is known of ${step.do}`);
     }
   }
 
-  #listen(fight: Fight): void {
-    this.#ears.set(fight.session, new Ear(fight));
+  #listen({ session = "", as }: Step, connection: Connection): void {
+    const types = { custom: Room, player: Pulse, combat: Fight };
+    this.#ears.set(session, new Ear(new types[as ?? "combat"](session, connection)));
+  }
+
+  #asks({ in: session }: Step, ask: (room: Room, pulse: Pulse) => Promise<Reply<object>>): void {
+    const ear = this.#ear(session);
+    void ear.answers(ask(ear.session as Room, ear.session as Pulse));
   }
 
   #ear(session = this.#first): Ear {
@@ -185,7 +217,7 @@ class Run {
   }
 
   #fight(session?: string): Fight {
-    return this.#ear(session).fight;
+    return this.#ear(session).session as Fight;
   }
 
   async #ticket(): Promise<string> {
@@ -237,7 +269,10 @@ class Run {
   #filled({ t, d }: Message): Message {
     const filled = structuredClone(d);
     if (filled.rules === "$rules") filled.rules = structuredClone(this.rules);
-    if (filled.time === "$time") filled.time = this.#serverTime();
+    for (const [field, value] of Object.entries(filled)) {
+      const later = typeof value === "string" ? /^\$time(?:\+(\d+))?$/.exec(value) : null;
+      if (later) filled[field] = this.#serverTime() + Number(later[1] ?? 0);
+    }
     return { t, d: filled };
   }
 
@@ -289,9 +324,13 @@ class Run {
     line.say({ t: "pong", d: { n: (message.d as Fields).n, time: this.#serverTime(at + there) } });
   }
 
-  #holds({ status, places = [], ...wanted }: Holds, fight: Fight): void {
+  #holds({ status, places = [], members, here, ...wanted }: Holds, session: Session): void {
+    const [fight, room] = [session as Fight, session as Room];
     if (status !== undefined) {
-      assert.ok([status].flat().includes(fight.status), `the status is ${fight.status}`);
+      assert.ok([status].flat().includes(session.status), `the status is ${session.status}`);
+    }
+    for (const [has, list] of [[room.members, members] as const, [room.here, here] as const]) {
+      if (list !== undefined) assert.deepEqual(has.toSorted(), list.toSorted());
     }
     for (const { slot, at, place } of places) {
       const drawn = fight.place(slot, at);
@@ -309,6 +348,8 @@ class Run {
       rules: () => fight.rules?.hash,
       pending: () => fight.pending.map(({ id }) => id),
       applied: () => fight.applied,
+      state: () => room.state,
+      version: () => room.version,
     };
     const about: Record<string, () => number | null> = {
       latency_ms: () => fight.connection.clock.latency,

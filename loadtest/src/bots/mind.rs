@@ -157,6 +157,8 @@ impl Mind {
                 let single = ability.shape == Shape::Single;
                 Some(if single { (Some(*slot), None) } else { (None, Some(place(foe))) })
             }
+            // What a newer server's ability is good for is not known here.
+            Affects::Unknown => None,
         }
     }
 

@@ -27,6 +27,7 @@ export const RULES = {
     hazards: [{ name: "oil", x: 2_500, y: 3_000, r: 150, health: 10 }],
   },
 };
+const BARE = { ping_ms: 20_000, idle_ms: 60_000 };
 export const TIMERS = { seat_ms: 30_000, countdown_ms: 10_000, results_ms: 15_000, linger_ms: 60_000, ping_ms: 20_000, idle_ms: 60_000 };
 
 /** The participant `player`, in one piece. */
@@ -171,6 +172,18 @@ export class Script {
     return this.server("delta", delta);
   }
 
+  /** The answer to the `join` of a custom session. */
+  custom(state, more = {}, session = SESSION) {
+    const custom = { type: "custom", members: [ANN, BOB], here: [ANN], version: 1, state, expires_at: "$time+86400000" };
+    return this.server("joined", { session, s: handle(session), ...custom, time: "$time", timers: BARE, ...more });
+  }
+
+  /** The answer to that of a player session, which ends in `ms` unless there is a beat. */
+  player(ms, more = {}, session = SESSION) {
+    const player = { type: "player", version: 1, expires_at: `$time+${ms}` };
+    return this.server("joined", { session, s: handle(session), ...player, time: "$time", timers: BARE, ...more });
+  }
+
   /** What the client must have of the session now. */
   right(more = {}, session = SESSION) {
     const server = this.of(session);
@@ -180,6 +193,12 @@ export class Script {
   /** From nothing into the session. */
   begins(session = SESSION) {
     return this.does("connect", { session }).dials(0, 0).client("join", { session }).joined({}, session).snapshot({}, session);
+  }
+
+  /** From nothing into a custom session with this state. */
+  enters(state, more = {}, session = SESSION) {
+    this.does("connect", { session, as: "custom" }).dials(0, 0).client("join", { session }, { lacks: ["seq", "epoch", "rules"] });
+    return this.custom(state, more, session);
   }
 
   /** The next connection, up to the snapshot; the client says what it has. */

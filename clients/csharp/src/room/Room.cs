@@ -114,11 +114,18 @@ namespace Tiltyard
             Connection.Tell(OnJoined, joined);
         }
 
-        /// <summary>Takes a change, or the whole state in place of several; an older one says nothing new.</summary>
+        /// <summary>Takes the next change, or the whole state in place of several; an older one says nothing new.</summary>
         private void Change(StateChange change)
         {
-            if (change.Version <= Version)
+            if (!Current || change.Version <= Version)
             {
+                return;
+            }
+            if (!change.IsWhole && change.Version != Version + 1)
+            {
+                // One is missing: what answers a join has the whole again.
+                Stands(false);
+                JoinAgain();
                 return;
             }
             Before = State;

@@ -44,6 +44,17 @@ namespace Tiltyard
             return words.h;
         }
 
+        /// <summary>
+        /// Whether each word of the view is known here: of one that only a newer server has there is no code, so the digest says nothing.
+        /// </summary>
+        internal static bool Knows(View view)
+        {
+            var phase = view.Phase;
+            return Array.IndexOf(Statuses, phase.Status) >= 0 && Array.IndexOf(Phases, phase.Name) >= 0
+                && (phase.End == null || Array.IndexOf(Ends, phase.End) >= 0)
+                && Array.TrueForAll(view.Participants, participant => Array.IndexOf(Standings, participant.Status) >= 0);
+        }
+
         private void Add(Phase phase)
         {
             Add(Array.IndexOf(Statuses, phase.Status));

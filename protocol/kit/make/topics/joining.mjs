@@ -40,6 +40,21 @@ export const cases = [
     c.right();
     c.told([{ t: "event", d: { k: "guard", by: 0 } }], ["drift"]);
   }),
+  write(
+    "does not know every word",
+    "A status, a phase or an end that a client does not know has no code: it leaves the digest of such a view out, and goes on.",
+    {},
+    (c) => {
+      c.begins();
+      c.delta({ ph: { status: "ascending", phase: "afterglow", state: "afterglow", end: "ascended" }, p: [{ i: 1, hp: 3 }] }, { h: 7 });
+      c.holds({ status: "live", q: 11 }).delta({ p: [{ i: 1, status: "dreaming" }] }, { h: 8 }).holds({ status: "live", q: 12 });
+      c.delta({ p: [{ i: 1, status: "active" }], ph: { status: "active", phase: "active", state: "active", until: 905_000 } }).right();
+      c.server("refused", { s, id: 0, reason: "mercury_in_retrograde" }).server("error", { re: "ready", s, reason: "bad_hair", message: "Not today." });
+      c.timed("result", { q: 13, reason: "ascended", duration_ms: 5_000, standings: [] });
+      c.told([{ t: "delta" }, { t: "refused" }, { t: "error" }, { t: "result" }], ["drift"]).right();
+      c.server("left", { s, why: "transcended" }).holds({ status: "closed" }).told([{ t: "left" }, { t: "closed" }]).quiet(60_000);
+    },
+  ),
   ...refusedForGood.map(([reason, message]) =>
     write(`is refused with ${reason}`, "Another try would be answered alike: the client does not come back by itself.", {}, (c) => {
       c.does("connect", { session: SESSION }).dials(0, 0).client("join", { session: SESSION });
