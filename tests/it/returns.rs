@@ -114,16 +114,21 @@ async fn tab(url: String, token: String, session: Uuid, connects: Arc<AtomicUsiz
         connects.fetch_add(1, Ordering::Relaxed);
         let mut client = Client::connect_with_token(&url, Encoding::Json, &token).await.unwrap();
         client.join(session).await.unwrap();
+        let mut is_in = false;
         let code = loop {
             tokio::select! {
                 update = client.next() => match update {
                     Err(Error::Closed { code, .. }) => break code,
                     Ok(None) => break 1005,
-                    Ok(Some(Update::Joined(_))) => client.ready().await.unwrap(),
+                    Ok(Some(Update::Joined(_))) => {
+                        is_in = true;
+                        client.ready().await.unwrap();
+                    }
                     Ok(Some(_)) => {}
                     Err(other) => panic!("{other}"),
                 },
-                () = act.notified() => {
+                // The other may be gone before this one hears that it is in.
+                () = act.notified(), if is_in => {
                     attack(&mut client, 1).await.unwrap();
                     return CloseCode::Normal.code();
                 }
