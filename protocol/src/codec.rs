@@ -113,7 +113,8 @@ impl Encoding {
     pub(crate) fn read<'a, S: DeserializeSeed<'a>>(self, bytes: &'a [u8], seed: S) -> Option<S::Value> {
         match self {
             Self::Json => {
-                let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+                // Looked at as a whole, and not each of its names and words by itself.
+                let mut deserializer = serde_json::Deserializer::from_str(std::str::from_utf8(bytes).ok()?);
                 let value = seed.deserialize(Strict(&mut deserializer)).ok()?;
                 deserializer.end().ok().map(|()| value)
             }
@@ -129,7 +130,8 @@ impl Encoding {
     pub(crate) fn look(self, bytes: &[u8]) -> Result<(), String> {
         match self {
             Self::Json => {
-                let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+                let text = std::str::from_utf8(bytes).map_err(|_| "no JSON, which is UTF-8".to_owned())?;
+                let mut deserializer = serde_json::Deserializer::from_str(text);
                 match IgnoredAny::deserialize(&mut deserializer) {
                     Ok(_) => deserializer.end().map_err(|_behind| BEHIND.to_owned()),
                     Err(error) if error.is_eof() => Err("no JSON: it ends too soon".to_owned()),

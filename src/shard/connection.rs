@@ -18,7 +18,7 @@ use super::stream::Stream;
 use crate::limits;
 use crate::socket::budget::Budget;
 use crate::socket::ledger::Pass;
-use crate::socket::outbox::Outbox;
+use crate::socket::outbox::{Outbox, Pool};
 use crate::socket::reader::Reader;
 
 new_key_type! {
@@ -183,6 +183,11 @@ impl Connection {
             standing.outbox.lag();
         }
         standing
+    }
+
+    /// Appends bytes that must arrive. Whether there is room for them; `None` where there are none, or it is not open any more.
+    pub fn offer_answer(&mut self, bytes: &[u8], pool: &mut Pool) -> Option<bool> {
+        (self.state == State::Open && !bytes.is_empty()).then(|| self.outbox.offer_answer(bytes, pool))
     }
 
     /// How many sessions it is in, here and elsewhere.

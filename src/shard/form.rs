@@ -1,7 +1,8 @@
-//! What a shard writes of an encoding by hand. Each encoding has a file of its own, [`json`] and [`msgpack`], with these three; here is all that
+//! What a shard writes of an encoding by hand. Each encoding has a file of its own, [`json`] and [`msgpack`]; here is all that
 //! has to know which. They are held to the general encoder by tests.
 
-use tiltyard_protocol::Encoding;
+use tiltyard_protocol::server::Ack;
+use tiltyard_protocol::{Encoding, ServerMessage};
 
 use super::publish::DeltaOf;
 use super::{json, msgpack};
@@ -26,6 +27,15 @@ pub fn append(encoding: Encoding, id: u64, common: &[u8], out: &mut Vec<u8>) {
     own.append(encoding, behind, out);
 }
 
+/// Appends the acknowledgement of an action: its session's handle, its id, and the sequence of the step that shows it. There is one for every
+/// action that is applied.
+pub fn ack(encoding: Encoding, s: u32, id: u64, q: u64, out: &mut Vec<u8>) {
+    match encoding {
+        Encoding::Json => json::ack(s, id, q, out),
+        Encoding::MsgPack => encoding.encode(&ServerMessage::Ack(Ack { s, id, q, ..Ack::default() }), out),
+    }
+}
+
 /// Adds encoded rules to the `joined` without any that begins at `start`.
 pub fn add_rules(encoding: Encoding, rules: &[u8], start: usize, out: &mut Vec<u8>) {
     match encoding {
@@ -39,9 +49,10 @@ pub(super) type Own = frame::Head<{ frame::HEADER_MAX + json::OWN.len() + 21 }>;
 
 #[cfg(test)]
 mod tests {
+    use tiltyard_protocol::server::Ack;
     use tiltyard_protocol::{Delta, Encoding, ServerMessage};
 
-    use super::append;
+    use super::{ack, append};
 
     #[test]
     fn every_id_is_written_as_the_general_encoder_writes_it() {
@@ -56,6 +67,10 @@ mod tests {
                 append(encoding, id, common, &mut frame);
                 encoding.encode(&ServerMessage::Delta(delta.clone()), &mut whole);
                 assert_eq!(String::from_utf8_lossy(&frame[2..]), String::from_utf8_lossy(&whole));
+                let (mut short, mut whole) = (Vec::new(), Vec::new());
+                ack(encoding, u32::MAX, id, id / 3, &mut short);
+                encoding.encode(&ServerMessage::Ack(Ack { s: u32::MAX, id, q: id / 3, ..Ack::default() }), &mut whole);
+                assert_eq!(String::from_utf8_lossy(&short), String::from_utf8_lossy(&whole));
             }
         }
     }

@@ -10,14 +10,25 @@ use super::shown::{self, Key, Sink};
 use super::wire::phase_of;
 
 /// In front of the id.
-pub(super) const OWN: &[u8] = br#"{"t":"delta","d":{"id":"#;
+pub(super) const OWN: [u8; 23] = *br#"{"t":"delta","d":{"id":"#;
 
 /// What is in front of `common`, which is the payload without the brace it begins with.
 pub(super) fn own<'a>(id: u64, common: &'a [u8], own: &mut Own) -> &'a [u8] {
+    own.put([b',']);
+    own.put_digits(id);
     own.put(OWN);
-    own.put(itoa::Buffer::new().format(id).as_bytes());
-    own.put(b",");
     common
+}
+
+/// Appends the acknowledgement of an action.
+pub(super) fn ack(s: u32, id: u64, q: u64, out: &mut Vec<u8>) {
+    text(out, r#"{"t":"ack","d":{"s":"#);
+    number(out, s);
+    text(out, r#","id":"#);
+    number(out, id);
+    text(out, r#","q":"#);
+    number(out, q);
+    text(out, "}}");
 }
 
 /// Adds the last field of a `joined`: behind it there are two braces.

@@ -12,8 +12,8 @@ use super::shown::{self, Count, Entries};
 use super::wire::phase_of;
 
 /// In front of the size of the payload's map, and behind that.
-const OWN: &[u8] = b"\x82\xA1t\xA5delta\xA1d";
-const OWN_ID: &[u8] = b"\xA2id";
+const OWN: [u8; 11] = *b"\x82\xA1t\xA5delta\xA1d";
+const OWN_ID: [u8; 3] = *b"\xA2id";
 /// The bits of a small map's size that say that it is one.
 const SMALL_MAP: u8 = 0x80;
 /// Where the size of the map is that the payload of a `joined` is: behind `{"t": "joined", "d":`.
@@ -28,30 +28,30 @@ pub(super) fn delta(delta: &DeltaOf<'_>, out: &mut Vec<u8>) {
 pub(super) fn own<'a>(id: u64, common: &'a [u8], own: &mut Own) -> &'a [u8] {
     let Some((&size, fields)) = common.split_first() else { return common };
     debug_assert!((SMALL_MAP..SMALL_MAP + 15).contains(&size), "a map with room for one more field");
-    own.put(OWN);
-    own.put(&[size + 1]);
-    own.put(OWN_ID);
     put_number(id, own);
+    own.put(OWN_ID);
+    own.put([size + 1]);
+    own.put(OWN);
     fields
 }
 
 /// As short as it can be, as the general encoder does.
+#[allow(clippy::cast_possible_truncation)] // Each branch has bounded it.
 fn put_number(number: u64, own: &mut Own) {
-    let bytes = number.to_be_bytes();
     match number {
-        0..=0x7F => own.put(&bytes[7..]),
-        0x80..=0xFF => own.put(&[0xCC, bytes[7]]),
+        0..=0x7F => own.put([number as u8]),
+        0x80..=0xFF => own.put([0xCC, number as u8]),
         0x100..=0xFFFF => {
-            own.put(&[0xCD]);
-            own.put(&bytes[6..]);
+            own.put((number as u16).to_be_bytes());
+            own.put([0xCD]);
         }
         0x1_0000..=0xFFFF_FFFF => {
-            own.put(&[0xCE]);
-            own.put(&bytes[4..]);
+            own.put((number as u32).to_be_bytes());
+            own.put([0xCE]);
         }
         _ => {
-            own.put(&[0xCF]);
-            own.put(&bytes);
+            own.put(number.to_be_bytes());
+            own.put([0xCF]);
         }
     }
 }

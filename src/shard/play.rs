@@ -17,9 +17,9 @@ use super::answer::{answer_of, refusal};
 use super::connection::{ConnKey, Connection, Join, State};
 use super::link::Forwarded;
 use super::publish::{self, DeltaOf};
-use super::resume;
 use super::session::{Session, SessionKey};
 use super::worker::{Timer, Worker};
+use super::{form, resume};
 use crate::book::{News, Share};
 use crate::limits;
 use crate::session::{Refusal, Viewer};
@@ -195,16 +195,29 @@ impl Worker {
     }
 
     fn answer_action(&mut self, key: SessionKey, (conn, slot, id): Actor, answer: Answer) {
-        let message = answer_of(&self.sessions[key], slot, id, answer);
-        self.tell(conn, &message);
+        let session = &self.sessions[key];
+        if let Ok(q) = answer {
+            let s = session.handle();
+            self.tell_as(conn, |encoding, out| form::ack(encoding, s, id, q, out));
+        } else {
+            let message = answer_of(session, slot, id, answer);
+            self.tell(conn, &message);
+        }
     }
 
     /// Queues a message for one connection.
     pub(super) fn tell(&mut self, conn: ConnKey, message: &ServerMessage) {
-        let Some(&Connection { encoding, .. }) = self.connections.get(conn) else { return };
-        let mut publisher = std::mem::take(&mut self.publisher);
-        self.queue_single(conn, publisher.single(encoding, |out| encoding.encode(message, out)));
-        self.publisher = publisher;
+        self.tell_as(conn, |encoding, out| encoding.encode(message, out));
+    }
+
+    /// Queues what `encode` appends for one connection.
+    fn tell_as(&mut self, conn: ConnKey, encode: impl FnOnce(Encoding, &mut Vec<u8>)) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        let encoding = connection.encoding;
+        let frame = self.publisher.single(encoding, |out| encode(encoding, out));
+        self.stats.single_bytes += frame.len() as u64;
+        let offered = connection.offer_answer(frame, &mut self.pool);
+        self.offered(conn, offered);
     }
 
     /// Queues a frame that was made for this connection alone.

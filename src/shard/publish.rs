@@ -105,6 +105,11 @@ impl Publisher {
         let same_for_all = *self.same_for_all.get_or_insert_with(|| fight.same_for_all(step));
         let cut = (!same_for_all).then(|| fight.cut(step, audience));
         let digest = is_digest_due(fight, step).then(|| self.digest(fight, audience));
+        if same_for_all && digest.is_none() {
+            let delta = self.encoded[encoding as usize].add(None, None);
+            form::delta(encoding, whole, &mut delta.common);
+            return 0;
+        }
         self.encoded[encoding as usize].place_of(cut, digest, |cut, common| {
             form::delta(encoding, &DeltaOf { cut, digest, ..*whole }, common);
         })
@@ -134,18 +139,28 @@ impl Encoded {
     ) -> usize {
         let known = self.deltas[..self.fresh].iter().position(|delta| delta.digest == digest && delta.cut == cut);
         known.unwrap_or_else(|| {
-            let place = self.fresh;
-            self.fresh += 1;
-            if place == self.deltas.len() {
-                self.deltas.push(Delta::default());
-            }
-            let delta = &mut self.deltas[place];
-            delta.is_for_all = cut.is_none() && digest.is_none();
-            (delta.cut, delta.digest, delta.slots) = (cut, digest, 0);
-            delta.common.clear();
+            let delta = self.add(cut, digest);
             encode(delta.cut.as_ref(), &mut delta.common);
-            place
+            self.fresh - 1
         })
+    }
+
+    /// Another of the step, in which nothing is yet.
+    fn add(&mut self, cut: Option<Cut>, digest: Option<u32>) -> &mut Delta {
+        let place = self.fresh;
+        self.fresh += 1;
+        if place == self.deltas.len() {
+            self.deltas.push(Delta::default());
+        }
+        let delta = &mut self.deltas[place];
+        delta.is_for_all = cut.is_none() && digest.is_none();
+        // Most have none, nor had one before: then nothing of its size is moved.
+        if cut.is_some() || delta.cut.is_some() {
+            delta.cut = cut;
+        }
+        (delta.digest, delta.slots) = (digest, 0);
+        delta.common.clear();
+        delta
     }
 }
 

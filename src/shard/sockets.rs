@@ -352,14 +352,17 @@ impl Worker {
     /// Queues bytes that must arrive. A client that lets even these pile up is closed.
     pub(super) fn queue_answer(&mut self, key: ConnKey, bytes: &[u8]) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        if connection.state != State::Open || bytes.is_empty() {
-            return;
-        }
-        if connection.outbox.offer_answer(bytes, &mut self.pool) {
-            self.mark_dirty(key);
-        } else {
+        let offered = connection.offer_answer(bytes, &mut self.pool);
+        self.offered(key, offered);
+    }
+
+    /// A connection was offered an answer, and had room for it or not.
+    pub(super) fn offered(&mut self, key: ConnKey, offered: Option<bool>) {
+        match offered {
+            Some(true) => self.mark_dirty(key),
             // Closing disconnects a participant, which is a step of its own: not in the middle of another.
-            self.overfull.push(key);
+            Some(false) => self.overfull.push(key),
+            None => {}
         }
     }
 

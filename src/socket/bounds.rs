@@ -1,5 +1,6 @@
 //! Where a client's frame ends, and whether it may be one, found without keeping its payload, however the bytes are cut.
 
+use super::frame::{LENGTH_16, LENGTH_64, MASKED};
 use super::utf8::Utf8;
 
 /// Of a head's first byte: the last frame of its message, bits that nothing was agreed on for, and what the frame is.
@@ -9,7 +10,6 @@ const OPCODE: u8 = 0x0F;
 /// In an opcode: a ping, a pong, a close.
 const CONTROL: u8 = 0x08;
 /// Of the second: there is a mask, and how long the payload is or how the length is written.
-const MASKED: u8 = 0x80;
 const LENGTH: u8 = 0x7F;
 /// Bytes of a control frame's payload at most.
 const CONTROL_MOST: u8 = 125;
@@ -114,8 +114,8 @@ impl Bounds {
             return 2;
         }
         let length = match self.head[1] & LENGTH {
-            126 => 2,
-            127 => 8,
+            LENGTH_16 => 2,
+            LENGTH_64 => 8,
             _ => 0,
         };
         let mask = if self.head[1] & MASKED == 0 { 0 } else { MASK_BYTES };
@@ -125,8 +125,8 @@ impl Bounds {
     fn payload_length(&self) -> u64 {
         let be = |bytes: &[u8]| bytes.iter().fold(0, |length, &byte| length << 8 | u64::from(byte));
         match self.head[1] & LENGTH {
-            126 => be(&self.head[2..4]),
-            127 => be(&self.head[2..10]),
+            LENGTH_16 => be(&self.head[2..4]),
+            LENGTH_64 => be(&self.head[2..10]),
             short => u64::from(short),
         }
     }

@@ -8,11 +8,12 @@ const FIN_BINARY: u8 = 0x82;
 const FIN_CLOSE: u8 = 0x88;
 const FIN_PING: u8 = 0x89;
 const FIN_PONG: u8 = 0x8A;
-const MASKED: u8 = 0x80;
+/// In the length byte: the sender has masked the payload, as every client does.
+pub(super) const MASKED: u8 = 0x80;
 /// In the length byte: two more bytes have the length.
-const LENGTH_16: u8 = 126;
+pub(super) const LENGTH_16: u8 = 126;
 /// In the length byte: eight more bytes have the length.
-const LENGTH_64: u8 = 127;
+pub(super) const LENGTH_64: u8 = 127;
 
 /// The longest header of a frame we send.
 pub const HEADER_MAX: usize = 10;
@@ -44,36 +45,69 @@ impl Framed {
     }
 }
 
-/// The short first part of a message of which the second is copied to many, behind room for its header: both are copied at once.
+/// The digits of every number below a hundred.
+#[allow(clippy::cast_possible_truncation)] // Less than a hundred.
+const PAIRS: [[u8; 2]; 100] = {
+    let (mut pairs, mut number) = ([[0; 2]; 100], 0);
+    while number < pairs.len() {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
+
+/// The short first part of a message of which the second is copied to many. It is written from its end to its start, so that its header
+/// comes in front of it wherever that is, and all of it is copied at once.
 #[derive(Debug)]
 pub struct Head<const MOST: usize> {
     bytes: [u8; MOST],
-    length: usize,
+    start: usize,
 }
 
 impl<const MOST: usize> Default for Head<MOST> {
     /// Nothing yet. Of its room [`HEADER_MAX`] is the header's.
     fn default() -> Self {
         const { assert!(MOST > HEADER_MAX) };
-        Self { bytes: [0; MOST], length: HEADER_MAX }
+        Self { bytes: [0; MOST], start: MOST }
     }
 }
 
 impl<const MOST: usize> Head<MOST> {
-    /// Adds bytes, for which there has to be room.
-    pub fn put(&mut self, bytes: &[u8]) {
-        self.bytes[self.length..][..bytes.len()].copy_from_slice(bytes);
-        self.length += bytes.len();
+    /// Puts bytes, for which there has to be room, in front of those that are there.
+    #[inline(always)]
+    pub fn put<const LENGTH: usize>(&mut self, bytes: [u8; LENGTH]) {
+        self.start -= LENGTH;
+        self.bytes[self.start..][..LENGTH].copy_from_slice(&bytes);
+    }
+
+    /// Puts a number's decimal digits there.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)] // Less than a hundred.
+    pub fn put_digits(&mut self, mut number: u64) {
+        while number >= 100 {
+            self.put(PAIRS[(number % 100) as usize]);
+            number /= 100;
+        }
+        if number >= 10 { self.put(PAIRS[number as usize]) } else { self.put([b'0' + number as u8]) }
     }
 
     /// Appends the message with its second part as a frame.
-    pub fn append(mut self, encoding: Encoding, common: &[u8], out: &mut Vec<u8>) {
-        let mut header = [0; HEADER_MAX];
-        let length = header_of(opcode_of(encoding), self.length - HEADER_MAX + common.len(), &mut header);
-        let start = HEADER_MAX - length;
-        self.bytes[start..HEADER_MAX].copy_from_slice(&header[..length]);
-        out.reserve(self.length - start + common.len());
-        out.extend_from_slice(&self.bytes[start..self.length]);
+    #[inline]
+    pub fn append(&mut self, encoding: Encoding, common: &[u8], out: &mut Vec<u8>) {
+        let (opcode, payload) = (opcode_of(encoding), MOST - self.start + common.len());
+        match (u8::try_from(payload), u16::try_from(payload)) {
+            (Ok(short), _) if short < LENGTH_16 => self.put([opcode, short]),
+            (_, Ok(long)) => {
+                let [high, low] = long.to_be_bytes();
+                self.put([opcode, LENGTH_16, high, low]);
+            }
+            _ => {
+                self.put((payload as u64).to_be_bytes());
+                self.put([opcode, LENGTH_64]);
+            }
+        }
+        out.reserve(MOST - self.start + common.len());
+        out.extend_from_slice(&self.bytes[self.start..]);
         out.extend_from_slice(common);
     }
 }
@@ -280,7 +314,7 @@ mod tests {
             let (own, common) = (vec![b'o'; own], vec![b'c'; common]);
             let mut out = b"before".to_vec();
             let mut head = Head::<{ HEADER_MAX + 26 }>::default();
-            head.put(&own);
+            own.iter().rev().for_each(|&byte| head.put([byte]));
             head.append(encoding, &common, &mut out);
             let whole = framed.message(encoding, |out| out.extend([own, common].concat()));
             assert_eq!(&out[b"before".len()..], whole);

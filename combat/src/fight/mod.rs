@@ -274,6 +274,10 @@ impl Fight {
 
     /// Seats of players that are taken and have not been given up.
     pub fn seats_taken(&self) -> usize {
+        if self.gathered {
+            // From then on none is free again. It is asked several times for every input.
+            return self.participants.len().min(usize::from(self.seats));
+        }
         let players = self.participants.iter().take_while(|p| p.enemy.is_none()).count();
         players - self.vacant().count()
     }
