@@ -40,7 +40,11 @@ pub struct RulesView {
     pub defend_cost: u32,
     pub defend_ms: u32,
     pub defend_cooldown_ms: u32,
+    /// What effects make of it is in their `changes`.
     pub speed_cm_per_s: u32,
+    /// Actions that a participant may be answered in a second, and at once; 0 where they are not counted.
+    #[serde(default)]
+    pub actions_per_second: u32,
     /// How far one can see; 0 where there is no fog.
     pub sight_cm: u32,
     /// Best of how many.
@@ -87,6 +91,21 @@ pub struct AbilityView {
     /// Of a cone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub degrees: Option<u16>,
+    /// Most targets of an area, a line or a cone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<u8>,
+    /// Walls and hard covers are in its way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sight: bool,
+    /// Of a cast: it does what it does every so often until it is over, and not once at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every_ms: Option<u32>,
+    /// Of a cast: more damage than this in all breaks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_by: Option<u32>,
+    /// Only at targets that have less than this share of their health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below_percent: Option<u8>,
 }
 
 /// By which action it is used.
@@ -144,6 +163,31 @@ pub struct EffectView {
     /// What its bearer cannot do. What only a newer server has is left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known")]
     pub denies: Vec<ActionKind>,
+    /// How long it lasts.
+    #[serde(default)]
+    pub ms: u32,
+    /// Most stacks or copies of it; one where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stacks: Option<u8>,
+    /// How often it hurts or heals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tick_ms: Option<u32>,
+    /// Damage of a tick and stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tick_damage: Option<u32>,
+    /// Health of a tick and stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tick_heal: Option<u32>,
+    /// By how many percent each stack changes what, all of them added up: `damage_dealt`, `damage_taken`, `rage`, `speed`, `accuracy`, `armor`,
+    /// `healing`, `regeneration`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changes: BTreeMap<String, i32>,
+    /// Damage that it takes in place of health, in percent of its bearer's most health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absorbs_percent: Option<u32>,
+    /// The first damage ends it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fragile: bool,
 }
 
 /// The kinds of action of a list that a client can ask for; a client's own message with another one is refused.

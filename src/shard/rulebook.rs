@@ -1,8 +1,11 @@
 //! What a client is told of a session's rules when it joins.
 
+use std::collections::BTreeMap;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use tiltyard_combat::ruleset::{
-    Ability, AbilityKind, Affects, CoverKind, Effect, Element, Enemy, EnemyId, Rank, Resource, Shape,
+    Ability, AbilityKind, Affects, CoverKind, Effect, Element, Enemy, EnemyId, Modifiers, Rank, Resource, Shape,
+    Stacking,
 };
 use tiltyard_combat::{ActionKind, Bout};
 use tiltyard_protocol::rules::{self as wire, AbilityView, CoverView, EffectView, EnemyView, FieldView, HazardView};
@@ -53,6 +56,7 @@ fn unsealed(fight: Bout<'_>) -> RulesView {
         defend_ms: rules.defend_ms,
         defend_cooldown_ms: rules.defend_cooldown_ms,
         speed_cm_per_s: rules.speed_cm_per_s,
+        actions_per_second: rules.actions_per_second,
         sight_cm: rules.sight_cm,
         rounds: rules.rounds,
         score_limit: rules.score_limit,
@@ -114,6 +118,11 @@ fn ability(ability: &Ability) -> AbilityView {
         radius_cm,
         width_cm,
         degrees,
+        targets: (ability.shape != Shape::Single).then_some(ability.targets),
+        sight: ability.sight,
+        every_ms: said(ability.every_ms),
+        broken_by: ability.broken_by,
+        below_percent: said(ability.below_percent),
     }
 }
 
@@ -132,7 +141,36 @@ fn effect(effect: &Effect) -> EffectView {
         element: effect.element.and_then(element).map(str::to_owned),
         stuns: effect.stuns,
         denies: ActionKind::ALL.iter().filter(|&&kind| effect.denies.has(kind)).map(kind).collect(),
+        ms: effect.ms,
+        stacks: matches!(effect.stacking, Stacking::Intensify | Stacking::Separate).then_some(effect.stacks),
+        tick_ms: said(effect.tick_ms),
+        tick_damage: said(effect.tick_damage),
+        tick_heal: said(effect.tick_heal),
+        changes: changes(effect.modifiers),
+        absorbs_percent: said(effect.absorbs_percent),
+        fragile: effect.fragile,
     }
+}
+
+/// What changes, by its name.
+fn changes(modifiers: Modifiers) -> BTreeMap<String, i32> {
+    let Modifiers { damage_dealt, damage_taken, rage, speed, accuracy, armor, healing, regeneration } = modifiers;
+    let all = [
+        ("damage_dealt", damage_dealt),
+        ("damage_taken", damage_taken),
+        ("rage", rage),
+        ("speed", speed),
+        ("accuracy", accuracy),
+        ("armor", armor),
+        ("healing", healing),
+        ("regeneration", regeneration),
+    ];
+    all.into_iter().filter(|(_, percent)| *percent != 0).map(|(name, percent)| (name.to_owned(), percent)).collect()
+}
+
+/// A number that is nothing where it is 0.
+fn said<N: Default + PartialEq>(number: N) -> Option<N> {
+    Some(number).filter(|number| *number != N::default())
 }
 
 fn enemy(fight: Bout<'_>, id: EnemyId, enemy: &Enemy) -> EnemyView {

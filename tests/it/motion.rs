@@ -1,5 +1,7 @@
 //! Facing and velocity over real sockets and REST, and why somebody comes and goes.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use tiltyard_client::{Client, Order, Update};
@@ -113,4 +115,44 @@ async fn it_is_told_why_somebody_comes_and_goes_also_over_a_restart() {
     // Newest first: at the start all were lost.
     assert_eq!(&whys[..2], ["lost", "lost"]);
     assert!(whys.contains(&"left"));
+}
+
+/// What the rules and the view say together is how far one gets, as docs/PROTOCOL.md has it.
+#[tokio::test]
+async fn how_far_one_may_go_is_what_the_rules_and_the_view_say() {
+    let node = Node::start();
+    let settings = json!({ "ruleset": "arena-fast", "rules": { "actions_per_second": 0, "preparation_ms": 0 } });
+    // Which modifiers a fight has is chance: as many fights as it takes for some that change the speed and some that do not.
+    let (mut changed, mut plain) = (0, 0);
+    for _ in 0..40 {
+        if changed >= 2 && plain >= 1 {
+            return;
+        }
+        let mut fight = node.fight_of("arena", vec![Uuid::new_v4(), Uuid::new_v4()], settings.clone()).await;
+        fight.begin().await;
+        let client = &mut fight.clients[0];
+        let (rules, view) = (client.rules().unwrap(), client.view());
+        let me = &view.participants[usize::from(client.slot().unwrap())];
+        let effects = me.effects.iter().map(|&(effect, stacks, _)| (effect, i64::from(stacks)));
+        let all = effects.chain(view.modifiers.iter().map(|&effect| (effect, 1)));
+        let percent = |effect: u8| rules.effects[usize::from(effect)].changes.get("speed").map_or(0, |&n| i64::from(n));
+        let percent: i64 = all.map(|(effect, stacks)| percent(effect) * stacks).sum();
+        let speed = i64::from(rules.speed_cm_per_s) * (100 + percent) / 100;
+        *(if percent == 0 { &mut plain } else { &mut changed }) += 1;
+        let order = Order::walk(me.x + 20_000, me.y);
+        let started = Instant::now();
+        loop {
+            let id = client.act(order.clone()).await.unwrap();
+            let refused = answer(client, id).await.unwrap_err();
+            let allowed = i64::from(refused.allowed_cm.unwrap());
+            // Another hundred, of which a centimetre may be lost in whole milliseconds.
+            if (speed + 99..=speed + 101).contains(&allowed) {
+                break;
+            }
+            assert!(allowed < speed + 99, "{allowed} of {speed}");
+            assert!(started.elapsed() < Duration::from_secs(8), "{allowed} and no more, of {speed}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    panic!("of forty fights {changed} with another speed and {plain} with the usual one");
 }

@@ -110,8 +110,9 @@ export class Fight extends Orders {
         return true;
     }
     #send({ id, order }) {
-        if (order.kind === "move" && order.x !== undefined && order.y !== undefined) {
-            this.#own.claim(id, { x: order.x, y: order.y, ...(order.f !== undefined && { f: order.f }) });
+        const shown = this.me;
+        if (order.kind === "move" && order.x !== undefined && order.y !== undefined && shown !== null) {
+            this.#own.claim(id, { x: order.x, y: order.y, ...(order.f !== undefined && { f: order.f }) }, shown);
         }
         this.#repeat(id, order);
     }

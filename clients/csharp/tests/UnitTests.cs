@@ -140,9 +140,9 @@ namespace Tiltyard.Tests
         private static void ClaimsEndWithTheServersWord()
         {
             var own = new Predictor();
-            own.Go(1, 5, 6, 90);
-            own.Go(2, 7, 8, null);
             var shown = new Place(0, 0, 10);
+            own.Go(1, 5, 6, 90, shown);
+            own.Go(2, 7, 8, null, shown);
             Check.Same(new Place(7, 8, 90), own.Place(shown), "where it went, as it faced");
             own.Refused(2);
             Check.Same(new Place(5, 6, 90), own.Place(shown), "where it was before");

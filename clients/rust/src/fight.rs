@@ -210,7 +210,10 @@ impl Fight {
     }
 
     fn send(&mut self, s: u32, id: u64, mut act: Act) {
-        self.own.claim(id, &act);
+        let own = self.slot().zip(self.view.as_ref());
+        if let Some(shown) = own.and_then(|(slot, view)| view.participants.get(usize::from(slot))) {
+            self.own.claim(id, &act, shown);
+        }
         (act.s, act.id) = (s, id);
         self.said.push_back(ClientMessage::Action(act));
     }

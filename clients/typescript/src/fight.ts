@@ -165,8 +165,9 @@ export class Fight extends Orders {
   }
 
   #send({ id, order }: Action): void {
-    if (order.kind === "move" && order.x !== undefined && order.y !== undefined) {
-      this.#own.claim(id, { x: order.x, y: order.y, ...(order.f !== undefined && { f: order.f }) });
+    const shown = this.me;
+    if (order.kind === "move" && order.x !== undefined && order.y !== undefined && shown !== null) {
+      this.#own.claim(id, { x: order.x, y: order.y, ...(order.f !== undefined && { f: order.f }) }, shown);
     }
     this.#repeat(id, order);
   }

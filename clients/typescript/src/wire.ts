@@ -122,6 +122,48 @@ export interface AbilityRules {
   radius_cm?: number;
   width_cm?: number;
   degrees?: number;
+  /** Most targets of an area, a line or a cone. */
+  targets?: number;
+  /** Walls are in its way. */
+  sight?: boolean;
+  /** Of a cast: it does what it does every so often, and not once at the end. */
+  every_ms?: number;
+  /** Of a cast: more damage than this in all breaks it. */
+  broken_by?: number;
+  /** Only at targets that have less than this share of their health. */
+  below_percent?: number;
+}
+
+/** What an effect changes. */
+export type Changed =
+  | "damage_dealt"
+  | "damage_taken"
+  | "rage"
+  | "speed"
+  | "accuracy"
+  | "armor"
+  | "healing"
+  | "regeneration";
+
+export interface EffectRules {
+  name: string;
+  element?: string;
+  stuns: boolean;
+  denies?: ActionKind[];
+  /** How long it lasts. */
+  ms: number;
+  /** Most stacks or copies of it; one where it is not said. */
+  stacks?: number;
+  /** How often it hurts or heals, and how much each stack. */
+  tick_ms?: number;
+  tick_damage?: number;
+  tick_heal?: number;
+  /** By how many percent each stack changes what; all of them are added up. */
+  changes?: Partial<Record<Changed, number>>;
+  /** Damage that it takes in place of health, in percent of its bearer's most health. */
+  absorbs_percent?: number;
+  /** The first damage ends it. */
+  fragile?: boolean;
 }
 
 /** What a session is played by; it never changes. */
@@ -147,7 +189,10 @@ export interface Rules {
   defend_cost: number;
   defend_ms: number;
   defend_cooldown_ms: number;
+  /** What effects make of it is in their `changes`. */
   speed_cm_per_s: number;
+  /** Actions of a participant in a second, and at once; 0 where they are not counted. */
+  actions_per_second: number;
   sight_cm: number;
   rounds: number;
   score_limit: number;
@@ -155,7 +200,7 @@ export interface Rules {
   kit: number;
   states: string[];
   abilities: AbilityRules[];
-  effects: { name: string; element?: string; stuns: boolean; denies?: ActionKind[] }[];
+  effects: EffectRules[];
   enemies: { name: string; rank: "normal" | "elite" | "boss"; health: number; phases: string[] }[];
   field: {
     name: string;

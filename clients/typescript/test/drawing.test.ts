@@ -89,7 +89,7 @@ describe("others", () => {
 describe("oneself", () => {
   test("goes nowhere that is not shown once the session is left", () => {
     const own = new Predictor();
-    own.claim(1, { x: 5, y: 6 });
+    own.claim(1, { x: 5, y: 6 }, { x: 0, y: 0 });
     assert.deepEqual(own.place({ x: 0, y: 0 }), { x: 5, y: 6 });
     own.reset();
     assert.deepEqual(own.place({ x: 0, y: 0 }), { x: 0, y: 0 });

@@ -3,14 +3,15 @@ using System.Collections.Generic;
 namespace Tiltyard
 {
     /// <summary>
-    /// Where the player itself is drawn: where it said it went, as long as the server has neither shown nor refused that. What the
-    /// server has applied is told by the id that comes with every state.
+    /// Where the player itself is drawn: where the server has it, and on from there by the steps that it has said and the server has
+    /// neither shown nor refused. Steps and not places, as a place is only good from where it was said: who is thrown back or dashes on
+    /// meanwhile goes on from there. What the server has applied is told by the id that comes with every state.
     /// </summary>
     public sealed class Predictor
     {
-        private readonly List<Claim> claims = new List<Claim>();
+        private readonly List<Step> steps = new List<Step>();
 
-        private struct Claim
+        private struct Step
         {
             public long Id;
             public double X;
@@ -19,48 +20,51 @@ namespace Tiltyard
         }
 
         /// <summary>
-        /// The move <paramref name="id"/> says that the player is there; <c>null</c> is the facing it had.
+        /// The move <paramref name="id"/> says that the player is there, the server having it at <paramref name="shown"/>; <c>null</c> is
+        /// the facing it had.
         /// </summary>
-        public void Go(long id, double x, double y, double? f)
+        public void Go(long id, double x, double y, double? f, Place shown)
         {
-            claims.Add(new Claim { Id = id, X = x, Y = y, F = f });
+            var from = Place(shown);
+            steps.Add(new Step { Id = id, X = x - from.X, Y = y - from.Y, F = f });
         }
 
         /// <summary>The state that is shown has everything up to <paramref name="id"/>.</summary>
         public void Applied(long id)
         {
-            for (var place = claims.Count - 1; place >= 0; place -= 1)
+            for (var place = steps.Count - 1; place >= 0; place -= 1)
             {
-                if (claims[place].Id <= id) claims.RemoveAt(place);
+                if (steps[place].Id <= id) steps.RemoveAt(place);
             }
         }
 
         /// <summary>The move <paramref name="id"/> did not happen.</summary>
         public void Refused(long id)
         {
-            for (var place = claims.Count - 1; place >= 0; place -= 1)
+            for (var place = steps.Count - 1; place >= 0; place -= 1)
             {
-                if (claims[place].Id == id) claims.RemoveAt(place);
+                if (steps[place].Id == id) steps.RemoveAt(place);
             }
         }
 
         /// <summary>Forgets all that is not shown.</summary>
         public void Reset()
         {
-            claims.Clear();
+            steps.Clear();
         }
 
         /// <summary>Where the player is, the server having it at <paramref name="shown"/>.</summary>
         public Place Place(Place shown)
         {
-            if (claims.Count == 0)
-            {
-                return shown;
-            }
+            double x = shown.X, y = shown.Y;
             var facing = shown.F;
-            foreach (var claim in claims) facing = claim.F ?? facing;
-            var last = claims[claims.Count - 1];
-            return new Place(last.X, last.Y, facing);
+            foreach (var step in steps)
+            {
+                x += step.X;
+                y += step.Y;
+                facing = step.F ?? facing;
+            }
+            return new Place(x, y, facing);
         }
     }
 }

@@ -182,9 +182,10 @@ namespace Tiltyard
         private void Send(PlayerAction action)
         {
             var order = action.Order;
-            if (order.Kind == "move" && order.X.HasValue && order.Y.HasValue)
+            var shown = Me;
+            if (order.Kind == "move" && order.X.HasValue && order.Y.HasValue && shown != null)
             {
-                own.Go(action.Id, order.X.Value, order.Y.Value, order.F);
+                own.Go(action.Id, order.X.Value, order.Y.Value, order.F, new Place(shown.X, shown.Y, shown.F));
             }
             Repeat(action);
         }

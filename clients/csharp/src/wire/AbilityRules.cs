@@ -36,6 +36,21 @@ namespace Tiltyard
         public long? WidthCm { get; private set; }
         public int? Degrees { get; private set; }
 
+        /// <summary>Most targets of an area, a line or a cone.</summary>
+        public int? Targets { get; private set; }
+
+        /// <summary>Walls are in its way.</summary>
+        public bool Sight { get; private set; }
+
+        /// <summary>Of a cast: it does what it does every so often, and not once at the end.</summary>
+        public long? EveryMs { get; private set; }
+
+        /// <summary>Of a cast: more damage than this in all breaks it.</summary>
+        public long? BrokenBy { get; private set; }
+
+        /// <summary>Only at targets that have less than this share of their health.</summary>
+        public int? BelowPercent { get; private set; }
+
         internal static AbilityRules Read(Reader reader)
         {
             var rules = new AbilityRules();
@@ -58,6 +73,11 @@ namespace Tiltyard
                     case "radius_cm": rules.RadiusCm = reader.Whole(); break;
                     case "width_cm": rules.WidthCm = reader.Whole(); break;
                     case "degrees": rules.Degrees = reader.Int(); break;
+                    case "targets": rules.Targets = reader.Int(); break;
+                    case "sight": rules.Sight = reader.Flag(); break;
+                    case "every_ms": rules.EveryMs = reader.Whole(); break;
+                    case "broken_by": rules.BrokenBy = reader.Whole(); break;
+                    case "below_percent": rules.BelowPercent = reader.Int(); break;
                     default: reader.Skip(); break;
                 }
             }

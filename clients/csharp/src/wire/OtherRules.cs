@@ -1,3 +1,5 @@
+using System.Collections.Generic;
+
 namespace Tiltyard
 {
     /// <summary>An effect.</summary>
@@ -7,6 +9,7 @@ namespace Tiltyard
         {
             Name = "";
             Denies = new string[0];
+            Changes = new Dictionary<string, int>();
         }
 
         public string Name { get; private set; }
@@ -17,6 +20,31 @@ namespace Tiltyard
 
         /// <summary>The kinds of action that its bearer cannot do.</summary>
         public string[] Denies { get; private set; }
+
+        /// <summary>How long it lasts.</summary>
+        public long Ms { get; private set; }
+
+        /// <summary>Most stacks or copies of it; <c>null</c> for one.</summary>
+        public int? Stacks { get; private set; }
+
+        /// <summary>How often it hurts or heals; <c>null</c> for never.</summary>
+        public long? TickMs { get; private set; }
+
+        /// <summary>Of a tick and stack.</summary>
+        public long? TickDamage { get; private set; }
+
+        /// <summary>Of a tick and stack.</summary>
+        public long? TickHeal { get; private set; }
+
+        /// <summary>By how many percent each stack changes what, all of them added up: damage_dealt, damage_taken, rage, speed, accuracy, armor,
+        /// healing, regeneration.</summary>
+        public Dictionary<string, int> Changes { get; private set; }
+
+        /// <summary>Damage that it takes in place of health, in percent of its bearer's most health.</summary>
+        public long? AbsorbsPercent { get; private set; }
+
+        /// <summary>The first damage ends it.</summary>
+        public bool Fragile { get; private set; }
 
         internal static EffectRules Read(Reader reader)
         {
@@ -30,10 +58,29 @@ namespace Tiltyard
                     case "element": rules.Element = reader.Text(); break;
                     case "stuns": rules.Stuns = reader.Flag(); break;
                     case "denies": rules.Denies = reader.Strings(); break;
+                    case "ms": rules.Ms = reader.Whole(); break;
+                    case "stacks": rules.Stacks = reader.Int(); break;
+                    case "tick_ms": rules.TickMs = reader.Whole(); break;
+                    case "tick_damage": rules.TickDamage = reader.Whole(); break;
+                    case "tick_heal": rules.TickHeal = reader.Whole(); break;
+                    case "changes": rules.Changes = Percents(reader); break;
+                    case "absorbs_percent": rules.AbsorbsPercent = reader.Whole(); break;
+                    case "fragile": rules.Fragile = reader.Flag(); break;
                     default: reader.Skip(); break;
                 }
             }
             return rules;
+        }
+
+        private static Dictionary<string, int> Percents(Reader reader)
+        {
+            var percents = new Dictionary<string, int>();
+            string key;
+            for (reader.OpenMap(); reader.Key(out key);)
+            {
+                percents[key] = reader.Int();
+            }
+            return percents;
         }
     }
 

@@ -36,7 +36,11 @@ namespace Tiltyard
         public long DefendCost { get; private set; }
         public long DefendMs { get; private set; }
         public long DefendCooldownMs { get; private set; }
+        /// <summary>What effects make of it is in their <c>Changes</c>.</summary>
         public long SpeedCmPerS { get; private set; }
+
+        /// <summary>Actions of a participant in a second, and at once; 0 where they are not counted.</summary>
+        public long ActionsPerSecond { get; private set; }
 
         /// <summary>0: there is no fog.</summary>
         public long SightCm { get; private set; }
@@ -80,6 +84,7 @@ namespace Tiltyard
                     case "defend_ms": rules.DefendMs = reader.Whole(); break;
                     case "defend_cooldown_ms": rules.DefendCooldownMs = reader.Whole(); break;
                     case "speed_cm_per_s": rules.SpeedCmPerS = reader.Whole(); break;
+                    case "actions_per_second": rules.ActionsPerSecond = reader.Whole(); break;
                     case "sight_cm": rules.SightCm = reader.Whole(); break;
                     case "rounds": rules.Rounds = reader.Whole(); break;
                     case "score_limit": rules.ScoreLimit = reader.Whole(); break;

@@ -81,4 +81,22 @@ export const cases = [
     c.delta({ ev: [{ k: "hit", by: 1, to: 0, n: 5, a: 0 }], p: [{ i: 0, hp: 95, x: 1_200, y: 2_400 }] });
     own(c, 1_200, 2_400);
   }),
+  write("is not drawn back", "Who has been moved goes on from there: what it said before is steps, and no places to go back to.", OWN, (c) => {
+    c.begins();
+    c.acts(1, { kind: "ability", a: 0, x: 2_100, y: 2_500 });
+    c.acts(2, { kind: "move", x: 1_520, y: 2_510 });
+    own(c, 1_520, 2_510);
+    c.server("ack", { s, id: 1, q: 11 });
+    c.of().id = 1;
+    c.delta({ ev: [{ k: "used", by: 0, a: 0 }], p: [{ i: 0, x: 2_100, y: 2_500 }] });
+    own(c, 2_120, 2_510);
+    c.acts(3, { kind: "move", x: 2_140, y: 2_510 });
+    own(c, 2_140, 2_510);
+    c.server("refused", { s, id: 2, reason: "too_fast", x: 2_100, y: 2_500, allowed_cm: 100 });
+    own(c, 2_120, 2_500);
+    c.server("ack", { s, id: 3, q: 12 });
+    c.of().id = 3;
+    c.delta({ p: [{ i: 0, x: 2_140, y: 2_510 }] });
+    own(c, 2_140, 2_510);
+  }),
 ];
