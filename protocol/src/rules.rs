@@ -7,6 +7,7 @@ use serde::de::value::{self, StrDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ActionKind;
+use crate::view::ParticipantView;
 
 /// The rules, with everything that mode, difficulty and request set otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +62,18 @@ pub struct RulesView {
     pub effects: Vec<EffectView>,
     pub enemies: Vec<EnemyView>,
     pub field: FieldView,
+}
+
+impl RulesView {
+    /// How fast a player is, in centimetres a second, with what its effects and the view's modifiers make of it.
+    #[must_use]
+    pub fn speed(&self, player: &ParticipantView, modifiers: &[u8]) -> u32 {
+        let own = player.effects.iter().map(|&(effect, stacks, _)| (effect, i64::from(stacks)));
+        let percent = |effect: u8| self.effects.get(usize::from(effect))?.changes.get("speed").copied();
+        let all = own.chain(modifiers.iter().map(|&effect| (effect, 1)));
+        let percent: i64 = all.map(|(effect, stacks)| i64::from(percent(effect).unwrap_or(0)) * stacks).sum();
+        u32::try_from(i64::from(self.speed_cm_per_s) * (100 + percent).max(0) / 100).unwrap_or(u32::MAX)
+    }
 }
 
 /// An ability or item.

@@ -133,18 +133,14 @@ async fn how_far_one_may_go_is_what_the_rules_and_the_view_say() {
         let client = &mut fight.clients[0];
         let (rules, view) = (client.rules().unwrap(), client.view());
         let me = &view.participants[usize::from(client.slot().unwrap())];
-        let effects = me.effects.iter().map(|&(effect, stacks, _)| (effect, i64::from(stacks)));
-        let all = effects.chain(view.modifiers.iter().map(|&effect| (effect, 1)));
-        let percent = |effect: u8| rules.effects[usize::from(effect)].changes.get("speed").map_or(0, |&n| i64::from(n));
-        let percent: i64 = all.map(|(effect, stacks)| percent(effect) * stacks).sum();
-        let speed = i64::from(rules.speed_cm_per_s) * (100 + percent) / 100;
-        *(if percent == 0 { &mut plain } else { &mut changed }) += 1;
+        let speed = rules.speed(me, &view.modifiers);
+        *(if speed == rules.speed_cm_per_s { &mut plain } else { &mut changed }) += 1;
         let order = Order::walk(me.x + 20_000, me.y);
         let started = Instant::now();
         loop {
             let id = client.act(order.clone()).await.unwrap();
             let refused = answer(client, id).await.unwrap_err();
-            let allowed = i64::from(refused.allowed_cm.unwrap());
+            let allowed = refused.allowed_cm.unwrap();
             // Another hundred, of which a centimetre may be lost in whole milliseconds.
             if (speed + 99..=speed + 101).contains(&allowed) {
                 break;

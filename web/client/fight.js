@@ -51,6 +51,17 @@ export class Fight extends Orders {
     get me() {
         return this.#view?.participants[this.slot] ?? null;
     }
+    /** How fast the player is now, in centimetres a second, with what effects and modifiers make of it; null where that is not known yet. */
+    get speed() {
+        const { me, rules, view } = this;
+        if (me === null || rules === null || view === null) {
+            return null;
+        }
+        const changed = (effect) => rules.effects[effect]?.changes?.speed ?? 0;
+        const own = me.effects.reduce((sum, [effect, stacks]) => sum + changed(effect) * stacks, 0);
+        const percent = view.modifiers.reduce((sum, effect) => sum + changed(effect), own);
+        return Math.floor((rules.speed_cm_per_s * Math.max(100 + percent, 0)) / 100);
+    }
     /** The digest of the view, as the server would have it. */
     get digest() {
         return this.#view && digest(this.#view);

@@ -72,6 +72,33 @@ namespace Tiltyard.Tests
         }
 
         [Test]
+        private static void OnesSpeedIsWhatEffectsAndModifiersMakeOfIt()
+        {
+            var stage = new Stage();
+            stage.World.Line.Accept();
+            var slow = new Map { { "name", "slow" }, { "stuns", false }, { "ms", 3000L }, { "changes", new Map { { "speed", -20L } } } };
+            var light = new Map { { "name", "light" }, { "stuns", false }, { "ms", 0L }, { "changes", new Map { { "speed", 15L }, { "armor", -5L } } } };
+            var joined = stage.Joined("snapshot");
+            joined["rules"] = new Map { { "hash", "h" }, { "speed_cm_per_s", 850L }, { "effects", new List<object> { slow, light } } };
+            stage.World.Line.Say("joined", joined);
+            Check.That(stage.Fight.Speed == null, "not known before there is a view");
+            stage.World.Line.Say("snapshot", stage.Snapshot(10));
+            var delta = stage.Delta(11);
+            delta["p"] = new List<object>
+            {
+                new Map
+                {
+                    { "i", 0L }, { "player", "0192f5a8-6c1e-7d40-9b1f-0a1b2c3d4e5f" }, { "team", 0L }, { "status", "active" }, { "ready", true },
+                    { "score", 0L }, { "effects", new List<object> { new List<object> { 0L, 2L, 9000L } } },
+                },
+            };
+            delta["m"] = new List<object> { 1L };
+            stage.World.Line.Say("delta", delta);
+            stage.World.Turn();
+            Check.Same<long?>(637, stage.Fight.Speed, "850 * (100 - 2 * 20 + 15) / 100");
+        }
+
+        [Test]
         private static void WithoutAConnectionAnActionIsRefusedAtOnce()
         {
             var stage = new Stage();

@@ -103,6 +103,12 @@ impl Fight {
         self.rules.as_deref()
     }
 
+    /// How fast the player is now, in centimetres a second; `None` where that is not known yet.
+    #[must_use]
+    pub fn speed(&self) -> Option<u32> {
+        Some(self.rules()?.speed(self.me()?, &self.view()?.modifiers))
+    }
+
     /// How long this server and this fight wait for what.
     #[must_use]
     pub fn timers(&self) -> Timers {

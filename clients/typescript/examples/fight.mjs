@@ -13,7 +13,7 @@ fight.on("event", ({ k, by, to, n }) => k === "hit" && console.log(`${by} hits $
 const turns = setInterval(async () => {
   if (fight.status !== "live" || fight.view.phase.phase !== "active") return;
   const me = fight.place(fight.slot);
-  fight.move(me.x, me.y + fight.rules.speed_cm_per_s / 10);
+  fight.move(me.x, me.y + fight.speed / 10);
   const answer = await fight.attack(1 - fight.slot).answer;
   if (answer.kind === "refused") console.log(`not now: ${answer.reason}`);
 }, 200);

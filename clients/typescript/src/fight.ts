@@ -97,6 +97,18 @@ export class Fight extends Orders {
     return this.#view?.participants[this.slot] ?? null;
   }
 
+  /** How fast the player is now, in centimetres a second, with what effects and modifiers make of it; null where that is not known yet. */
+  get speed(): number | null {
+    const { me, rules, view } = this;
+    if (me === null || rules === null || view === null) {
+      return null;
+    }
+    const changed = (effect: number): number => rules.effects[effect]?.changes?.speed ?? 0;
+    const own = me.effects.reduce((sum, [effect, stacks]) => sum + changed(effect) * stacks, 0);
+    const percent = view.modifiers.reduce((sum, effect) => sum + changed(effect), own);
+    return Math.floor((rules.speed_cm_per_s * Math.max(100 + percent, 0)) / 100);
+  }
+
   /** The digest of the view, as the server would have it. */
   get digest(): number | null {
     return this.#view && digest(this.#view);

@@ -115,6 +115,22 @@ describe("oneself", () => {
     assert.deepEqual(fight.place(0), { x: 10, y: 0, f: 270 });
   });
 
+  test("is as fast as effects and modifiers let it be", async () => {
+    const world = new World();
+    const fight = connect({ session: SESSION, ticket, env: world });
+    await world.settle();
+    world.line.accept();
+    const effects = [{ name: "slow", changes: { speed: -20 } }, { name: "light", changes: { speed: 15, armor: -5 } }];
+    joined(world, { rules: { hash: "h", speed_cm_per_s: 850, effects } });
+    assert.equal(fight.speed, null);
+    snapshot(world, 10, duel());
+    assert.equal(fight.speed, 850);
+    delta(world, 11, { p: [{ i: 0, effects: [[0, 2, 9_000]] }], m: [1] });
+    assert.equal(fight.speed, 637, "850 * (100 - 2 * 20 + 15) / 100");
+    delta(world, 12, { p: [{ i: 0, effects: [[0, 9, 9_000]] }] });
+    assert.equal(fight.speed, 0);
+  });
+
   test("and another are both drawn as a fight goes on", async () => {
     const world = new World();
     const fight = connect({ session: SESSION, ticket, env: world });

@@ -103,6 +103,28 @@ namespace Tiltyard
             get { return View != null && Slot >= 0 && Slot < View.Participants.Length ? View.Participants[Slot] : null; }
         }
 
+        /// <summary>
+        /// How fast one is now, in centimetres a second, with what effects and modifiers make of it; <c>null</c> where that is not known yet.
+        /// </summary>
+        public long? Speed
+        {
+            get
+            {
+                if (Me == null || Rules == null) return null;
+                long percent = 100;
+                foreach (var effect in Me.Effects) percent += SpeedChange(effect.Of) * effect.Count;
+                foreach (var effect in View.Modifiers) percent += SpeedChange(effect);
+                return Rules.SpeedCmPerS * Math.Max(percent, 0) / 100;
+            }
+        }
+
+        private long SpeedChange(int effect)
+        {
+            int percent;
+            var known = effect >= 0 && effect < Rules.Effects.Length;
+            return known && Rules.Effects[effect].Changes.TryGetValue("speed", out percent) ? percent : 0;
+        }
+
         /// <summary>The digest of the view, as the server would have it.</summary>
         public uint? ViewDigest
         {
