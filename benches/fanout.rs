@@ -13,7 +13,7 @@ use tiltyard_protocol::Encoding;
 const FIGHTS: usize = 2_500;
 
 /// As a delta is put into an outbox.
-fn deliver(own: &[u8], common: &[u8], out: &mut Vec<u8>) {
+fn deliver(own: [u8; 30], common: &[u8], out: &mut Vec<u8>) {
     let mut head = Head::<{ HEADER_MAX + 45 }>::default();
     head.put(own);
     head.append(Encoding::Json, common, out);
@@ -29,7 +29,7 @@ fn fanout(c: &mut Criterion) {
         group.bench_function(format!("{recipients} recipients"), |b| {
             b.iter(|| {
                 for outbox in &mut outboxes {
-                    deliver(&own, &common, outbox.buffer(&mut pool));
+                    deliver(own, &common, outbox.buffer(&mut pool));
                 }
                 for outbox in &mut outboxes {
                     let all = outbox.len();
@@ -52,7 +52,7 @@ fn fanout(c: &mut Criterion) {
                 let (chain, seq, outboxes) = &mut fights[next];
                 *seq += 1;
                 for outbox in outboxes.iter_mut() {
-                    deliver(&own, &common, outbox.buffer(&mut pool));
+                    deliver(own, &common, outbox.buffer(&mut pool));
                 }
                 if is_kept && chain.is_kept(4, now) {
                     history.keep(chain, now, *seq, Some((0, *seq)), [(Encoding::Json, 15, &common[..])].into_iter());

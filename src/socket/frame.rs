@@ -74,14 +74,14 @@ impl<const MOST: usize> Default for Head<MOST> {
 
 impl<const MOST: usize> Head<MOST> {
     /// Puts bytes, for which there has to be room, in front of those that are there.
-    #[inline(always)]
+    #[inline]
     pub fn put<const LENGTH: usize>(&mut self, bytes: [u8; LENGTH]) {
         self.start -= LENGTH;
         self.bytes[self.start..][..LENGTH].copy_from_slice(&bytes);
     }
 
     /// Puts a number's decimal digits there.
-    #[inline(always)]
+    #[inline]
     #[allow(clippy::cast_possible_truncation)] // Less than a hundred.
     pub fn put_digits(&mut self, mut number: u64) {
         while number >= 100 {

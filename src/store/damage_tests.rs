@@ -294,6 +294,52 @@ async fn flip_in(folder: &Path, file: &str, should: Answers) -> BTreeMap<Told, u
     sum
 }
 
+/// As it is after a copy that was broken off: wherever it ends, that is damage, by name, and nothing that waiting would mend.
+#[tokio::test]
+async fn a_file_that_ends_too_early_is_damaged_wherever_that_is() {
+    const CUTS: usize = 60;
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).await.unwrap();
+    for commit in 0..COMMITS {
+        store.commit(&batch(commit)).await.unwrap();
+        if commit == COMMITS / 2 {
+            // So much that what comes after it is far from what is read to open the file.
+            let mut raw = options(&folder.path().join("s.db"), false).connect().await.unwrap();
+            raw.execute("CREATE TABLE room (bytes BLOB); INSERT INTO room VALUES (zeroblob(2000000))").await.unwrap();
+            raw.close().await.unwrap();
+        }
+    }
+    let should = answers(&store).await;
+    store.close().await;
+    let whole = fs::read(folder.path().join("s.db")).unwrap();
+    let (mut read_too_short, end) = (0, whole.len() - 4_096 * CUTS);
+    for cut in 0..CUTS {
+        let copy = TempDir::new().unwrap();
+        fs::write(copy.path().join("s.db"), &whole[..end + 4_096 * cut + 100]).unwrap();
+        fs::copy(folder.path().join("s.commits"), copy.path().join("s.commits")).unwrap();
+        let store = match open(copy.path()).await {
+            Ok(store) => store,
+            Err(refused) => {
+                assert!(refused.to_string().contains("cannot be read"), "{cut}: {refused}");
+                continue;
+            }
+        };
+        let is = answers(&store).await;
+        let met = store.figures.damaged.load(Ordering::Relaxed);
+        for (question, answer) in &is {
+            match answer {
+                Err(StoreError::Damaged(_)) => read_too_short += 1,
+                Err(error) => panic!("{cut}: {question}: {error}"),
+                // A list without the row that was named.
+                Ok(_) if question.starts_with("many") && met > 0 => {}
+                Ok(answer) => assert_eq!(Some(answer), should[question].as_ref().ok(), "{cut}: {question}"),
+            }
+        }
+        store.close().await;
+    }
+    assert!(read_too_short > 0, "what is only found when it is read is among them");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_flipped_bit_of_the_file_changes_content_in_silence() {
     let folder = filled().await;

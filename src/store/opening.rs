@@ -161,16 +161,18 @@ async fn form_of(connection: &mut SqliteConnection) -> Result<Form, Unknown> {
     Ok(if summed == 0 { Form::Older } else { Form::Current })
 }
 
+/// What SQLite says of a page that the file should have and is too short for.
+pub(super) const ENDS_TOO_EARLY: u32 = 522;
+
 /// Whether it says that the file is damaged, and not that it could not be had.
 fn is_damage(error: &sqlx::Error) -> bool {
-    // What SQLite says of a table or column that is not there; of pages; of a format; of a file that is no database. Of a file that
-    // ends too early it says 522.
+    // What SQLite says of a table or column that is not there; of pages; of a format; of a file that is no database.
     const DAMAGE: [u32; 4] = [1, 11, 24, 26];
     match error {
         sqlx::Error::Database(error) => error
             .code()
             .and_then(|code| code.parse::<u32>().ok())
-            .is_some_and(|code| DAMAGE.contains(&(code & 0xFF)) || code == 522),
+            .is_some_and(|code| DAMAGE.contains(&(code & 0xFF)) || code == ENDS_TOO_EARLY),
         sqlx::Error::RowNotFound
         | sqlx::Error::ColumnNotFound(_)
         | sqlx::Error::ColumnDecode { .. }

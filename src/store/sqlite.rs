@@ -565,10 +565,12 @@ pub(super) fn failure(error: &sqlx::Error) -> StoreError {
     const CORRUPT: u32 = 11;
     const NO_DATABASE: u32 = 26;
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let code = code.and_then(|code| code.parse::<u32>().ok());
     // The rest of the number says more about it.
-    match code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xFF) {
+    match code.map(|code| code & 0xFF) {
         Some(FULL) => StoreError::Full(error.to_string()),
         Some(CORRUPT | NO_DATABASE) => StoreError::Damaged(error.to_string()),
+        _ if code == Some(opening::ENDS_TOO_EARLY) => StoreError::Damaged(error.to_string()),
         _ => StoreError::Unavailable(error.to_string()),
     }
 }
