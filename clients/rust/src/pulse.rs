@@ -1,5 +1,6 @@
 //! A player session: the player's presence, which ends by itself unless somebody says often enough that the player is there.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tiltyard_protocol::room::Beat;
@@ -20,13 +21,15 @@ const LEAST: Duration = Duration::from_secs(1);
 pub struct Pulse {
     expires_at: u64,
     due: Option<Instant>,
+    /// Beats that nobody asked for: their answers are nobody's affair.
+    own: BTreeSet<u64>,
     pub(crate) clock: ServerClock,
     pub(crate) requests: Requests,
 }
 
 impl Pulse {
     pub(crate) fn new(clock: ServerClock) -> Self {
-        Self { expires_at: 0, due: None, clock, requests: Requests::default() }
+        Self { expires_at: 0, due: None, own: BTreeSet::new(), clock, requests: Requests::default() }
     }
 
     /// When the presence ends without another beat, in the server's Unix milliseconds; 0 until that is known.
@@ -35,12 +38,13 @@ impl Pulse {
         self.expires_at
     }
 
-    /// Beats that have no answer yet.
+    /// Beats that have no answer yet, with those that it says by itself.
     pub fn pending(&self) -> impl Iterator<Item = u64> {
         self.requests.pending()
     }
 
-    /// Says now that the player is there. [`Told::Beat`] follows, or [`Told::Refused`] with the returned id.
+    /// Says now that the player is there. [`Told::Ack`] with the returned id and [`Told::Beat`] follow, or [`Told::Refused`], or
+    /// [`Told::Unanswered`] where the connection is lost before. Of beats that are said by themselves [`Told::Beat`] alone is told.
     pub fn beat(&mut self) -> Result<u64, Unsent> {
         self.requests.ask(|s, id| ClientMessage::Beat(Beat { s, id }))
     }
@@ -53,7 +57,8 @@ impl Pulse {
     pub(crate) fn tick(&mut self, now: Instant) {
         if self.due.take_if(|due| *due <= now).is_some() {
             // Where it cannot be sent the session is joined again, and that says until when.
-            let _ = self.beat();
+            let beat = self.beat();
+            self.own.extend(beat);
         }
     }
 
@@ -67,14 +72,18 @@ impl Pulse {
             }
             ServerMessage::Ack(ack) if self.requests.answered(ack.id) => {
                 let until = ack.expires_at.unwrap_or(self.expires_at);
-                effects.tell(Told::Ack(ack));
+                if !self.own.remove(&ack.id) {
+                    effects.tell(Told::Ack(ack));
+                }
                 self.lasts(until, now, effects);
             }
             ServerMessage::Refused(refused) if self.requests.answered(refused.id) => {
                 if let Some(ms) = refused.retry_ms {
                     self.due = Some(now + Duration::from_millis(ms.into()).max(LEAST));
                 }
-                effects.tell(Told::Refused(refused));
+                if !self.own.remove(&refused.id) {
+                    effects.tell(Told::Refused(refused));
+                }
             }
             _ => {}
         }
@@ -82,7 +91,9 @@ impl Pulse {
 
     pub(crate) fn lost(&mut self) -> Vec<Told> {
         self.due = None;
-        self.requests.end()
+        let own = std::mem::take(&mut self.own);
+        let is_asked = |told: &Told| !matches!(told, Told::Unanswered(id) if own.contains(id));
+        self.requests.end().into_iter().filter(is_asked).collect()
     }
 
     fn lasts(&mut self, until: u64, now: Instant, effects: &mut Effects) {

@@ -12,7 +12,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { apply, digest, json, viewOf, type Delta, type Snapshot, type View } from "@tiltyard/client";
 import { msgpack } from "@tiltyard/client/msgpack";
 
-import { fits, play, type Case } from "./kit.js";
+import { TELLINGS, fits, play, type Case, type Hearing } from "./kit.js";
 
 const kit = new URL("../../../protocol/kit/", import.meta.url);
 const read = async (file: string | URL): Promise<unknown> => JSON.parse(await readFile(new URL(file, kit), "utf8"));
@@ -49,8 +49,34 @@ describe("the kit's files", () => {
   test("have a name each", () => {
     const all = files.flatMap(({ cases }) => cases.map(({ name }) => name));
     assert.equal(new Set(all).size, all.length);
-    assert.ok(all.length >= 149, `${all.length} cases`);
+    assert.ok(all.length >= 150, `${all.length} cases`);
   });
+});
+
+describe("a case fails where the client tells", () => {
+  const all = files.flatMap(({ rules, cases }) => cases.map((one) => ({ rules, one })));
+  /** Whether a case that has `t` told fails where the client is heard like this. */
+  const isFound = async (t: string, hearing: () => Hearing): Promise<boolean> => {
+    for (const { rules, one } of all.filter(({ one }) => one.steps.some(({ told }) => told?.some((telling) => telling.t === t)))) {
+      const passed = await play(one, rules, json, hearing()).then(() => true, () => false);
+      if (!passed) return true;
+    }
+    return false;
+  };
+  const slips: Record<string, (t: string) => Hearing> = {
+    twice: (t) => (told) => (told.t === t ? [told, told] : [told]),
+    "not at all": (t) => (told) => (told.t === t ? [] : [told]),
+    "after what comes next": (t) => {
+      const late: ReturnType<Hearing> = [];
+      return (told) => (told.t === t ? (late.push(told), []) : [told, ...late.splice(0)]);
+    },
+    "where there is nothing to tell": (t) => (told) => (told.t === "joined" ? [told, { t, d: {} }] : [told]),
+  };
+  for (const t of [...TELLINGS, "unanswered"]) {
+    for (const [how, slip] of Object.entries(slips)) {
+      test(`${t} ${how}`, async () => assert.ok(await isFound(t, () => slip(t)), "all cases pass all the same"));
+    }
+  }
 });
 
 describe("digests", () => {

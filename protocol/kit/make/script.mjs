@@ -1,6 +1,9 @@
 // Writes a case down step by step, and keeps the session as the server of the case has it, so that every digest is right that is
-// not meant to be wrong.
+// not meant to be wrong; and what the client must have told by then, so that every case says all of it.
 
+import { isDeepStrictEqual } from "node:util";
+
+import { Listener } from "./listener.mjs";
 import { after, digest, nobody } from "./reference.mjs";
 
 export const SESSION = "0192f5a8-6c1e-7d40-9b1f-0000abcd1234";
@@ -16,7 +19,7 @@ const ability = { kind: "ability", cooldown_ms: 4_000, uses: 0, cast_ms: 0, chan
 export const RULES = {
   name: "kit", title: "For clients to be tried by", ruleset: "0".repeat(64), hash: RULES_HASH, mode: "pvp", health: 100, shield: 0, armor: 50,
   stamina: 100, stamina_per_second: 10, energy: 100, energy_per_second: 5, ammo: 0, reload_ms: 0, attack_interval_ms: 500,
-  attack_range_cm: 300, defend_cost: 20, defend_ms: 1_500, defend_cooldown_ms: 3_000, speed_cm_per_s: 600, sight_cm: 0,
+  attack_range_cm: 300, defend_cost: 20, defend_ms: 1_500, defend_cooldown_ms: 3_000, speed_cm_per_s: 600, actions_per_second: 100, sight_cm: 0,
   rounds: 1, score_limit: 0, turn_ms: 0, kit: 1, states: ["idle", "acting"],
   abilities: [{ name: "blow", key: "1", cost: { energy: 30 }, range_cm: 300, ...ability }],
   effects: [{ name: "burning", element: "fire", stuns: false }],
@@ -69,8 +72,23 @@ class Server {
   }
 }
 
+/** What is told, with what a case says in `wanted` of some of it, in order. */
+function filled(told, wanted) {
+  const full = structuredClone(told);
+  let from = 0;
+  for (const { t, d = {} } of wanted) {
+    const goes = (one) => one.t === t && Object.entries(d).every(([field, value]) => isDeepStrictEqual(one.d?.[field] ?? value, value));
+    const at = full.findIndex((one, place) => place >= from && goes(one));
+    if (at < 0) throw new Error(`the case wants ${t} ${JSON.stringify(d)} told, which is not among ${JSON.stringify(told)}`);
+    if (Object.keys(d).length > 0) full[at].d = { ...full[at].d, ...d };
+    from = at + 1;
+  }
+  return full;
+}
+
 export class Script {
   #sessions = new Map();
+  #listener = new Listener();
   #steps = [];
   #head;
 
@@ -79,9 +97,10 @@ export class Script {
     this.#sessions.set(SESSION, new Server(SESSION, view)).set(OTHER, new Server(OTHER, other));
   }
 
-  /** The case as it is written. */
+  /** The case as it is written: at its end it has asked for all that is told. */
   get case() {
-    return { ...this.#head, steps: this.#steps };
+    const rest = this.#listener.loud.map((session) => this.#toldOf(session, this.#listener.take(session)));
+    return { ...this.#head, steps: [...this.#steps, ...rest] };
   }
 
   /** The server's side of a session. */
@@ -91,6 +110,7 @@ export class Script {
 
   step(step) {
     this.#steps.push(step);
+    this.#listener.step(step, SESSION);
     return this;
   }
 
@@ -132,8 +152,23 @@ export class Script {
     return this.step(session === SESSION ? { holds } : { in: session, holds });
   }
 
-  told(told, untold, session = SESSION) {
-    return this.step({ ...(session !== SESSION && { in: session }), told, ...(untold && { untold }) });
+  /** What was told since this was last asked: these are among it and none of `untold` is, or the case is wrong. The case has all of it. */
+  told(told, untold = [], session = SESSION) {
+    const all = filled(this.#listener.take(session), told);
+    const wrong = all.filter(({ t }) => untold.includes(t));
+    if (wrong.length > 0) throw new Error(`told is ${JSON.stringify(wrong)}`);
+    this.#steps.push(this.#toldOf(session, all));
+    return this;
+  }
+
+  #toldOf(session, told) {
+    return { ...(session !== SESSION && { in: session }), told };
+  }
+
+  /** What follows from no message: the client tells that it is out of the session for good. */
+  givesUp(session = SESSION) {
+    this.#listener.of(session).close();
+    return this;
   }
 
   /** The server's time beside a session's. */
@@ -213,6 +248,10 @@ export class Script {
 /** A case: `body` writes it. */
 export function write(name, shows, head, body) {
   const script = new Script(name, shows, head);
-  body(script);
-  return script.case;
+  try {
+    body(script);
+    return script.case;
+  } catch (error) {
+    throw new Error(`${name}: ${error.message}`, { cause: error });
+  }
 }

@@ -33,7 +33,7 @@ fn plays_all(encoding: Encoding) {
         }
     }
     assert!(failures.is_empty(), "{} of {count} cases:\n{}", failures.len(), failures.join("\n"));
-    assert!(count >= 125, "{count} cases");
+    assert!(count >= 150, "{count} cases");
 }
 
 #[test]

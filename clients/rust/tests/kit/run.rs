@@ -74,7 +74,9 @@ pub fn play(case: &Value, rules: &Value, encoding: Encoding) -> Checked {
             let text: String = step.to_string().chars().take(300).collect();
             taken.map_err(|wrong| format!("step {place}, {text}: {wrong}"))?;
         }
-        run.quiet(0).await
+        run.quiet(0).await?;
+        let more = run.heard.iter().find(|(_, heard)| !heard.is_empty());
+        more.map_or(Ok(()), |(session, heard)| Err(format!("at the end more was told of {session}: {}", kinds(heard))))
     })
 }
 
@@ -367,20 +369,20 @@ impl Run<'_> {
         self.world.say(&json!({ "t": "pong", "d": { "n": sent.message["d"]["n"], "time": time } }))
     }
 
+    /// Each once, in this order, and nothing else.
     fn told(&mut self, step: &Value) -> Checked {
         let session = step.get("in").map_or(self.first, id);
         let heard = std::mem::take(self.heard.entry(session).or_default());
-        let kinds: Vec<&str> = heard.iter().map(|(t, _)| *t).collect();
-        let mut from = 0;
-        for wanted in step["told"].as_array().unwrap() {
-            let (t, d) = (wanted["t"].as_str().unwrap(), wanted.get("d").cloned().unwrap_or(json!({})));
-            let found = heard.iter().skip(from).position(|(told, what)| *told == t && fits(what, &d));
-            from += found.ok_or_else(|| format!("was not told {wanted}, but {}", kinds.join(", ")))? + 1;
-        }
-        let untold = step["untold"].as_array().cloned().unwrap_or_default();
-        let wrong = kinds.iter().find(|t| untold.iter().any(|untold| untold == **t));
-        wrong.map_or(Ok(()), |t| Err(format!("was told {t}")))
+        let told = step["told"].as_array().unwrap();
+        let is_all = told.len() == heard.len() && told.iter().zip(&heard).all(|(wanted, (t, _))| wanted["t"] == *t);
+        check(is_all, || format!("was told {}", kinds(&heard)))?;
+        let wrong = told.iter().zip(&heard).find(|(wanted, (_, d))| !fits(d, wanted.get("d").unwrap_or(&json!({}))));
+        wrong.map_or(Ok(()), |(_, (t, d))| Err(format!("was told {t} {d}")))
     }
+}
+
+fn kinds(heard: &[(&'static str, Value)]) -> String {
+    heard.iter().map(|(t, _)| *t).collect::<Vec<_>>().join(", ")
 }
 
 /// Hears the client out, for as long as there is something to hear.

@@ -174,7 +174,7 @@ export const cases = [
     "Where getting a ticket is answered by `404`, there is no session to come back to.",
     { needs: ["tickets"], tickets: ["ok", { status: 404 }] },
     (c) => {
-      c.begins().wait(10_000).closes(1006).quiet(120_000).holds({ status: "closed" });
+      c.begins().wait(10_000).closes(1006).quiet(120_000).givesUp().holds({ status: "closed" });
     },
   ),
 ];

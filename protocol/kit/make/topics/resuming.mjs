@@ -45,7 +45,7 @@ export const cases = [
       c.begins().does("join", { session: OTHER }).client("join", { session: OTHER });
       c.server("error", { re: "ready", s, reason: "bad_fields", message: "What is this?" });
       c.server("error", { re: "join", session: OTHER, reason: "no_session", message: "There is no such session." });
-      c.step({ in: OTHER, told: [{ t: "error", d: { reason: "no_session" } }, { t: "closed" }] });
+      c.told([{ t: "error", d: { reason: "no_session" } }, { t: "closed" }], [], OTHER);
       c.right().told([{ t: "error", d: { reason: "bad_fields" } }], ["closed"]);
       c.delta({ p: [{ i: 1, player: BOB, team: 1, status: "active", ready: true, score: 0, hp: 9, x: 1, y: 2 }] }).right();
     },
