@@ -15,13 +15,25 @@ mod packing;
 const FOLDER: &str = "web";
 
 /// What is served as pages are, and is kept elsewhere: the name it is served under, and its file.
-const BESIDE: &[(&str, &str)] = &[
-    ("asyncapi.yaml", "protocol/asyncapi.yaml"),
-    ("messages.schema.json", "protocol/messages.schema.json"),
-    ("docs/PROTOCOL.md", "docs/PROTOCOL.md"),
-    ("docs/examples/client.html", "docs/examples/client.html"),
-    ("docs/examples/client.js", "docs/examples/client.js"),
-    ("docs/examples/client.py", "docs/examples/client.py"),
+const BESIDE: &[(&str, &str)] =
+    &[("asyncapi.yaml", "protocol/asyncapi.yaml"), ("messages.schema.json", "protocol/messages.schema.json")];
+
+/// The same, of files and of all that is in folders, under the names that they have here: so what they link to is there, too.
+const AS_HERE: &[&str] = &[
+    "docs/PROTOCOL.md",
+    "docs/RULES.md",
+    "docs/examples",
+    "rules",
+    "protocol/kit",
+    "clients/csharp/README.md",
+    "clients/csharp/examples/Fight.cs",
+    "clients/csharp/tests/Kit.cs",
+    "clients/rust/README.md",
+    "clients/rust/examples/fight.rs",
+    "clients/rust/tests/kit/run.rs",
+    "clients/typescript/README.md",
+    "clients/typescript/examples/fight.mjs",
+    "clients/typescript/test/kit.ts",
 ];
 
 /// The API document, as it is written.
@@ -44,6 +56,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, path) in BESIDE {
         println!("cargo:rerun-if-changed={path}");
         pages.push(((*name).to_owned(), crate_root.join(path)));
+    }
+    for name in AS_HERE {
+        println!("cargo:rerun-if-changed={name}");
+        let path = crate_root.join(name);
+        let mut paths = Vec::new();
+        if path.is_dir() {
+            find(&path, &mut paths)?;
+        } else {
+            paths.push(path);
+        }
+        for path in paths {
+            let name =
+                path.strip_prefix(&crate_root)?.to_str().ok_or("a document's name is no text")?.replace('\\', "/");
+            pages.push((name, path));
+        }
     }
     pages.sort();
     let mut table = String::from("&[\n");

@@ -31,6 +31,13 @@ static PAGES: LazyLock<HashMap<&str, Packed>> = LazyLock::new(|| {
     FILES.iter().map(page).collect()
 });
 
+/// Documents that are served under another name than they have in the sources, where others link to them, and where they are.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("protocol/asyncapi.yaml", "/asyncapi.yaml"),
+    ("protocol/messages.schema.json", "/messages.schema.json"),
+    ("protocol/openapi.yaml", "/openapi.yaml"),
+];
+
 /// Pages load nothing from elsewhere and talk to nobody else, sockets included; they run no inline script, send no form and are shown in
 /// no frame.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src 'none'; \
@@ -40,15 +47,15 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self'
 pub async fn serve(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let path = request.uri().path().trim_start_matches('/');
     let name = if path.is_empty() || path.ends_with('/') { format!("{path}index.html") } else { path.to_owned() };
-    let (page, folder) = (PAGES.get(name.as_str()), format!("{path}/index.html"));
-    if page.is_none() && !PAGES.contains_key(folder.as_str()) {
+    let page = PAGES.get(name.as_str()).ok_or_else(|| elsewhere(path));
+    if matches!(page, Err(None)) {
         return Err(Reason::NoRoute.into());
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let allowed = HeaderValue::from_static("GET,HEAD");
         return Err(ApiError::new(Reason::MethodNotAllowed).header(header::ALLOW, allowed));
     }
-    if let Some(page) = page {
+    if let Ok(page) = page {
         rate::count_page(&app, request.headers(), request.extensions(), page.length(request.headers()))?;
         let mut response = page.answer(request.headers());
         let headers = response.headers_mut();
@@ -56,7 +63,15 @@ pub async fn serve(State(app): State<App>, request: Request) -> Result<Response,
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         return Ok(response);
     }
-    Ok((StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, format!("/{path}/"))]).into_response())
+    let there = page.err().flatten().unwrap_or_default();
+    Ok((StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, there)]).into_response())
+}
+
+/// Where there is what nothing of this name is.
+fn elsewhere(path: &str) -> Option<String> {
+    let document = ELSEWHERE.iter().find(|(name, _)| *name == path).map(|(_, there)| (*there).to_owned());
+    let is_folder = || PAGES.contains_key(format!("{path}/index.html").as_str());
+    document.or_else(|| is_folder().then(|| format!("/{path}/")))
 }
 
 /// Where sockets are reached by another name than pages, they may be opened there.
@@ -77,7 +92,7 @@ fn content_type(name: &str) -> &'static str {
         Some("js" | "mjs") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
         Some("md") => "text/markdown; charset=utf-8",
-        Some("txt" | "py") => "text/plain; charset=utf-8",
+        Some("txt" | "py" | "rs" | "ts" | "cs" | "toml") => "text/plain; charset=utf-8",
         Some("json") => "application/json",
         Some("yaml") => "application/yaml",
         _ => "application/octet-stream",

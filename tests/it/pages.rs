@@ -1,14 +1,18 @@
 //! Pages and API documents are packed once, when the server is built or when the first one asks, and not for every request.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use flate2::read::GzDecoder;
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode, Url};
+use serde_json::Value;
 
 use crate::support::{Node, soon};
 
 const BUNDLE: &str = "/docs/swagger-ui/swagger-ui-bundle.js";
+/// What the build script has packed, as the source text of a table.
+const TABLE: &str = include_str!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
 async fn ask(node: &Node, method: Method, path: &str, heads: &[(&str, &str)]) -> Response {
     let mut request = Client::new().request(method, format!("{}{path}", node.url));
@@ -95,11 +99,124 @@ async fn the_documents_of_the_socket_are_served_as_they_are_written() {
         ("/docs/examples/client.html", "docs/examples/client.html", "text/html; charset=utf-8"),
         ("/docs/examples/client.js", "docs/examples/client.js", "text/javascript; charset=utf-8"),
         ("/docs/examples/client.py", "docs/examples/client.py", "text/plain; charset=utf-8"),
+        ("/protocol/kit/README.md", "protocol/kit/README.md", "text/markdown; charset=utf-8"),
+        ("/protocol/kit/case.schema.json", "protocol/kit/case.schema.json", "application/json"),
+        ("/protocol/kit/cases/actions.json", "protocol/kit/cases/actions.json", "application/json"),
+        ("/protocol/kit/make/reference.mjs", "protocol/kit/make/reference.mjs", "text/javascript; charset=utf-8"),
+        ("/clients/rust/tests/kit/run.rs", "clients/rust/tests/kit/run.rs", "text/plain; charset=utf-8"),
+        ("/protocol/asyncapi.yaml", "protocol/asyncapi.yaml", "application/yaml"),
+        ("/protocol/messages.schema.json", "protocol/messages.schema.json", "application/json"),
+        ("/protocol/openapi.yaml", "protocol/openapi.yaml", "application/yaml"),
     ] {
         let served = get(&node, path, "identity").await;
         assert_eq!((served.status(), text(served.headers(), "content-type")), (StatusCode::OK, kind), "{path}");
         assert_eq!(served.bytes().await.unwrap(), std::fs::read(root.join(file)).unwrap(), "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_kit_is_served_whole_and_says_how_to_get_it() {
+    let node = Node::start_with(&["--rate-limits", "off"]);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol/kit");
+    let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    let entries = std::fs::read_dir(folder.join("cases")).unwrap();
+    let mut topics: Vec<String> =
+        entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    topics.sort();
+    assert!(readme.contains(&format!("cases/{{{}}}.json", topics.join(","))), "the README's loop has {topics:?}");
+    for topic in topics {
+        assert!(readme.contains(&format!("[{topic}](cases/{topic}.json)")), "the README lists {topic}");
+        let served = get(&node, &format!("/protocol/kit/cases/{topic}.json"), "br").await;
+        assert_eq!((served.status(), text(served.headers(), "content-encoding")), (StatusCode::OK, "br"), "{topic}");
+    }
+}
+
+/// What a document links to, as it is written there.
+fn links(name: &str, text: &str) -> BTreeSet<String> {
+    let after = |text: &str, mark: &str, end: &[char]| -> Vec<String> {
+        text.split(mark).skip(1).map(|rest| rest.split(end).next().unwrap_or_default().to_owned()).collect()
+    };
+    let in_words = |text: &str| {
+        let prose: String = text.split("```").step_by(2).collect();
+        after(&prose, "](", &[')'])
+    };
+    let found = match name.rsplit('.').next().unwrap_or_default() {
+        "md" => in_words(text),
+        "html" => ["href=\"", "src=\""].iter().flat_map(|mark| after(text, mark, &['"'])).collect(),
+        "json" => ["\"$ref\": \"", "\"$schema\": \""].iter().flat_map(|mark| after(text, mark, &['"'])).collect(),
+        "yaml" => {
+            let values = ["$ref: ", " url: "].iter().flat_map(|mark| after(text, mark, &['\n']));
+            let bare = values.map(|value| value.trim_matches(['\'', '"']).to_owned());
+            bare.filter(|value| !value.is_empty()).chain(in_words(text)).collect()
+        }
+        _ => Vec::new(),
+    };
+    found.into_iter().filter(|link| !link.contains("://") && !link.starts_with("data:")).collect()
+}
+
+/// Whether a document has what a link names behind its `#`.
+fn has_anchor(name: &str, text: &str, anchor: &str) -> bool {
+    let slug = |heading: &str| -> String {
+        let lower = heading.to_lowercase().replace(' ', "-");
+        lower.chars().filter(|&c| c.is_alphanumeric() || c == '-' || c == '_').collect()
+    };
+    match name.rsplit('.').next().unwrap_or_default() {
+        "md" => text.lines().any(|line| line.starts_with('#') && slug(line.trim_start_matches(['#', ' '])) == anchor),
+        "html" => text.contains(&format!("id=\"{anchor}\"")),
+        "json" => serde_json::from_str::<Value>(text).is_ok_and(|json| json.pointer(anchor).is_some()),
+        // A place in a document that is read by programs, whose own tests follow them.
+        _ => true,
+    }
+}
+
+/// What was answered, by path.
+type Seen = BTreeMap<String, (StatusCode, String)>;
+
+async fn leads_somewhere(node: &Node, seen: &mut Seen, here: &Url, link: &str) -> bool {
+    let Ok(there) = here.join(link) else { return false };
+    if !seen.contains_key(there.path()) {
+        let found = get(node, there.path(), "identity").await;
+        seen.insert(there.path().to_owned(), (found.status(), found.text().await.unwrap()));
+    }
+    let (status, target) = &seen[there.path()];
+    let anchor = there.fragment().unwrap_or_default();
+    *status == StatusCode::OK && (anchor.is_empty() || has_anchor(there.path(), target, anchor))
+}
+
+#[tokio::test]
+async fn every_link_of_every_served_document_leads_somewhere() {
+    let node = Node::start_with(&["--rate-limits", "off"]);
+    let names = TABLE.split("name: \"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let is_document = |name: &&str| ["md", "html", "json", "yaml"].contains(&name.rsplit('.').next().unwrap());
+    let documents: Vec<&str> = names.filter(is_document).chain(["openapi.yaml", "openapi.json"]).collect();
+    let (mut seen, mut broken, mut followed) = (Seen::new(), Vec::new(), 0);
+    for name in &documents {
+        let here = Url::parse(&format!("{}/{name}", node.url)).unwrap();
+        let text = get(&node, here.path(), "identity").await.text().await.unwrap();
+        for link in links(name, &text) {
+            followed += 1;
+            if !leads_somewhere(&node, &mut seen, &here, &link).await {
+                broken.push(format!("{name}: {link}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{} of {followed}:\n{}", broken.len(), broken.join("\n"));
+    assert!(documents.len() > 25 && followed > 200, "{followed} links of {documents:?}");
+    let here = Url::parse(&format!("{}/docs/PROTOCOL.md", node.url)).unwrap();
+    for planted in ["../protocol/kit/cases/no.json", "../src/main.rs", "#no-such-part", "../messages.schema.json#/no"] {
+        assert!(!leads_somewhere(&node, &mut seen, &here, planted).await, "{planted} is found to be broken");
+    }
+}
+
+#[test]
+fn a_link_is_found_however_a_document_has_it() {
+    let of = |name: &str, text: &str| links(name, text).into_iter().collect::<Vec<_>>();
+    assert_eq!(of("a.md", "[b](b.md#c), [d](https://d/)\n```\nx[1](2)\n```\n[`e`](../e)"), ["../e", "b.md#c"]);
+    assert_eq!(of("a.html", r#"<a href="b/">, <img src="c.svg"> <i src="data:x">"#), ["b/", "c.svg"]);
+    assert_eq!(of("a.json", r##"{"$schema": "b.json", "x": {"$ref": "#/x"}}"##), ["#/x", "b.json"]);
+    assert_eq!(of("a.yaml", "  url: b.md\n  $ref: 'c.json#/d'\n  text: see [e](f)\n"), ["b.md", "c.json#/d", "f"]);
+    assert!(has_anchor("a.md", "# A\n## Who sees what, and `when`\n", "who-sees-what-and-when"));
+    assert!(!has_anchor("a.md", "## Who sees\n", "who-sees-what") && !has_anchor("a.json", r#"{"a": 1}"#, "/b"));
 }
 
 #[tokio::test]
