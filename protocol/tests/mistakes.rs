@@ -40,6 +40,22 @@ fn taken(message: &Value) -> Result<ClientMessage, DecodeError> {
     json
 }
 
+/// Whether the schema lets a field of a client's message be null.
+fn may_be_null(t: &str, field: &str) -> bool {
+    fn takes_null(of: &Value) -> bool {
+        let lists =
+            |name: &str, is_it: fn(&Value) -> bool| of[name].as_array().is_some_and(|list| list.iter().any(is_it));
+        let is_free = ["type", "enum", "const", "$ref", "allOf", "anyOf"].iter().all(|word| of.get(word).is_none());
+        is_free
+            || of["type"] == "null"
+            || lists("type", |name| name == "null")
+            || lists("enum", Value::is_null)
+            || lists("anyOf", takes_null)
+    }
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    takes_null(&schema["definitions"][t]["properties"]["d"]["properties"][field])
+}
+
 /// Each type of a client's messages in the schema, with the names of its fields, and of those that must be there.
 fn schema() -> Vec<(String, Vec<String>, Vec<String>)> {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
@@ -98,6 +114,9 @@ fn every_field_of_every_message_is_named_where_it_is_wrong_missing_or_twice() {
             let (without, detail) = (taken(&without), format!("{field}: is needed"));
             let mut null = message.clone();
             null["d"][field] = Value::Null;
+            // That it is an object is looked at where it is merged.
+            let is_read = taken(&null).is_ok() && field != "merge";
+            assert_eq!(is_read, may_be_null(t, field), "the schema says what is read: {t} {field}");
             if required.contains(field) {
                 assert_eq!(without.unwrap_err().detail, detail, "{t}");
                 assert_eq!(taken(&null).is_ok(), free, "null is a value of JSON, and of no other field: {t} {field}");

@@ -49,6 +49,7 @@ export const RULES = {
   defend_ms: 1500,
   defend_cooldown_ms: 3000,
   speed_cm_per_s: 850,
+  actions_per_second: 100,
   sight_cm: 0,
   rounds: 1,
   score_limit: 0,

@@ -17,6 +17,7 @@ async fn one_floods_and_the_other_is_neither_refused_nor_flagged() {
         json!({ "health": 1_000_000, "attack_interval_ms": 0, "preparation_ms": 60_000, "actions_per_second": 30 });
     let mut fight = node.fight(2, rules).await;
     fight.begin().await;
+    assert_eq!(fight.clients[1].rules().unwrap().actions_per_second, 30, "who is to keep to it is told");
     // Refused actions, and some that hit: far more than a second has room for, all on its way while the other acts, and no more than a
     // connection may send at once.
     for no in 0..30 {

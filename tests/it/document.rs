@@ -57,7 +57,7 @@ fn the_limits_that_are_listed_are_those_that_are_kept() {
         ("messages that cannot be understood", &[BAD_MESSAGES.to_string()]),
         ("an action's id", &[format!("2^{}", ACTION_ID_MAX.ilog2())]),
         ("answers that are remembered", &["64".to_owned()]),
-        ("actions of a participant, the ruleset's `actions_per_second`", &["100 a second".to_owned(), at_once(100)]),
+        ("actions of a participant, `actions_per_second` of the rules", &["100 a second".to_owned(), at_once(100)]),
         ("sessions of a connection", &[JOINS_PER_CONNECTION.to_string()]),
         ("connections of a player", &[CONNECTIONS_PER_PLAYER.to_string()]),
         ("tickets of a player that are not used", &[TICKETS_PER_PLAYER.to_string()]),

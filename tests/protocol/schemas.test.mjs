@@ -116,6 +116,34 @@ describe("the schemas", () => {
     assert.ok(planted > 300, `${planted} planted`);
   });
 
+  test("let a client say null for what may be absent, and no server", () => {
+    const nulls = { client: 0, server: 0 };
+    const fields = ({ side, message: { t, d } }) =>
+      (t === "joined" ? schema.definitions[d.type ? "joinedOther" : "joinedFight"] : schema.definitions[t].properties.d).required ?? [];
+    const all = [...live, { side: "client", message: { t: "renew", d: { ticket: "a.b.c", token: "d.e.f" } } }];
+    for (const one of all) {
+      const { side, message } = one;
+      const known = Object.keys(schema.definitions[message.t].properties.d.properties ?? {});
+      // A session's state is any JSON.
+      const optional = known.filter((name) => !fields(one).includes(name) && name !== "state");
+      for (const name of optional) {
+        const said = { t: message.t, d: { ...message.d, [name]: null } };
+        // Of an action the schema says, too, what its kind cannot do without.
+        const needed = { attack: "to", move: "x y", ability: "a", item_use: "a" }[message.d.kind]?.split(" ").includes(name);
+        assert.equal(faults(side, said).length === 0, side === "client" && !needed, JSON.stringify(said));
+        nulls[side] += 1;
+      }
+    }
+    assert.ok(nulls.client > 50 && nulls.server > 20, JSON.stringify(nulls));
+    for (const d of [{ s: 1, id: 1, kind: "attack", to: null, c: null, z: 3 }, { s: 1, id: 1, kind: "defend", to: null, part: null, a: null, x: null, y: null }]) {
+      assert.deepEqual(faults("client", { t: "action", d }), [], JSON.stringify(d));
+    }
+    for (const d of [{ s: 1, id: 1, kind: "attack", to: null, c: null, z: null }, { s: 1, id: 1, kind: "move", x: 1, y: null }]) {
+      assert.notDeepEqual(faults("client", { t: "action", d }), [], JSON.stringify(d));
+    }
+    assert.notDeepEqual(faults("client", { t: "renew", d: { token: null, ticket: null } }), []);
+  });
+
   test("find what is wrong deep in a message", () => {
     const delta = live.find(({ message: { t, d } }) => t === "delta" && d.ev && d.p).message;
     const cases = [
