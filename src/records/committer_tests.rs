@@ -16,11 +16,12 @@ use uuid::Uuid;
 use super::keys::Keys;
 use super::{Body, Change, Kept, Login, Member, NewRecord, Record, RecordObserver, Records, Room};
 use crate::analytics::counting::Counting;
+use crate::book::News;
 use crate::hub::Hub;
 use crate::limits;
 use crate::rules::Library;
-use crate::session::{Exceeded, Expected, Kind, Quota, Status, Update, Viewer};
-use crate::shard::{self, Control, NewFight, ShardConfig, renewals};
+use crate::session::{Exceeded, Expected, FightInfo, Kind, Quota, Status, Update, Viewer};
+use crate::shard::{self, Control, Logged, NewFight, ShardConfig, renewals};
 use crate::socket::budget::Allowance;
 use crate::store::{
     Answer, Batch, BucketRow, CombatFilter, Count, Filter, KeptReplay, KeyAnswer, KeyRow, LogRow, Page, Past,
@@ -526,6 +527,26 @@ async fn a_fight_whose_log_is_gone_ends() {
         tokio::task::yield_now().await;
     };
     assert_eq!((row.status, row.end_reason.as_deref()), (Status::Terminated, Some("failed")));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_fight_whose_log_is_from_before_is_told_of_once_and_by_what_the_log_has() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    let made = world.hub.create_for(Viewer::All, fight(), Vec::new()).await.unwrap();
+    let (id, seq, epoch) = (made.id, 7, 3);
+    // Further on than the shard has it, as far as the store knows.
+    world.records.book().put(FightInfo { epoch, seq, ..made }, News::Changed);
+    world.records.book().settled(id).await;
+    let told = || world.records.counters().rolled_back.load(Ordering::Relaxed);
+    for (behind, epochs_behind, is_told) in [(0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1), (7, 2, 1)] {
+        let before = told();
+        let logged = Logged { id, seq: seq - behind, epoch: epoch - epochs_behind };
+        let standing = world.records.standing_of(&[logged]).await.unwrap();
+        assert_eq!(standing.epochs.get(&id), Some(&epoch));
+        super::lost::end_lost_fights(world.records.clone(), world.hub.clone()).await;
+        assert_eq!(told() - before, is_told, "{behind} steps and {epochs_behind} epochs behind");
+    }
     world.stop().await;
 }
 

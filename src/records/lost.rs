@@ -42,16 +42,7 @@ async fn try_once(records: &Records, hub: &Hub) -> Result<(), Refusal> {
         let mut rows = Pages::new(Kind::Combat, status);
         while let Some(row) = rows.next(records.store()).await? {
             match hub.read(row.id).await {
-                Ok(fight) => {
-                    if let Ok(stored) = fights::of(&row)
-                        && stored.seq > fight.seq
-                    {
-                        let (log_seq, store_seq) = (fight.seq, stored.seq);
-                        tracing::warn!(session = %row.id, log_seq, store_seq, "the store has a fight further on than the log: the log is from before; the fight goes on from there");
-                        records.counters().rolled_back.fetch_add(1, Ordering::Relaxed);
-                    }
-                    continue;
-                }
+                Ok(_) => continue,
                 Err(refusal) if refusal.reason == Reason::NoSession => {}
                 Err(refusal) => return Err(refusal),
             }

@@ -186,15 +186,14 @@ impl Records {
             let logged: HashMap<Uuid, &Logged> = some.iter().map(|logged| (logged.id, logged)).collect();
             for row in self.0.store.sessions(&ids).await? {
                 let logged = logged.get(&row.id);
-                let log_seq = logged.map(|logged| logged.seq);
                 if !row.status.is_end() {
-                    let epoch = row.epoch.cast_unsigned();
-                    if logged.is_some_and(|logged| logged.epoch < epoch) {
-                        self.tell_of_set_back(&row, log_seq);
+                    if let Some(logged) = logged {
+                        self.tell_of_set_back(&row, logged);
                     }
-                    standing.epochs.insert(row.id, epoch);
+                    standing.epochs.insert(row.id, row.epoch.cast_unsigned());
                     continue;
                 }
+                let log_seq = logged.map(|logged| logged.seq);
                 let fight = fights::of(&row).ok();
                 let store_seq = fight.as_ref().map(|fight| fight.seq);
                 let (status, reason) = (row.status.name(), row.end_reason.as_deref());
@@ -209,14 +208,18 @@ impl Records {
         Ok(standing)
     }
 
-    /// Names a live fight that has changed hands as far as the store knows, and not as far as the log does. One that is further on there, too,
-    /// is named for that ([`lost`]).
-    fn tell_of_set_back(&self, row: &SessionRow, log_seq: Option<u64>) {
-        let store_seq = fights::of(row).ok().map(|fight| fight.seq);
-        if store_seq <= log_seq {
+    /// Names a live fight that the log has from before. Told of what the log has, before a shard goes on with it: it goes further then, be it
+    /// only because those in it are gone, and would soon be where the store has it.
+    fn tell_of_set_back(&self, row: &SessionRow, logged: &Logged) {
+        let (log_seq, store_seq) = (logged.seq, fights::of(row).ok().map(|fight| fight.seq));
+        if store_seq.is_some_and(|seq| seq > log_seq) {
+            tracing::warn!(session = %row.id, log_seq, store_seq, "the store has a fight further on than the log: the log is from before; the fight goes on from there");
+        } else if logged.epoch < row.epoch.cast_unsigned() {
             tracing::warn!(session = %row.id, log_seq, store_seq, epoch = row.epoch, "the store has a fight under a higher epoch than the log: the log is from before it was handed over, or taken over; the fight goes on from there");
-            self.0.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
+        } else {
+            return;
         }
+        self.0.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A session that is not resident, here or in a shard.

@@ -93,6 +93,16 @@ async fn fights_are_handed_to_and_fro_under_load_and_nobody_in_them_notices() {
 
 #[tokio::test]
 async fn a_fight_that_was_handed_over_is_at_stake_with_the_journal_of_the_shard_that_has_it() {
+    at_stake_where_it_is(false).await;
+}
+
+/// The store is told how a fight stands at the end of a turn: what is done to it in the turn in which it comes is in that, too.
+#[tokio::test]
+async fn a_fight_that_was_handed_over_and_fought_on_is_told_of_too_where_the_store_knows_that() {
+    at_stake_where_it_is(true).await;
+}
+
+async fn at_stake_where_it_is(store_knows_what_was_done: bool) {
     let mut node = Node::start_with(&["--shards", "2"]);
     let admin = node.token(&["--admin"]);
     let mut fight = node.fight(2, plain_rules()).await;
@@ -100,6 +110,11 @@ async fn a_fight_that_was_handed_over_is_at_stake_with_the_journal_of_the_shard_
     let home = fight.id.as_u128() % 2;
     hand_over(&node, &admin, fight.id, 1 - home).await;
     attack(&mut fight.clients[0], 1).await.unwrap();
+    if store_knows_what_was_done {
+        let (path, body) = (format!("/sessions/{}", fight.id), json!({ "metadata": { "n": 1 } }));
+        let told = fight.call(&node, Method::PUT, &path, Some(&body)).await;
+        assert_eq!(told.status, 200, "{}", told.body);
+    }
     // The store has heard of it.
     soon(async { while node.metric("tiltyard_fights_unsettled").await > 0.5 {} }).await;
     node.kill();
