@@ -389,6 +389,10 @@ pub const CHECKPOINT_PART_BYTES: usize = 256 * 1024;
 /// Milliseconds after which a shard that has nothing to do looks at the time.
 pub const SLEEP_MS: u64 = 1_000;
 
+/// Milliseconds in which a shard takes a turn and the committer goes round, whatever they wait for. Over: it hangs; `/health` is `unhealthy`, or
+/// `degraded` for the committer, until it does not.
+pub const BEAT_MS: u64 = 5_000;
+
 /// Milliseconds by which a shard may be late for that. Over: the rest has not passed for its sessions and connections: nobody could be
 /// served in it.
 pub const LATE_MS: u64 = 1_000;
@@ -435,5 +439,8 @@ const _: () = assert!(
 );
 const _: () = assert!(PING_AFTER_MS * 2 < IDLE_CLOSE_MS);
 const _: () = assert!(MESSAGE_BYTES <= READ_BYTES);
+
+// What is bounded itself is no sign of one that hangs.
+const _: () = assert!(BEAT_MS > 2 * (SLEEP_MS + LOG_ANSWER_MS) && BEAT_MS > 2 * (EXPIRY_MS + 2 * STORE_MS));
 const _: () = assert!(CONNECTIONS_LEAVING * 2 < DESCRIPTORS_RESERVED && JOINS_PER_CONNECTION < TICKETS_PER_PLAYER);
 const _: () = assert!(JWKS_TIMEOUT_MS < JWKS_RETRY_MS && JWKS_TIMEOUT_MS < JWKS_UNKNOWN_KID_MS);

@@ -114,7 +114,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 63] = [
+const SHARD_FIGURES: [(&str, &str, Read); 64] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_far_connections", "Fights that connections are in on other shards than their own.", |stats| stats.far),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
@@ -193,6 +193,7 @@ const SHARD_FIGURES: [(&str, &str, Read); 63] = [
     ("tiltyard_log_stalled", "Shards that cannot write their log, and do nothing until they can.", |stats| {
         stats.stalled
     }),
+    ("tiltyard_shards_hanging", "Shards that have taken no turn for five seconds.", |stats| stats.hanging),
     ("tiltyard_stands_total", "Times that a shard could do nothing, which did not pass for its sessions.", |stats| {
         stats.stands
     }),

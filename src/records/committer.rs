@@ -84,6 +84,7 @@ impl Committer {
             own.extend(std::mem::take(&mut self.set_back).into_iter().map(|id| Change::Keep { id }));
             let mut buckets = if stopping || chores.keeps() { observer.buckets() } else { Vec::new() };
             loop {
+                self.shared.beat.beat();
                 let some: Vec<Change> = own.drain(..own.len().min(limits::CHANGES_PER_COMMIT)).collect();
                 let committed = self.round(&hub, &*observer, some, std::mem::take(&mut buckets)).await;
                 let interrupted = !stopping && own.is_empty() && (chores.until_next().is_zero() || stop.is_cancelled());

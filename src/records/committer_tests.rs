@@ -34,6 +34,8 @@ const GOOD: u8 = 0;
 const AWAY: u8 = 1;
 /// Keeps everything, and says that it was not available.
 const UNSURE: u8 = 2;
+/// Never answers.
+const SILENT: u8 = 3;
 
 /// A real store behind a connection that can fail.
 #[derive(Debug)]
@@ -45,6 +47,9 @@ struct Wired {
 impl Store for Wired {
     fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Vec<Uuid>> {
         Box::pin(async move {
+            while self.wire.load(Ordering::SeqCst) == SILENT {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
             let wire = self.wire.load(Ordering::SeqCst);
             let refused = if wire == AWAY { Vec::new() } else { self.store.commit(batch).await? };
             if wire == GOOD { Ok(refused) } else { Err(StoreError::Unavailable("as the test asks".to_owned())) }
@@ -223,6 +228,32 @@ async fn what_was_not_acknowledged_is_not_there_once_the_store_is_back() {
         assert_eq!(world.total().await, 2, "the old one and the one that mended it");
         world.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_committer_that_hangs_is_known_to() {
+    let world = World::start(TempDir::new().unwrap()).await;
+    let goes_round = async || {
+        while world.records.is_hanging() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    // It goes round with nothing to do, too.
+    world.records.0.beat.stop();
+    tokio::time::timeout(Duration::from_secs(20), goes_round()).await.expect("it goes round");
+    world.wire.store(SILENT, Ordering::SeqCst);
+    let create = world.create(None);
+    let hangs = async {
+        tokio::time::sleep(Duration::from_millis(4 * limits::EXPIRY_MS)).await;
+        world.records.0.beat.stop();
+        tokio::time::sleep(Duration::from_millis(4 * limits::EXPIRY_MS)).await;
+        assert!(world.records.is_hanging(), "it waits for the store, and nobody knows for how long");
+        world.wire.store(GOOD, Ordering::SeqCst);
+    };
+    let (created, ()) = tokio::join!(create, hangs);
+    created.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), goes_round()).await.expect("it goes round again");
+    world.stop().await;
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ pub use record::{PresenceName, Record};
 
 use crate::clock;
 use crate::limits;
+use crate::ops::beat::Beat;
 use crate::session::{Kind, Refusal, Status};
 use crate::store::{SessionRow, Store, StoreError};
 use doubt::Doubt;
@@ -72,6 +73,8 @@ pub(crate) struct Shared {
     counters: Counters,
     doubt: Mutex<Doubt>,
     watches: Watches,
+    /// The committer's.
+    beat: Beat,
 }
 
 /// What has happened, for the metrics.
@@ -152,9 +155,15 @@ impl Records {
             counters,
             doubt: Mutex::default(),
             watches: Watches::default(),
+            beat: Beat::default(),
         });
         let committer = Committer::new(Arc::clone(&shared), receivers, set_back, now);
         Ok((Self(shared), committer))
+    }
+
+    /// Whether nothing is committed any more, and not refused either: the committer hangs.
+    pub fn is_hanging(&self) -> bool {
+        self.0.beat.is_late()
     }
 
     /// Where the shards put their fights.

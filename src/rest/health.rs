@@ -14,6 +14,7 @@ use super::extract::Caller;
 use super::shapes::Timestamp;
 use crate::auth::Operation;
 use crate::clock;
+use crate::shard::Stats;
 
 /// `HealthResponse`.
 #[derive(Debug, Serialize)]
@@ -26,17 +27,12 @@ pub struct HealthResponse {
     active_connections: u64,
 }
 
-/// How the server is: degraded while the store is away or the log has no room for a checkpoint, 503 while it stops, and while a shard cannot write its log.
+/// How the server is: degraded while the store is away, nothing is committed or the log has no room for a checkpoint, 503 while it stops, and
+/// while a shard cannot write its log or takes no turns.
 pub async fn health(State(app): State<App>) -> Response {
     let shards = app.hub.stats();
-    let (code, status) = if app.draining.is_cancelled() || shards.stalled > 0 {
-        (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
-    } else if app.records.book().store_is_away() || shards.checkpoint_overdue > 0 {
-        // Fights go on, and so do reads of what lives; nothing else can be kept, or the log cannot be for ever.
-        (StatusCode::OK, "degraded")
-    } else {
-        (StatusCode::OK, "healthy")
-    };
+    let commits = !app.records.book().store_is_away() && !app.records.is_hanging();
+    let (code, status) = standing(app.draining.is_cancelled(), &shards, commits);
     let answer = HealthResponse {
         status,
         timestamp: Timestamp(clock::now()),
@@ -52,6 +48,17 @@ pub async fn health(State(app): State<App>) -> Response {
     response
 }
 
+const fn standing(is_draining: bool, shards: &Stats, commits: bool) -> (StatusCode, &'static str) {
+    if is_draining || shards.stalled > 0 || shards.hanging > 0 {
+        (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
+    } else if !commits || shards.checkpoint_overdue > 0 {
+        // Fights go on, and so do reads of what lives; nothing else can be kept, or the log cannot be for ever.
+        (StatusCode::OK, "degraded")
+    } else {
+        (StatusCode::OK, "healthy")
+    }
+}
+
 /// The process answers.
 pub async fn live() -> Json<Value> {
     Json(json!({ "status": "live" }))
@@ -62,8 +69,12 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     if app.draining.is_cancelled() {
         return Err(Reason::Draining.into());
     }
-    if app.hub.stats().stalled > 0 {
+    let shards = app.hub.stats();
+    if shards.stalled > 0 {
         return Err(Reason::LogUnavailable.into());
+    }
+    if shards.hanging > 0 {
+        return Err(Reason::Timeout.into());
     }
     Ok(Json(json!({ "status": "ready" })))
 }
@@ -75,4 +86,23 @@ pub async fn metrics(State(app): State<App>, Caller(caller): Caller) -> Result<R
     app.metrics.stories(&app.stories);
     let text = app.metrics.render(&app.hub.stats(), app.tickets.waiting());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::standing;
+    use crate::shard::Stats;
+
+    #[test]
+    fn who_cannot_do_its_work_is_not_healthy() {
+        let (well, of) = (Stats::default(), |draining, stats: &Stats, commits| standing(draining, stats, commits).1);
+        assert_eq!(of(false, &well, true), "healthy");
+        assert_eq!(of(false, &well, false), "degraded");
+        assert_eq!(of(false, &Stats { checkpoint_overdue: 1, ..well }, true), "degraded");
+        assert_eq!(of(true, &well, true), "unhealthy");
+        for stats in [Stats { stalled: 1, ..well }, Stats { hanging: 1, ..well }] {
+            let (code, status) = standing(false, &stats, false);
+            assert_eq!((code.as_u16(), status), (503, "unhealthy"));
+        }
+    }
 }

@@ -425,6 +425,37 @@ fn turns_that_wait_are_bounded_and_a_shard_that_waits_says_so() {
 }
 
 #[test]
+fn a_shard_that_takes_no_turns_is_known_to_hang_until_it_does_and_is_not_while_it_waits_for_its_log() {
+    let mut shard = ByHand::start();
+    let id = shard.create();
+    let hanging = |shard: &ByHand| shard.handle.stats().hanging;
+    assert_eq!(hanging(&shard), 0);
+    shard.handle.hang();
+    assert_eq!(hanging(&shard), 1);
+    shard.turn();
+    assert_eq!(hanging(&shard), 0, "with nothing to do, too");
+    shard.store.stall(true);
+    let _attack = shard.attack(id);
+    let (handle, store) = (shard.handle.clone(), Arc::clone(&shard.store));
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| shard.turn());
+        let since = Instant::now();
+        let until = |is_so: &dyn Fn() -> bool| {
+            while !is_so() {
+                assert!(since.elapsed() < PATIENCE, "it does not say so");
+                std::thread::yield_now();
+            }
+        };
+        until(&|| handle.stats().stalled == 1);
+        handle.hang();
+        until(&|| handle.stats().hanging == 0);
+        assert_eq!(handle.stats().stalled, 1, "it is what it waits for that is named");
+        store.stall(false);
+        waits.join().unwrap();
+    });
+}
+
+#[test]
 fn who_waits_for_a_log_that_does_not_answer_is_told_after_a_while_and_a_stop_does_not_wait_for_it() {
     let mut shard = ByHand::start();
     let id = shard.create();

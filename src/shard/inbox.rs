@@ -79,6 +79,12 @@ impl ShardHandle {
         self.stats.load()
     }
 
+    /// As if the shard had taken no turn for long.
+    #[cfg(test)]
+    pub fn hang(&self) {
+        self.stats.hang();
+    }
+
     /// What wakes the shard without a command.
     pub fn waker(&self) -> impl Fn() + Send + Sync + 'static {
         let wake = Arc::clone(&self.wake);

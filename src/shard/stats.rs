@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tiltyard_combat::Flag;
 use tiltyard_combat::replay::Loss;
 
+use crate::ops::beat::Beat;
+
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// A shard's figures, or the sum of several shards'.
@@ -18,17 +20,25 @@ macro_rules! stats {
         #[derive(Debug, Default)]
         pub struct Published {
             $($name: AtomicU64,)*
+            beat: Beat,
         }
 
         impl Published {
             /// Publishes `stats`. The fields are stored one by one: a reader may see a turn half published.
             pub fn store(&self, stats: &Stats) {
                 $(self.$name.store(stats.$name, Ordering::Relaxed);)*
+                self.beat.beat();
+            }
+
+            /// Nothing has been published for long.
+            #[cfg(test)]
+            pub fn hang(&self) {
+                self.beat.stop();
             }
 
             /// What was published last.
             pub fn load(&self) -> Stats {
-                Stats { $($name: self.$name.load(Ordering::Relaxed),)* }
+                Stats { hanging: u64::from(self.beat.is_late()), ..Stats { $($name: self.$name.load(Ordering::Relaxed),)* } }
             }
         }
 
@@ -197,6 +207,8 @@ stats! {
     adopted,
     /// Shards that cannot write their log, and do nothing until they can.
     stalled,
+    /// Shards that take no turns any more. Seen by whoever reads what a shard has published.
+    hanging,
     /// Times that the shard could do nothing for a while, which did not pass for its sessions.
     stands,
     /// Bytes that the start has cut off a torn log.
