@@ -9,6 +9,7 @@ use flume::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use super::TurnNo;
 use super::journal::Waiting;
+use crate::ops::watch;
 
 /// Which turn was the last, and where the frames ended then.
 #[derive(Debug, Clone, Copy)]
@@ -44,12 +45,15 @@ impl Beside {
         let (asks, asked) = bounded::<Asked>(1);
         let (says, answers) = bounded(1);
         thread::Builder::new().name(format!("sync-{shard}")).spawn(move || {
-            for (UpTo { turn, end }, waiting) in asked {
-                if says.send(Answer { turn, end, waited: waiting.wait() }).is_err() {
-                    break;
+            // Without it each turn would be refused once before the shard waits for the disk itself.
+            watch::working("waiting for the disk", || {
+                for (UpTo { turn, end }, waiting) in asked {
+                    if says.send(Answer { turn, end, waited: waiting.wait() }).is_err() {
+                        break;
+                    }
+                    wake();
                 }
-                wake();
-            }
+            });
         })?;
         Ok(Self { asks, answers, asked: None, said: None })
     }

@@ -2,6 +2,7 @@
 //! and does not do its work: the process ends instead, to be restarted, and goes on from its log and its store.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,11 @@ pub fn once(name: &'static str, task: impl Future<Output = ()> + Send + 'static)
     })
 }
 
+/// Does a thread's work, which the server cannot do without as long as there is some.
+pub fn working(name: &'static str, work: impl FnOnce()) {
+    worked(work, |how| fatal(name, how));
+}
+
 /// Ends the process.
 pub fn fatal(name: &str, how: &str) -> ! {
     tracing::error!(task = name, "a task that the server cannot do without {how}; the process ends to be restarted");
@@ -33,6 +39,13 @@ pub fn fatal(name: &str, how: &str) -> ! {
 
 const PANICKED: &str = "panicked";
 const ENDED: &str = "has ended";
+
+fn worked(work: impl FnOnce(), fatal: impl FnOnce(&'static str)) {
+    // Whatever it leaves behind, nobody looks at it.
+    if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        fatal(PANICKED);
+    }
+}
 
 async fn watched(
     stop: CancellationToken,
@@ -50,7 +63,7 @@ async fn watched(
 
 #[cfg(test)]
 mod tests {
-    use super::{ENDED, PANICKED, watched};
+    use super::{ENDED, PANICKED, watched, worked};
     use std::sync::{Arc, Mutex};
     use tokio_util::sync::CancellationToken;
 
@@ -70,5 +83,16 @@ mod tests {
         stop.cancel();
         assert_eq!(how(&stop, async move { told.cancelled().await }).await, None);
         assert_eq!(how(&stop, async { panic!("planted") }).await, Some(PANICKED), "in stopping, too");
+    }
+
+    #[test]
+    fn a_thread_that_panics_ends_all_and_one_that_is_done_does_not() {
+        let how = |work: fn()| {
+            let mut how = None;
+            worked(work, |told| how = Some(told));
+            how
+        };
+        assert_eq!(how(|| panic!("planted")), Some(PANICKED));
+        assert_eq!(how(|| ()), None);
     }
 }
