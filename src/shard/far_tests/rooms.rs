@@ -56,6 +56,21 @@ fn enter(
     pair.handles[shard].send(Command::Room(room, news)).unwrap();
 }
 
+/// Takes turns until that is so of what the client has been sent and of the shards, and nobody is closed meanwhile.
+fn open_until(pair: &mut Pair, client: &mut Client, what: &str, is_so: impl Fn(&mut Pair, &str) -> bool) {
+    pair.until(what, |pair| {
+        let closed: u64 = pair.workers.iter().map(|worker| worker.stats.closed_slow).sum();
+        assert_eq!(
+            closed,
+            0,
+            "closed with {}, as if it did not read, before there was {what}",
+            CloseCode::TooSlow.code()
+        );
+        client.news();
+        is_so(pair, &client.seen)
+    });
+}
+
 #[test]
 fn nobody_is_closed_for_joining_what_is_large_behind_much_that_waits() {
     let state = json!({ "text": "x".repeat(limits::STATE_BYTES - 100) });
@@ -81,18 +96,19 @@ fn nobody_is_closed_for_joining_what_is_large_behind_much_that_waits() {
             worker.queue_answer(conn, &filler);
         });
         let large = limits::OUTBOX_BYTES;
-        pair.until("a join", |pair| pair.workers[NEAR].connections[conn].outbox.len() > large);
+        let joined = |pair: &mut Pair, _: &str| pair.workers[NEAR].connections[conn].outbox.len() > large;
+        open_until(&mut pair, &mut client, "a join", joined);
         // Another answer, of those that come unasked.
         pair.workers[NEAR].pong(conn, 77, None, None);
         pair.settle();
         pair.stores[NEAR].be_prompt();
-        pair.heard(&mut client, "an answer", |seen| seen.contains(r#"{"t":"pong","d":{"n":77,"#));
+        let answered = |_: &mut Pair, seen: &str| seen.contains(r#"{"t":"pong","d":{"n":77,"#);
+        open_until(&mut pair, &mut client, "an answer", answered);
         let joined = messages(&client.seen, "joined").pop().unwrap();
         assert_eq!((&joined["s"], &joined["state"]), (&handle_of(room).into(), &state));
         assert_eq!(joined["members"].as_array().map(Vec::len), Some(members));
         client.say(&attack_of(fight, 2));
-        pair.heard(&mut client, "another action", |seen| acks(seen, fight, 2) == 1);
-        assert_eq!(pair.workers.iter().map(|worker| worker.stats.closed_slow).sum::<u64>(), 0);
+        open_until(&mut pair, &mut client, "another action", |_, seen| acks(seen, fight, 2) == 1);
         // Who does not read is closed all the same.
         pair.stores[NEAR].be_late();
         client.say(&attack_of(fight, 3));
