@@ -12,7 +12,7 @@ const KIND: u16 = 1003;
 const TOO_BIG: u16 = 1009;
 
 pub fn all(encoding: Encoding) -> Vec<Case> {
-    let sections = [framing, pings, reserved_bits, opcodes, fragmentation, closes, codes, sizes];
+    let sections = [framing, pings, reserved_bits, opcodes, fragmentation, closes, codes, sizes, lengths];
     sections.into_iter().flat_map(|section| section(encoding)).collect()
 }
 
@@ -207,8 +207,12 @@ fn codes(_: Encoding) -> Vec<Case> {
     let good = (1..).zip(good).map(|(no, code)| (format!("7.7.{no}"), code, code));
     let bad = (1..).zip(bad).map(|(no, code)| (format!("7.9.{no}"), code, PROTOCOL));
     let beyond = (1..).zip([5_000, 65_535]).map(|(no, code)| (format!("7.13.{no}"), code, PROTOCOL));
+    // Not Autobahn's: codes that came after the RFC, and one that it has for nobody to say.
+    let later =
+        [(1012, 1012), (1013, 1013), (1015, PROTOCOL)].map(|(code, answer)| (format!("code: {code}"), code, answer));
     good.chain(bad)
         .chain(beyond)
+        .chain(later)
         .map(|(name, code, answer)| Case::broken(name, answer).send(close(code, b"")))
         .collect()
 }
@@ -232,5 +236,25 @@ fn sizes(encoding: Encoding) -> Vec<Case> {
         too_big("2^63-1").send(head(u64::MAX >> 1)),
         too_big("2^64-1").send(head(u64::MAX)),
         Case::broken("no mask", PROTOCOL).send(unmasked),
+    ]
+}
+
+/// Not Autobahn's: lengths that are written longer than need be are taken, but for those of control frames, which have no longer ones; and one
+/// with the bit that no length has is none, whatever it would be without it.
+fn lengths(encoding: Encoding) -> Vec<Case> {
+    let message = message_around(encoding, 1, b"Hello, world!");
+    let length = message.len() as u64;
+    let framed = |first: u8, length: &[u8], payload: &[u8]| {
+        let whole = frame(first, payload);
+        [&[first], length, &whole[whole.len() - payload.len() - 4..]].concat()
+    };
+    let in_16 = |length: u64| [&[0xFE][..], &length.to_be_bytes()[6..]].concat();
+    let in_64 = |length: u64| [&[0xFF][..], &length.to_be_bytes()].concat();
+    let (first, taken) = (FIN | opcode(encoding), |name: &str| Case::new(format!("length: {name}"), End::GoesOn));
+    vec![
+        taken("in 16 bits").send(framed(first, &in_16(length), &message)).hear(Heard::Answer(1)),
+        taken("in 64 bits").send(framed(first, &in_64(length), &message)).hear(Heard::Answer(1)),
+        Case::broken("length: a ping's in 16 bits", PROTOCOL).send(framed(PING, &in_16(5), b"Hello")),
+        Case::broken("length: its first bit", TOO_BIG).send(framed(first, &in_64(1 << 63 | length), &message)),
     ]
 }
