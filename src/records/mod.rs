@@ -292,13 +292,10 @@ impl Records {
     pub fn admits(&self, sid: Uuid, owner: Uuid) -> bool {
         let Some(login) = self.0.live_of(Kind::Auth, sid) else { return false };
         let now = clock::now_ms();
-        let alive = login.status == Status::Active
+        login.status == Status::Active
             && owner == login.player
-            && login.expires_at().is_some_and(|expires_at| expires_at > now);
-        if alive {
-            login.see(now);
-        }
-        alive
+            && login.expires_at().is_some_and(|expires_at| expires_at > now)
+            && login.see(now)
     }
 
     /// Figures of every type.

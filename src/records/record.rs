@@ -40,6 +40,9 @@ pub enum PresenceName {
     Offline,
 }
 
+/// In the time of the last sign of life: there is no other any more.
+const OVER: u64 = 1 << 63;
+
 impl Record {
     /// A new session, used just now.
     pub fn new(id: Uuid, player: Uuid, body: Body, now: u64) -> Self {
@@ -86,12 +89,21 @@ impl Record {
 
     /// Last sign of life.
     pub fn seen_at(&self) -> u64 {
-        self.seen_at.load(Ordering::Relaxed)
+        self.seen_at.load(Ordering::Relaxed) & !OVER
     }
 
-    /// Notes a sign of life.
-    pub fn see(&self, now: u64) {
-        self.seen_at.fetch_max(now, Ordering::Relaxed);
+    /// Notes a sign of life; `false` where its time was over, and its end is being committed.
+    pub fn see(&self, now: u64) -> bool {
+        let later = |seen: u64| (seen & OVER == 0).then_some(seen.max(now));
+        self.seen_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later).is_ok()
+    }
+
+    /// Whether its time is over at `now`: no sign of life puts its end off after that. One of the two comes first, so nobody is told that
+    /// one was taken of a session that ends for want of it.
+    pub fn expire(&self, now: u64) -> bool {
+        let is_over = |seen: u64| self.body.of_type().expires_at(seen & !OVER, self.updated_at) <= now;
+        let over = |seen: u64| is_over(seen).then_some(seen | OVER);
+        !self.status.is_end() && self.seen_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, over).is_ok()
     }
 
     /// When it ends if nothing more happens; `None` once it has ended.

@@ -204,7 +204,9 @@ async fn do_wish(records: &Records, hub: &Hub, Wish { session, what }: Wish) -> 
             let record = records.0.live_of(Kind::Player, session);
             let record = record.filter(|record| record.player == player).ok_or(Reason::SessionEnded);
             let beaten = record.and_then(|record| {
-                record.see(now_ms());
+                if !record.see(now_ms()) {
+                    return Err(Reason::SessionEnded);
+                }
                 record.expires_at().ok_or(Reason::SessionEnded)
             });
             hub.room_waiting(session, News::Beaten { conn, id, beaten }).await;

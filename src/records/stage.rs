@@ -289,7 +289,7 @@ impl<'a> Stage<'a> {
 
     fn expire(&mut self, id: Uuid) -> Done {
         let current = self.live(id)?;
-        if current.expires_at().is_none_or(|at| at > self.now) {
+        if !current.expire(self.now) {
             return Ok(changed(current));
         }
         Ok(changed(self.finish_record(current.copy(), Status::Terminated, "expired")))

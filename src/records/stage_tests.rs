@@ -259,6 +259,8 @@ fn what_is_used_does_not_expire() {
     world.now = 140;
     let ended = world.one(Change::Expire { id: record.id }).unwrap();
     assert_eq!((ended.status, ended.end_reason.as_deref()), (Status::Terminated, Some("expired")));
+    assert!(!record.see(139), "one that comes while that is being committed is not taken");
+    assert_eq!(record.expires_at(), Some(140));
 }
 
 #[test]

@@ -79,7 +79,9 @@ pub async fn heartbeat(
     if !record.body.of_type().lives_by_signs() {
         return Err(Reason::WrongType.into());
     }
-    record.see(now_ms());
+    if !record.see(now_ms()) {
+        return Err(Reason::SessionEnded.into());
+    }
     Ok(sessions::answer(&app, &found))
 }
 
