@@ -164,6 +164,10 @@ pub struct CompareArgs {
     /// What the sockets speak, json or msgpack; the bare loop always JSON
     #[arg(long, default_value = "json", value_parser = encoding)]
     pub encoding: Encoding,
+    /// Count the deltas of fights that are on and look no further: no view, no digest, no latency to the others. The harness then takes about
+    /// two thirds of what the server does, so that a server sets the pace and not the harness
+    #[arg(long, conflicts_with = "rate")]
+    pub count: bool,
     /// Core of the server
     #[arg(long, default_value_t = 0)]
     pub server_core: usize,

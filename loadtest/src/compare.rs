@@ -110,6 +110,7 @@ fn load(args: &CompareArgs, server: &Server, peer: Peer) -> Result<Report> {
         seconds: args.seconds,
         drain: 5.0,
         seed: 1,
+        counts_only: args.count,
         server_pid: Some(server.pid()),
         quiet: args.output.quiet,
         moves: None,

@@ -85,8 +85,11 @@ impl Crowd {
         self.seats.iter().map(|seat| seat.player.unanswered).sum()
     }
 
-    /// Deltas that should have come and did not.
+    /// Deltas that should have come and did not; none where they are only counted, as nobody knows.
     pub fn missing(&self) -> u64 {
+        if self.tally.counts_only {
+            return 0;
+        }
         let session = |index: usize| &self.sessions[index / self.players];
         self.seats.iter().enumerate().map(|(index, seat)| seat.player.missing(session(index))).sum()
     }

@@ -65,6 +65,7 @@ pub fn command(args: &HandOverArgs) -> Result<ExitCode> {
         seconds: args.seconds,
         drain: 5.0,
         seed: 1,
+        counts_only: false,
         server_pid: Some(server.pid()),
         quiet: args.output.quiet,
         moves: Some(Moves { token, shards: args.shards.into(), times: args.times }),

@@ -97,6 +97,13 @@ impl Player {
 
     /// Takes the message in `payload`, read at `now`. An error is something no server of this protocol says.
     pub fn take(&mut self, payload: &[u8], now: u64, session: &mut Session, tally: &mut Tally) -> Result<Next> {
+        if tally.counts_only && self.fighting() && quick::is_delta(self.encoding, payload) {
+            tally.counts.deltas += 1;
+            if let Some((_, slot, _)) = (!self.acks).then(|| quick::shown_by(payload)).flatten() {
+                self.unacknowledged(slot, tally);
+            }
+            return Ok(Next::Nothing);
+        }
         // Apart, so that a delta can stay in the memo while the rest of the session is used.
         let Session { memo, sent, shows, told, .. } = session;
         if !self.acks
@@ -122,7 +129,9 @@ impl Player {
             ServerMessage::Ack(ack) => {
                 *told = ack.q.max(*told);
                 let sent = sent[usize::from(self.slot)].at(ack.id);
-                show(shows, ack.q, self.slot, sent, tally);
+                if !tally.counts_only {
+                    show(shows, ack.q, self.slot, sent, tally);
+                }
                 self.answered(&ack, now, sent, tally)
             }
             ServerMessage::Refused(refused) => Ok(self.refused(&refused, tally)),
@@ -275,7 +284,7 @@ fn show(shows: &mut Shows, q: u64, slot: u8, sent: Option<u64>, tally: &mut Tall
 #[cfg(test)]
 mod tests {
     use tiltyard_protocol::Reason;
-    use tiltyard_protocol::server::Patch;
+    use tiltyard_protocol::server::{Patch, Phase};
     use tiltyard_protocol::view::ParticipantView;
     use uuid::Uuid;
 
@@ -341,6 +350,26 @@ mod tests {
             rig.try_take(&ServerMessage::Ack(Ack { s: 5, id: 1, q: 11, ..Ack::default() })).is_err(),
             "a second answer"
         );
+    }
+
+    #[test]
+    fn a_delta_that_is_only_counted_is_not_looked_at() {
+        let mut rig = rig();
+        rig.tally.counts_only = true;
+        let wrong = serde_json::to_vec(&delta(99, Some(1))).unwrap();
+        // Not before the fight is on, which a delta may say.
+        assert_eq!(rig.player.take(&wrong, 0, &mut rig.session, &mut rig.tally).unwrap(), Next::Rejoin);
+        let view = View {
+            phase: Phase { status: SessionStatus::Active, phase: PhaseName::Active, ..Phase::default() },
+            ..view()
+        };
+        let h = view.digest();
+        rig.take(&ServerMessage::Snapshot(Snapshot { s: 5, q: 100, epoch: 1, view, h, ..Snapshot::default() }));
+        let before = rig.tally.counts;
+        rig.take(&delta(7, Some(1)));
+        rig.take(&ServerMessage::Ack(Ack { s: 5, id: 1, q: 7, ..Ack::default() }));
+        let since = rig.tally.counts.since(&before);
+        assert_eq!((since.deltas, since.acked, since.drifted, since.out_of_order), (1, 1, 0, 0));
     }
 
     #[test]

@@ -43,6 +43,14 @@ pub fn own(encoding: Encoding, payload: &[u8]) -> (Option<u64>, &[u8]) {
     found.unwrap_or((None, payload))
 }
 
+/// Whether `payload` is a delta, by how one begins.
+pub fn is_delta(encoding: Encoding, payload: &[u8]) -> bool {
+    payload.starts_with(match encoding {
+        Encoding::Json => br#"{"t":"delta","d":{"#,
+        Encoding::MsgPack => b"\x82\xA1t\xA5delta\xA1d",
+    })
+}
+
 /// The unsigned number at the start of `bytes`, and what follows it.
 fn packed_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (&first, rest) = bytes.split_first()?;
@@ -92,7 +100,7 @@ mod tests {
     use tiltyard_protocol::server::Ack;
     use tiltyard_protocol::{Act, ActionKind, ClientMessage, Delta, Encoding, ServerMessage};
 
-    use super::{ack, attack, own};
+    use super::{ack, attack, is_delta, own};
 
     #[test]
     fn an_attack_is_what_the_general_encoder_writes() {
@@ -114,6 +122,19 @@ mod tests {
             Encoding::Json.encode(&ServerMessage::Ack(expected.clone()), &mut text);
             assert_eq!(ack(&text), Some(expected));
             assert!((0..text.len()).all(|cut| ack(&text[..cut]).is_none()));
+        }
+    }
+
+    #[test]
+    fn a_delta_is_known_by_how_it_begins() {
+        for encoding in [Encoding::Json, Encoding::MsgPack] {
+            let is = |message: &ServerMessage| {
+                let mut bytes = Vec::new();
+                encoding.encode(message, &mut bytes);
+                is_delta(encoding, &bytes)
+            };
+            assert!(is(&ServerMessage::Delta(Delta::default())));
+            assert!(!is(&ServerMessage::Ack(Ack::default())));
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Plan {
     pub seconds: f64,
     pub drain: f64,
     pub seed: u64,
+    /// Whether deltas are counted only.
+    pub counts_only: bool,
     pub server_pid: Option<u32>,
     pub quiet: bool,
     /// Sessions that change hands while it is measured.
@@ -55,6 +57,7 @@ pub fn command(args: &RunArgs) -> Result<ExitCode> {
         seconds: args.seconds,
         drain: args.drain,
         seed: args.seed,
+        counts_only: false,
         server_pid: args.server_pid,
         quiet: args.output.quiet,
         moves: None,
@@ -91,6 +94,7 @@ pub fn measure(plan: &Plan) -> Result<Report> {
     let mut lobby = Lobby::create(&plan.base, &plan.peer, plan.sessions, plan.players)?;
     progress.step("connecting the players");
     let mut fleet = Fleet::open(&mut lobby, Some(plan.load), clock, plan.seed)?;
+    fleet.crowd.tally.counts_only = plan.counts_only;
     fleet.join()?;
     if lobby.answers() {
         fleet.ready()?;

@@ -44,6 +44,8 @@ pub struct Tally {
     pub refused: BTreeMap<&'static str, u64>,
     pub troubles: Vec<String>,
     pub window: Range<u64>,
+    /// Whether deltas of fights that are on are counted and not looked at.
+    pub counts_only: bool,
     /// From an action to its ack.
     pub ack: Histogram<u64>,
     /// From an action to its delta at the player who acted.
@@ -83,6 +85,7 @@ impl Tally {
             refused: BTreeMap::new(),
             troubles: Vec::new(),
             window: u64::MAX..u64::MAX,
+            counts_only: false,
             ack: histogram(),
             actor: histogram(),
             others: histogram(),
