@@ -106,9 +106,9 @@ impl Publisher {
         let cut = (!same_for_all).then(|| fight.cut(step, audience));
         let digest = is_digest_due(fight, step).then(|| self.digest(fight, audience));
         if same_for_all && digest.is_none() {
-            let delta = self.encoded[encoding as usize].add(None, None);
-            form::delta(encoding, whole, &mut delta.common);
-            return 0;
+            let encoded = &mut self.encoded[encoding as usize];
+            form::delta(encoding, whole, &mut encoded.add(None, None).common);
+            return encoded.fresh - 1;
         }
         self.encoded[encoding as usize].place_of(cut, digest, |cut, common| {
             form::delta(encoding, &DeltaOf { cut, digest, ..*whole }, common);
