@@ -34,6 +34,7 @@ const AS_HERE: &[&str] = &[
     "clients/typescript/README.md",
     "clients/typescript/examples/fight.mjs",
     "clients/typescript/test/kit.ts",
+    "tests/protocol/kit",
 ];
 
 /// The API document, as it is written.
@@ -92,7 +93,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn find(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.is_dir() {
+        if path.ends_with("__pycache__") {
+            // What Python leaves behind where somebody has run an example.
+        } else if path.is_dir() {
             find(&path, found)?;
         } else {
             found.push(path);

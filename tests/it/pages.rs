@@ -99,6 +99,8 @@ async fn the_documents_of_the_socket_are_served_as_they_are_written() {
         ("/docs/examples/client.html", "docs/examples/client.html", "text/html; charset=utf-8"),
         ("/docs/examples/client.js", "docs/examples/client.js", "text/javascript; charset=utf-8"),
         ("/docs/examples/client.py", "docs/examples/client.py", "text/plain; charset=utf-8"),
+        ("/docs/examples/view.js", "docs/examples/view.js", "text/javascript; charset=utf-8"),
+        ("/docs/examples/duel.py", "docs/examples/duel.py", "text/plain; charset=utf-8"),
         ("/protocol/kit/README.md", "protocol/kit/README.md", "text/markdown; charset=utf-8"),
         ("/protocol/kit/case.schema.json", "protocol/kit/case.schema.json", "application/json"),
         ("/protocol/kit/cases/actions.json", "protocol/kit/cases/actions.json", "application/json"),

@@ -32,7 +32,7 @@ export const cases = [
     c.delta({ p: [{ i: 1, hp: 60 }] }).told([{ t: "drift" }], ["delta"]);
     c.client("join", { session: SESSION, seq: q, epoch }, { within: [900, 3_000] }).joined({ rules: null }).snapshot().right();
   }),
-  write("has a view that is wrong", "Deltas would not mend it: a client that has drifted names no sequence until it has had a snapshot.", {}, (c) => {
+  write("has a view that is wrong", "Deltas would not mend it: a client that has drifted names no sequence until it has had a snapshot.", { needs: ["digests"] }, (c) => {
     c.begins().wait(3_000).delta({}, { h: 12_345 }).client("join", { session: SESSION }, { within: [0, 1_500] }).closes(1006);
     c.dials(...SOON).client("join", { session: SESSION }, { lacks: ["seq"] }).joined({ rules: null }).snapshot().right();
     comesBack(c).joined(deltas).delta({ p: [{ i: 1, hp: 3 }] }).right();

@@ -22,7 +22,7 @@ export const cases = [
     c.told([{ t: "ack", d: { id: 1 } }, { t: "delta", d: { q: 11 } }]);
     c.told([{ t: "delta", d: { q: 501 } }, { t: "ack", d: { id: 10 } }], ["drift"], OTHER);
   }),
-  write("drifts in one", "The other goes on.", SEVERAL, (c) => {
+  write("drifts in one", "The other goes on.", { ...SEVERAL, needs: ["sessions", "digests"] }, (c) => {
     both(c).wait(3_000).delta({}, { session: OTHER, h: 1 });
     c.client("join", { session: OTHER, epoch: 7, rules: RULES_HASH }, { within: [0, 1_500] });
     c.delta({ p: [{ i: 0, hp: 8 }] }).right();
