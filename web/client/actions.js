@@ -74,11 +74,11 @@ export class Actions {
         this.joined(lastId);
         return this.#close(id, { kind: "forgotten", applied: applied === false ? false : undefined });
     }
-    /** No answer can come any more. */
+    /** No answer can come any more; says whether one was waited for. */
     end() {
-        for (const id of [...this.#pending.keys()]) {
-            this.#close(id, { kind: "unknown" });
-        }
+        const ids = [...this.#pending.keys()];
+        ids.forEach((id) => this.#close(id, { kind: "unknown" }));
+        return ids.length > 0;
     }
     #close(id, answer) {
         const action = this.#pending.get(id);

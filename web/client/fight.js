@@ -182,7 +182,9 @@ export class Fight extends Orders {
         this.#unsure = true;
     }
     ended() {
-        this.#actions.end();
+        if (this.#actions.end()) {
+            this.holds();
+        }
         this.#own.reset();
         this.#end(this.outcome);
     }

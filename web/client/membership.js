@@ -20,6 +20,8 @@ export class Membership {
     #status = "connecting";
     #closing = null;
     #joinedAt = -Infinity;
+    /** What is told when the answers that are given now have been heard. */
+    #held = null;
     constructor(session, connection) {
         this.session = session;
         this.connection = connection;
@@ -94,12 +96,29 @@ export class Membership {
         const passed = this.connection.env.now() - this.#joinedAt;
         this.connection.rejoin(this.#member, Math.max(0, AGAIN_MS - passed));
     }
+    /** Answers have been given, by promises: what is told from here on waits until who awaits them has heard. */
+    holds() {
+        if (this.#held === null) {
+            const held = (this.#held = []);
+            queueMicrotask(() => {
+                for (let tell = held.shift(); tell !== undefined; tell = held.shift())
+                    tell();
+                this.#held = null;
+            });
+        }
+    }
     emit(name, value) {
-        this.#events.emit(name, value);
+        const tell = () => this.#events.emit(name, value);
+        if (this.#held === null) {
+            tell();
+        }
+        else {
+            this.#held.push(tell);
+        }
     }
     /** What sessions of all types tell alike. */
     #tell(name, value) {
-        this.#events.emit(name, value);
+        this.emit(name, value);
     }
     #receive(message, now) {
         if (message.t === "left") {

@@ -18,17 +18,9 @@ export class Pulse extends Membership {
         this.enter();
     }
     /** Says now that the player is there. */
-    async beat() {
+    beat() {
         const { handle } = this;
-        const ask = (id) => handle !== null && this.connection.send({ t: "beat", d: { s: handle, id } });
-        const reply = await this.#requests.ask(ask);
-        if (reply.kind === "ack") {
-            this.#lasts(reply.expires_at);
-        }
-        else if (reply.kind === "refused" && reply.retryMs !== undefined) {
-            this.#next(reply.retryMs);
-        }
-        return reply;
+        return this.#requests.ask((id) => handle !== null && this.connection.send({ t: "beat", d: { s: handle, id } }));
     }
     joining() {
         return { t: "join", d: { session: this.session } };
@@ -38,20 +30,33 @@ export class Pulse extends Membership {
             case "joined":
                 return message.d.type === "player" ? this.#joined(message.d) : undefined;
             case "ack":
-                return this.#requests.done(message.d);
+                return this.#acknowledged(message.d);
             case "refused":
-                return this.#requests.refused(message.d);
+                return this.#refused(message.d);
         }
     }
     lost() {
         this.#timer.stop();
-        this.#requests.end();
+        if (this.#requests.end()) {
+            this.holds();
+        }
     }
     ended() { }
     #joined(joined) {
         this.stands(true);
         this.emit("joined", joined);
         this.#lasts(joined.expires_at);
+    }
+    #acknowledged(ack) {
+        if (this.#requests.done(ack)) {
+            this.holds();
+            this.#lasts(ack.expires_at ?? this.expiresAt);
+        }
+    }
+    #refused(refused) {
+        if (this.#requests.refused(refused) && refused.retry_ms !== undefined) {
+            this.#next(refused.retry_ms);
+        }
     }
     #lasts(until) {
         this.expiresAt = until;

@@ -16,11 +16,12 @@ export class Requests {
             }
         });
     }
+    /** Whether it was the answer to one. */
     done({ s: _, id, ...told }) {
-        this.#close(id, { kind: "ack", ...told });
+        return this.#close(id, { kind: "ack", ...told });
     }
     refused({ id, reason, message, retry_ms: retryMs, version }) {
-        this.#close(id, {
+        return this.#close(id, {
             kind: "refused",
             reason,
             ...(message !== undefined && { message }),
@@ -28,15 +29,16 @@ export class Requests {
             ...(version !== undefined && { version }),
         });
     }
-    /** No answer can come any more. */
+    /** No answer can come any more; says whether one was waited for. */
     end() {
-        for (const id of [...this.#pending.keys()]) {
-            this.#close(id, { kind: "unknown" });
-        }
+        const ids = [...this.#pending.keys()];
+        ids.forEach((id) => this.#close(id, { kind: "unknown" }));
+        return ids.length > 0;
     }
     #close(id, reply) {
         const settle = this.#pending.get(id);
         this.#pending.delete(id);
         settle?.(reply);
+        return settle !== undefined;
     }
 }

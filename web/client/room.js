@@ -48,13 +48,17 @@ export class Room extends Membership {
             case "missed":
                 return this.emit("missed", message.d);
             case "ack":
-                return this.#requests.done(message.d);
+                this.#requests.done(message.d);
+                return;
             case "refused":
-                return this.#requests.refused(message.d);
+                this.#requests.refused(message.d);
+                return;
         }
     }
     lost() {
-        this.#requests.end();
+        if (this.#requests.end()) {
+            this.holds();
+        }
     }
     ended() { }
     #joined(joined) {

@@ -107,11 +107,11 @@ export class Actions {
     return this.#close(id, { kind: "forgotten", applied: applied === false ? false : undefined });
   }
 
-  /** No answer can come any more. */
-  end(): void {
-    for (const id of [...this.#pending.keys()]) {
-      this.#close(id, { kind: "unknown" });
-    }
+  /** No answer can come any more; says whether one was waited for. */
+  end(): boolean {
+    const ids = [...this.#pending.keys()];
+    ids.forEach((id) => this.#close(id, { kind: "unknown" }));
+    return ids.length > 0;
   }
 
   #close(id: number, answer: Answer): boolean {

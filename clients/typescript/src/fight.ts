@@ -245,7 +245,9 @@ export class Fight extends Orders {
   }
 
   protected override ended(): void {
-    this.#actions.end();
+    if (this.#actions.end()) {
+      this.holds();
+    }
     this.#own.reset();
     this.#end(this.outcome);
   }

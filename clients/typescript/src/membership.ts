@@ -44,6 +44,8 @@ export abstract class Membership<Events extends MembershipEvents> {
   #status: Status = "connecting";
   #closing: Closing | null = null;
   #joinedAt = -Infinity;
+  /** What is told when the answers that are given now have been heard. */
+  #held: (() => void)[] | null = null;
 
   constructor(session: string, connection: Connection) {
     this.session = session;
@@ -144,13 +146,29 @@ export abstract class Membership<Events extends MembershipEvents> {
     this.connection.rejoin(this.#member, Math.max(0, AGAIN_MS - passed));
   }
 
+  /** Answers have been given, by promises: what is told from here on waits until who awaits them has heard. */
+  protected holds(): void {
+    if (this.#held === null) {
+      const held: (() => void)[] = (this.#held = []);
+      queueMicrotask(() => {
+        for (let tell = held.shift(); tell !== undefined; tell = held.shift()) tell();
+        this.#held = null;
+      });
+    }
+  }
+
   protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
-    this.#events.emit(name, value);
+    const tell = () => this.#events.emit(name, value);
+    if (this.#held === null) {
+      tell();
+    } else {
+      this.#held.push(tell);
+    }
   }
 
   /** What sessions of all types tell alike. */
   #tell<Name extends keyof MembershipEvents>(name: Name, value: MembershipEvents[Name]): void {
-    (this.#events as unknown as Emitter<MembershipEvents>).emit(name, value);
+    this.emit(name, value as Events[Name]);
   }
 
   #receive(message: ServerMessage, now: number): void {

@@ -4,7 +4,7 @@ import type { Connection } from "./connection.js";
 import { Timer } from "./env.js";
 import { Membership, type MembershipEvents } from "./membership.js";
 import { Requests, type Reply } from "./requests.js";
-import type { ClientMessage, JoinedPlayer, ServerMessage } from "./wire.js";
+import type { ClientMessage, Done, JoinedPlayer, Refused, ServerMessage } from "./wire.js";
 
 /** No server needs to hear it more often. */
 const LEAST_MS = 1_000;
@@ -32,16 +32,9 @@ export class Pulse extends Membership<PulseEvents> {
   }
 
   /** Says now that the player is there. */
-  async beat(): Promise<Reply<{ expires_at: number }>> {
+  beat(): Promise<Reply<{ expires_at: number }>> {
     const { handle } = this;
-    const ask = (id: number) => handle !== null && this.connection.send({ t: "beat", d: { s: handle, id } });
-    const reply = await this.#requests.ask<{ expires_at: number }>(ask);
-    if (reply.kind === "ack") {
-      this.#lasts(reply.expires_at);
-    } else if (reply.kind === "refused" && reply.retryMs !== undefined) {
-      this.#next(reply.retryMs);
-    }
-    return reply;
+    return this.#requests.ask((id) => handle !== null && this.connection.send({ t: "beat", d: { s: handle, id } }));
   }
 
   protected override joining(): ClientMessage {
@@ -53,15 +46,17 @@ export class Pulse extends Membership<PulseEvents> {
       case "joined":
         return message.d.type === "player" ? this.#joined(message.d) : undefined;
       case "ack":
-        return this.#requests.done(message.d);
+        return this.#acknowledged(message.d);
       case "refused":
-        return this.#requests.refused(message.d);
+        return this.#refused(message.d);
     }
   }
 
   protected override lost(): void {
     this.#timer.stop();
-    this.#requests.end();
+    if (this.#requests.end()) {
+      this.holds();
+    }
   }
 
   protected override ended(): void {}
@@ -70,6 +65,19 @@ export class Pulse extends Membership<PulseEvents> {
     this.stands(true);
     this.emit("joined", joined);
     this.#lasts(joined.expires_at);
+  }
+
+  #acknowledged(ack: Done): void {
+    if (this.#requests.done(ack)) {
+      this.holds();
+      this.#lasts(ack.expires_at ?? this.expiresAt);
+    }
+  }
+
+  #refused(refused: Refused): void {
+    if (this.#requests.refused(refused) && refused.retry_ms !== undefined) {
+      this.#next(refused.retry_ms);
+    }
   }
 
   #lasts(until: number): void {

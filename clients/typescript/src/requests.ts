@@ -29,12 +29,13 @@ export class Requests {
     });
   }
 
-  done({ s: _, id, ...told }: Done): void {
-    this.#close(id, { kind: "ack", ...told });
+  /** Whether it was the answer to one. */
+  done({ s: _, id, ...told }: Done): boolean {
+    return this.#close(id, { kind: "ack", ...told });
   }
 
-  refused({ id, reason, message, retry_ms: retryMs, version }: Refused): void {
-    this.#close(id, {
+  refused({ id, reason, message, retry_ms: retryMs, version }: Refused): boolean {
+    return this.#close(id, {
       kind: "refused",
       reason,
       ...(message !== undefined && { message }),
@@ -43,16 +44,17 @@ export class Requests {
     });
   }
 
-  /** No answer can come any more. */
-  end(): void {
-    for (const id of [...this.#pending.keys()]) {
-      this.#close(id, { kind: "unknown" });
-    }
+  /** No answer can come any more; says whether one was waited for. */
+  end(): boolean {
+    const ids = [...this.#pending.keys()];
+    ids.forEach((id) => this.#close(id, { kind: "unknown" }));
+    return ids.length > 0;
   }
 
-  #close(id: number, reply: Reply<Outcome>): void {
+  #close(id: number, reply: Reply<Outcome>): boolean {
     const settle = this.#pending.get(id);
     this.#pending.delete(id);
     settle?.(reply);
+    return settle !== undefined;
   }
 }

@@ -69,14 +69,18 @@ export class Room extends Membership<RoomEvents> {
       case "missed":
         return this.emit("missed", message.d);
       case "ack":
-        return this.#requests.done(message.d);
+        this.#requests.done(message.d);
+        return;
       case "refused":
-        return this.#requests.refused(message.d);
+        this.#requests.refused(message.d);
+        return;
     }
   }
 
   protected override lost(): void {
-    this.#requests.end();
+    if (this.#requests.end()) {
+      this.holds();
+    }
   }
 
   protected override ended(): void {}

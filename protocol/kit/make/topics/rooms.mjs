@@ -112,6 +112,25 @@ export const cases = [
       c.does("relay", { data: 1 }).client("relay", { s, data: 1 });
     },
   ),
+  write("leaves with something that has no answer", "That there will be none is told before it is told that the session was left.", CUSTOM, (c) => {
+    c.enters({ n: 1 }).does("patch", { merge: { n: 2 } }).client("patch", { s, id: 1, merge: { n: 2 } }).does("relay", { data: 1 }).client("relay", { s, id: 2, data: 1 });
+    c.server("left", { s, why: "removed" }).told([{ t: "joined" }, { t: "unanswered" }, { t: "unanswered" }, { t: "left" }, { t: "closed", d: { code: 4403 } }]).quiet(120_000);
+  }),
+  write("is answered after it has left", "An answer that comes when it was told that none would is none.", { needs: ["custom", "sessions"] }, (c) => {
+    c.begins().does("join", { session: OTHER, as: "custom" }).client("join", { session: OTHER }).custom({ n: 1 }, {}, OTHER);
+    c.does("relay", { in: OTHER, data: 1 }).client("relay", { s: t, id: 1, data: 1 }).does("patch", { in: OTHER, merge: { n: 2 } }).client("patch", { s: t, id: 2, merge: { n: 2 } });
+    c.server("left", { s: t, why: "removed" });
+    c.told([{ t: "joined" }, { t: "unanswered" }, { t: "unanswered" }, { t: "left" }, { t: "closed", d: { code: 4403 } }], [], OTHER);
+    c.server("ack", { s: t, id: 1, to: 1 }).server("refused", { s: t, id: 2, reason: "not_joined" }).told([], [], OTHER).delta({}).right();
+  }),
+  write("is closed with something that has no answer", "That there will be none is told before it is told that the session is closed: after that, nothing is.", CUSTOM, (c) => {
+    c.enters({ n: 1 }).does("relay", { data: 1 }).client("relay", { s, id: 1, data: 1 }).closes(4410);
+    c.told([{ t: "joined" }, { t: "unanswered" }, { t: "closed", d: { code: 4410 } }]).quiet(120_000);
+  }),
+  write("closes with something that has no answer", "The program that closes a session is told so, too.", CUSTOM, (c) => {
+    c.enters({ n: 1 }).does("relay", { data: 1 }).client("relay", { s, id: 1, data: 1 }).does("close").step({ client_closes: [0, 0] });
+    c.told([{ t: "joined" }, { t: "unanswered" }, { t: "closed", d: { code: 1000 } }]).quiet(120_000);
+  }),
   write("does not know all of a custom session", "Unknown fields are ignored there, too, and so are messages of unknown types; a word that is not known does no harm.", CUSTOM, (c) => {
     c.enters({ n: 1 }, { mood: "calm" });
     changes(c, 2, { merge: { n: 2 }, mood: [1] }).server("chorus", { s, voices: 4 }).server("relayed", { s, n: 1, from: BOB, data: 1, tone: "low", time: "$time" });
@@ -139,6 +158,14 @@ export const cases = [
     c.server("ack", { s, id: 1, expires_at: "$time+30000" }).quiet(3_000).client("beat", { s, id: 2 }, { within: [0, 26_000] });
     c.server("ack", { s, id: 2, expires_at: "$time+30000" }).does("beat").client("beat", { s, id: 3 });
     c.told([{ t: "joined", d: { type: "player" } }, { t: "beat" }, { t: "beat" }, { t: "beat" }], ["error", "closed"]);
+  }),
+  write("says that it is there when it is asked to", "The answer is told first, and then what comes of it: until when the presence lasts.", PLAYER, (c) => {
+    c.does("connect", { session: SESSION, as: "player" }).dials(0, 0).client("join", { session: SESSION }).player(60_000).does("beat");
+    c.client("beat", { s, id: 1 }).server("ack", { s, id: 1, expires_at: "$time+60000" });
+    c.told([{ t: "joined" }, { t: "beat" }, { t: "ack" }, { t: "beat" }], ["unanswered"]).does("beat").client("beat", { s, id: 2 });
+    c.server("refused", { s, id: 2, reason: "rate_limited", retry_ms: 15_000 }).told([{ t: "refused" }], ["beat"]).quiet(1_000);
+    c.does("beat").client("beat", { s, id: 3 }).server("left", { s, why: "ended" });
+    c.told([{ t: "unanswered" }, { t: "left" }, { t: "closed", d: { code: 4410 } }]).quiet(60_000);
   }),
   write("a beat comes too soon", "It is said again when the server says.", PLAYER, (c) => {
     c.does("connect", { session: SESSION, as: "player" }).dials(0, 0).client("join", { session: SESSION }).player(6_000);
