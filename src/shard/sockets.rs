@@ -10,7 +10,7 @@ use super::worker::{Timer, Worker};
 use crate::limits;
 use crate::socket::budget::Taken;
 use crate::socket::frame;
-use crate::socket::reader::Next;
+use crate::socket::reader::{Next, Reader};
 
 impl Worker {
     /// Reads once from a connection, as much as the receive buffer takes, unless what it sent before still waits.
@@ -127,7 +127,10 @@ impl Worker {
             replies.clear();
         }
         self.replies = replies;
-        if let Some(connection) = self.connections.get_mut(key) {
+        // Of one that is being closed nothing is read any more: half a message must not stay for as long as that takes.
+        if let Some(connection) = self.connections.get_mut(key)
+            && connection.state == State::Open
+        {
             connection.reader = reader;
         }
     }
@@ -229,6 +232,7 @@ impl Worker {
     pub(super) fn shut_when_sent(&mut self, key: ConnKey) {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.state = State::Closing;
+            connection.reader = Reader::default();
             if connection.held.take().is_some() {
                 // The poll will not tell again of what is still in the socket.
                 self.more.push(key);

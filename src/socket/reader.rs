@@ -69,6 +69,12 @@ impl AsRef<[u8]> for Payload<'_> {
 }
 
 impl Reader {
+    /// Whether nothing is kept between two reads.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.long.is_none()
+    }
+
     /// Reads on in `bytes` from `at`, which moves. What has to be answered (pongs, the close) is appended to `replies`.
     pub fn next<'a>(&mut self, bytes: &'a mut [u8], at: &mut usize, replies: &mut Vec<u8>) -> Next<'a> {
         if self.long.is_none() {

@@ -12,6 +12,7 @@ use super::{Shard, at_rest, attachment, close_code, last_code, read_until, text}
 use crate::hub::Hub;
 use crate::limits;
 use crate::shard::Command;
+use crate::shard::connection::State;
 
 #[test]
 fn whoever_says_nothing_for_a_minute_is_closed_and_pings_of_ours_do_not_count() {
@@ -141,4 +142,28 @@ fn sockets_that_come_at_once_and_break_at_once_are_dealt_with_over_several_turns
     }
     assert!(worker.connections.is_empty());
     drop(handle);
+}
+
+#[test]
+fn a_connection_that_is_being_closed_keeps_nothing_of_what_it_has_sent() {
+    let (handle, mut worker, clients, _data) = at_rest(2);
+    while worker.connections.len() < clients.len() {
+        worker.drain_inbox();
+    }
+    let keys: Vec<_> = worker.connections.keys().collect();
+    // Most of a message, whose end is to come.
+    let begun = [&[0x01, 0xFE, 0xEA, 0x60, 0, 0, 0, 0], &*vec![b' '; 60_000]].concat();
+    for &key in &keys {
+        worker.received(key, &mut begun.clone());
+        assert!(!worker.connections[key].reader.is_empty(), "it waits for the end of it");
+    }
+    // One makes a mistake then, and the other one's time is over.
+    worker.received(keys[0], &mut [0x83, 0x80, 0, 0, 0, 0]);
+    worker.close(keys[1], CloseCode::Idle);
+    for &key in &keys {
+        let connection = &worker.connections[key];
+        assert_eq!(connection.state, State::Closing);
+        assert!(connection.reader.is_empty(), "nothing is read any more");
+    }
+    drop((handle, clients));
 }
