@@ -111,7 +111,7 @@ fn run_all(attacks: &[Attack], node: &Node, comers: &[Comer]) -> Vec<Duration> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_never_ends_and_what_is_no_frame_is_closed_at_once_and_takes_no_memory() {
     let scale = Scale::of("ROUNDS", 1);
-    let node = Node::start_with(&["--shards", "1", "--rate-limits", "off"]);
+    let node = Node::start_in_small_pages(&["--shards", "1", "--rate-limits", "off"]);
     let attacks = attacks();
     // Sessions stay, and take what they take: they are there before it is looked at what their connections take.
     let (service, count) = (node.service(), attacks.len() * scale.count);

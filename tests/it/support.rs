@@ -92,6 +92,13 @@ impl Node {
         Self::run(TempDir::new().unwrap(), flags, wrapper.map(str::to_owned).to_vec())
     }
 
+    /// With memory that the allocator takes in pages of 4 KiB alone, and never in ones of 2 MiB: so that what is resident says what was used.
+    pub fn start_in_small_pages(flags: &[&str]) -> Self {
+        let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+        let wrapper = ["env", "MIMALLOC_ALLOW_THP=0"].map(str::to_owned).to_vec();
+        Self::run(TempDir::new().unwrap(), flags, wrapper)
+    }
+
     fn run(data: TempDir, flags: Vec<String>, wrapper: Vec<String>) -> Self {
         let (process, url) = spawn(data.path(), &flags, &wrapper);
         Self { url, data, trust: Trust::default(), process, flags, wrapper }
