@@ -352,13 +352,8 @@ async fn tell_of_key(own: &TokenKey, data: &Path, records: &Records) {
     let sessions = fights + records.figures().iter().map(|figures| figures.live).sum::<usize>();
     let what = match known {
         Known::Same => return,
-        Known::Other if own.made => "there was no token key any more, and a new one was made",
-        Known::Other => "the token key is another than at the last start",
         Known::Never if own.made && sessions > 0 => "there was no token key, and a new one was made beside sessions",
-        Known::Never => "",
-        Known::Unreadable => {
-            "what was noted of the token key is damaged, so that it is not known whether it is that of the last start; if it is another"
-        }
+        known => known.damage(own.made).unwrap_or_default(),
     };
     if !what.is_empty() {
         tracing::warn!(

@@ -55,6 +55,20 @@ pub enum Known {
     Unreadable,
 }
 
+impl Known {
+    /// What is wrong with a key of which this is known, which was just made or not.
+    pub const fn damage(self, made: bool) -> Option<&'static str> {
+        match self {
+            Self::Other if made => Some("there was no token key any more, and a new one was made"),
+            Self::Other => Some("the token key is another than at the last start"),
+            Self::Unreadable => Some(
+                "what was noted of the token key is damaged, so that it is not known whether it is that of the last start; if it is another",
+            ),
+            Self::Never | Self::Same => None,
+        }
+    }
+}
+
 /// Why there is no key.
 #[derive(Debug, Error)]
 pub enum KeyError {
@@ -87,22 +101,43 @@ impl TokenKey {
             Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path)?,
             Err(error) => return Err(failed(error)),
         };
-        let file = File::open(&path).map_err(failed)?;
+        Ok(Self { made, ..Self::read(&path)? })
+    }
+
+    /// The key in `data`, which is left as it is; nothing where there is none, and [`TokenKey::open`] would make one.
+    pub fn look(data: &Path) -> Result<Option<Self>, KeyError> {
+        let path = data.join(FILE);
+        match fs::metadata(&path) {
+            Ok(there) if there.is_file() => Self::read(&path).map(Some),
+            Ok(_) => Err(KeyError::NoFile(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(KeyError::Io { path, error }),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, KeyError> {
+        let failed = |error| KeyError::Io { path: path.to_owned(), error };
+        let file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         if metadata.permissions().mode() & 0o077 != 0 {
             tracing::warn!(path = %path.display(), "others can read the token key; its mode should be 0600");
         }
         if metadata.len() > FILE_BYTES_MAX {
-            return Err(KeyError::Length { path, bytes: metadata.len() });
+            return Err(KeyError::Length { path: path.to_owned(), bytes: metadata.len() });
         }
         let mut bytes = Vec::new();
         file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
-        let Ok(text) = String::from_utf8(bytes) else { return Err(KeyError::NoText(path)) };
+        let Ok(text) = String::from_utf8(bytes) else { return Err(KeyError::NoText(path.to_owned())) };
         let secret = text.trim().as_bytes();
         if secret.len() < SECRET_BYTES_MIN {
-            return Err(KeyError::Length { path, bytes: secret.len() as u64 });
+            return Err(KeyError::Length { path: path.to_owned(), bytes: secret.len() as u64 });
         }
-        Ok(Self { made, ..Self::from_secret(secret) })
+        Ok(Self::from_secret(secret))
+    }
+
+    /// Whether a start with this data folder has noted a key, be it that the note is damaged.
+    pub fn was_known(data: &Path) -> bool {
+        data.join(NOTED).exists()
     }
 
     /// What the last start with this data folder noted of its key.

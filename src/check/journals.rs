@@ -3,21 +3,34 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
+use uuid::Uuid;
 
 use super::{Finding, entries};
+use crate::limits;
 use crate::log::frame::{self, Behind};
 use crate::log::marks::Marked;
 use crate::log::segment::{self, Heading, NoSegment};
+use crate::replays::RecorderState;
 use crate::replays::chunks::FileId;
 use crate::shard::{Entry, entry, recovery};
+
+/// A fight of the log.
+#[derive(Debug)]
+pub(super) struct Fight {
+    pub(super) id: Uuid,
+    /// The one that it is pinned to.
+    pub(super) ruleset: [u8; 32],
+    recorder: RecorderState,
+}
 
 /// What a start stops for, and every segment of every generation. A start needs the newest whole ones only, and says so when it takes
 /// another.
 ///
-/// Returns the rulesets that sessions are pinned to, and how many are to each.
-pub(super) fn of_log(data: &Path, all: &mut Vec<Finding>) -> anyhow::Result<BTreeMap<[u8; 32], usize>> {
+/// Returns the fights of the newest.
+pub(super) fn of_log(data: &Path, all: &mut Vec<Finding>) -> anyhow::Result<Vec<Arc<Fight>>> {
     let root = data.join("log");
     let (marked, why) = recovery::look(data);
     if root.exists() || why.is_some() {
@@ -29,29 +42,52 @@ pub(super) fn of_log(data: &Path, all: &mut Vec<Finding>) -> anyhow::Result<BTre
     let mut folders = numbered(&root)?;
     // A file of such a name is what a start stops for, and told above.
     folders.retain(|folder| folder.is_dir());
-    let (mut found, mut recorded): (Vec<Vec<Finding>>, _) = (Vec::new(), BTreeMap::new());
-    let mut pinned = BTreeMap::new();
+    let (mut found, mut newest): (Vec<Vec<Finding>>, _) = (Vec::new(), Vec::new());
     for (place, folder) in folders.iter().enumerate().rev() {
         let is_newest = place + 1 == folders.len();
-        let Generation { mut findings, recorded: files, pinned: rulesets } = of_generation(folder, &marked, is_newest)?;
+        let Generation { mut findings, fights } = of_generation(folder, &marked, is_newest)?;
         // What a start takes the place of goes last, and it may have been broken off before that.
         if !is_newest && found.first().is_some_and(|newest| newest.iter().all(Finding::is_sound)) {
             supersede(&mut findings);
         }
         if is_newest {
-            (recorded, pinned) = (files, rulesets);
+            newest = fights;
         }
         found.push(findings);
     }
     all.extend(found.into_iter().rev().flatten());
-    for (file, fights) in recorded {
-        let path = data.join("replays").join(file.name());
-        if !path.exists() {
-            let damage = vec![format!("it is not there; fights with parts of their replays in it: {fights}")];
-            all.push(Finding::new(path.display().to_string(), damage));
+    of_parts(&data.join("replays"), &newest, all);
+    Ok(newest)
+}
+
+/// Whether the parts of the fights' replays are there that a start goes on from: read as they are when a fight ends.
+fn of_parts(folder: &Path, fights: &[Arc<Fight>], all: &mut Vec<Finding>) {
+    let mut missing: BTreeMap<FileId, usize> = BTreeMap::new();
+    let (mut damage, mut more) = (Vec::new(), 0);
+    for fight in fights {
+        let gone: Vec<FileId> =
+            fight.recorder.files().iter().copied().filter(|file| !folder.join(file.name()).exists()).collect();
+        for &file in &gone {
+            *missing.entry(file).or_insert(0) += 1;
+        }
+        if gone.is_empty()
+            && let Err(error) = fight.recorder.look(fight.id, folder)
+        {
+            if damage.len() < limits::DAMAGE_NAMED {
+                damage.push(format!("fight {}: {error}", fight.id));
+            } else {
+                more += 1;
+            }
         }
     }
-    Ok(pinned)
+    for (file, fights) in missing {
+        let damage = vec![format!("it is not there; fights with parts of their replays in it: {fights}")];
+        all.push(Finding::new(folder.join(file.name()).display().to_string(), damage));
+    }
+    damage.extend((more > 0).then(|| format!("{more} fights more")));
+    if !damage.is_empty() {
+        all.push(Finding::new(format!("{}, parts of the replays of live fights", folder.display()), damage));
+    }
 }
 
 fn supersede(findings: &mut [Finding]) {
@@ -63,18 +99,15 @@ fn supersede(findings: &mut [Finding]) {
 /// What there is of a generation.
 struct Generation {
     findings: Vec<Finding>,
-    /// The files with parts of its fights' replays, and of how many fights.
-    recorded: BTreeMap<FileId, usize>,
-    /// The rulesets that its sessions are pinned to, and how many are.
-    pinned: BTreeMap<[u8; 32], usize>,
+    fights: Vec<Arc<Fight>>,
 }
 
 fn of_generation(folder: &Path, marked: &Marked, is_newest: bool) -> anyhow::Result<Generation> {
-    let (mut findings, mut recorded, mut pinned, mut shards) = (Vec::new(), BTreeMap::new(), BTreeMap::new(), None);
+    let (mut findings, mut fights, mut shards) = (Vec::new(), Vec::new(), None);
     let segments = segment::all(folder).with_context(|| folder.display().to_string())?;
     if segments.is_empty() && !is_newest {
         // What the log has left of it is somebody else's.
-        return Ok(Generation { findings, recorded, pinned });
+        return Ok(Generation { findings, fights });
     }
     for of_shard in segments.values() {
         let (newest, mut before, mut of_segments) = (of_shard.keys().next_back(), Segment::default(), Vec::new());
@@ -84,15 +117,11 @@ fn of_generation(folder: &Path, marked: &Marked, is_newest: bool) -> anyhow::Res
             let mut segment = of_segment(path, &bytes, marked, &before);
             shards = shards.or(segment.shards);
             let damage = std::mem::take(&mut segment.damage);
-            of_segments.push(Finding::new(format!("{}, {} turns", path.display(), segment.turns), damage));
+            let finding = Finding::new(format!("{}, {} turns", path.display(), segment.turns), damage);
+            of_segments.push(Finding { notes: std::mem::take(&mut segment.notes), ..finding });
             before = segment;
         }
-        for (files, ruleset) in before.sessions.into_values() {
-            *pinned.entry(ruleset).or_insert(0) += 1;
-            for file in files {
-                *recorded.entry(file).or_insert(0) += 1;
-            }
-        }
+        fights.extend(before.sessions.into_values());
         let paths: Vec<&PathBuf> = of_shard.values().collect();
         let needed = recovery::needed(&paths).with_context(|| folder.display().to_string())?;
         let (of_before, of_needed) = of_segments.split_at_mut(paths.len() - needed);
@@ -111,7 +140,7 @@ fn of_generation(folder: &Path, marked: &Marked, is_newest: bool) -> anyhow::Res
         let damage = if missing.is_empty() { vec!["no journal is in it".to_owned()] } else { missing };
         findings.push(Finding::new(folder.display().to_string(), damage));
     }
-    Ok(Generation { findings, recorded, pinned })
+    Ok(Generation { findings, fights })
 }
 
 /// What is in a segment.
@@ -120,12 +149,14 @@ struct Segment {
     /// Whole ones.
     turns: u64,
     damage: Vec<String>,
+    /// What a start says of it, and goes on.
+    notes: Vec<String>,
     /// How many there are, if its heading can be read.
     shards: Option<u32>,
     /// Its salt, and where its whole frames end.
     end: Option<(u32, u64)>,
-    /// Of each session, by its number, the files with parts of its replay, and its ruleset.
-    sessions: BTreeMap<u32, (Vec<FileId>, [u8; 32])>,
+    /// By their numbers.
+    sessions: BTreeMap<u32, Arc<Fight>>,
 }
 
 /// What is in a segment, and what is wrong with it, after the one `before` it. A torn end is nothing wrong: the start cuts it off. Where
@@ -156,8 +187,9 @@ fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>, before: &Segme
                 for entry in entries {
                     match entry {
                         Entry::Session { no, record } => {
-                            let of_session = (record.recorder.files().to_vec(), record.ruleset);
-                            segment.sessions.insert(no, of_session);
+                            let record = record.into_owned();
+                            let fight = Fight { id: record.id, ruleset: record.ruleset, recorder: record.recorder };
+                            segment.sessions.insert(no, Arc::new(fight));
                         }
                         Entry::Forget { no } => {
                             segment.sessions.remove(&no);
@@ -176,6 +208,11 @@ fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>, before: &Segme
                 let Behind { frames: behind, .. } = frame::behind(from_here, heading.salt, entry::is_turn);
                 if behind > 0 || !(complete || follows.is_some()) || damage == frame::Damage::Entry {
                     segment.damage.push(format!("at byte {offset}: {damage}; {behind} turns behind it are whole"));
+                } else {
+                    let torn = from_here.len();
+                    segment
+                        .notes
+                        .push(format!("its end is torn at byte {offset}: {torn} bytes, which a start cuts off"));
                 }
                 break;
             }
@@ -193,8 +230,13 @@ fn of_segment(path: &Path, bytes: &[u8], marked: Option<&Marked>, before: &Segme
     }
     segment.end = Some((heading.salt, end));
     // What a loss of power has taken a start goes on without.
-    let missing = marked.and_then(|marked| marked.missing(&heading, end)).filter(|missing| !missing.by_power);
-    segment.damage.extend(missing.map(|missing| missing.to_string()));
+    if let Some(missing) = marked.and_then(|marked| marked.missing(&heading, end)) {
+        if missing.by_power {
+            segment.notes.push(format!("a loss of power has taken turns of it: {missing}"));
+        } else {
+            segment.damage.push(missing.to_string());
+        }
+    }
     segment
 }
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use tiltyard_combat::Bout;
+use tiltyard_combat::replay::Loss;
 
 use super::check;
 use crate::log::Journal;
@@ -14,6 +16,7 @@ use crate::log::journal::Place;
 use crate::log::marks::Marks;
 use crate::log::reserve::Reserve;
 use crate::log::segment::HEADING;
+use crate::replays::{ChunkWriter, Folder, Recorder};
 use crate::rules::Library;
 use crate::session::hex;
 use crate::shard::recovery::recover;
@@ -111,4 +114,61 @@ async fn a_ruleset_that_is_changed_or_gone_is_told_where_sessions_are_pinned_to_
     fs::remove_file(&kept).unwrap();
     let (sound, all) = said(data.path()).await;
     assert!(!sound && line(&all, name).ends_with("DAMAGED") && all.contains("pinned to (1) is not there"), "{all}");
+}
+
+#[tokio::test]
+async fn a_part_of_a_replay_that_a_live_fight_needs_is_told_where_its_file_is_cut_off_before_it_or_is_another() {
+    let (data, library) = (TempDir::new().unwrap(), Library::built_in());
+    let (mut journal, _) = recover(data.path(), 1, false, false, &library).unwrap().shards.remove(0);
+    let mut chunks = ChunkWriter::new(Folder::open(data.path()).unwrap(), 0);
+    let (mut ids, mut ends) = (Vec::new(), vec![0]);
+    for no in 0..3 {
+        let (session, mut recorder) = (session(&library), Recorder::default());
+        let ruleset = library.by_name("default").unwrap();
+        assert!(recorder.cut(Loss::Disk, Bout { fight: &session.fight, ruleset }));
+        chunks.take(session.id, &mut recorder);
+        ends.push(ends.last().unwrap() + usize::try_from(chunks.write().unwrap()).unwrap());
+        ids.push(session.id.to_string());
+        let record = SessionRecord { recorder: recorder.state(), ..session.record() };
+        journal.push(&Entry::Session { no, record: Box::new(Cow::Owned(record)) });
+    }
+    journal.append(1).unwrap();
+    drop(journal);
+    let (sound, all) = said(data.path()).await;
+    assert!(sound, "{all}");
+    let path = data.path().join("replays/0-1.chunks");
+    let whole = fs::read(&path).unwrap();
+    let zeroed = |from: usize| [&whole[..from], &vec![0; whole.len() - from][..]].concat();
+    let lost = |from: usize| ids.iter().zip(&ends[1..]).filter(move |(_, end)| **end > from).map(|(id, _)| id);
+    for from in ends.iter().flat_map(|&end| [end.saturating_sub(1), end, end + 1]).filter(|&at| at < whole.len()) {
+        for bytes in [whole[..from].to_vec(), zeroed(from)] {
+            fs::write(&path, bytes).unwrap();
+            let (sound, all) = said(data.path()).await;
+            assert!(!sound && line(&all, "replays of live fights").ends_with("DAMAGED"), "from {from}: {all}");
+            assert!(lost(from).all(|id| all.contains(id)), "from {from}: {all}");
+            assert_eq!(all.matches("    fight ").count(), lost(from).count(), "from {from}: {all}");
+        }
+    }
+    // Another one of that name, whole in itself.
+    fs::write(&path, &whole[ends[1]..]).unwrap();
+    let (sound, all) = said(data.path()).await;
+    assert!(!sound && ids.iter().all(|id| all.contains(id)), "{all}");
+    fs::remove_file(&path).unwrap();
+    let (sound, all) = said(data.path()).await;
+    assert!(!sound && all.contains("it is not there; fights with parts of their replays in it: 3"), "{all}");
+}
+
+#[tokio::test]
+async fn a_torn_end_is_told_and_is_no_damage() {
+    let data = TempDir::new().unwrap();
+    log_of(data.path(), 2);
+    let path = data.path().join("log/1/0-1.journal");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.extend([7; 40]);
+    fs::write(&path, bytes).unwrap();
+    let (sound, all) = said(data.path()).await;
+    assert!(
+        sound && line(&all, "0-1.journal").ends_with(": whole") && all.contains("its end is torn at byte"),
+        "{all}"
+    );
 }

@@ -4,20 +4,25 @@
 mod journals;
 #[cfg(test)]
 mod journals_tests;
+#[cfg(test)]
+mod key_and_store_tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
+use uuid::Uuid;
 
 use crate::auth::TokenKey;
 use crate::replays::chunks;
 use crate::rules::Library;
 use crate::rules::archive::{self, Inspected};
 use crate::session::hex;
-use crate::store;
+use crate::store::{self, Inspection};
+use journals::Fight;
 
 /// What is told of one thing.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,13 +30,15 @@ struct Finding {
     what: String,
     /// What is wrong with it.
     damage: Vec<String>,
+    /// What a start says of it, and goes on.
+    notes: Vec<String>,
     /// No start needs it: what took its place is whole.
     superseded: bool,
 }
 
 impl Finding {
     fn new(what: String, damage: Vec<String>) -> Self {
-        Self { what, damage, superseded: false }
+        Self { what, damage, notes: Vec::new(), superseded: false }
     }
 
     fn is_sound(&self) -> bool {
@@ -50,6 +57,7 @@ pub async fn check(data: &Path, database: Option<&str>, out: &mut impl Write) ->
     let mut locks = vec![lock(&data.join("log/lock"))?];
     let mut all = Vec::new();
     of_key(&data.join("token.key"), data, &mut all);
+    let mut live = Vec::new();
     if let Some(path) = embedded {
         locks.push(lock(&path.with_extension("lock"))?);
         // SQLite throws the log of an empty file away: it is not asked.
@@ -57,25 +65,26 @@ pub async fn check(data: &Path, database: Option<&str>, out: &mut impl Write) ->
             let damage = vec![format!("it is gone, and {commits} or more commits were acknowledged")];
             all.push(Finding::new(path.display().to_string(), damage));
         } else if path.exists() {
-            all.push(of_store(&path).await);
+            all.push(of_store(&path, &mut live).await);
         }
     }
-    let pinned = journals::of_log(data, &mut all)?;
-    of_rules(&data.join("rules"), pinned, &mut all)?;
+    let fights = journals::of_log(data, &mut all)?;
+    of_fights(&data.join("log"), &fights, live, &mut all);
+    of_rules(&data.join("rules"), &fights, &mut all)?;
     of_replays(&data.join("replays"), &mut all)?;
     if all.is_empty() {
         writeln!(out, "{}: nothing of a server is in it", data.display())?;
         return Ok(false);
     }
-    for Finding { what, damage, superseded } in &all {
+    for Finding { what, damage, notes, superseded } in &all {
         let told = match (superseded, damage.is_empty()) {
             (true, _) => "superseded: a later one is whole, with which a start goes on, and removes this one",
             (false, true) => "whole",
             (false, false) => "DAMAGED",
         };
         writeln!(out, "{what}: {told}")?;
-        for damage in damage {
-            writeln!(out, "    {damage}")?;
+        for told in damage.iter().chain(notes) {
+            writeln!(out, "    {told}")?;
         }
     }
     if database.is_some_and(|url| !url.starts_with("sqlite://")) {
@@ -101,10 +110,12 @@ fn lock(path: &Path) -> anyhow::Result<Option<File>> {
     }
 }
 
-async fn of_store(path: &Path) -> Finding {
+/// Puts the fights that it has live into `live`.
+async fn of_store(path: &Path, live: &mut Vec<Uuid>) -> Finding {
     let file = path.display();
     match store::inspect(path).await {
-        Ok(found) => {
+        Ok(Inspection { found, fights }) => {
+            *live = fights;
             let mut damage: Vec<String> = [found.structure, found.counts, found.named].concat();
             let unnamed = found.damaged.saturating_sub(damage.len() as u64);
             damage.extend((unnamed > 0).then(|| format!("{unnamed} damaged rows more")));
@@ -114,16 +125,36 @@ async fn of_store(path: &Path) -> Finding {
     }
 }
 
-/// Where there is none, or an empty one, a start makes it.
+/// Where there is none a start makes it: nothing of one of before is good then.
 fn of_key(path: &Path, data: &Path, all: &mut Vec<Finding>) {
-    if fs::metadata(path).is_ok_and(|file| file.len() > 0) {
-        let damage = TokenKey::open(data).err().map(|error| error.to_string());
-        all.push(Finding::new(path.display().to_string(), damage.into_iter().collect()));
+    let damage = match TokenKey::look(data) {
+        Ok(Some(key)) => key.known(data).damage(false),
+        Ok(None) => TokenKey::was_known(data)
+            .then_some("there is no token key any more; a start makes a new one, and every token of before is void"),
+        Err(error) => return all.push(Finding::new(path.display().to_string(), vec![error.to_string()])),
+    };
+    if damage.is_some() || path.exists() {
+        all.push(Finding::new(path.display().to_string(), damage.map(str::to_owned).into_iter().collect()));
+    }
+}
+
+/// What the store has live is in the log: a start ends what is not.
+fn of_fights(folder: &Path, fights: &[Arc<Fight>], mut live: Vec<Uuid>, all: &mut Vec<Finding>) {
+    let there: BTreeSet<Uuid> = fights.iter().map(|fight| fight.id).collect();
+    live.retain(|fight| !there.contains(fight));
+    if let Some(first) = live.first() {
+        let damage =
+            format!("fights that live as far as the store knows are not in it: {}, the first {first}", live.len());
+        all.push(Finding::new(format!("{}, beside the store", folder.display()), vec![damage]));
     }
 }
 
 /// The rulesets that are kept, and that all are there which sessions of the log are pinned to.
-fn of_rules(folder: &Path, mut pinned: BTreeMap<[u8; 32], usize>, all: &mut Vec<Finding>) -> anyhow::Result<()> {
+fn of_rules(folder: &Path, fights: &[Arc<Fight>], all: &mut Vec<Finding>) -> anyhow::Result<()> {
+    let mut pinned: BTreeMap<[u8; 32], usize> = BTreeMap::new();
+    for fight in fights {
+        *pinned.entry(fight.ruleset).or_insert(0) += 1;
+    }
     for Inspected { path, found } in archive::inspect(folder)? {
         let damage = found.map(|hash| pinned.remove(&hash)).err();
         all.push(Finding::new(path.display().to_string(), damage.into_iter().collect()));

@@ -117,6 +117,11 @@ struct Heading {
 }
 
 impl ChunkFile {
+    /// The one of this name in the folder of replays at `folder`, whether it is there or not, to be read only.
+    pub fn at(folder: &Path, id: FileId) -> Self {
+        Self { id, path: folder.join(id.name()) }
+    }
+
     pub fn id(&self) -> FileId {
         self.id
     }
@@ -382,19 +387,49 @@ pub fn inspect(bytes: &[u8]) -> (u64, Option<(usize, u64)>) {
     }
 }
 
+/// Goes through the parts of `session` from the newest, `last`, to its first, and hands each to `part`; they must have `bytes` in all. Where
+/// `known` says of a place and of the bytes up to it that they are had already, that is as good as the first. Returns how many are had.
+pub fn walk(
+    session: Uuid,
+    (last, bytes): (Option<Place>, u64),
+    file: impl Fn(FileId) -> Option<Arc<ChunkFile>>,
+    known: impl Fn(Option<Place>, u64) -> bool,
+    mut part: impl FnMut(Vec<u8>),
+) -> io::Result<u64> {
+    let bad = |what| io::Error::new(io::ErrorKind::InvalidData, format!("session {session}: {what}"));
+    let (mut missing, mut next) = (bytes, last);
+    while let Some(place) = next {
+        if known(next, missing) {
+            return Ok(missing);
+        }
+        let file = file(place.file).ok_or_else(|| bad("a part in a file that it does not hold"))?;
+        let (read, before) = self::read(&file, session, place.offset)?;
+        // No part is empty, so this ends.
+        let length = read.len() as u64;
+        missing = missing.checked_sub(length).filter(|_| length > 0).ok_or_else(|| bad("parts that do not add up"))?;
+        part(read);
+        next = before;
+    }
+    if missing > 0 { Err(bad("parts that do not add up")) } else { Ok(0) }
+}
+
 /// The part of `session` at `offset` of a file, and where the one before it is.
 pub fn read(file: &ChunkFile, session: Uuid, offset: u64) -> io::Result<(Vec<u8>, Option<Place>)> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", file.path.display()));
-    let open = File::open(&file.path)?;
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => bad(&format!("it ends before the part at byte {offset} does")),
+        kind => io::Error::new(kind, format!("{}: {error}", file.path.display())),
+    };
+    let open = File::open(&file.path).map_err(failed)?;
     let mut header = [0; HEADER];
-    open.read_exact_at(&mut header, offset)?;
+    open.read_exact_at(&mut header, offset).map_err(failed)?;
     let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
     if length > limits::CHUNK_MOST_BYTES {
         return Err(bad("a part that is too long"));
     }
     let mut frame = header.to_vec();
     frame.resize(HEADER + length, 0);
-    open.read_exact_at(&mut frame[HEADER..], offset + HEADER as u64)?;
+    open.read_exact_at(&mut frame[HEADER..], offset + HEADER as u64).map_err(failed)?;
     let payload = frame::next(&mut frame.as_slice(), SALT).map_err(|damage| bad(&damage.to_string()))?;
     let payload = payload.ok_or_else(|| bad("nothing where a part should be"))?;
     let (heading, part): (Heading, _) =

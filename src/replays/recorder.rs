@@ -1,13 +1,16 @@
 //! What a session keeps of its tape: the last inputs, and where the parts before them are.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use tiltyard_combat::replay::{Cut, End, Loss, Mark, TapeWriter};
 use tiltyard_combat::{Bout, Input, Millis};
+use uuid::Uuid;
 
-use super::chunks::{ChunkFile, FileId, Folder, Place};
+use super::chunks::{self, ChunkFile, FileId, Folder, Place};
 use crate::limits;
 
 /// A session's recorder. Goes on after a restart from what the log has of it.
@@ -29,6 +32,12 @@ impl RecorderState {
     /// The files that have parts of the tape.
     pub fn files(&self) -> &[FileId] {
         &self.files
+    }
+
+    /// Whether all parts of the tape of `session` are in the files in `folder`, as they are needed for its replay; why not.
+    pub fn look(&self, session: Uuid, folder: &Path) -> io::Result<()> {
+        let file = |id| self.files.contains(&id).then(|| Arc::new(ChunkFile::at(folder, id)));
+        chunks::walk(session, (self.state.last, self.state.bytes), file, |_, _| false, drop).map(drop)
     }
 }
 

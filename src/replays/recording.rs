@@ -137,28 +137,12 @@ impl Recording {
 
     /// The parts in files.
     fn read(&self, known: Option<(&Known, &[u8])>) -> io::Result<Vec<u8>> {
-        let bad = |what| io::Error::new(io::ErrorKind::InvalidData, format!("session {}: {what}", self.session));
-        let (mut parts, mut missing, mut next) = (Vec::new(), self.bytes, self.last);
         let known = known.and_then(|(known, tape)| Some((known, tape.get(..usize::try_from(known.bytes).ok()?)?)));
-        let mut head: &[u8] = &[];
-        while let Some(place) = next {
-            if let Some((known, tape)) = known.filter(|(known, _)| (known.last, known.bytes) == (next, missing)) {
-                (head, missing) = (tape, missing - known.bytes);
-                break;
-            }
-            let file = self.files.iter().find(|file| file.id() == place.file);
-            let file = file.ok_or_else(|| bad("a part in a file that it does not hold"))?;
-            let (part, before) = chunks::read(file, self.session, place.offset)?;
-            // No part is empty, so this ends.
-            let length = part.len() as u64;
-            missing =
-                missing.checked_sub(length).filter(|_| length > 0).ok_or_else(|| bad("parts that do not add up"))?;
-            parts.push(part);
-            next = before;
-        }
-        if missing > 0 {
-            return Err(bad("parts that do not add up"));
-        }
+        let is_known = |last, bytes| known.is_some_and(|(known, _)| (known.last, known.bytes) == (last, bytes));
+        let file = |id| self.files.iter().find(|file| file.id() == id).cloned();
+        let mut parts = Vec::new();
+        let had = chunks::walk(self.session, (self.last, self.bytes), file, is_known, |part| parts.push(part))?;
+        let head = known.filter(|_| had > 0).map_or(&[][..], |(_, tape)| tape);
         let mut tape = Vec::with_capacity(self.tape_bytes());
         tape.extend_from_slice(head);
         parts.iter().rev().for_each(|part| tape.extend_from_slice(part));

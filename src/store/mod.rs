@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use thiserror::Error;
 use uuid::Uuid;
 
-pub use opening::{gone, inspect};
+pub use opening::{Inspection, gone, inspect};
 pub use postgres::PostgresStore;
 pub use row::{
     Batch, BucketRow, CombatFilter, Count, Filter, KeptReplay, KeyAnswer, KeyRow, LogRow, Page, Past, PlayerRow,

@@ -11,12 +11,14 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqlSafeStr, SqliteConnection, SqlitePool};
+use uuid::Uuid;
 
 use super::counter::{Counted, Counter};
 use super::sqlite::{self, failure};
 use super::wal::{self, WalDamage};
 use super::{Figures, OpenError, Soundness, StoreError, private, soundness};
 use crate::limits;
+use crate::session::{Kind, Status};
 
 /// Bytes of SQLite's smallest page: it takes a file of less for an empty one, and throws its write-ahead log away.
 const PAGE_BYTES_MIN: u64 = 512;
@@ -294,9 +296,12 @@ pub(super) async fn tell_counted(path: &Path, readers: &SqlitePool, figures: &Fi
     let (id, has) = own(path, &mut connection).await?;
     let beside = path.with_extension("commits");
     let file = beside.display();
-    match Counter::look(&beside, id).map_err(|error| failed(sqlx::Error::Io(error)))? {
-        Counted::Nothing if has > 0 => {
-            tracing::warn!(%file, commits = has, "nothing says how many commits the store should have");
+    let counted = Counter::look(&beside, id).map_err(|error| failed(sqlx::Error::Io(error)))?;
+    match counted {
+        Counted::Nothing | Counted::Other => {
+            if let Some(why) = uncounted(counted, has) {
+                tracing::warn!(%file, commits = has, "{why}");
+            }
         }
         Counted::Commits(acknowledged) if acknowledged > has => {
             let lost = acknowledged - has;
@@ -307,14 +312,23 @@ pub(super) async fn tell_counted(path: &Path, readers: &SqlitePool, figures: &Fi
             );
             figures.lost_commits.store(lost, Ordering::Relaxed);
         }
-        Counted::Nothing | Counted::Commits(_) => {}
-        Counted::Other => tracing::warn!(%file, "it counts the commits of another store"),
+        Counted::Commits(_) => {}
         Counted::Damaged => {
             figures.damaged.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%file, "the count of the store's commits is damaged: it is not known whether some are lost");
+            tracing::error!(%file, "{}", uncounted(counted, has).unwrap_or_default());
         }
     }
     Ok(())
+}
+
+/// Why it is not known of a store with so many commits whether some are lost.
+const fn uncounted(counted: Counted, has: u64) -> Option<&'static str> {
+    match counted {
+        Counted::Nothing if has > 0 => Some("nothing says how many commits the store should have"),
+        Counted::Other => Some("it counts the commits of another store: it is not known whether some are lost"),
+        Counted::Damaged => Some("the count of the store's commits is damaged: it is not known whether some are lost"),
+        Counted::Nothing | Counted::Commits(_) => None,
+    }
 }
 
 /// Counts on from as many commits as the store has had.
@@ -406,23 +420,39 @@ fn free(name: &Path, suffix: &str) -> PathBuf {
     names.find(|path| !is_there(path) && !is_there(&beside(path, suffix))).expect("numbers do not end")
 }
 
-/// Reads all of the store at `path`, of which no server is running, and tells what is damaged. Nothing of it is changed; of one of an
-/// older form there is a copy beside it meanwhile.
-pub async fn inspect(path: &Path) -> Result<Soundness, StoreError> {
+/// What was found in a store that no server is using.
+#[derive(Debug)]
+pub struct Inspection {
+    pub found: Soundness,
+    /// The fights that it has live, as far as that can be read.
+    pub fights: Vec<Uuid>,
+}
+
+/// Reads all of the store at `path`, of which no server is running, and tells what is damaged: what a start stops for, or tells, and what it
+/// would meet later. Nothing of it is changed; of one of an older form there is a copy beside it meanwhile.
+pub async fn inspect(path: &Path) -> Result<Inspection, StoreError> {
     let io = |error: io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
-    no_folder(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    let log = wal::look(&beside(path, "-wal")).map_err(io)?;
     let failed = |error: sqlx::Error| failure(&error);
-    // One of an older form is looked at as a start does: in a copy that is brought up to this version's. Its pages are its own.
-    let (trial, pages) = match form(path).await {
-        Ok(Form::Older) => {
-            let mut connection = reading(path).connect().await.map_err(failed)?;
-            let pages = soundness::pages(&mut connection).await.map_err(failed)?;
-            connection.close().await.map_err(failed)?;
-            let trial = Trial::of(path, false).await.map_err(|error| StoreError::Damaged(error.to_string()))?;
-            (Some(trial), pages)
+    let (form, log) = match look(path, false).await {
+        Ok(Found::Store { form, damage }) => (form, damage),
+        // Everything that is before the damage is read, too.
+        Err(OpenError::Log { damage, .. }) => (form(path).await.unwrap_or(Form::Current), Some(damage)),
+        // As it is told whether there is one, there is an empty file, and nothing says that there was more.
+        Ok(Found::New | Found::Gone { .. } | Found::Unreadable { .. }) => {
+            return Ok(Inspection { found: Soundness::default(), fights: Vec::new() });
         }
-        _ => (None, Vec::new()),
+        Err(OpenError::Connect { error, .. }) => return Err(failed(error)),
+        Err(error) => return Err(StoreError::Damaged(error.to_string())),
+    };
+    // One of an older form is looked at as a start does: in a copy that is brought up to this version's. Its pages are its own.
+    let (trial, pages) = if form == Form::Older {
+        let mut connection = reading(path).connect().await.map_err(failed)?;
+        let pages = soundness::pages(&mut connection).await.map_err(failed)?;
+        connection.close().await.map_err(failed)?;
+        let trial = Trial::of(path, false).await.map_err(|error| StoreError::Damaged(error.to_string()))?;
+        (Some(trial), pages)
+    } else {
+        (None, Vec::new())
     };
     let reader = readers(trial.as_ref().map_or(path, Trial::path), 1).await.map_err(failed)?;
     let mut found = soundness::check(&reader).await?;
@@ -435,13 +465,25 @@ pub async fn inspect(path: &Path) -> Result<Soundness, StoreError> {
             Counted::Commits(told) if told > has => {
                 found.structure.push(format!("the last {} commits that were acknowledged are not there", told - has));
             }
-            Counted::Damaged => found.structure.push("the count of its commits is damaged".to_owned()),
-            Counted::Commits(_) | Counted::Nothing | Counted::Other => {}
+            // One of an older form has another id in the copy.
+            Counted::Other if trial.is_some() => {}
+            counted => found.structure.extend(uncounted(counted, has).map(str::to_owned)),
         },
     }
+    let fights = live_fights(&mut connection).await.unwrap_or_default();
     drop(connection);
     reader.close().await;
-    Ok(found)
+    Ok(Inspection { found, fights })
+}
+
+async fn live_fights(connection: &mut SqliteConnection) -> Result<Vec<Uuid>, sqlx::Error> {
+    let rows = sqlx::query("SELECT id FROM sessions WHERE kind = $1 AND status IN ($2, $3) ORDER BY id")
+        .bind(Kind::Combat as i16)
+        .bind(Status::Active as i16)
+        .bind(Status::Paused as i16)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
 }
 
 /// The file beside `path` that is called like it with this behind.

@@ -102,7 +102,7 @@ async fn a_store_of_an_older_form_stays_one_until_the_start_is_through() {
     assert!(should.is_some() && store.check().await.unwrap().is_sound());
     store.readers().close().await;
     drop(store);
-    assert!(opening::inspect(&path).await.unwrap().is_sound());
+    assert!(opening::inspect(&path).await.unwrap().found.is_sound());
     assert!(files(&path) == before && !beside(&path, "-trial").exists());
     let store = SqliteStore::open(&path, "a", false, false).await.unwrap();
     assert_eq!(store.session(id(0)).await.unwrap(), should);
@@ -117,11 +117,11 @@ async fn what_is_damaged_in_a_store_of_the_form_before_is_told_and_nothing_else(
     let back = "DELETE FROM sessions WHERE epoch > 0; ALTER TABLE sessions DROP COLUMN epoch;
         DELETE FROM _sqlx_migrations WHERE version = 4";
     raw.execute(sqlx::raw_sql(back)).await.unwrap();
-    let found = opening::inspect(&path).await.unwrap();
+    let found = opening::inspect(&path).await.unwrap().found;
     assert!(found.is_sound() && found.rows > 100, "{found}");
     raw.execute("UPDATE session_logs SET message = 'another' WHERE no = 1").await.unwrap();
     raw.close().await.unwrap();
-    let damaged = opening::inspect(&path).await.unwrap();
+    let damaged = opening::inspect(&path).await.unwrap().found;
     assert!(damaged.damaged > 0 && damaged.structure.is_empty() && damaged.rows == found.rows, "{damaged}");
 }
 
