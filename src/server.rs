@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits;
 use crate::metrics::Metrics;
+use crate::ops::beat::{Beat, Beats};
 use crate::ops::{memory, signals, watch};
 use crate::records::keys::Keys;
 use crate::records::lost::{end_lost_fights, live_fights};
@@ -134,13 +135,21 @@ impl Server {
         let stop_committing = CancellationToken::new();
         let retention_ms = config.retention_days * 24 * 60 * 60 * 1000;
         let observer = Arc::clone(&counting) as Arc<dyn RecordObserver>;
-        let filling_replays = records.book().fill_replays(Arc::clone(&library), stop_committing.clone());
-        watch::until(stop_committing.clone(), "replays", filling_replays);
-        watch::once("lost fights", end_lost_fights(records.clone(), hub.clone()));
+        let filling_replays = |beat| records.book().fill_replays(Arc::clone(&library), stop_committing.clone(), beat);
+        let beats = Beats::default();
+        watch::beating(&beats, stop_committing.clone(), ("replays", limits::BEAT_LONG_MS), filling_replays);
+        let ending = Arc::new(Beat::within(limits::BEAT_LONG_MS));
+        beats.add("lost fights", Arc::clone(&ending));
+        watch::once("lost fights", end_lost_fights(records.clone(), hub.clone(), ending));
         let commits = committer.run(hub.clone(), observer, retention_ms, stop_committing.clone());
         let committing = watch::until(stop_committing.clone(), "committer", commits);
+        beats.add("committer", Arc::clone(records.beat()));
+        if let Some(figures) = records.store().figures() {
+            beats.add("upkeep of the store", Arc::clone(&figures.upkeep));
+        }
         let app = Arc::new(AppState {
             hub,
+            beats,
             tickets: Tickets::new(own),
             key,
             lobby,
@@ -166,20 +175,29 @@ impl Server {
             let why = if config.allow_guests { "--allow-guests" } else { "only this machine can connect" };
             tracing::info!("guests are admitted ({why})");
         }
-        let accepting = accept::run(listener, rest::service(&app), Arc::clone(&app), accept::Doors::new(&config));
-        let accepting = watch::until(app.stopping.clone(), "accepting connections", accepting);
-        watch::until(app.stopping.clone(), "new tokens of sockets", renewal::run(handed_in, Arc::clone(&app)));
+        let (stop, doors) = (&app.stopping, accept::Doors::new(&config));
+        let beating = |name| (name, limits::BEAT_MS);
+        let accepting = watch::beating(&app.beats, stop.clone(), beating("accepting connections"), |beat| {
+            accept::run(listener, rest::service(&app), Arc::clone(&app), doors, beat)
+        });
+        watch::beating(&app.beats, stop.clone(), beating("new tokens of sockets"), |beat| {
+            renewal::run(handed_in, Arc::clone(&app), beat)
+        });
         for wishes in wishes {
-            let serving = records::rooms::serve(app.records.clone(), app.hub.clone(), wishes);
-            watch::until(app.stopping.clone(), "rooms", serving);
+            watch::beating(&app.beats, stop.clone(), beating("rooms"), |beat| {
+                records::rooms::serve(app.records.clone(), app.hub.clone(), wishes, beat)
+            });
         }
-        watch::until(app.stopping.clone(), "upkeep", upkeep(Arc::clone(&app)));
+        watch::beating(&app.beats, stop.clone(), beating("upkeep"), |beat| upkeep(Arc::clone(&app), beat));
         if let Some(refresher) = refresher {
-            watch::until(app.stopping.clone(), "keys of others", refresher.run(app.stopping.clone()));
+            watch::beating(&app.beats, stop.clone(), ("keys of others", limits::BEAT_LONG_MS), |beat| {
+                refresher.run(stop.clone(), beat)
+            });
         }
         if let Some((keeper, hang_up)) = keeper {
-            let keeping = keeper.run(hang_up, app.stopping.clone());
-            watch::until(app.stopping.clone(), "the certificate", keeping);
+            watch::beating(&app.beats, stop.clone(), ("the certificate", limits::BEAT_LONG_MS), |beat| {
+                keeper.run(hang_up, stop.clone(), beat)
+            });
         }
         let drain = Duration::from_secs(config.drain_seconds);
         Ok(Self { address, app, accepting, shards, committing, stop_committing, drain })
@@ -412,8 +430,9 @@ async fn at_stake(error: RecoveryError, records: &Records) -> ServerError {
     }
 }
 
-async fn upkeep(app: App) {
-    while app.stopping.run_until_cancelled(tokio::time::sleep(Duration::from_millis(UPKEEP_MS))).await.is_some() {
+async fn upkeep(app: App, beat: Arc<Beat>) {
+    let pause = || tokio::time::sleep(Duration::from_millis(UPKEEP_MS));
+    while beat.idle(app.stopping.run_until_cancelled(pause())).await.is_some() {
         clock::look();
         app.metrics.upkeep();
         app.rates.forget();
@@ -425,3 +444,7 @@ async fn upkeep(app: App) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! How the external keys stay fresh: a file is looked at every few seconds, an address asked every few minutes, and sooner
 //! when a token names a key that is not known. What cannot be read changes nothing: the last good set stays in use.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -9,6 +10,7 @@ use super::KeyRing;
 use super::jwks::KeySet;
 use super::source::{Reader, Source, SourceError};
 use crate::limits;
+use crate::ops::beat::Beat;
 
 /// How often is looked; see [`crate::limits`] for what each is for.
 #[derive(Debug, Clone, Copy)]
@@ -61,10 +63,10 @@ impl Refresher {
     }
 
     /// Keeps the keys fresh until the server stops.
-    pub async fn run(mut self, stopping: CancellationToken) {
+    pub async fn run(mut self, stopping: CancellationToken, beat: Arc<Beat>) {
         let kept = async {
             loop {
-                self.until_due().await;
+                beat.idle(self.until_due()).await;
                 self.refresh().await;
             }
         };
@@ -143,6 +145,7 @@ fn spread(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use tokio_util::sync::CancellationToken;
@@ -231,7 +234,7 @@ mod tests {
         let refresher = start(&ring, &served.url, pace).await.expect("the server starts without");
         served.say(Answer::json(&jwks(&[&signer])));
         let stopping = CancellationToken::new();
-        let running = tokio::spawn(refresher.run(stopping.clone()));
+        let running = tokio::spawn(refresher.run(stopping.clone(), Arc::default()));
         let until_taken = async {
             while !takes(&ring, &signer) {
                 tokio::task::yield_now().await;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{DailyBudgets, FightObserver, Holdings, Lacking};
 use crate::auth::is_named;
 use crate::limits;
+use crate::ops::beat::Beat;
 use crate::replays::ReplayQueue;
 use crate::rules::Library;
 use crate::session::{FightInfo, Kind, Quota, Refusal};
@@ -146,8 +147,13 @@ impl WriteBehind {
     }
 
     /// Puts the recordings of ended fights together until `stop`.
-    pub fn fill_replays(&self, library: Arc<Library>, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
-        Arc::clone(&self.replay_queue).run(library, Arc::clone(&self.wake), stop)
+    pub fn fill_replays(
+        &self,
+        library: Arc<Library>,
+        stop: CancellationToken,
+        beat: Arc<Beat>,
+    ) -> impl Future<Output = ()> + use<> {
+        Arc::clone(&self.replay_queue).run(library, Arc::clone(&self.wake), stop, beat)
     }
 
     /// Notes that a login is in use: a socket of its is open.

@@ -389,9 +389,12 @@ pub const CHECKPOINT_PART_BYTES: usize = 256 * 1024;
 /// Milliseconds after which a shard that has nothing to do looks at the time.
 pub const SLEEP_MS: u64 = 1_000;
 
-/// Milliseconds in which a shard takes a turn and the committer goes round, whatever they wait for. Over: it hangs; `/health` is `unhealthy`, or
-/// `degraded` for the committer, until it does not.
+/// Milliseconds in which a shard takes a turn, and any other loop that has something to do goes round, whatever they wait for. Over: it hangs;
+/// `/health` is `unhealthy`, or `degraded` for what is no shard, until it does not.
 pub const BEAT_MS: u64 = 5_000;
+
+/// The same for what waits for a disk or another server, or puts a whole fight's replay together: a minute is no sign of hanging there.
+pub const BEAT_LONG_MS: u64 = 60_000;
 
 /// Milliseconds by which a shard may be late for that. Over: the rest has not passed for its sessions and connections: nobody could be
 /// served in it.

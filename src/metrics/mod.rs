@@ -23,6 +23,7 @@ use tiltyard_combat::replay::Loss;
 use crate::auth::flaw::Flaw;
 use crate::auth::keyring::TokenFigures;
 use crate::clock;
+use crate::ops::beat::Beats;
 use crate::records::Records;
 use crate::replays::Stories;
 use crate::shard::Stats;
@@ -359,6 +360,19 @@ impl Metrics {
     /// Brings the figures of sessions that are no fights, and of the store, up to date for the next rendering.
     pub fn records(&self, records: &Records) {
         records::record(&self.recorder.0, records);
+    }
+
+    /// Brings up to date how many loops hang, by name.
+    pub fn loops(&self, beats: &Beats) {
+        let (recorder, name) = (&self.recorder.0, "tiltyard_loops_hanging");
+        let text =
+            "Loops of the process that do not go round any more, by name; the shards have a figure of their own.";
+        recorder.describe_gauge(KeyName::from(name), None, text.into());
+        for (of, hanging) in beats.all() {
+            recorder
+                .register_gauge(&Key::from_parts(name, vec![Label::new("loop", of)]), &METADATA)
+                .set(float(hanging));
+        }
     }
 
     /// Brings the figures of stories up to date.

@@ -3,9 +3,24 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use super::beat::{Beat, Beats};
+
+/// The same as [`until`] of a loop that goes round in `within_ms` milliseconds, and is one of `beats`.
+pub fn beating<T: Future<Output = ()> + Send + 'static>(
+    beats: &Beats,
+    stop: CancellationToken,
+    (name, within_ms): (&'static str, u64),
+    task: impl FnOnce(Arc<Beat>) -> T,
+) -> JoinHandle<()> {
+    let beat = Arc::new(Beat::within(within_ms));
+    beats.add(name, Arc::clone(&beat));
+    until(stop, name, task(beat))
+}
 
 /// Runs `task` until `stop`. Needs a tokio runtime.
 pub fn until(

@@ -123,7 +123,7 @@ impl World {
         let (records, committer) = Records::open(wired, "a").await.unwrap();
         let (book, library) = (Arc::clone(records.book()), Arc::new(Library::built_in()));
         let stop = CancellationToken::new();
-        tokio::spawn(book.fill_replays(Arc::clone(&library), stop.clone()));
+        tokio::spawn(book.fill_replays(Arc::clone(&library), stop.clone(), Arc::default()));
         let config = ShardConfig {
             shards: 1,
             data: folder.path().to_owned(),
@@ -137,7 +137,7 @@ impl World {
         };
         let (handles, threads) = shard::start(&config).unwrap();
         let hub = Hub::new(handles);
-        let lost = tokio::spawn(super::lost::end_lost_fights(records.clone(), hub.clone()));
+        let lost = tokio::spawn(super::lost::end_lost_fights(records.clone(), hub.clone(), Arc::default()));
         let running = committer.run(hub.clone(), counting as Arc<dyn RecordObserver>, 1_000_000, stop.clone());
         Self { records, hub, store, wire, stop, committing: tokio::spawn(running), lost, threads, folder }
     }
@@ -234,7 +234,7 @@ async fn what_was_not_acknowledged_is_not_there_once_the_store_is_back() {
 async fn a_committer_that_hangs_is_known_to() {
     let world = World::start(TempDir::new().unwrap()).await;
     let goes_round = async || {
-        while world.records.is_hanging() {
+        while world.records.beat().is_late() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -247,7 +247,7 @@ async fn a_committer_that_hangs_is_known_to() {
         tokio::time::sleep(Duration::from_millis(4 * limits::EXPIRY_MS)).await;
         world.records.0.beat.stop();
         tokio::time::sleep(Duration::from_millis(4 * limits::EXPIRY_MS)).await;
-        assert!(world.records.is_hanging(), "it waits for the store, and nobody knows for how long");
+        assert!(world.records.beat().is_late(), "it waits for the store, and nobody knows for how long");
         world.wire.store(GOOD, Ordering::SeqCst);
     };
     let (created, ()) = tokio::join!(create, hangs);
@@ -575,7 +575,7 @@ async fn a_fight_whose_log_is_from_before_is_told_of_once_and_by_what_the_log_ha
         let logged = Logged { id, seq: seq - behind, epoch: epoch - epochs_behind };
         let standing = world.records.standing_of(&[logged]).await.unwrap();
         assert_eq!(standing.epochs.get(&id), Some(&epoch));
-        super::lost::end_lost_fights(world.records.clone(), world.hub.clone()).await;
+        super::lost::end_lost_fights(world.records.clone(), world.hub.clone(), Arc::default()).await;
         assert_eq!(told() - before, is_told, "{behind} steps and {epochs_behind} epochs behind");
     }
     world.stop().await;

@@ -1,5 +1,6 @@
 //! Fights that the store believes alive and no shard has: their log was lost, so they end.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,18 +12,20 @@ use crate::book::News;
 use crate::clock;
 use crate::hub::Hub;
 use crate::limits;
+use crate::ops::beat::Beat;
 use crate::session::{Kind, Refusal, Status};
 use crate::store::StoreError;
 
 /// Ends them, trying again where the store or a shard does not answer. Beside everything else: nobody waits for it.
-pub async fn end_lost_fights(records: Records, hub: Hub) {
-    while let Err(Refusal { reason, .. }) = try_once(&records, &hub).await {
+pub async fn end_lost_fights(records: Records, hub: Hub, beat: Arc<Beat>) {
+    while let Err(Refusal { reason, .. }) = try_once(&records, &hub, &beat).await {
         if reason == Reason::Draining {
-            return;
+            break;
         }
         tracing::warn!(%reason, "fights without a log could not be looked for; trying again");
-        tokio::time::sleep(Duration::from_millis(limits::LOST_FIGHTS_RETRY_MS)).await;
+        beat.idle(tokio::time::sleep(Duration::from_millis(limits::LOST_FIGHTS_RETRY_MS))).await;
     }
+    beat.done();
 }
 
 /// How many of this node's fights that the store believes alive `concern` somebody, each with the epoch that the store has it under.
@@ -37,10 +40,11 @@ pub async fn live_fights(records: &Records, concern: impl Fn(Uuid, u64) -> bool)
     Ok(live)
 }
 
-async fn try_once(records: &Records, hub: &Hub) -> Result<(), Refusal> {
+async fn try_once(records: &Records, hub: &Hub, beat: &Beat) -> Result<(), Refusal> {
     for status in [Status::Active, Status::Paused] {
         let mut rows = Pages::new(Kind::Combat, status);
         while let Some(row) = rows.next(records.store()).await? {
+            beat.beat();
             match hub.read(row.id).await {
                 Ok(_) => continue,
                 Err(refusal) if refusal.reason == Reason::NoSession => {}

@@ -74,7 +74,7 @@ pub(crate) struct Shared {
     doubt: Mutex<Doubt>,
     watches: Watches,
     /// The committer's.
-    beat: Beat,
+    beat: Arc<Beat>,
 }
 
 /// What has happened, for the metrics.
@@ -155,15 +155,15 @@ impl Records {
             counters,
             doubt: Mutex::default(),
             watches: Watches::default(),
-            beat: Beat::default(),
+            beat: Arc::default(),
         });
         let committer = Committer::new(Arc::clone(&shared), receivers, set_back, now);
         Ok((Self(shared), committer))
     }
 
-    /// Whether nothing is committed any more, and not refused either: the committer hangs.
-    pub fn is_hanging(&self) -> bool {
-        self.0.beat.is_late()
+    /// The committer's: where it is late, nothing is committed any more, and not refused either.
+    pub fn beat(&self) -> &Arc<Beat> {
+        &self.0.beat
     }
 
     /// Where the shards put their fights.

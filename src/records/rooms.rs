@@ -21,6 +21,7 @@ use crate::clock::now_ms;
 use crate::hub::Hub;
 use crate::json::Json;
 use crate::limits;
+use crate::ops::beat::Beat;
 use crate::session::{Expected, Kind, Refusal};
 use crate::shard::connection::ConnKey;
 use crate::shard::room::desk::{Changed as Step, Facts, News, Wanted, Wish};
@@ -165,7 +166,7 @@ struct Waiting {
 }
 
 /// Does what the connections of one shard wish, in order, until the shard is gone.
-pub async fn serve(records: Records, hub: Hub, wishes: flume::Receiver<Wish>) {
+pub async fn serve(records: Records, hub: Hub, wishes: flume::Receiver<Wish>, beat: Arc<Beat>) {
     let mut waiting = VecDeque::new();
     loop {
         let has_room = waiting.len() < limits::PATCHES_COMMITTING;
@@ -175,16 +176,22 @@ pub async fn serve(records: Records, hub: Hub, wishes: flume::Receiver<Wish>) {
                 None => std::future::pending().await,
             }
         };
+        // For as long as there is neither an answer nor a wish there is nothing to do.
+        beat.done();
         tokio::select! {
             biased;
             answer = first => {
+                beat.beat();
                 let Some(Waiting { session, conn, id, .. }) = waiting.pop_front() else { continue };
                 let answer = answer.unwrap_or_else(|_gone| Err(Reason::Draining.into()));
                 let patched = answer.and_then(|changed| Ok(changed.record.ok_or(Reason::Internal)?.version));
                 hub.room_waiting(session, News::Patched { conn, id, patched: patched.map_err(in_a_room) }).await;
             }
             wish = wishes.recv_async(), if has_room => match wish {
-                Ok(wish) => waiting.extend(do_wish(&records, &hub, wish).await),
+                Ok(wish) => {
+                    beat.beat();
+                    waiting.extend(do_wish(&records, &hub, wish).await);
+                }
                 Err(_gone) => return,
             },
         }

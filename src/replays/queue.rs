@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::recording::Recording;
 use crate::limits;
+use crate::ops::beat::Beat;
 use crate::rules::Library;
 use crate::store::{ReplayRow, RulesetRow};
 
@@ -156,19 +157,30 @@ impl ReplayQueue {
     }
 
     /// Puts recordings together until `stop`; `wake` tells the committer.
-    pub async fn run(self: Arc<Self>, library: Arc<Library>, wake: Arc<Notify>, stop: CancellationToken) {
+    pub async fn run(
+        self: Arc<Self>,
+        library: Arc<Library>,
+        wake: Arc<Notify>,
+        stop: CancellationToken,
+        beat: Arc<Beat>,
+    ) {
         loop {
             let some = self.begin();
             let room = self.has_room();
             if some.is_empty() {
                 let next = if room { &self.recorded } else { &self.room };
-                if stop.run_until_cancelled(next.notified()).await.is_none() {
+                if beat.idle(stop.run_until_cancelled(next.notified())).await.is_none() {
                     return;
                 }
                 continue;
             }
-            let (this, texts) = (Arc::clone(&self), Arc::clone(&library));
-            let work = move || some.into_iter().for_each(|one| this.alone(one.session, || this.assemble(one, &texts)));
+            let (this, texts, beat) = (Arc::clone(&self), Arc::clone(&library), Arc::clone(&beat));
+            let work = move || {
+                for one in some {
+                    beat.beat();
+                    this.alone(one.session, || this.assemble(one, &texts));
+                }
+            };
             // The runtime alone can end it, with everything else.
             let _ = tokio::task::spawn_blocking(work).await;
             wake.notify_one();

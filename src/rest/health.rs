@@ -25,14 +25,18 @@ pub struct HealthResponse {
     version: &'static str,
     uptime_seconds: u64,
     active_connections: u64,
+    /// What of the process does not go round any more, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hanging: Vec<&'static str>,
 }
 
-/// How the server is: degraded while the store is away, nothing is committed or the log has no room for a checkpoint, 503 while it stops, and
-/// while a shard cannot write its log or takes no turns.
+/// How the server is: degraded while the store is away, the log has no room for a checkpoint or something of the process hangs, 503 while it
+/// stops, and while a shard cannot write its log or takes no turns.
 pub async fn health(State(app): State<App>) -> Response {
     let shards = app.hub.stats();
-    let commits = !app.records.book().store_is_away() && !app.records.is_hanging();
-    let (code, status) = standing(app.draining.is_cancelled(), &shards, commits);
+    let hanging = hanging(&app, &shards);
+    let works = !app.records.book().store_is_away() && hanging.is_empty();
+    let (code, status) = standing(app.draining.is_cancelled(), &shards, works);
     let answer = HealthResponse {
         status,
         timestamp: Timestamp(clock::now()),
@@ -40,6 +44,7 @@ pub async fn health(State(app): State<App>) -> Response {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: app.started.elapsed().as_secs(),
         active_connections: shards.connections,
+        hanging,
     };
     let mut response = (code, Json(answer)).into_response();
     if code == StatusCode::SERVICE_UNAVAILABLE {
@@ -48,10 +53,17 @@ pub async fn health(State(app): State<App>) -> Response {
     response
 }
 
-const fn standing(is_draining: bool, shards: &Stats, commits: bool) -> (StatusCode, &'static str) {
+/// The loops that hang, by name.
+fn hanging(app: &App, shards: &Stats) -> Vec<&'static str> {
+    let mut hanging = app.beats.hanging();
+    hanging.extend((shards.hanging > 0).then_some("shards"));
+    hanging
+}
+
+const fn standing(is_draining: bool, shards: &Stats, works: bool) -> (StatusCode, &'static str) {
     if is_draining || shards.stalled > 0 || shards.hanging > 0 {
         (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
-    } else if !commits || shards.checkpoint_overdue > 0 {
+    } else if !works || shards.checkpoint_overdue > 0 {
         // Fights go on, and so do reads of what lives; nothing else can be kept, or the log cannot be for ever.
         (StatusCode::OK, "degraded")
     } else {
@@ -73,8 +85,10 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     if shards.stalled > 0 {
         return Err(Reason::LogUnavailable.into());
     }
-    if shards.hanging > 0 {
-        return Err(Reason::Timeout.into());
+    let hanging = hanging(&app, &shards);
+    if !hanging.is_empty() {
+        let message = format!("Of the process there hangs: {}.", hanging.join(", "));
+        return Err(ApiError::new(Reason::Timeout).message(message).with("hanging", json!(hanging)));
     }
     Ok(Json(json!({ "status": "ready" })))
 }
@@ -84,6 +98,7 @@ pub async fn metrics(State(app): State<App>, Caller(caller): Caller) -> Result<R
     caller.may(Operation::ReadMetrics)?;
     app.metrics.records(&app.records);
     app.metrics.stories(&app.stories);
+    app.metrics.loops(&app.beats);
     let text = app.metrics.render(&app.hub.stats(), app.tickets.waiting());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

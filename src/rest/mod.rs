@@ -67,6 +67,7 @@ use crate::auth::flaw::Flaw;
 use crate::auth::{KeyRing, Principal, Tickets};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
+use crate::ops::beat::Beats;
 use crate::records::Records;
 use crate::records::keys::Keys;
 use crate::replays::Stories;
@@ -82,6 +83,8 @@ pub type App = Arc<AppState>;
 #[derive(Debug)]
 pub struct AppState {
     pub hub: Hub,
+    /// Whether the loops of the process go round.
+    pub beats: Beats,
     pub key: KeyRing,
     pub tickets: Tickets,
     pub lobby: lobby::Lobby,

@@ -18,10 +18,13 @@ mod sum;
 mod upkeep;
 pub mod wal;
 
+use crate::limits;
+use crate::ops::beat::Beat;
 use crate::session::{Kind, Status};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
@@ -112,8 +115,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 }
 
 /// What a store has noticed of itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Figures {
+    /// Of what looks after the store beside the commits.
+    pub upkeep: Arc<Beat>,
     /// Damaged rows that were met, as often as they were.
     pub damaged: AtomicU64,
     /// Commits that had been acknowledged and were not there at the start.
@@ -124,6 +129,23 @@ pub struct Figures {
     pub bytes: AtomicU64,
     pub free_bytes: AtomicU64,
     pub log_bytes: AtomicU64,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        let upkeep = Beat::within(limits::BEAT_LONG_MS);
+        // Until it is begun.
+        upkeep.done();
+        Self {
+            upkeep: Arc::new(upkeep),
+            damaged: AtomicU64::default(),
+            lost_commits: AtomicU64::default(),
+            found: AtomicU64::default(),
+            bytes: AtomicU64::default(),
+            free_bytes: AtomicU64::default(),
+            log_bytes: AtomicU64::default(),
+        }
+    }
 }
 
 impl Figures {

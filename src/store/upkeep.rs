@@ -24,7 +24,7 @@ pub(super) async fn upkeep(
     let mut ticks = tokio::time::interval(Duration::from_millis(limits::CHECKPOINT_MS));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        figures.upkeep.idle(ticks.tick()).await;
         let copied = match copy(&mut connection).await {
             Ok(pages) if pages > limits::WAL_PAGES => match copy(&mut connection).await {
                 Ok(_) => start_over(&writer).await,

@@ -25,6 +25,7 @@ use tracing::Instrument;
 use crate::config::Config;
 use crate::limits;
 use crate::metrics::EdgeFigures;
+use crate::ops::beat::Beat;
 use crate::ops::descriptors;
 use crate::rest::http::gate::{Fault, Gate, Standing};
 use crate::rest::http::handshake::{self, Greeted};
@@ -111,13 +112,13 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections until the server stops.
-pub async fn run(listener: TcpListener, front: Front, app: App, doors: Doors) {
+pub async fn run(listener: TcpListener, front: Front, app: App, doors: Doors, beat: Arc<Beat>) {
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
             () = app.stopping.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = beat.idle(listener.accept()) => accepted,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::limits;
 use crate::metrics::TlsFigures;
+use crate::ops::beat::Beat;
 use crate::ops::files::Stamp;
 use crate::rest::http::certificate::{Certificate, CertificateError, Files};
 use crate::rest::http::handshake::{Failure, Greeted};
@@ -85,15 +86,18 @@ impl Identity {
 
 impl Keeper {
     /// Looks until `stop`.
-    pub async fn run(mut self, mut hang_up: Signal, stop: CancellationToken) {
+    pub async fn run(mut self, mut hang_up: Signal, stop: CancellationToken, beat: Arc<Beat>) {
         let mut ticks = tokio::time::interval(Duration::from_millis(limits::TLS_LOOK_MS));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let is_asked = tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => false,
-                _ = hang_up.recv() => true,
-            };
+            let asked = beat.idle(async {
+                tokio::select! {
+                    () = stop.cancelled() => None,
+                    _ = ticks.tick() => Some(false),
+                    _ = hang_up.recv() => Some(true),
+                }
+            });
+            let Some(is_asked) = asked.await else { return };
             let looked = tokio::task::spawn_blocking(move || {
                 self.look(is_asked);
                 self

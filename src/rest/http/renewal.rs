@@ -6,12 +6,13 @@ use tiltyard_protocol::Reason;
 
 use crate::auth::Operation;
 use crate::clock;
+use crate::ops::beat::Beat;
 use crate::rest::{App, AppState};
 use crate::shard::{Asked, Credential, Renewal};
 
 /// Checks what is handed in, one after the other, until the shards are gone.
-pub async fn run(asked: flume::Receiver<Asked>, app: App) {
-    while let Ok(asked) = asked.recv_async().await {
+pub async fn run(asked: flume::Receiver<Asked>, app: App, beat: Arc<Beat>) {
+    while let Ok(asked) = beat.idle(asked.recv_async()).await {
         let checked = check(&app, &asked);
         app.hub.renew(asked.shard, asked.connection, checked).await;
         // Its login may have ended meanwhile, when its shard did not know yet that the connection is of that.

@@ -246,7 +246,7 @@ impl<const N: usize> Shards<N> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (library, stop) = (Arc::new(Library::built_in()), CancellationToken::new());
         runtime.block_on(async {
-            let filled = tokio::spawn(self.book.fill_replays(library, stop.clone()));
+            let filled = tokio::spawn(self.book.fill_replays(library, stop.clone(), Arc::default()));
             let since = Instant::now();
             while self.book.replay_queue().take().replays.is_empty() {
                 assert!(since.elapsed() < PATIENCE, "it is not put together");

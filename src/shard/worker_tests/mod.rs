@@ -281,7 +281,8 @@ impl Shard {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let stop = CancellationToken::new();
-            let filling = tokio::spawn(self.book.fill_replays(Arc::new(Library::built_in()), stop.clone()));
+            let filling =
+                tokio::spawn(self.book.fill_replays(Arc::new(Library::built_in()), stop.clone(), Arc::default()));
             let kept = self.book.replay_queue();
             while kept.waiting() > 0 {
                 for replay in kept.take().replays {
