@@ -61,6 +61,13 @@ pub const DOUBTFUL: usize = 2_048;
 /// Milliseconds after a failed commit in which changes are refused at once.
 pub const STORE_PAUSE_MS: u64 = 250;
 
+/// Milliseconds between the first two tries to write to the embedded store by another connection than one that is lost; twice as many between
+/// the next two, and so on.
+pub const STORE_REOPEN_MS: u64 = 250;
+
+/// The most of them.
+pub const STORE_REOPEN_MOST_MS: u64 = 5_000;
+
 /// Milliseconds between two looks for sessions whose time is over.
 pub const EXPIRY_MS: u64 = 250;
 

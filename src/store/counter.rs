@@ -64,6 +64,11 @@ impl Counter {
         })
     }
 
+    /// The id of the store that it counts for.
+    pub const fn store(&self) -> [u8; 16] {
+        self.store
+    }
+
     fn read(&self) -> io::Result<Counted> {
         let length = self.file.metadata()?.len();
         if length == 0 {

@@ -2,7 +2,7 @@
 //! idempotency keys and analytics, in SQLite by default and PostgreSQL by setting, behind one contract.
 //!
 //! In reading order: [`row`] what is kept, [`Store`] the contract, [`sqlite`] and [`postgres`] the two that keep it. What the disk
-//! does to the embedded one is told by `sum` (rows), `soundness` (all of it), [`wal`] and `counter` (commits that are gone); `opening` looks at it before
+//! does to the embedded one is told by `sum` (rows), `soundness` (all of it), [`wal`] and `counter` (commits that are gone), and `writer` (the connection); `opening` looks at it before
 //! anything of it is changed.
 
 mod counter;
@@ -17,6 +17,7 @@ mod sqlite_rows;
 mod sum;
 mod upkeep;
 pub mod wal;
+mod writer;
 
 use crate::limits;
 use crate::ops::beat::Beat;

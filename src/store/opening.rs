@@ -331,12 +331,12 @@ const fn uncounted(counted: Counted, has: u64) -> Option<&'static str> {
     }
 }
 
-/// Counts on from as many commits as the store has had.
-pub(super) async fn count_on(path: &Path, connection: &mut SqliteConnection) -> Result<Counter, OpenError> {
+/// Counts on from as many commits as the store has had, which it says.
+pub(super) async fn count_on(path: &Path, connection: &mut SqliteConnection) -> Result<(Counter, u64), OpenError> {
     let (id, has) = own(path, connection).await?;
     let counter = Counter::open(&path.with_extension("commits"), id).and_then(|(counter, _told)| {
         counter.write(has)?;
-        Ok(counter)
+        Ok((counter, has))
     });
     counter.map_err(|error| OpenError::Connect { url: path.display().to_string(), error: sqlx::Error::Io(error) })
 }
@@ -348,7 +348,7 @@ async fn own(path: &Path, connection: &mut SqliteConnection) -> Result<([u8; 16]
 }
 
 /// Which store this is, and how many commits it has had; `None` where that cannot be.
-async fn identity(connection: &mut SqliteConnection) -> Result<Option<([u8; 16], u64)>, sqlx::Error> {
+pub(super) async fn identity(connection: &mut SqliteConnection) -> Result<Option<([u8; 16], u64)>, sqlx::Error> {
     let row = sqlx::query("SELECT id, commits, again FROM store_self").fetch_one(connection).await?;
     let (commits, again): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
     let id = <[u8; 16]>::try_from(row.try_get::<Vec<u8>, _>(0)?).ok();

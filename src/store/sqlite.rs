@@ -10,16 +10,16 @@ use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Row, Sqlite, SqlitePool};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::counter::Counter;
 use super::opening::{self, Found, Trial, beside};
 use super::sql::{self, PageSql, bounded, number, unreadable, within};
 use super::sqlite_rows::{bucket, json, key, log, replay, session, texts, with_sum, without_gaps};
 use super::upkeep::upkeep;
+use super::writer::Writer;
 use super::{
     Answer, Batch, Begun, BucketRow, CombatFilter, Count, Figures, Filter, KeptReplay, KeyRow, LogRow, OpenError, Page,
     Past, SessionRow, Soundness, Store, StoreError, private, soundness,
@@ -144,17 +144,6 @@ pub struct SqliteStore {
     _lock: File,
 }
 
-#[derive(Debug)]
-pub(super) struct Writer {
-    pub(super) connection: SqliteConnection,
-    /// A call was given up or failed: a transaction may be open.
-    pub(super) unsettled: bool,
-    /// Counts what was acknowledged.
-    counter: Counter,
-    /// It could not be written, which has been said.
-    uncounted: bool,
-}
-
 impl SqliteStore {
     /// The file at `path`, to be read; [`Store::begin`] makes it where there is none, and has it written to. With `sync` a commit waits
     /// for the disk. With `accept_loss` a damaged write-ahead log is read as far as it goes, and a file that is gone or cannot be read
@@ -232,27 +221,27 @@ impl SqliteStore {
         // Its log and everything else beside it gets the file's mode.
         private::open(path).map_err(io)?;
         let options = options(path, self.sync);
-        let mut connection = options
+        let writing = options
             .clone()
             // Of a file that is new; one of before stays as it is.
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .pragma("wal_autocheckpoint", "0")
             .pragma("journal_size_limit", limits::WAL_KEPT_BYTES.to_string())
-            .pragma("cache_size", "-32768")
-            .connect()
-            .await
-            .map_err(failed)?;
+            .pragma("cache_size", "-32768");
+        let mut connection = writing.clone().connect().await.map_err(failed)?;
         opening::bring_up(path, &mut connection).await?;
         // What was in the log is in the file, and nothing of it is left to be read again.
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.map_err(failed)?;
-        let counter = opening::count_on(path, &mut connection).await?;
+        let counted = opening::count_on(path, &mut connection).await?;
+        let writer = Writer::new(path, connection, writing.create_if_missing(false), counted).map_err(io)?;
         if !is_read {
             let readers = opening::readers(path, limits::SQLITE_READERS).await.map_err(failed)?;
             *self.readers.write().unwrap_or_else(PoisonError::into_inner) = readers;
         }
-        let checkpointer = options.connect().await.map_err(failed)?;
-        let writer = Arc::new(Mutex::new(Writer { connection, unsettled: false, counter, uncounted: false }));
-        let upkeep = upkeep(checkpointer, Arc::clone(&writer), Arc::clone(&self.figures), log);
+        let options = options.create_if_missing(false);
+        let checkpointer = options.clone().connect().await.map_err(failed)?;
+        let writer = Arc::new(Mutex::new(writer));
+        let upkeep = upkeep((checkpointer, options), Arc::clone(&writer), Arc::clone(&self.figures), log);
         let until = self.stop.clone();
         let upkeep = async move {
             until.run_until_cancelled(upkeep).await;
@@ -266,7 +255,7 @@ impl SqliteStore {
         self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn writer(&self) -> Result<&Mutex<Writer>, StoreError> {
+    pub(super) fn writer(&self) -> Result<&Mutex<Writer>, StoreError> {
         let writer = self.writer.get().ok_or_else(|| StoreError::Unavailable("it is only read yet".to_owned()));
         writer.map(|writer| &**writer)
     }
@@ -293,15 +282,10 @@ impl SqliteStore {
     ) -> Result<Vec<SqliteRow>, StoreError> {
         let work = async {
             let mut writer = self.writer()?.lock().await;
-            let writer = &mut *writer;
-            if writer.unsettled {
-                // An error says that there is no transaction open, which is as good.
-                let _ = (&mut writer.connection).execute("ROLLBACK").await;
-            }
-            writer.unsettled = true;
-            let rows =
-                bind(sqlx::query(sql)).fetch_all(&mut writer.connection).await.map_err(|error| failure(&error))?;
-            writer.unsettled = false;
+            writer.ready().await?;
+            let done = bind(sqlx::query(sql)).fetch_all(&mut writer.connection).await;
+            writer.settle(done.as_ref().map(drop));
+            let rows = done.map_err(|error| failure(&error))?;
             if sql == COMMIT {
                 writer.count(&rows);
             }
@@ -533,20 +517,6 @@ impl Store for SqliteStore {
 
     fn figures(&self) -> Option<&Figures> {
         Some(&self.figures)
-    }
-}
-
-impl Writer {
-    /// The commit whose number is in `rows` was kept.
-    fn count(&mut self, rows: &[SqliteRow]) {
-        let commits = rows.last().and_then(|row| row.try_get::<i64, _>(0).ok());
-        let counted = commits.map_or(Ok(()), |commits| self.counter.write(commits.unsigned_abs()));
-        if let Err(error) = &counted
-            && !self.uncounted
-        {
-            tracing::warn!(%error, "commits are not counted beside the store; lost ones would not be noticed");
-        }
-        self.uncounted = counted.is_err();
     }
 }
 

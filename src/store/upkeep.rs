@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::Figures;
-use super::sqlite::Writer;
+use super::writer::Writer;
 use crate::limits;
 
 /// Copies the write-ahead log into the file, beside the commits. Where that leaves it long, because commits went on meanwhile, it
 /// copies again what came since, and the little that is left after that between two commits: then the log starts over, and the
 /// first commit into it cuts off what lies beyond [`limits::WAL_KEPT_BYTES`]. Also gives room back that nothing is in.
 pub(super) async fn upkeep(
-    mut connection: SqliteConnection,
+    (mut connection, options): (SqliteConnection, SqliteConnectOptions),
     writer: Arc<Mutex<Writer>>,
     figures: Arc<Figures>,
     log: PathBuf,
@@ -35,6 +36,11 @@ pub(super) async fn upkeep(
         };
         if let Err(error) = copied {
             tracing::warn!(%error, "the store's log could not be copied into its file");
+            // Of what is wrong another one knows nothing, where it is not the disk.
+            if let Ok(another) = options.clone().connect().await {
+                connection = another;
+            }
+            continue;
         }
         let shrunk = match room(&mut connection, &figures).await {
             Ok(true) => shrink(&writer).await,
