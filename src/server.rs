@@ -137,6 +137,10 @@ impl Server {
         let observer = Arc::clone(&counting) as Arc<dyn RecordObserver>;
         let filling_replays = |beat| records.book().fill_replays(Arc::clone(&library), stop_committing.clone(), beat);
         let beats = Beats::default();
+        let running = (stop_committing.clone(), records.clone());
+        watch::beating(&beats, running.0.clone(), ("time", limits::BEAT_MS), |beat| async move {
+            running.0.run_until_cancelled(running.1.note_running(beat)).await;
+        });
         watch::beating(&beats, stop_committing.clone(), ("replays", limits::BEAT_LONG_MS), filling_replays);
         let ending = Arc::new(Beat::within(limits::BEAT_LONG_MS));
         beats.add("lost fights", Arc::clone(&ending));

@@ -45,6 +45,7 @@ async fn each_loop_that_hangs_is_named_and_one_that_goes_round_again_is_not() {
         "new tokens of sockets",
         "replays",
         "rooms",
+        "time",
         "upkeep",
         "upkeep of the store",
     ];

@@ -41,6 +41,8 @@ pub struct Committer {
     paused: Option<(Instant, Refusal)>,
     /// Sessions that the store has with other times, until it is told.
     set_back: Vec<Uuid>,
+    /// Milliseconds for which the process did not run, as far as sessions have been given them.
+    stood_ms: u64,
 }
 
 /// An answer that waits for the commit.
@@ -60,7 +62,7 @@ impl Committer {
             let residents = shared.read(kind);
             deadlines.extend(residents.all().filter_map(|record| next_look(record, now)).map(Reverse));
         }
-        Self { shared, queues, deadlines, paused: None, set_back }
+        Self { shared, queues, deadlines, paused: None, set_back, stood_ms: 0 }
     }
 
     /// Runs until `stop`, then commits what is left.
@@ -80,7 +82,7 @@ impl Committer {
                 () = tokio::time::sleep(chores.until_next()) => false,
             };
             // What is due is decided by the clock and not by what woke this: under load there is always another change.
-            let mut own = if chores.looks() { self.due() } else { VecDeque::new() };
+            let mut own = if chores.looks() { self.due(now_ms()) } else { VecDeque::new() };
             own.extend(std::mem::take(&mut self.set_back).into_iter().map(|id| Change::Keep { id }));
             let mut buckets = if stopping || chores.keeps() { observer.buckets() } else { Vec::new() };
             loop {
@@ -269,8 +271,18 @@ impl Committer {
     }
 
     /// Changes that are due by themselves.
-    fn due(&mut self) -> VecDeque<Change> {
-        let now = now_ms();
+    pub(super) fn due(&mut self, now: u64) -> VecDeque<Change> {
+        let stood_ms = self.shared.ran(now);
+        let by = stood_ms - std::mem::replace(&mut self.stood_ms, stood_ms);
+        if by > 0 {
+            tracing::warn!(
+                by_ms = by,
+                "the process did not run; sessions that end for want of a sign of life or a change do so that much later"
+            );
+            for kind in Kind::RESIDENT {
+                self.shared.read(kind).all().for_each(|record| record.put_off(by, now));
+            }
+        }
         for sid in self.shared.book.take_used_logins() {
             if let Some(login) = self.shared.live_of(Kind::Auth, sid) {
                 login.see(now);

@@ -17,6 +17,9 @@ pub mod fights;
 pub mod keys;
 pub mod lost;
 pub mod observer;
+mod ran;
+#[cfg(test)]
+mod ran_tests;
 pub mod record;
 pub mod residents;
 pub mod rooms;
@@ -32,6 +35,7 @@ use crate::shard::{InStore, Logged};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use tiltyard_protocol::Reason;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -52,6 +56,7 @@ use crate::store::{SessionRow, Store, StoreError};
 use doubt::Doubt;
 use ended::EndedCache;
 use keys::Running;
+use ran::Ran;
 use residents::Residents;
 use rooms::Watches;
 
@@ -73,6 +78,7 @@ pub(crate) struct Shared {
     counters: Counters,
     doubt: Mutex<Doubt>,
     watches: Watches,
+    ran: Mutex<Ran>,
     /// The committer's.
     beat: Arc<Beat>,
 }
@@ -155,6 +161,7 @@ impl Records {
             counters,
             doubt: Mutex::default(),
             watches: Watches::default(),
+            ran: Mutex::new(Ran::new(now)),
             beat: Arc::default(),
         });
         let committer = Committer::new(Arc::clone(&shared), receivers, set_back, now);
@@ -164,6 +171,14 @@ impl Records {
     /// The committer's: where it is late, nothing is committed any more, and not refused either.
     pub fn beat(&self) -> &Arc<Beat> {
         &self.0.beat
+    }
+
+    /// Notes again and again that the process runs: beside the committer, which may wait for the store.
+    pub async fn note_running(self, beat: Arc<Beat>) {
+        loop {
+            self.0.ran(clock::now_ms());
+            beat.idle(tokio::time::sleep(Duration::from_millis(limits::EXPIRY_MS))).await;
+        }
     }
 
     /// Where the shards put their fights.
@@ -326,6 +341,12 @@ impl Shared {
     /// A session of this node.
     fn own(&self, kept: Kept) -> Owned {
         Owned { kept, node: Arc::clone(&self.node) }
+    }
+
+    /// The process runs; milliseconds in which it did not, all together.
+    fn ran(&self, now: u64) -> u64 {
+        // Nothing panics while it is held.
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner).at(now)
     }
 
     fn doubt(&self) -> MutexGuard<'_, Doubt> {

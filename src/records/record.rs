@@ -29,6 +29,8 @@ pub struct Record {
     pub end_reason: Option<Box<str>>,
     pub body: Body,
     seen_at: AtomicU64,
+    /// It ends no earlier: the process did not run, and nobody could give a sign of life. 0 where it always did.
+    not_before: AtomicU64,
 }
 
 /// How much a player is there.
@@ -60,6 +62,7 @@ impl Record {
             end_reason: None,
             body,
             seen_at: AtomicU64::new(now),
+            not_before: AtomicU64::default(),
         }
     }
 
@@ -80,6 +83,7 @@ impl Record {
             end_reason: self.end_reason.clone(),
             body: self.body.clone(),
             seen_at: AtomicU64::new(self.seen_at()),
+            not_before: AtomicU64::new(self.not_before.load(Ordering::Relaxed)),
         }
     }
 
@@ -101,14 +105,35 @@ impl Record {
     /// Whether its time is over at `now`: no sign of life puts its end off after that. One of the two comes first, so nobody is told that
     /// one was taken of a session that ends for want of it.
     pub fn expire(&self, now: u64) -> bool {
-        let is_over = |seen: u64| self.body.of_type().expires_at(seen & !OVER, self.updated_at) <= now;
+        let is_over = |seen: u64| self.end_of(seen & !OVER) <= now;
         let over = |seen: u64| is_over(seen).then_some(seen | OVER);
         !self.status.is_end() && self.seen_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, over).is_ok()
     }
 
     /// When it ends if nothing more happens; `None` once it has ended.
     pub fn expires_at(&self) -> Option<u64> {
-        (!self.status.is_end()).then(|| self.body.of_type().expires_at(self.seen_at(), self.updated_at))
+        (!self.status.is_end()).then(|| self.end_of(self.seen_at()))
+    }
+
+    fn end_of(&self, seen_at: u64) -> u64 {
+        self.body.of_type().expires_at(seen_at, self.updated_at).max(self.not_before.load(Ordering::Relaxed))
+    }
+
+    /// It ends so much later, as the process did not run for as long until `now`; no later than with a sign of life or a change of now. Not one
+    /// that has an end that nothing puts off: whoever lent it counts on the time it was told.
+    pub fn put_off(&self, by: u64, now: u64) {
+        if let Some(expires_at) = self.expires_at()
+            && self.body.of_type().absolute_at().is_none()
+        {
+            let latest = self.body.of_type().expires_at(now, now);
+            self.not_before.fetch_max((expires_at + by).min(latest), Ordering::Relaxed);
+        }
+    }
+
+    /// What went on beneath the state before this one goes on with it.
+    pub fn goes_on_from(&self, older: &Self) {
+        self.see(older.seen_at());
+        self.not_before.fetch_max(older.not_before.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// How much the player of a player session is there.
@@ -116,7 +141,7 @@ impl Record {
         let Body::Player(presence) = &self.body else { return None };
         Some(if self.status.is_end() {
             PresenceName::Offline
-        } else if now.saturating_sub(self.seen_at()) <= 2 * u64::from(presence.heartbeat_ms) {
+        } else if now + u64::from(presence.reconnect_ms) <= self.end_of(self.seen_at()) {
             PresenceName::Online
         } else {
             PresenceName::Away
@@ -200,6 +225,7 @@ impl Record {
             end_reason: row.end_reason.map(Into::into),
             body,
             seen_at: AtomicU64::new(seen_at),
+            not_before: AtomicU64::default(),
         })
     }
 }

@@ -57,7 +57,7 @@ impl Residents {
         if let Some(&key) = self.by_id.get(&record.id) {
             let older = std::mem::replace(&mut self.records[key], record);
             // A sign of life that came while the newer one was being committed.
-            self.records[key].see(older.seen_at());
+            self.records[key].goes_on_from(&older);
             self.bytes -= older.bytes();
             return;
         }
