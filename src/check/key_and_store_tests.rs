@@ -28,32 +28,42 @@ async fn of_a_server() -> TempDir {
     data
 }
 
+/// What becomes of a file: it is gone, that of another folder, or has these bytes.
+#[derive(Clone, Copy)]
+enum Change {
+    Gone,
+    Other,
+    Bytes(&'static [u8]),
+}
+
 #[tokio::test]
 async fn what_is_gone_empty_or_of_another_folder_is_told() {
+    use Change::{Bytes, Gone, Other};
+
     let (data, other) = (of_a_server().await, of_a_server().await);
     let (sound, all) = said(data.path()).await;
     assert!(sound, "{all}");
-    let cases: [(&str, &str, Option<Option<&[u8]>>); 12] = [
-        ("token.key", "no token key any more", None),
-        ("token.key", "nothing of text", Some(Some(b""))),
-        ("token.key", "another than at the last start", Some(None)),
-        ("token.fingerprint", "another than at the last start", Some(None)),
-        ("token.fingerprint", "is damaged", Some(Some(b""))),
-        ("token.fingerprint", "is damaged", Some(Some(&[0; 73]))),
-        ("tiltyard.commits", "nothing says how many commits", None),
-        ("tiltyard.commits", "nothing says how many commits", Some(Some(b""))),
-        ("tiltyard.commits", "of another store", Some(None)),
-        ("tiltyard.commits", "is damaged", Some(Some(&[0; 36]))),
-        ("tiltyard.db", "bytes are no database", Some(Some(&[0; 500]))),
-        ("tiltyard.db", "it is gone", None),
+    let cases: [(&str, &str, Change); 12] = [
+        ("token.key", "no token key any more", Gone),
+        ("token.key", "nothing of text", Bytes(b"")),
+        ("token.key", "another than at the last start", Other),
+        ("token.fingerprint", "another than at the last start", Other),
+        ("token.fingerprint", "is damaged", Bytes(b"")),
+        ("token.fingerprint", "is damaged", Bytes(&[0; 73])),
+        ("tiltyard.commits", "nothing says how many commits", Gone),
+        ("tiltyard.commits", "nothing says how many commits", Bytes(b"")),
+        ("tiltyard.commits", "of another store", Other),
+        ("tiltyard.commits", "is damaged", Bytes(&[0; 36])),
+        ("tiltyard.db", "bytes are no database", Bytes(&[0; 500])),
+        ("tiltyard.db", "it is gone", Gone),
     ];
     for (file, why, change) in cases {
         let path = data.path().join(file);
         let before = fs::read(&path).unwrap();
         match change {
-            None => fs::remove_file(&path).unwrap(),
-            Some(None) => drop(fs::copy(other.path().join(file), &path).unwrap()),
-            Some(Some(bytes)) => fs::write(&path, bytes).unwrap(),
+            Gone => fs::remove_file(&path).unwrap(),
+            Other => drop(fs::copy(other.path().join(file), &path).unwrap()),
+            Bytes(bytes) => fs::write(&path, bytes).unwrap(),
         }
         let (sound, all) = said(data.path()).await;
         assert!(!sound && all.contains("DAMAGED") && all.contains(why), "{file}, {why}: {all}");

@@ -127,7 +127,9 @@ mod tests {
             beats.add(name, Arc::clone(beat));
         }
         assert!(beats.hanging().is_empty());
-        [one, other].iter().for_each(|beat| beat.stop());
+        for beat in [one, other] {
+            beat.stop();
+        }
         assert_eq!(beats.hanging(), ["rooms"]);
         assert_eq!(beats.all().into_iter().collect::<Vec<_>>(), [("keys", 0), ("rooms", 2)]);
     }

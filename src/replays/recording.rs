@@ -142,9 +142,9 @@ impl Recording {
         let file = |id| self.files.iter().find(|file| file.id() == id).cloned();
         let mut parts = Vec::new();
         let had = chunks::walk(self.session, (self.last, self.bytes), file, is_known, |part| parts.push(part))?;
-        let head = known.filter(|_| had > 0).map_or(&[][..], |(_, tape)| tape);
+        let beginning = known.filter(|_| had > 0).map_or(&[][..], |(_, tape)| tape);
         let mut tape = Vec::with_capacity(self.tape_bytes());
-        tape.extend_from_slice(head);
+        tape.extend_from_slice(beginning);
         parts.iter().rev().for_each(|part| tape.extend_from_slice(part));
         Ok(tape)
     }
