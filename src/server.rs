@@ -192,17 +192,7 @@ impl Server {
                 records::rooms::serve(app.records.clone(), app.hub.clone(), wishes, beat)
             });
         }
-        watch::beating(&app.beats, stop.clone(), beating("upkeep"), |beat| upkeep(Arc::clone(&app), beat));
-        if let Some(refresher) = refresher {
-            watch::beating(&app.beats, stop.clone(), ("keys of others", limits::BEAT_LONG_MS), |beat| {
-                refresher.run(stop.clone(), beat)
-            });
-        }
-        if let Some((keeper, hang_up)) = keeper {
-            watch::beating(&app.beats, stop.clone(), ("the certificate", limits::BEAT_LONG_MS), |beat| {
-                keeper.run(hang_up, stop.clone(), beat)
-            });
-        }
+        look_after(&app, refresher, keeper);
         let drain = Duration::from_secs(config.drain_seconds);
         Ok(Self { address, app, accepting, shards, committing, stop_committing, drain })
     }
@@ -251,7 +241,8 @@ impl Server {
         }
         // Last, so that what the shards have left is kept too.
         self.stop_committing.cancel();
-        if tokio::time::timeout(Duration::from_millis(limits::STORE_MS * 2), self.committing).await.is_err() {
+        let patience = Duration::from_millis(self.app.records.store().patience_ms() * 2);
+        if tokio::time::timeout(patience, self.committing).await.is_err() {
             tracing::warn!("stopped before the store had everything; the log has it");
         }
     }
@@ -299,7 +290,13 @@ async fn read_store(place: &Place, config: &Config, metrics: &Metrics) -> Result
     }
 }
 
-async fn read(store: Box<dyn Store>, place: &Place, config: &Config, metrics: &Metrics) -> Result<Read, ServerError> {
+async fn read(
+    mut store: Box<dyn Store>,
+    place: &Place,
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<Read, ServerError> {
+    store.set_patience_ms(config.store_timeout_ms);
     let counting = Arc::new(Counting::restored(&*store, &config.node, metrics.commits.clone()).await?);
     let started = Instant::now();
     let (records, committer) = Records::open(store, &config.node).await?;
@@ -431,6 +428,22 @@ async fn at_stake(error: RecoveryError, records: &Records) -> ServerError {
     match live_fights(records, |session, epoch| at_stake.concerns(session, epoch)).await {
         Ok(fights) => ServerError::Log { error, fights },
         Err(_unknown) => StartError::from(error).into(),
+    }
+}
+
+/// Starts what looks after the server beside its work.
+fn look_after(app: &App, refresher: Option<Refresher>, keeper: Option<Looks>) {
+    let stop = &app.stopping;
+    watch::beating(&app.beats, stop.clone(), ("upkeep", limits::BEAT_MS), |beat| upkeep(Arc::clone(app), beat));
+    if let Some(refresher) = refresher {
+        watch::beating(&app.beats, stop.clone(), ("keys of others", limits::BEAT_LONG_MS), |beat| {
+            refresher.run(stop.clone(), beat)
+        });
+    }
+    if let Some((keeper, hang_up)) = keeper {
+        watch::beating(&app.beats, stop.clone(), ("the certificate", limits::BEAT_LONG_MS), |beat| {
+            keeper.run(hang_up, stop.clone(), beat)
+        });
     }
 }
 

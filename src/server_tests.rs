@@ -37,7 +37,7 @@ async fn each_loop_that_hangs_is_named_and_one_that_goes_round_again_is_not() {
     let (health, ready) = asked().await;
     assert_eq!((health.0, &health.1["status"], ready.0), (StatusCode::OK, &json!("healthy"), StatusCode::OK));
     assert_eq!(health.1.get("hanging"), None);
-    let names: Vec<&str> = server.app.beats.all().into_keys().collect();
+    let there: Vec<&str> = server.app.beats.all().into_keys().collect();
     let all = [
         "accepting connections",
         "committer",
@@ -49,7 +49,7 @@ async fn each_loop_that_hangs_is_named_and_one_that_goes_round_again_is_not() {
         "upkeep",
         "upkeep of the store",
     ];
-    assert_eq!(names, all);
+    assert_eq!(there, all);
     for name in all {
         // One that goes round just then does not hang.
         let mut tries = 0..100;

@@ -99,6 +99,9 @@ pub struct Flags {
     /// Seconds for which a server that is told to stop says 503 at /readyz and /health and serves all the same [default: 2]
     #[arg(long, value_name = "SECONDS")]
     pub drain_seconds: Option<u64>,
+    /// Milliseconds that a call of the store may take, from 750 to 3000; over: 503 `store_unavailable` [default: 750]
+    #[arg(long, value_name = "MS")]
+    pub store_timeout_ms: Option<u64>,
     /// Pages sent to one address [default: 600/s,6000]
     #[arg(long, value_name = "N/s,BURST")]
     pub rate_page: Option<Rate>,
@@ -139,6 +142,7 @@ impl Flags {
             .set_override_option("rate_service", rate(self.rate_service))?
             .set_override_option("connections_per_address", connections)?
             .set_override_option("drain_seconds", self.drain_seconds)?
+            .set_override_option("store_timeout_ms", self.store_timeout_ms)?
             .set_override_option("rate_page", rate(self.rate_page))?
             .set_override_option("rate_address", rate(self.rate_address))?
             .set_override_option("rate_connection", self.rate_connection.map(|limit| limit.to_string()))?

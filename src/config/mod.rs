@@ -83,6 +83,8 @@ pub struct Config {
     pub connections_per_address: Option<NonZeroUsize>,
     /// Seconds for which the server, told to stop, says that it is not ready and serves all the same.
     pub drain_seconds: u64,
+    /// Milliseconds that a call of the store may take.
+    pub store_timeout_ms: u64,
     /// How many messages one WebSocket connection may send.
     pub rate_connection: Limit,
     /// Proxies in front of this server, whose `X-Forwarded-For` is believed.
@@ -112,7 +114,7 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 31] = [
     "listen",
     "data",
     "rules",
@@ -139,6 +141,7 @@ const KEYS: [&str; 30] = [
     "rate_service",
     "connections_per_address",
     "drain_seconds",
+    "store_timeout_ms",
     "rate_page",
     "rate_address",
     "rate_connection",
@@ -217,6 +220,10 @@ impl Config {
         if self.drain_seconds > limits::DRAIN_SECONDS_MOST {
             let problem = format!("must be at most {}", limits::DRAIN_SECONDS_MOST);
             return Err(ConfigError::Value { setting: "drain_seconds", problem });
+        }
+        if !(limits::STORE_MS..=limits::STORE_MS_MOST).contains(&self.store_timeout_ms) {
+            let problem = format!("must be from {} to {}", limits::STORE_MS, limits::STORE_MS_MOST);
+            return Err(ConfigError::Value { setting: "store_timeout_ms", problem });
         }
         let missing = match (&self.tls_cert, &self.tls_key) {
             (Some(_), None) => Some("tls_key"),
@@ -309,6 +316,7 @@ fn defaults() -> Result<ConfigBuilder<DefaultState>, ConfigError> {
         .set_default("log", "info")?
         .set_default("log_format", "text")?
         .set_default("drain_seconds", limits::DRAIN_SECONDS)?
+        .set_default("store_timeout_ms", limits::STORE_MS)?
         .set_default("rate_limits", "on")?
         .set_default("rate_player", limits::RATE_PLAYER)?
         .set_default("rate_service", limits::RATE_SERVICE)?

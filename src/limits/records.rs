@@ -127,8 +127,10 @@ pub const KEY_WAIT_MS: u64 = super::SHARD_ANSWER_MS;
 /// Milliseconds for which an idempotency key is remembered.
 pub const KEY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// Milliseconds a call of the store may take: an answer within a second is a promise. Over: `store_unavailable` (503).
+/// Milliseconds a call of the store may take: an answer within a second is a promise. Over: `store_unavailable` (503). Can be set, up to the
+/// second figure.
 pub const STORE_MS: u64 = 750;
+pub const STORE_MS_MOST: u64 = 3_000;
 
 /// Statements a connection of the store keeps prepared. Over: the oldest is prepared again when it is needed.
 pub const STORE_STATEMENTS: usize = 128;

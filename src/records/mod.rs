@@ -150,6 +150,8 @@ impl Records {
             receivers.push(receiver);
             sender
         });
+        // A round commits, and may sweep; what is bounded itself is no sign of one that hangs.
+        let round_ms = 3 * (limits::EXPIRY_MS + 2 * store.patience_ms());
         let shared = Arc::new(Shared {
             residents: residents.map(RwLock::new),
             queues,
@@ -162,7 +164,7 @@ impl Records {
             doubt: Mutex::default(),
             watches: Watches::default(),
             ran: Mutex::new(Ran::new(now)),
-            beat: Arc::default(),
+            beat: Arc::new(Beat::within(limits::BEAT_MS.max(round_ms))),
         });
         let committer = Committer::new(Arc::clone(&shared), receivers, set_back, now);
         Ok((Self(shared), committer))

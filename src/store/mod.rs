@@ -47,13 +47,23 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 pub type Begun<'a> = Pin<Box<dyn Future<Output = Result<(), OpenError>> + 'a>>;
 
 /// Keeps rows. The one caller of [`Store::commit`] is the committer, which waits for each before the next; everything else may
-/// be called from anywhere at any time. Every call ends within [`crate::limits::STORE_MS`], with an error if need be. Reads see
+/// be called from anywhere at any time. Every call ends within [`Store::patience_ms`], with an error if need be. Reads see
 /// every commit that was answered before they began.
 pub trait Store: Send + Sync + std::fmt::Debug {
     /// From here on it is written to; until then it is only read, and nothing of it is changed. Called once the start cannot be refused
     /// any more.
     fn begin(&self) -> Begun<'_> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// Milliseconds that a call may take.
+    fn patience_ms(&self) -> u64 {
+        limits::STORE_MS
+    }
+
+    /// Sets these.
+    fn set_patience_ms(&mut self, ms: u64) {
+        let _ = ms;
     }
 
     /// Keeps all of `batch` or nothing of it, but for sessions that it has under a higher epoch: of those nothing is kept, and the answer

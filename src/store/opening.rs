@@ -268,7 +268,8 @@ impl Drop for Trial {
 pub(super) async fn readers(path: &Path, most: u32) -> Result<SqlitePool, sqlx::Error> {
     PoolOptions::new()
         .max_connections(most)
-        .acquire_timeout(Duration::from_millis(limits::STORE_MS))
+        // Each call is bounded itself.
+        .acquire_timeout(Duration::from_millis(limits::STORE_MS_MOST))
         .connect_with(reading(path))
         .await
 }

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::row::fight_numbers;
-use super::sql::{self, PageSql, bounded, number, unreadable, within};
+use super::sql::{self, PageSql, number, unreadable, within};
 use super::{
     Answer, Batch, BucketRow, CombatFilter, Count, Filter, KeptReplay, KeyAnswer, KeyRow, LogRow, OpenError, Page,
     Past, SessionRow, Store, StoreError, shown,
@@ -124,6 +124,8 @@ fn migrations() -> Vec<Migration> {
 #[derive(Debug)]
 pub struct PostgresStore {
     node: String,
+    /// Milliseconds that a call may take.
+    patience_ms: u64,
     options: PgConnectOptions,
     writer: Mutex<Writer>,
     readers: PgPool,
@@ -166,7 +168,7 @@ impl PostgresStore {
         let backend = backend(&mut connection).await.map_err(failed)?;
         let readers = PoolOptions::new()
             .max_connections(limits::POSTGRES_CONNECTIONS - 1)
-            .acquire_timeout(Duration::from_millis(limits::STORE_MS))
+            .acquire_timeout(Duration::from_millis(limits::STORE_MS_MOST))
             // After the database was away nobody is given a connection from before.
             .test_before_acquire(true)
             .connect_with(
@@ -175,7 +177,7 @@ impl PostgresStore {
             .await
             .map_err(failed)?;
         let writer = Mutex::new(Writer { connection: Some(connection), backend });
-        Ok(Self { node: node.to_owned(), options, writer, readers })
+        Ok(Self { node: node.to_owned(), patience_ms: limits::STORE_MS, options, writer, readers })
     }
 
     /// Runs one statement on the connection that writes, made anew where the last one failed.
@@ -201,7 +203,7 @@ impl PostgresStore {
                 }
             }
         };
-        bounded(work).await
+        within(self.patience_ms, work).await
     }
 
     async fn reconnect(&self, backend_before: &mut i32) -> Result<PgConnection, sqlx::Error> {
@@ -227,7 +229,7 @@ impl PostgresStore {
         query: Prepared<'_>,
         read: impl Fn(&PgRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        self.all_within(limits::STORE_MS, query, read).await
+        self.all_within(self.patience_ms, query, read).await
     }
 
     async fn all_within<T>(
@@ -277,6 +279,14 @@ impl PostgresStore {
 }
 
 impl Store for PostgresStore {
+    fn patience_ms(&self) -> u64 {
+        self.patience_ms
+    }
+
+    fn set_patience_ms(&mut self, ms: u64) {
+        self.patience_ms = ms;
+    }
+
     fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Vec<Uuid>> {
         let refused = |rows: Vec<PgRow>| rows.iter().map(|row| row.try_get(0).map_err(unreadable)).collect();
         Box::pin(self.write(commit(batch), refused))
@@ -302,11 +312,17 @@ impl Store for PostgresStore {
     }
 
     fn list<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Page> {
-        Box::pin(bounded(self.page(sql::list(sql::COLUMNS, filter), filter.limit, filter.before, filter.player)))
+        Box::pin(within(
+            self.patience_ms,
+            self.page(sql::list(sql::COLUMNS, filter), filter.limit, filter.before, filter.player),
+        ))
     }
 
     fn list_combat<'a>(&'a self, filter: &'a CombatFilter) -> Answer<'a, Page> {
-        Box::pin(bounded(self.page(sql::list_combat(sql::COLUMNS, filter), filter.limit, filter.before, filter.player)))
+        Box::pin(within(
+            self.patience_ms,
+            self.page(sql::list_combat(sql::COLUMNS, filter), filter.limit, filter.before, filter.player),
+        ))
     }
 
     fn logs(&self, session: Uuid, before: i64, limit: usize) -> Answer<'_, Vec<LogRow>> {

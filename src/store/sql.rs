@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::StoreError;
 use super::row::{CombatFilter, Filter, mode_number};
-use crate::limits;
 use crate::session::{Kind, Status};
 
 /// The columns of [`super::SessionRow`], in the order in which [`session_row`] reads them.
@@ -143,11 +142,6 @@ fn total(terms: &str, of_player: bool) -> String {
 /// A limit as a database takes it.
 pub(super) fn number(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-/// `work` within the time a store has.
-pub(super) async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    within(limits::STORE_MS, work).await
 }
 
 /// `work` within `ms` milliseconds.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::opening::{self, Found, Trial, beside};
-use super::sql::{self, PageSql, bounded, number, unreadable, within};
+use super::sql::{self, PageSql, number, unreadable, within};
 use super::sqlite_rows::{bucket, json, key, log, replay, session, texts, with_sum, without_gaps};
 use super::upkeep::upkeep;
 use super::writer::Writer;
@@ -129,13 +129,15 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 4] = [
 #[derive(Debug)]
 pub struct SqliteStore {
     node: String,
+    /// Milliseconds that a call may take.
+    patience_ms: u64,
     path: PathBuf,
     /// A commit waits for the disk.
     sync: bool,
     /// What was found, until [`Store::begin`] goes on from there.
     found: std::sync::Mutex<Option<(Found, Option<Trial>)>>,
     /// Once it is written to.
-    writer: OnceLock<Arc<Mutex<Writer>>>,
+    pub(super) writer: OnceLock<Arc<Mutex<Writer>>>,
     readers: RwLock<SqlitePool>,
     figures: Arc<Figures>,
     /// Ends what copies the write-ahead log into the file.
@@ -197,6 +199,7 @@ impl SqliteStore {
         }
         Ok(Self {
             node: node.to_owned(),
+            patience_ms: limits::STORE_MS,
             path: path.to_owned(),
             sync,
             found: std::sync::Mutex::new(Some((found, trial))),
@@ -291,7 +294,7 @@ impl SqliteStore {
             }
             Ok(rows)
         };
-        bounded(work).await
+        within(self.patience_ms, work).await
     }
 
     async fn page(
@@ -303,13 +306,13 @@ impl SqliteStore {
     ) -> Result<Page, StoreError> {
         let page = AssertSqlSafe(sql.page);
         let query = sqlx::query(page).bind(number(limit + 1)).bind(before).bind(player);
-        let rows = self.rows(limits::STORE_MS, query).await?;
+        let rows = self.rows(self.patience_ms, query).await?;
         let total = match rows.first() {
             Some(row) => row.try_get("total").map_err(unreadable)?,
             None if before.is_none() => 0,
             None => {
                 let total = sqlx::query(AssertSqlSafe(sql.total)).bind(0).bind(before).bind(player);
-                let rows = self.rows(limits::STORE_MS, total).await?;
+                let rows = self.rows(self.patience_ms, total).await?;
                 rows.first().map_or(Ok(0), |row| row.try_get(0).map_err(unreadable))?
             }
         };
@@ -350,7 +353,7 @@ impl SqliteStore {
         query: Prepared<'static>,
         read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let rows = self.rows(limits::STORE_MS, query).await?;
+        let rows = self.rows(self.patience_ms, query).await?;
         rows.iter().map(|row| self.told(read(row))).collect()
     }
 }
@@ -374,6 +377,14 @@ impl Drop for SqliteStore {
 }
 
 impl Store for SqliteStore {
+    fn patience_ms(&self) -> u64 {
+        self.patience_ms
+    }
+
+    fn set_patience_ms(&mut self, ms: u64) {
+        self.patience_ms = ms;
+    }
+
     fn begin(&self) -> Begun<'_> {
         Box::pin(async {
             let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -435,12 +446,12 @@ impl Store for SqliteStore {
         let query = sqlx::query(AssertSqlSafe(sql::logs(&format!("{columns}, {ENTRIES}"))));
         let query = query.bind(session).bind(before).bind(number(limit));
         Box::pin(async move {
-            let rows = self.rows(limits::STORE_MS, query).await?;
+            let rows = self.rows(self.patience_ms, query).await?;
             let entries = if let Some(row) = rows.first() {
                 row.try_get("entries").map_err(unreadable)?
             } else {
                 let query = sqlx::query(AssertSqlSafe(format!("SELECT {ENTRIES}"))).bind(session);
-                let rows = self.rows(limits::STORE_MS, query).await?;
+                let rows = self.rows(self.patience_ms, query).await?;
                 rows.first().map_or(Ok(None), |row| row.try_get(0).map_err(unreadable))?
             };
             let logs: Vec<LogRow> = rows.iter().map(|row| self.told(log(row))).collect::<Result<_, _>>()?;
@@ -467,7 +478,7 @@ impl Store for SqliteStore {
         let query = sqlx::query(AssertSqlSafe(sql::buckets(&with_sum(sql::BUCKET_COLUMNS))));
         let query = query.bind(width).bind(since).bind(self.node.clone()).bind(own);
         // Figures that are damaged are missing, and nothing else is for that.
-        Box::pin(async move { self.sound(&self.rows(limits::STORE_MS, query).await?, bucket) })
+        Box::pin(async move { self.sound(&self.rows(self.patience_ms, query).await?, bucket) })
     }
 
     fn sweep(&self, past: Past, limit: usize) -> Answer<'_, u64> {

@@ -140,3 +140,25 @@ async fn a_connection_to_what_lacks_acknowledged_commits_is_not_written_to() {
     case.until_it_commits().await;
     case.all_are_there().await;
 }
+
+#[tokio::test]
+async fn a_slow_commit_is_waited_for_as_long_as_was_set() {
+    let mut case = Case::new().await;
+    let refused = {
+        let writer = std::sync::Arc::clone(case.store.writer.get().unwrap());
+        let held = writer.lock().await;
+        let refused = case.commit().await.unwrap_err();
+        drop(held);
+        refused
+    };
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    case.store.set_patience_ms(limits::STORE_MS_MOST);
+    let writer = std::sync::Arc::clone(case.store.writer.get().unwrap());
+    let held = writer.lock_owned().await;
+    let let_go = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(2 * limits::STORE_MS)).await;
+        drop(held);
+    });
+    case.commit().await.unwrap();
+    let_go.await.unwrap();
+}
