@@ -340,6 +340,46 @@ async fn a_file_that_ends_too_early_is_damaged_wherever_that_is() {
     assert!(read_too_short > 0, "what is only found when it is read is among them");
 }
 
+/// Wherever in the text that makes the tables a bit is flipped: a start says so. Where it opens all the same, that was text which a later one has
+/// replaced, and nothing is otherwise; or a row behind it, which is named.
+#[tokio::test]
+async fn a_flipped_bit_in_what_makes_the_tables_is_damage_by_name() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).await.unwrap();
+    store.commit(&batch(0)).await.unwrap();
+    let should = format!("{:?}", answers(&store).await);
+    store.close().await;
+    let whole = fs::read(folder.path().join("s.db")).unwrap();
+    let (mut refused, mut opened, mut begins) = (0, 0, 0);
+    while let Some(at) = whole[begins..].windows(7).position(|bytes| bytes == b"CREATE ").map(|at| begins + at) {
+        let end = whole[at..].iter().position(|&byte| byte == 0).map_or(whole.len(), |length| at + length);
+        begins = end;
+        let is_sqlx = whole[at..end].windows(5).any(|bytes| bytes == b"_sqlx");
+        for place in (at..end.min(at + 2_000)).step_by(37).filter(|_| !is_sqlx) {
+            let copy = TempDir::new().unwrap();
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1;
+            fs::write(copy.path().join("s.db"), bytes).unwrap();
+            fs::copy(folder.path().join("s.commits"), copy.path().join("s.commits")).unwrap();
+            match open(copy.path()).await {
+                Ok(store) => {
+                    let is = format!("{:?}", answers(&store).await);
+                    let met = store.figures.damaged.load(Ordering::Relaxed);
+                    assert!(is == should || met > 0, "{place}: {is}");
+                    store.close().await;
+                    opened += 1;
+                }
+                Err(error) => {
+                    let said = error.to_string();
+                    assert!(said.contains("cannot be read") && said.contains("--accept-loss"), "{place}: {said}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 50 && opened > 0, "{refused} refused, {opened} opened");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_flipped_bit_of_the_file_changes_content_in_silence() {
     let folder = filled().await;

@@ -10,6 +10,7 @@ mod opening;
 pub mod postgres;
 pub mod private;
 pub mod row;
+mod schema;
 pub mod soundness;
 mod sql;
 pub mod sqlite;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::counter::{Counted, Counter};
 use super::sqlite::{self, failure};
 use super::wal::{self, WalDamage};
-use super::{Figures, OpenError, Soundness, StoreError, private, soundness};
+use super::{Figures, OpenError, Soundness, StoreError, private, schema, soundness};
 use crate::limits;
 use crate::session::{Kind, Status};
 
@@ -155,6 +155,12 @@ async fn form_of(connection: &mut SqliteConnection) -> Result<Form, Unknown> {
     for table in soundness::tables() {
         let sql = AssertSqlSafe(format!("SELECT * FROM {table} LIMIT 0"));
         sqlx::query(sql).fetch_all(&mut *connection).await?;
+    }
+    match schema::difference(&mut *connection).await {
+        Ok(None) => {}
+        Ok(Some(what)) => return damaged(&format!("its {what} is not as this version makes it")),
+        Err(MigrateError::Execute(error)) => return Err(error.into()),
+        Err(error) => return Err(Unknown::Failed(sqlx::Error::Configuration(error.into()))),
     }
     if identity(connection).await?.is_none() {
         return damaged("what it says of itself");
