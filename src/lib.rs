@@ -1,11 +1,11 @@
 //! Tiltyard: a real-time session hub for games. This is the map. Each part uses only those before it:
 //!
-//! [`limits`] · [`clock`] · [`session`] · [`json`] · [`rules`] · [`ops`] · [`auth`] · [`config`] · [`store`] · [`log`] · [`socket`] · [`replays`] ·
+//! [`limits`] · [`clock`] · [`session`] · [`json`] · [`rules`] · [`ops`] · [`auth`] · [`config`] · [`cluster`] · [`store`] · [`log`] · [`socket`] · [`replays`] ·
 //! [`book`] · [`shard`] · [`hub`] · [`records`] · [`analytics`] · [`metrics`] · [`rest`] · [`server`] · [`check`] · [`cli`]
 //!
 //! - The ground: [`limits`] has every bound, [`clock`] the time, [`session`] the words all share about a session, [`json`] what others
 //!   put in and get back, [`rules`] the rulesets, [`ops`] what an operator tells the process and it asks of the system, [`auth`] who may do
-//!   what, [`config`] how the server is run.
+//!   what, [`config`] how the server is run, [`cluster`] which other nodes there are.
 //! - What keeps and carries: [`store`] has rows, [`log`] what happened before anybody sees it, [`socket`] bytes to frames and back,
 //!   [`replays`] what was fought, [`book`] what is to be kept of fights and who holds how many.
 //! - The data's way: [`shard`] is the loop, messages to inputs and steps to deltas; [`hub`] says which shard; [`records`] are the
@@ -21,6 +21,7 @@ pub mod book;
 pub mod check;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod hub;
 pub mod json;

@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::analytics::counting::Counting;
@@ -21,6 +21,7 @@ use crate::auth::source::{Source, SourceError};
 use crate::auth::{KeyRing, Tickets, TokenKey};
 use crate::book;
 use crate::clock;
+use crate::cluster::{self, Cluster, ClusterError, Load};
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits;
@@ -62,8 +63,19 @@ pub struct Server {
     shards: Vec<thread::JoinHandle<()>>,
     committing: JoinHandle<()>,
     stop_committing: CancellationToken,
+    /// Where there is a cluster: who keeps this node among the living, and what takes it out.
+    keeping: Option<Keeping>,
     /// How long it serves on when it is told to stop.
     drain: Duration,
+}
+
+/// This node in the cluster, as long as it is held.
+#[derive(Debug)]
+struct Keeping {
+    cluster: Cluster,
+    beat: Arc<Beat>,
+    task: JoinHandle<()>,
+    stop: DropGuard,
 }
 
 /// Why there is no server.
@@ -77,6 +89,8 @@ pub enum ServerError {
     Key(#[from] KeyError),
     #[error("jwks {from}: {error}")]
     Jwks { from: Source, error: SourceError },
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     #[error(transparent)]
     Shards(#[from] StartError),
     #[error("{error}. At stake are {fights} fights that live as far as the store knows")]
@@ -114,6 +128,7 @@ impl Server {
             }
             None => None,
         };
+        let keeping = join_cluster(&config, &own, &url(address, tls.is_some())).await?;
         // Before anything is served: whatever becomes of a ruleset's file, sessions begun under it can go on.
         let mut library = Library::open(config.rules.as_deref())?;
         library.archive(&config.data.join("rules"))?;
@@ -154,6 +169,7 @@ impl Server {
         let app = Arc::new(AppState {
             hub,
             beats,
+            cluster: keeping.as_ref().map(|keeping| keeping.cluster.clone()),
             tickets: Tickets::new(own),
             key,
             lobby,
@@ -175,10 +191,7 @@ impl Server {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
-        if app.guests {
-            let why = if config.allow_guests { "--allow-guests" } else { "only this machine can connect" };
-            tracing::info!("guests are admitted ({why})");
-        }
+        tell_of_guests(&config);
         let (stop, doors) = (&app.stopping, accept::Doors::new(&config));
         let beating = |name| (name, limits::BEAT_MS);
         let accepting = watch::beating(&app.beats, stop.clone(), beating("accepting connections"), |beat| {
@@ -189,12 +202,13 @@ impl Server {
         });
         for wishes in wishes {
             watch::beating(&app.beats, stop.clone(), beating("rooms"), |beat| {
-                records::rooms::serve(app.records.clone(), app.hub.clone(), wishes, beat)
+                records::rooms::serve(app.records.clone(), app.hub.clone(), app.cluster.clone(), wishes, beat)
             });
         }
         look_after(&app, refresher, keeper);
         let drain = Duration::from_secs(config.drain_seconds);
-        Ok(Self { address, app, accepting, shards, committing, stop_committing, drain })
+        Keeping::begin(keeping.as_ref(), &app);
+        Ok(Self { address, app, accepting, shards, committing, stop_committing, keeping, drain })
     }
 
     /// Where it listens.
@@ -245,6 +259,41 @@ impl Server {
         if tokio::time::timeout(patience, self.committing).await.is_err() {
             tracing::warn!("stopped before the store had everything; the log has it");
         }
+        if let Some(Keeping { task, stop, .. }) = self.keeping {
+            drop(stop);
+            // Without it the others find out by themselves, a second later.
+            let _ = tokio::time::timeout(Duration::from_millis(limits::REDIS_ANSWER_MS), task).await;
+        }
+    }
+}
+
+/// Joins the cluster, if there is one, and keeps this node in it from then on.
+async fn join_cluster(config: &Config, key: &TokenKey, own_url: &str) -> Result<Option<Keeping>, ClusterError> {
+    let Some(keeper) = cluster::Keeper::join(config, key, own_url).await? else { return Ok(None) };
+    let (cluster, stop) = (keeper.cluster(), CancellationToken::new());
+    let beat = Arc::new(Beat::within(limits::BEAT_LONG_MS));
+    let task = watch::until(stop.clone(), "the cluster", keeper.run(stop.clone(), Arc::clone(&beat)));
+    Ok(Some(Keeping { cluster, beat, task, stop: stop.drop_guard() }))
+}
+
+impl Keeping {
+    /// The node serves: the others, where there are any, may ask it.
+    fn begin(keeping: Option<&Self>, app: &App) {
+        let Some(Self { cluster, beat, .. }) = keeping else { return };
+        app.beats.add("cluster", Arc::clone(beat));
+        let (hub, records) = (app.hub.clone(), app.records.clone());
+        cluster.begin(move || {
+            let stats = hub.stats();
+            let others: usize = records.figures().iter().map(|figures| figures.live).sum();
+            Load { sessions: stats.live_sessions + others as u64, connections: stats.connections }
+        });
+    }
+}
+
+fn tell_of_guests(config: &Config) {
+    if config.guests() {
+        let why = if config.allow_guests { "--allow-guests" } else { "only this machine can connect" };
+        tracing::info!("guests are admitted ({why})");
     }
 }
 

@@ -111,6 +111,7 @@ reasons! {
     Damaged = "damaged": "What the store has of this is damaged; the server's log says what.",
     Timeout = "timeout": "The server did not answer in time.",
     Draining = "draining": "The server is shutting down; connect again.",
+    NodeUnavailable = "node_unavailable": "The node that has the session does not answer; try again.",
     Fenced = "fenced": "Another server has taken the session over; ask it how the session stands.",
     Internal = "internal": "Something went wrong inside the server; its log says what.",
 }

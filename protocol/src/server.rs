@@ -480,6 +480,9 @@ pub struct ErrorNotice {
     /// Of `rolled_back`: from where to where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back: Option<RolledBack>,
+    /// Of `session_elsewhere`, where another node has the session: how clients reach that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// How far a session was set back behind what a client has of it.
@@ -509,6 +512,7 @@ impl ErrorNotice {
             message: reason.message().to_owned(),
             retry_ms: None,
             rolled_back: None,
+            url: None,
         }
     }
 }

@@ -164,8 +164,13 @@ impl TokenKey {
         fs::rename(unfinished, path)
     }
 
+    /// What tells the key from another, in hexadecimal digits, and does not give it away.
+    pub fn fingerprint(&self) -> String {
+        hex(&self.fingerprint)
+    }
+
     fn noted(&self) -> String {
-        let hash = hex(&self.fingerprint);
+        let hash = self.fingerprint();
         let sum = sum_of(hash.as_bytes());
         hash + &sum
     }

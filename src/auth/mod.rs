@@ -3,11 +3,12 @@
 //! In reading order: [`key`] the node's secret, [`token`] bearer tokens to principals, [`dialect`] how others write them, [`flaw`] what
 //! is wrong with the bad ones, [`keyring`] all keys that make a
 //! token good, [`jwks`] those of others, [`source`] where they come from, [`refresh`] how they stay fresh, [`ticket`]
-//! single-use admission over the WebSocket, [`outstanding`] those not yet used, [`refresh_token`] the way to new tokens of an auth session, [`table`] which role
+//! single-use admission over the WebSocket, [`outstanding`] those not yet used, [`hop`] one node's word to another, [`refresh_token`] the way to new tokens of an auth session, [`table`] which role
 //! may do what.
 
 pub mod dialect;
 pub mod flaw;
+pub mod hop;
 pub mod jwks;
 pub mod key;
 pub mod keyring;
@@ -30,6 +31,7 @@ use aws_lc_rs::digest;
 use uuid::{Builder, Uuid};
 
 pub use dialect::Dialect;
+pub use hop::Hop;
 pub use key::TokenKey;
 pub use keyring::KeyRing;
 pub use outstanding::Sponsor;

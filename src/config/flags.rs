@@ -30,9 +30,12 @@ pub struct Flags {
     /// Days for which ended sessions are kept [default: 30]
     #[arg(long, value_name = "DAYS")]
     pub retention_days: Option<u64>,
-    /// The cluster's URL
+    /// Redis through which nodes that share one PostgreSQL find each other, redis:// or rediss:// [default: one node alone]
     #[arg(long, value_name = "URL")]
     pub redis: Option<String>,
+    /// How other nodes reach this one [default: where it listens]
+    #[arg(long, value_name = "URL")]
+    pub node_url: Option<String>,
     /// This node's name in logs and metrics
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
@@ -153,6 +156,7 @@ impl Flags {
             .set_override_option("database", self.database.clone())?
             .set_override_option("retention_days", self.retention_days)?
             .set_override_option("redis", self.redis.clone())?
+            .set_override_option("node_url", self.node_url.clone())?
             .set_override_option("node", self.node.clone())?
             .set_override_option("advertise", self.advertise.clone())?
             .set_override_option("tls_cert", self.tls_cert.as_ref().map(path))?

@@ -1,5 +1,6 @@
 //! What the server is told: defaults < file (TOML) < `TILTYARD__…` environment < flags.
 
+mod cluster;
 mod flags;
 mod rate;
 
@@ -35,8 +36,10 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// The store, `postgres://…` or `sqlite://PATH`; `None` for a file in the data folder.
     pub database: Option<String>,
-    /// The cluster's URL. This version has none: see [`Config::check`].
+    /// Where nodes that share the store find each other, `redis://…` or `rediss://…`; `None` for one node alone.
     pub redis: Option<String>,
+    /// How other nodes reach this one, without a slash at its end; `None` for where it listens.
+    pub node_url: Option<String>,
     /// This node's name in logs and metrics.
     pub node: String,
     /// What `url` in tickets is built from, without a slash at its end; `None` for the request's own Host.
@@ -109,17 +112,16 @@ pub enum ConfigError {
     Invalid(#[from] config::ConfigError),
     #[error("{setting}: {problem}")]
     Value { setting: &'static str, problem: String },
-    #[error("--redis was given, but this version is one node: it cannot join a cluster")]
-    NoCluster,
 }
 
 /// The settings' names.
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 32] = [
     "listen",
     "data",
     "rules",
     "database",
     "redis",
+    "node_url",
     "node",
     "advertise",
     "tls_cert",
@@ -198,9 +200,7 @@ impl Config {
     }
 
     fn check(&mut self) -> Result<(), ConfigError> {
-        if self.redis.is_some() {
-            return Err(ConfigError::NoCluster);
-        }
+        self.check_cluster()?;
         if let Some(database) = &self.database
             && !["postgres://", "postgresql://", "sqlite://"].iter().any(|scheme| database.starts_with(scheme))
         {
@@ -404,12 +404,6 @@ mod tests {
         assert!(matches!(&error, ConfigError::UnknownKeys(keys) if keys == &["lisen", "shard"]), "{error}");
         let error = Config::load(&Flags::default(), environment(&[("TILTYARD__PORT", "1")])).unwrap_err();
         assert!(error.to_string().contains("port"), "{error}");
-    }
-
-    #[test]
-    fn what_this_version_cannot_do_is_refused() {
-        let env = environment(&[("TILTYARD__REDIS", "redis://x")]);
-        assert!(matches!(Config::load(&Flags::default(), env), Err(ConfigError::NoCluster)));
     }
 
     #[test]

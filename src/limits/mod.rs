@@ -1,14 +1,16 @@
 //! Every bound in one place: its unit, why it is what it is, and what happens when it is reached. Here are those of sockets, shards,
 //! Every bound in one place: its unit, why it is what it is, and what happens when it is reached. Here are those of sockets, shards,
 //! fights, their log and their replays; [`history`] has those of what is kept for who comes back, [`http`] those of REST and its connections,
-//! [`tls`] those of TLS on them, [`records`] those of the other sessions, of the store and of analytics, [`rooms`] those of what sockets say about them.
+//! [`tls`] those of TLS on them, [`cluster`] those of what nodes say to each other, [`records`] those of the other sessions, of the store and of analytics, [`rooms`] those of what sockets say about them.
 
+mod cluster;
 mod history;
 mod http;
 mod records;
 mod rooms;
 mod tls;
 
+pub use cluster::*;
 pub use history::*;
 pub use http::*;
 pub use records::*;

@@ -1,6 +1,7 @@
 //! The figures. Shards count for themselves and are read when somebody looks; REST counts here. Each server has its own
 //! recorder, so that two in one process do not mix theirs.
 
+mod cluster;
 mod edge;
 mod records;
 mod stories;
@@ -23,6 +24,7 @@ use tiltyard_combat::replay::Loss;
 use crate::auth::flaw::Flaw;
 use crate::auth::keyring::TokenFigures;
 use crate::clock;
+use crate::cluster::Cluster;
 use crate::ops::beat::Beats;
 use crate::records::Records;
 use crate::replays::Stories;
@@ -373,6 +375,11 @@ impl Metrics {
                 .register_gauge(&Key::from_parts(name, vec![Label::new("loop", of)]), &METADATA)
                 .set(float(hanging));
         }
+    }
+
+    /// Brings the figures of the cluster up to date.
+    pub fn cluster(&self, cluster: &Cluster) {
+        cluster::record(&self.recorder.0, cluster);
     }
 
     /// Brings the figures of stories up to date.

@@ -315,6 +315,16 @@ impl Records {
             && login.see(now)
     }
 
+    /// A login of another node as the store has it: whose it is, and until when at most, in Unix milliseconds; `None` where it does not
+    /// live. Its node ends it where nobody uses it, which it alone knows.
+    pub async fn login_afar(&self, sid: Uuid) -> Result<Option<(Uuid, u64)>, Refusal> {
+        let Some(Kept::Record(login)) = self.kept(sid).await?.map(|owned| owned.kept) else { return Ok(None) };
+        Ok(match &login.body {
+            Body::Auth(of) if login.status == Status::Active => Some((login.player, of.absolute_at)),
+            _ => None,
+        })
+    }
+
     /// Figures of every type.
     pub fn figures(&self) -> [TypeFigures; Kind::ALL.len()] {
         Kind::ALL.map(|kind| {

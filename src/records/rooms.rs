@@ -15,16 +15,17 @@ use uuid::Uuid;
 
 use super::body::Body;
 use super::change::{Change, Changed};
-use super::ended::Kept;
+use super::ended::{Kept, Owned};
 use super::{Record, Records, Shared};
 use crate::clock::now_ms;
+use crate::cluster::Cluster;
 use crate::hub::Hub;
 use crate::json::Json;
 use crate::limits;
 use crate::ops::beat::Beat;
 use crate::session::{Expected, Kind, Refusal};
 use crate::shard::connection::ConnKey;
-use crate::shard::room::desk::{Changed as Step, Facts, News, Wanted, Wish};
+use crate::shard::room::desk::{Changed as Step, Declined, Facts, News, Wanted, Wish};
 
 /// The sessions that are watched.
 #[derive(Debug, Default)]
@@ -143,7 +144,7 @@ impl Shared {
             }),
             None => ended(),
         };
-        hub.room(session, News::Opened { conn, opened })
+        hub.room(session, News::Opened { conn, opened: opened.map_err(Declined::from) })
     }
 }
 
@@ -166,7 +167,13 @@ struct Waiting {
 }
 
 /// Does what the connections of one shard wish, in order, until the shard is gone.
-pub async fn serve(records: Records, hub: Hub, wishes: flume::Receiver<Wish>, beat: Arc<Beat>) {
+pub async fn serve(
+    records: Records,
+    hub: Hub,
+    cluster: Option<Cluster>,
+    wishes: flume::Receiver<Wish>,
+    beat: Arc<Beat>,
+) {
     let mut waiting = VecDeque::new();
     loop {
         let has_room = waiting.len() < limits::PATCHES_COMMITTING;
@@ -190,7 +197,7 @@ pub async fn serve(records: Records, hub: Hub, wishes: flume::Receiver<Wish>, be
             wish = wishes.recv_async(), if has_room => match wish {
                 Ok(wish) => {
                     beat.beat();
-                    waiting.extend(do_wish(&records, &hub, wish).await);
+                    waiting.extend(do_wish(&records, &hub, cluster.as_ref(), wish).await);
                 }
                 Err(_gone) => return,
             },
@@ -199,11 +206,28 @@ pub async fn serve(records: Records, hub: Hub, wishes: flume::Receiver<Wish>, be
 }
 
 /// One that is to be waited for, or nothing where it is done.
-async fn do_wish(records: &Records, hub: &Hub, Wish { session, what }: Wish) -> Option<Waiting> {
+async fn do_wish(
+    records: &Records,
+    hub: &Hub,
+    cluster: Option<&Cluster>,
+    Wish { session, what }: Wish,
+) -> Option<Waiting> {
     match what {
         Wanted::Open { conn, player } => {
-            while records.0.open(hub, session, player, conn) == Err(Reason::Overloaded) {
-                tokio::time::sleep(Duration::from_millis(limits::ROOM_LATE_MS)).await;
+            match cluster {
+                // The store is asked, which the others here are not to wait for.
+                Some(cluster) if records.live(session).is_none() => {
+                    let (records, hub, cluster) = (records.clone(), hub.clone(), cluster.clone());
+                    tokio::spawn(async move {
+                        match elsewhere(&records, &cluster, session, player).await {
+                            Some(declined) => {
+                                hub.room_waiting(session, News::Opened { conn, opened: Err(declined) }).await;
+                            }
+                            None => open(&records, &hub, session, player, conn).await,
+                        }
+                    });
+                }
+                _ => open(records, hub, session, player, conn).await,
             }
         }
         Wanted::Close => records.0.watches.end(session),
@@ -227,6 +251,28 @@ async fn do_wish(records: &Records, hub: &Hub, Wish { session, what }: Wish) -> 
         },
     }
     None
+}
+
+async fn open(records: &Records, hub: &Hub, session: Uuid, player: Uuid, conn: ConnKey) {
+    while records.0.open(hub, session, player, conn) == Err(Reason::Overloaded) {
+        tokio::time::sleep(Duration::from_millis(limits::ROOM_LATE_MS)).await;
+    }
+}
+
+/// Where a session of this player's lives, if that is another node. The store says so: what it cannot say now, nobody knows here.
+async fn elsewhere(records: &Records, cluster: &Cluster, session: Uuid, player: Uuid) -> Option<Declined> {
+    let Owned { kept, node } = records.kept(session).await.ok()??;
+    let concerns = match &kept {
+        Kept::Fight(fight) => fight.takes_part(player),
+        Kept::Record(record) => answer_of(record, player).is_ok(),
+    };
+    if kept.has_ended() || cluster.is_me(&node) || !concerns {
+        return None;
+    }
+    Some(match cluster.peer(&node) {
+        Some(peer) => Declined { reason: Reason::SessionElsewhere, url: Some(peer.public_url.clone()) },
+        None => Reason::NodeUnavailable.into(),
+    })
 }
 
 fn ask(

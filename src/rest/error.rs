@@ -281,6 +281,7 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::StoreUnavailable
         | Reason::Timeout
         | Reason::Draining
+        | Reason::NodeUnavailable
         | Reason::Fenced => StatusCode::SERVICE_UNAVAILABLE,
         Reason::Internal | Reason::Damaged | Reason::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -65,7 +65,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller = bearer(&parts.headers).and_then(|token| app.authenticate(token));
+        let caller = app.authenticate(&parts.headers).await?;
         rate::count(app, &parts.headers, &parts.extensions, caller.as_deref())?;
         caller.map(Self).ok_or_else(|| Reason::Unauthorized.into())
     }
@@ -282,7 +282,7 @@ fn unpack(bytes: &[u8]) -> Result<Bytes, ApiError> {
     }
 }
 
-async fn receive(request: Request) -> Result<Bytes, ApiError> {
+pub(super) async fn receive(request: Request) -> Result<Bytes, ApiError> {
     match in_time(Limited::new(request.into_body(), limits::BODY_BYTES).collect()).await? {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),

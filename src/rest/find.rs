@@ -128,7 +128,7 @@ fn cut(fight: Arc<FightInfo>, viewer: Viewer) -> Arc<FightInfo> {
 }
 
 /// A refusal to change what lives at `node`.
-fn elsewhere(node: &str) -> ApiError {
+pub(super) fn elsewhere(node: &str) -> ApiError {
     ApiError::new(Reason::SessionElsewhere)
         .message(format!("The session lives at node {node}, which alone can change it: ask there."))
         .with("node", node.into())

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
-use super::extract::{bearer, is_of_type, read};
+use super::extract::{is_of_type, read};
 use super::origin::FETCH_SITE;
 use super::rate::Anybody;
 use super::shapes::Timestamp;
@@ -43,7 +43,7 @@ pub async fn create(
         return Err(ApiError::new(Reason::UnsupportedMediaType).message(message));
     }
     // A guest whose token is still good goes on being who it is.
-    let known = bearer(request.headers()).and_then(|token| app.authenticate(token)).filter(|caller| caller.guest);
+    let known = app.authenticate(request.headers()).await?.filter(|caller| caller.guest);
     let player_id = known.and_then(|caller| caller.player()).unwrap_or_else(Uuid::now_v7);
     // There is nothing to say yet, which is said as an object.
     read(request).await?;

@@ -14,6 +14,7 @@ use super::extract::Caller;
 use super::shapes::Timestamp;
 use crate::auth::Operation;
 use crate::clock;
+use crate::cluster::Cluster;
 use crate::shard::Stats;
 
 /// `HealthResponse`.
@@ -28,15 +29,27 @@ pub struct HealthResponse {
     /// What of the process does not go round any more, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hanging: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterHealth>,
 }
 
-/// How the server is: degraded while the store is away, the log has no room for a checkpoint or something of the process hangs, 503 while it
+/// How this node stands in its cluster.
+#[derive(Debug, Serialize)]
+struct ClusterHealth {
+    /// `connected`, or `away`.
+    redis: &'static str,
+    /// Nodes that live and serve, this one included.
+    nodes: usize,
+}
+
+/// How the server is: degraded while the store or Redis is away, the log has no room for a checkpoint or something of the process hangs, 503 while it
 /// stops, and while a shard cannot write its log or takes no turns.
 pub async fn health(State(app): State<App>) -> Response {
     let shards = app.hub.stats();
     let hanging = hanging(&app, &shards);
     let works = !app.records.book().store_is_away() && hanging.is_empty();
-    let (code, status) = standing(app.draining.is_cancelled(), &shards, works);
+    let has_redis = app.cluster.as_ref().is_none_or(Cluster::is_linked);
+    let (code, status) = standing(app.draining.is_cancelled(), &shards, works && has_redis);
     let answer = HealthResponse {
         status,
         timestamp: Timestamp(clock::now()),
@@ -45,6 +58,10 @@ pub async fn health(State(app): State<App>) -> Response {
         uptime_seconds: app.started.elapsed().as_secs(),
         active_connections: shards.connections,
         hanging,
+        cluster: app.cluster.as_ref().map(|cluster| ClusterHealth {
+            redis: if cluster.is_linked() { "connected" } else { "away" },
+            nodes: cluster.count(),
+        }),
     };
     let mut response = (code, Json(answer)).into_response();
     if code == StatusCode::SERVICE_UNAVAILABLE {
@@ -60,11 +77,11 @@ fn hanging(app: &App, shards: &Stats) -> Vec<&'static str> {
     hanging
 }
 
-const fn standing(is_draining: bool, shards: &Stats, works: bool) -> (StatusCode, &'static str) {
+const fn standing(is_draining: bool, shards: &Stats, has_all: bool) -> (StatusCode, &'static str) {
     if is_draining || shards.stalled > 0 || shards.hanging > 0 {
         (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
-    } else if !works || shards.checkpoint_overdue > 0 {
-        // Fights go on, and so do reads of what lives; nothing else can be kept, or the log cannot be for ever.
+    } else if !has_all || shards.checkpoint_overdue > 0 {
+        // Fights go on, and so do reads of what lives; nothing else can be kept, the log cannot be for ever, or others are not known.
         (StatusCode::OK, "degraded")
     } else {
         (StatusCode::OK, "healthy")
@@ -99,6 +116,9 @@ pub async fn metrics(State(app): State<App>, Caller(caller): Caller) -> Result<R
     app.metrics.records(&app.records);
     app.metrics.stories(&app.stories);
     app.metrics.loops(&app.beats);
+    if let Some(cluster) = &app.cluster {
+        app.metrics.cluster(cluster);
+    }
     let text = app.metrics.render(&app.hub.stats(), app.tickets.waiting());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

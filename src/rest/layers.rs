@@ -32,6 +32,7 @@ use uuid::{Builder, Uuid};
 use super::conditions::coded;
 use super::error::ApiError;
 use super::extract::BASES;
+use super::forward::{self, Course, OfAnother};
 use super::packed::Final;
 use super::{App, accept_encoding, rate, replays};
 use crate::analytics::Series;
@@ -90,7 +91,7 @@ impl Front {
         let origin = request.headers().get(header::ORIGIN).cloned();
         let started = Instant::now();
         let span = tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
-        let passed = AssertUnwindSafe(self.pass(request).instrument(span)).catch_unwind();
+        let passed = AssertUnwindSafe(self.pass(request, &id).instrument(span)).catch_unwind();
         let mut response = match tokio::time::timeout(Duration::from_millis(limits::REQUEST_MS), passed).await {
             Ok(Ok(response)) => response,
             Ok(Err(panic)) => {
@@ -102,7 +103,8 @@ impl Front {
         let elapsed = started.elapsed();
         let status = response.status().as_u16();
         app.metrics.request(route, &method, status, elapsed);
-        if route != UNROUTED {
+        let is_ours = response.extensions().get::<OfAnother>().is_none();
+        if route != UNROUTED && is_ours {
             let series = response.extensions().get().copied().unwrap_or(Series::None);
             app.counting.analytics.request(series, status, elapsed, now_ms().cast_signed());
         }
@@ -117,20 +119,31 @@ impl Front {
             // It would be that of what the client has, which is none of ours to say.
             headers.remove(header::CONTENT_LENGTH);
         }
-        slip.show(headers);
+        if is_ours {
+            slip.show(headers);
+        }
         headers.insert(REQUEST_ID, id);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         response
     }
 
-    async fn pass(&self, mut request: Request) -> Response {
+    async fn pass(&self, mut request: Request, id: &HeaderValue) -> Response {
         if let Some(fault) = request.extensions().get::<Fault>() {
             return self.refuse(request.headers().get(header::ORIGIN), (*fault).into()).await;
         }
         // What a HEAD is told is what a GET would be: it is one up to here, where hyper leaves out the body. It opens no socket.
         if request.method() == Method::HEAD && !is_handshake(request.headers()) {
             *request.method_mut() = Method::GET;
+        }
+        if let Some(cluster) = &self.0.app.cluster {
+            let origin = request.headers().get(header::ORIGIN).cloned();
+            // Boxed, so that a node alone does not carry the room it would need.
+            match Box::pin(forward::course(&self.0.app, cluster, request, id, &self.0.names)).await {
+                Ok(Course::Here(ours)) => request = ours,
+                Ok(Course::Answered(answer)) => return self.dress(origin.as_ref(), answer).await,
+                Err(error) => return self.refuse(origin.as_ref(), error).await,
+            }
         }
         let router = self.0.router.clone();
         // Who takes a body in no form at all gets it as it is, so that nothing is done and then said not to have been.
@@ -154,10 +167,15 @@ impl Front {
 
     /// Answers with an error that did not come from the router, to a page of this origin, too.
     async fn refuse(&self, origin: Option<&HeaderValue>, error: ApiError) -> Response {
+        self.dress(origin, error.into_response()).await
+    }
+
+    /// The same with an answer.
+    async fn dress(&self, origin: Option<&HeaderValue>, answer: Response) -> Response {
         let mut request = Request::new(Body::empty());
-        let Some(origin) = origin else { return error.into_response() };
+        let Some(origin) = origin else { return answer };
         request.headers_mut().insert(header::ORIGIN, origin.clone());
-        let mut answer = Some(error.into_response());
+        let mut answer = Some(answer);
         let answering = tower::service_fn(|_: Request| std::future::ready(Ok(answer.take().unwrap_or_default())));
         never_fails(option_layer(self.0.cors.clone()).layer(answering).oneshot(request).await)
     }

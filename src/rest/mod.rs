@@ -4,7 +4,7 @@
 //! In reading order: [`layers`] what every request passes, [`rate`] how many of them one caller may send, [`extract`] and
 //! [`fields`] requests taken apart, [`error`] the one error, [`conditional`] what the client knows already, [`shapes`] what
 //! answers look like; then the operations: [`health`], [`combat`], [`ready`], [`actions`], [`sessions`], [`tickets`],
-//! [`guest`], [`arena`], [`replays`], [`hand_over`]; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the embedded web pages,
+//! [`guest`], [`arena`], [`replays`], [`hand_over`]; what is another node's: [`foreign`] whose it is, [`forward`] the way there; [`openapi`] describes them all, [`routes`] lists where they are; [`pages`] are the embedded web pages,
 //! [`packed`] once, in the form that [`accept_encoding`] asks for.
 
 pub mod accept_encoding;
@@ -21,6 +21,8 @@ pub mod fields;
 pub mod find;
 #[cfg(test)]
 mod fog_tests;
+pub mod foreign;
+pub mod forward;
 pub mod guest;
 pub mod hand_over;
 pub mod health;
@@ -63,8 +65,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::analytics::counting::Counting;
-use crate::auth::flaw::Flaw;
-use crate::auth::{KeyRing, Principal, Tickets};
+use crate::auth::{KeyRing, Tickets};
+use crate::cluster::Cluster;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::ops::beat::Beats;
@@ -85,6 +87,8 @@ pub struct AppState {
     pub hub: Hub,
     /// Whether the loops of the process go round.
     pub beats: Beats,
+    /// The other nodes; `None` where there are none.
+    pub cluster: Option<Cluster>,
     pub key: KeyRing,
     pub tickets: Tickets,
     pub lobby: lobby::Lobby,
@@ -117,16 +121,6 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Who a bearer token's bearer is: the token is good, and so is the login it belongs to, if it belongs to one.
-    pub fn authenticate(&self, token: &str) -> Option<Arc<Principal>> {
-        let principal = self.key.verify(token)?;
-        if principal.sid.is_none_or(|sid| self.records.admits(sid, principal.owner())) {
-            return Some(principal);
-        }
-        self.key.refuse(token, &Flaw::Login);
-        None
-    }
-
     /// Where the request's sender reaches this server, by HTTP.
     pub fn url(&self, headers: &HeaderMap) -> String {
         let host = headers.get(axum::http::header::HOST).and_then(|host| host.to_str().ok());

@@ -14,7 +14,7 @@ use super::packed::Packed;
 use super::{App, rate};
 
 const YAML: &str = include_str!("../../protocol/openapi.yaml");
-const JSON: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
+pub(super) const JSON: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
 /// Made and packed when somebody first asks, once.
 static AS_YAML: OnceCell<Packed> = OnceCell::const_new();
@@ -79,7 +79,6 @@ mod tests {
                     | Reason::AlreadyJoined
                     | Reason::NotJoined
                     | Reason::NotHere
-                    | Reason::SessionElsewhere
                     | Reason::StaleActionId
                     | Reason::BadActionId
             );

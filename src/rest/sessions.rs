@@ -151,7 +151,11 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
     }
     // A fight may have got another status since the store was told of it.
     found.retain(|found| filter.status.is_none_or(|status| found.status() == status));
-    let sessions = found.iter().map(|found| found.session(app.records.node()));
+    let sessions = found.iter().map(|found| {
+        let mut session = found.session(app.records.node());
+        session.node_unavailable = !found.has_ended() && found.node.as_ref().is_some_and(|node| app.is_lost(node));
+        session
+    });
     let answer = SessionListResponse {
         sessions: sessions.collect(),
         total_count: page.total,

@@ -137,6 +137,9 @@ pub struct Session<'a> {
     settings: Option<&'a RawValue>,
     version: u64,
     node: &'a str,
+    /// Its node is not among the living; absent where it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub node_unavailable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -286,6 +289,7 @@ impl<'a> Session<'a> {
             settings: record.settings.as_deref().and_then(raw),
             version: record.version,
             node,
+            node_unavailable: false,
             tokens: None,
             logs: None,
             stats: None,
@@ -312,6 +316,7 @@ impl<'a> Session<'a> {
             settings: raw(&fight.settings),
             version: fight.version,
             node,
+            node_unavailable: false,
             tokens: None,
             logs: None,
             stats: None,

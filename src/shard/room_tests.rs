@@ -228,7 +228,7 @@ fn who_is_gone_before_it_is_known_whether_it_may_leaves_nothing_behind() {
     rooms.tell(changed(2, Vec::new()));
     assert!(matches!(rooms.wish(), Wanted::Close));
     let (mut refused, conn) = rooms.ask(2);
-    rooms.tell(News::Opened { conn, opened: Err(Reason::NoSession) });
+    rooms.tell(News::Opened { conn, opened: Err(Reason::NoSession.into()) });
     assert_eq!(refused.hear()["d"]["reason"], "no_session");
     assert!(refused.is_told_nothing(), "and the figures are those of the turn before");
     assert_eq!((rooms.shard.handle.stats().rooms, rooms.wishes.len()), (0, 0));
@@ -242,7 +242,7 @@ fn a_session_that_ends_while_somebody_asks_for_it_is_told_to_both() {
     let (mut late, conn) = rooms.ask(3);
     rooms.tell(News::Ended);
     assert_eq!(member.hear(), json!({ "closed": CloseCode::SessionEnded.code() }));
-    rooms.tell(News::Opened { conn, opened: Err(Reason::SessionEnded) });
+    rooms.tell(News::Opened { conn, opened: Err(Reason::SessionEnded.into()) });
     assert_eq!(late.hear()["d"]["reason"], "session_ended");
     assert_eq!(rooms.wishes.len(), 0, "there is nothing to watch");
     drop((member, late, rooms.shard.stop()));

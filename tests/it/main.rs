@@ -11,6 +11,7 @@ mod bad_input;
 mod bare;
 mod bots;
 mod budgets;
+mod cluster;
 mod contract;
 mod crash;
 mod disk_full;

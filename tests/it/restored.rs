@@ -80,7 +80,7 @@ async fn a_log_from_before(mut node: Node) {
     let mut client = Client::connect(&ticket.url, Encoding::Json).await.unwrap();
     client.join_again(goes_on.id, seq).await.unwrap();
     let back = match soon(client.next()).await {
-        Err(Error::Notice { reason: Reason::RolledBack, message, rolled_back: Some(back) }) => {
+        Err(Error::Notice { reason: Reason::RolledBack, message, rolled_back: Some(back), .. }) => {
             assert!(message.contains(&format!("has {seq}")), "{message}");
             assert_eq!((back.from, back.from_epoch), (Some(seq), None));
             back

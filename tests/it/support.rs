@@ -71,6 +71,18 @@ impl Node {
         Self::run(data, vec!["--shards".to_owned(), "2".to_owned()], Vec::new())
     }
 
+    /// On this data folder, with these flags besides the usual ones.
+    pub fn start_on_with(data: TempDir, flags: &[&str]) -> Self {
+        let flags = ["--shards", "2"].iter().chain(flags).map(|&flag| flag.to_owned()).collect();
+        Self::run(data, flags, Vec::new())
+    }
+
+    /// With a system that trusts whoever has signed this certificate, and nobody else.
+    pub fn start_trusting(cert: &str, flags: &[&str]) -> Self {
+        let flags = ["--shards", "2"].iter().chain(flags).map(|&flag| flag.to_owned()).collect();
+        Self::run(TempDir::new().unwrap(), flags, vec!["env".to_owned(), format!("SSL_CERT_FILE={cert}")])
+    }
+
     /// On a disk of its own in memory with this much room, which nobody else sees, of which a file `ballast` takes a part.
     pub fn start_on_small_disk(bytes: usize, ballast: usize) -> Self {
         let data = TempDir::new().unwrap();

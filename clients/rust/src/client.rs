@@ -281,8 +281,8 @@ impl Client {
                 Update::Left(left.why)
             }
             ServerMessage::Error(notice) => {
-                let ErrorNotice { reason, message, rolled_back, .. } = notice;
-                return Err(Error::Notice { reason, message, rolled_back });
+                let ErrorNotice { reason, message, rolled_back, url, .. } = notice;
+                return Err(Error::Notice { reason, message, rolled_back, url });
             }
             ServerMessage::Pong(pong) => Update::Pong(pong),
             ServerMessage::Expiring(expiring) => Update::Expiring(expiring.left_ms),

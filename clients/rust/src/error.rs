@@ -26,6 +26,8 @@ pub enum Error {
         message: String,
         /// Of `rolled_back`: from where to where the session was set back.
         rolled_back: Option<RolledBack>,
+        /// Of `session_elsewhere`: how the node that has the session is reached, where that is another one.
+        url: Option<String>,
     },
     /// The upgrade was refused with this HTTP status.
     #[error("the upgrade was refused with status {0}")]

@@ -13,11 +13,11 @@ use crate::shard::{Asked, Credential, Renewal};
 /// Checks what is handed in, one after the other, until the shards are gone.
 pub async fn run(asked: flume::Receiver<Asked>, app: App, beat: Arc<Beat>) {
     while let Ok(asked) = beat.idle(asked.recv_async()).await {
-        let checked = check(&app, &asked);
+        let checked = check(&app, &asked).await;
         app.hub.renew(asked.shard, asked.connection, checked).await;
         // Its login may have ended meanwhile, when its shard did not know yet that the connection is of that.
         if let Ok(Renewal { sid: Some(sid), .. }) = checked
-            && !app.records.admits(sid, asked.player)
+            && !app.admits(sid, asked.player).await.unwrap_or(true)
         {
             app.hub.revoke(sid);
         }
@@ -26,10 +26,10 @@ pub async fn run(asked: flume::Receiver<Asked>, app: App, beat: Arc<Beat>) {
     }
 }
 
-fn check(app: &Arc<AppState>, asked: &Asked) -> Result<Renewal, Reason> {
+async fn check(app: &Arc<AppState>, asked: &Asked) -> Result<Renewal, Reason> {
     let renewal = match &asked.credential {
         Credential::Token(token) => {
-            let caller = app.authenticate(token).ok_or(Reason::Unauthorized)?;
+            let caller = app.who_has(token).await?.ok_or(Reason::Unauthorized)?;
             caller.may(Operation::Connect).map_err(|_denial| Reason::Forbidden)?;
             if caller.player() != Some(asked.player) {
                 return Err(Reason::Forbidden);
@@ -49,7 +49,10 @@ fn check(app: &Arc<AppState>, asked: &Asked) -> Result<Renewal, Reason> {
             if admission.player != asked.player || others.any(|other| *other != admission.session) {
                 return Err(Reason::Forbidden);
             }
-            let lives = admission.sid.is_none_or(|sid| app.records.admits(sid, admission.player));
+            let lives = match admission.sid {
+                Some(sid) => app.admits(sid, admission.player).await?,
+                None => true,
+            };
             if !lives || !app.tickets.redeem(&ticket) {
                 return Err(Reason::Unauthorized);
             }

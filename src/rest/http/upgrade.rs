@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Method, StatusCode, Version};
+use axum::http::{Extensions, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +23,7 @@ use crate::auth::{Admission, Operation};
 use crate::clock;
 use crate::records::Kept;
 use crate::rest::error::ApiError;
-use crate::rest::extract::{Parameters, bearer};
+use crate::rest::extract::Parameters;
 use crate::rest::http::accept::Places;
 use crate::rest::http::patience::HttpStream;
 use crate::rest::{App, AppState, rate};
@@ -60,11 +60,15 @@ pub async fn upgrade(
         session: parameters.uuid("session"),
     };
     parameters.finish()?;
-    let credentials = authenticate(&app, &request, &asked)?;
+    let credentials = authenticate(&app, (request.headers(), request.extensions()), &asked).await?;
     let admission = credentials.admission();
     // REST takes a token a few seconds longer than it says; a socket would be closed at once.
     let has_ended = admission.expires_at <= clock::now_ms();
-    if has_ended || !admission.sid.is_none_or(|sid| app.records.admits(sid, admission.player)) {
+    let lives = match admission.sid {
+        Some(sid) => app.admits(sid, admission.player).await?,
+        None => true,
+    };
+    if has_ended || !lives {
         return Err(Reason::Unauthorized.into());
     }
     check_seat(&app, admission).await?;
@@ -139,11 +143,14 @@ fn choose_encoding(headers: &HeaderMap) -> Result<(Encoding, Option<&'static str
     })
 }
 
-fn authenticate(app: &AppState, request: &Request, asked: &Asked) -> Result<Credentials, ApiError> {
-    let headers = request.headers();
-    let count = |caller| rate::count(app, headers, request.extensions(), caller);
+async fn authenticate(
+    app: &AppState,
+    (headers, extensions): (&HeaderMap, &Extensions),
+    asked: &Asked,
+) -> Result<Credentials, ApiError> {
+    let count = |caller| rate::count(app, headers, extensions, caller);
     if headers.contains_key(header::AUTHORIZATION) {
-        let caller = bearer(headers).and_then(|token| app.authenticate(token));
+        let caller = app.authenticate(headers).await?;
         count(caller.as_deref())?;
         let caller = caller.ok_or(Reason::Unauthorized)?;
         caller.may(Operation::Connect)?;
@@ -169,7 +176,7 @@ async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError
         Err(refusal) if refusal.reason == Reason::NoSession => {}
         Err(refusal) => return Err(refusal.into()),
     }
-    let found = app.look_up(Viewer::Player(player), session).await?;
+    let found = app.look_up_young(Viewer::Player(player), session).await?;
     let takes_part = match &found.kept {
         Kept::Fight(fight) => fight.takes_part(player),
         Kept::Record(record) if record.concerns(player) && record.kind() == Kind::Auth => {
@@ -180,7 +187,9 @@ async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError
     if !takes_part {
         return Err(Reason::NoSession.into());
     }
-    found.expect_here()?;
+    if let Err(error) = found.expect_here() {
+        return Err(found.node.as_ref().map_or(error, |node| app.go_there(node)));
+    }
     if found.resident { Ok(()) } else { Err(Reason::SessionEnded.into()) }
 }
 
@@ -241,7 +250,9 @@ impl Attach {
                 Ok(()) => {
                     app.metrics.upgrades.increment(1);
                     // Its login may have ended while the socket was on its way to the shard, and so out of reach.
-                    if let Some(sid) = sid.filter(|sid| !app.records.admits(*sid, player)) {
+                    if let Some(sid) = sid
+                        && !app.admits(sid, player).await.unwrap_or(true)
+                    {
                         app.hub.revoke(sid);
                     }
                 }

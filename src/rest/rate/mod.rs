@@ -63,6 +63,10 @@ pub struct Anybody;
 #[derive(Debug, Clone, Copy)]
 pub struct Sender(pub IpAddr);
 
+/// Marks a request that was counted before it came to its operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted;
+
 /// Where [`count`] leaves the charge for the answer's head; in the request's extensions.
 #[derive(Debug, Clone, Default)]
 pub struct SharedCharge(Arc<OnceLock<Charge>>);
@@ -125,6 +129,9 @@ pub fn count(
     extensions: &Extensions,
     caller: Option<&Principal>,
 ) -> Result<(), ApiError> {
+    if extensions.get::<Counted>().is_some() {
+        return Ok(());
+    }
     refuse(app, extensions, app.rates.charge(caller, || sender(app, headers, extensions)))
 }
 
@@ -134,7 +141,7 @@ pub fn count_page(app: &AppState, headers: &HeaderMap, extensions: &Extensions, 
 }
 
 /// Where a request comes from.
-fn sender(app: &AppState, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+pub(super) fn sender(app: &AppState, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
     let peer = extensions.get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0);
     address::sender(peer, headers, &app.rates.trusted)
 }

@@ -41,7 +41,7 @@ pub enum Wanted {
 #[derive(Debug)]
 pub enum News {
     /// Whether a connection may join, and what it joins.
-    Opened { conn: ConnKey, opened: Result<Arc<Facts>, Reason> },
+    Opened { conn: ConnKey, opened: Result<Arc<Facts>, Declined> },
     /// It has changed, and how, as far as that is known.
     Changed { facts: Arc<Facts>, changes: Vec<Changed> },
     /// It has ended.
@@ -50,6 +50,20 @@ pub enum News {
     Patched { conn: ConnKey, id: u64, patched: Result<u64, Refusal> },
     /// What became of a sign of life: when the session ends without another.
     Beaten { conn: ConnKey, id: u64, beaten: Result<u64, Reason> },
+}
+
+/// Why a connection may not join.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declined {
+    pub reason: Reason,
+    /// Where it may: how clients reach the node that has the session.
+    pub url: Option<String>,
+}
+
+impl From<Reason> for Declined {
+    fn from(reason: Reason) -> Self {
+        Self { reason, url: None }
+    }
 }
 
 /// One change of a session, committed.

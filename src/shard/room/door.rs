@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tiltyard_protocol::room::PresenceWhy;
-use tiltyard_protocol::server::{Left, LeftWhy};
+use tiltyard_protocol::server::{ErrorNotice, Left, LeftWhy};
 use tiltyard_protocol::view::player_word;
 use tiltyard_protocol::{About, CloseCode, Reason, ServerMessage};
 use uuid::Uuid;
 
-use super::desk::{Changed, Facts, News, Wanted};
+use super::desk::{Changed, Declined, Facts, News, Wanted};
 use super::{Room, Stay};
 use crate::limits;
 use crate::shard::connection::{ConnKey, State};
@@ -76,7 +76,7 @@ impl Worker {
         }
     }
 
-    fn opened(&mut self, session: Uuid, conn: ConnKey, opened: Result<Arc<Facts>, Reason>) {
+    fn opened(&mut self, session: Uuid, conn: ConnKey, opened: Result<Arc<Facts>, Declined>) {
         if let Some(room) = self.rooms.all.get_mut(&session) {
             room.opening = room.opening.saturating_sub(1);
         }
@@ -87,8 +87,9 @@ impl Worker {
             match opened {
                 _ if connection.state != State::Open || is_ending => {}
                 Ok(()) => self.enter(conn, session),
-                Err(reason) => {
-                    self.error(conn, About::join(session), reason);
+                Err(Declined { reason, url }) => {
+                    let notice = ErrorNotice { url, ..ErrorNotice::new(About::join(session), reason) };
+                    self.tell(conn, &ServerMessage::Error(notice));
                     self.still_alone(conn);
                 }
             }

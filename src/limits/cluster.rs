@@ -1,0 +1,77 @@
+//! Bounds of what nodes that share a store say to each other, directly and through Redis. Whether a node lives is judged by how long its
+//! key in Redis lasts and by this machine's monotonic clock, never by a time that another machine says.
+
+/// Milliseconds for which a node's key in Redis lasts without being renewed, and three renewals more: one may be late twice. Over: it is not
+/// among the living, and who asks for its sessions is told so.
+pub const NODE_TTL_MS: u64 = 1_500;
+
+/// Milliseconds between two renewals of a node's key, and between two readings of who lives.
+pub const NODE_RENEW_MS: u64 = 300;
+
+/// Milliseconds a start waits for the key of a node of its own name to go, which is that of its process before, killed a moment ago. Over: it
+/// is another one that lives, and the start is refused.
+pub const NODE_NAME_MS: u64 = NODE_TTL_MS + 1_000;
+
+/// Milliseconds for a connection to Redis. Over: as if it was not there.
+pub const REDIS_CONNECT_MS: u64 = 1_000;
+
+/// Milliseconds for an answer of Redis. Over: the connection is given up, and a new one asked the same: what was asked is a node's own key,
+/// and may be done twice.
+pub const REDIS_ANSWER_MS: u64 = 500;
+
+/// Milliseconds before Redis is tried again after a failure; twice as long after each, up to the second.
+pub const REDIS_RETRY_MS: u64 = 100;
+pub const REDIS_RETRY_MOST_MS: u64 = 1_000;
+
+/// Milliseconds after Redis has come back in which who is not found there is still taken for living: a Redis that was started again knows
+/// nobody at first, and all have to find that out.
+pub const NODE_GRACE_MS: u64 = REDIS_RETRY_MOST_MS + REDIS_CONNECT_MS + NODE_TTL_MS;
+
+/// Nodes of one cluster. Over: those beyond are not read, and the log says so.
+pub const NODES: usize = 1_024;
+
+/// Bytes of what one node says of itself. Over: it is not believed to be one.
+pub const NODE_ENTRY_BYTES: usize = 8 * 1024;
+
+/// Requests that one node has with others at the same time; well below what one address may have of connections at the other end. Over:
+/// `overloaded` (503).
+pub const FORWARDS: usize = 256;
+
+/// Connections to one other node that wait for the next request. Over: they are closed.
+pub const FORWARD_IDLE_CONNECTIONS: usize = 64;
+
+/// Milliseconds for which they do, less than the other end waits ([`super::IDLE_MS`]). Over: closed.
+pub const FORWARD_IDLE_MS: u64 = 30_000;
+
+/// Milliseconds for a connection to another node. Over: `node_unavailable` (503); the request has not gone.
+pub const FORWARD_CONNECT_MS: u64 = 1_000;
+
+/// Milliseconds for another node's whole answer, below [`super::REQUEST_MS`]. Over: `node_unavailable` (503), and whether what was asked took
+/// effect is not known.
+pub const FORWARD_MS: u64 = 8_000;
+
+/// Milliseconds after which who was told `node_unavailable` may ask again.
+pub const NODE_AGAIN_MS: u64 = 1_000;
+
+/// Seconds for which another node's word about whom it asks for is good, besides the leeway that all tokens have. Over: refused.
+pub const HOP_SECONDS: u64 = 5;
+
+/// Sessions whose node is remembered. Over: the store, or a shard, is asked again.
+pub const OWNERS: u64 = 200_000;
+
+/// Milliseconds by which an id may be older or newer than the clock for the other nodes to be asked about it: a fight's node has it at once,
+/// the store a moment later. Over: what the store does not have is nobody's.
+pub const FRESH_MS: u64 = 10_000;
+
+/// How often the store is asked about such a session that a socket is for, and milliseconds between. Over: there is no such session.
+pub const YOUNG_READS: usize = 10;
+pub const YOUNG_READ_MS: u64 = 50;
+
+/// Milliseconds for which the store's word about a login of another node is believed. Over: it is asked again. So long a login that has ended
+/// there may still be good here.
+pub const FOREIGN_LOGIN_MS: u64 = 1_000;
+
+/// Logins of other nodes that are remembered for that long. Over: the store is asked again.
+pub const FOREIGN_LOGINS: u64 = 100_000;
+
+const _: () = assert!(NODE_TTL_MS > 4 * NODE_RENEW_MS && FORWARD_MS + FORWARD_CONNECT_MS < super::REQUEST_MS);
