@@ -56,7 +56,7 @@ pub struct ReplayArgs {
 }
 
 /// The flags of `check`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
     /// Data folder [default: ./data]
     #[arg(long, value_name = "DIR")]
@@ -64,6 +64,12 @@ pub struct CheckArgs {
     /// The store's URL
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+    /// The Redis that has the log
+    #[arg(long, value_name = "URL")]
+    redis_log: Option<String>,
+    /// The node's name there
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -121,8 +127,8 @@ impl Cli {
 impl CheckArgs {
     /// The flags that say where everything is.
     pub fn flags(&self) -> Flags {
-        let (data, database, config) = (self.data.clone(), self.database.clone(), self.config.clone());
-        Flags { data, database, config, ..Flags::default() }
+        let Self { data, database, redis_log, node, config } = self.clone();
+        Flags { data, database, redis_log, node, config, ..Flags::default() }
     }
 }
 

@@ -103,7 +103,8 @@ fn check(args: &CheckArgs) -> anyhow::Result<()> {
     let config = Config::load(&args.flags(), std::env::vars().collect())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut out = std::io::stdout().lock();
-    let sound = runtime.block_on(check::check(&config.data, config.database.as_deref(), &mut out))?;
+    let redis = config.redis_log.as_ref().map(|url| (url, config.node.as_str()));
+    let sound = runtime.block_on(check::check(&config.data, config.database.as_deref(), redis, &mut out))?;
     anyhow::ensure!(sound, "not everything is whole");
     Ok(())
 }

@@ -445,6 +445,7 @@ async fn start_shards(
     let settings = ShardConfig {
         shards: config.shards,
         data: config.data.clone(),
+        redis: config.redis_log.clone().map(|url| (url, config.node.clone())),
         sync: config.sync,
         accept_loss: config.accept_loss,
         allowance: Allowance::of(config),
@@ -454,7 +455,7 @@ async fn start_shards(
         library,
     };
     // A data folder that has had a log, and a store that has fights of it: not a first start.
-    if let Some(gone) = recovery::gone(&config.data).filter(|_| !config.accept_loss)
+    if let Some(gone) = recovery::gone(&config.data).filter(|_| !config.accept_loss && config.redis_log.is_none())
         && live_fights(records, |_, _| true).await? > 0
     {
         return Err(at_stake(gone, records).await);

@@ -14,7 +14,7 @@ use crate::store::{Batch, SessionRow, SqliteStore, Store};
 
 async fn said(data: &Path) -> (bool, String) {
     let mut out = Vec::new();
-    let sound = check(data, None, &mut out).await.unwrap();
+    let sound = check(data, None, None, &mut out).await.unwrap();
     (sound, String::from_utf8(out).unwrap())
 }
 

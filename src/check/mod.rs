@@ -17,10 +17,12 @@ use anyhow::Context;
 use uuid::Uuid;
 
 use crate::auth::TokenKey;
+use crate::config::RedisUrl;
 use crate::replays::chunks;
 use crate::rules::Library;
 use crate::rules::archive::{self, Inspected};
 use crate::session::hex;
+use crate::shard::recovery;
 use crate::store::{self, Inspection};
 use journals::Fight;
 
@@ -46,8 +48,14 @@ impl Finding {
     }
 }
 
-/// Tells `out` of everything below `data` and in the database; whether all of it is whole.
-pub async fn check(data: &Path, database: Option<&str>, out: &mut impl Write) -> anyhow::Result<bool> {
+/// Tells `out` of everything below `data`, in the database, and in the Redis that has the log, where there is one, of this node's; whether all
+/// of it is whole.
+pub async fn check(
+    data: &Path,
+    database: Option<&str>,
+    redis: Option<(&RedisUrl, &str)>,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
     anyhow::ensure!(data.is_dir(), "{}: there is no such folder", data.display());
     let embedded = match database {
         None => Some(data.join("tiltyard.db")),
@@ -68,8 +76,18 @@ pub async fn check(data: &Path, database: Option<&str>, out: &mut impl Write) ->
             all.push(of_store(&path, &mut live).await);
         }
     }
-    let fights = journals::of_log(data, &mut all)?;
-    of_fights(&data.join("log"), &fights, live, &mut all);
+    let fights = match redis {
+        None => {
+            let fights = journals::of_log(data, &mut all)?;
+            of_fights(&data.join("log"), &fights, live, &mut all);
+            fights
+        }
+        Some(log) => {
+            all.push(of_redis(log, data)?);
+            // What its sessions are pinned to was needed to read them.
+            Vec::new()
+        }
+    };
     of_rules(&data.join("rules"), &fights, &mut all)?;
     of_replays(&data.join("replays"), &mut all)?;
     if all.is_empty() {
@@ -123,6 +141,22 @@ async fn of_store(path: &Path, live: &mut Vec<Uuid>) -> Finding {
         }
         Err(error) => Finding::new(file.to_string(), vec![error.to_string()]),
     }
+}
+
+/// The node's sessions in Redis, each stepped again as a start does it.
+fn of_redis((url, node): (&RedisUrl, &str), data: &Path) -> anyhow::Result<Finding> {
+    let (rules, mut library) = (data.join("rules"), Library::built_in());
+    if rules.exists() {
+        library.recall(&rules)?;
+    }
+    Ok(match recovery::inspect_redis((url, node), data, &library) {
+        Ok((sessions, promise, damaged)) => {
+            let warning = promise.warning().map(|warning| format!("; {warning}")).unwrap_or_default();
+            let what = format!("{url}, {sessions} sessions of the node {node}{warning}");
+            Finding::new(what, damaged.iter().map(ToString::to_string).collect())
+        }
+        Err(error) => Finding::new(url.to_string(), vec![error.to_string()]),
+    })
 }
 
 /// Where there is none a start makes it: nothing of one of before is good then.

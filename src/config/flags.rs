@@ -36,6 +36,9 @@ pub struct Flags {
     /// How other nodes reach this one [default: where it listens]
     #[arg(long, value_name = "URL")]
     pub node_url: Option<String>,
+    /// The Redis that has the log, `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]` [default: files in the data folder]
+    #[arg(long, value_name = "URL")]
+    pub redis_log: Option<String>,
     /// This node's name in logs and metrics
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
@@ -157,6 +160,7 @@ impl Flags {
             .set_override_option("retention_days", self.retention_days)?
             .set_override_option("redis", self.redis.clone())?
             .set_override_option("node_url", self.node_url.clone())?
+            .set_override_option("redis_log", self.redis_log.clone())?
             .set_override_option("node", self.node.clone())?
             .set_override_option("advertise", self.advertise.clone())?
             .set_override_option("tls_cert", self.tls_cert.as_ref().map(path))?

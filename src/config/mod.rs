@@ -3,6 +3,7 @@
 mod cluster;
 mod flags;
 mod rate;
+mod redis;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 pub use flags::Flags;
 pub use rate::{Limit, Rate};
+pub use redis::RedisUrl;
 
 use crate::auth::Dialect;
 use crate::auth::dialect::Meant;
@@ -40,6 +42,8 @@ pub struct Config {
     pub redis: Option<String>,
     /// How other nodes reach this one, without a slash at its end; `None` for where it listens.
     pub node_url: Option<String>,
+    /// The Redis that has the log; `None` for files in the data folder.
+    pub redis_log: Option<RedisUrl>,
     /// This node's name in logs and metrics.
     pub node: String,
     /// What `url` in tickets is built from, without a slash at its end; `None` for the request's own Host.
@@ -115,13 +119,14 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 33] = [
     "listen",
     "data",
     "rules",
     "database",
     "redis",
     "node_url",
+    "redis_log",
     "node",
     "advertise",
     "tls_cert",

@@ -7,6 +7,7 @@ mod cluster;
 mod history;
 mod http;
 mod records;
+mod redis;
 mod rooms;
 mod tls;
 
@@ -14,6 +15,7 @@ pub use cluster::*;
 pub use history::*;
 pub use http::*;
 pub use records::*;
+pub use redis::*;
 pub use rooms::*;
 pub use tls::*;
 

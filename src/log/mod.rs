@@ -26,6 +26,13 @@
 //!   again after a while; nothing is pushed meanwhile.
 //! - [`Outcome::Unknown`]: the turn may have been kept or not, and nobody will say which. [`Log::again`] hands the same entries in again,
 //!   with the keys they had: never under new numbers, which would make them happen twice. Its outcome comes with a later poll.
+//! - [`Outcome::Missing`]: what the session's entries follow is not there: the store is an older copy of itself, or another. Turns with entries
+//!   of it are kept only when [`Log::restore`] has handed in the whole session, under an epoch above its own: their entries are in that.
+//!   Said once, until that is done.
+//!
+//! *Leaving.* [`Log::end`] says that a session is over, and that the store has it; [`Log::leave`] that it goes on elsewhere, under another
+//! epoch. Neither is waited for. [`Log::take_grown`] names sessions of which so much has been appended that [`Log::snapshot`] is due: what is
+//! before it goes. The file does that by itself, for all of a shard at once (`shard/trim.rs`).
 //!
 //! *The shard's part.* What a turn made (bytes, answers, what the store is told) waits until its turn and all before are kept, and is
 //! shown in their order (`shard/held.rs`). How many turns may wait is bounded ([`limits::TURNS_HELD`]); at the bound a shard does as
@@ -63,6 +70,7 @@ pub mod file;
 pub mod frame;
 pub mod journal;
 pub mod marks;
+pub mod redis;
 pub mod reserve;
 pub mod segment;
 mod trim;
@@ -70,10 +78,14 @@ mod trim;
 use std::io;
 use std::time::Duration;
 
+use mio::Registry;
 use uuid::Uuid;
+
+use crate::limits;
 
 pub use file::FileLog;
 pub use journal::{Append, Journal};
+pub use redis::RedisLog;
 
 /// Which entry it is: of which session, written under which epoch, and the how-manieth of that session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,34 +109,119 @@ pub enum Outcome {
     Stalled(io::Error),
     /// Nobody knows whether the turn is in the log.
     Unknown(TurnNo),
+    /// The store has lost something of the session that it had.
+    Missing(Uuid),
 }
 
 /// A shard's log.
 #[derive(Debug)]
-#[cfg_attr(test, expect(clippy::large_enum_variant))] // The small one is of tests.
+#[expect(clippy::large_enum_variant)] // One for each shard; the file is not to be a pointer away.
 pub enum Log {
     File(FileLog),
+    Redis(Box<RedisLog>),
     /// Of tests, which decide when it answers what.
     #[cfg(test)]
     Double(double::Double),
 }
 
 impl Log {
+    /// Begins in a shard's loop: `wake` has it look, and its own sockets are in what the loop polls.
+    pub fn enter(&mut self, registry: &Registry, wake: impl Fn() + Send + 'static) -> io::Result<()> {
+        match self {
+            Self::File(log) => log.wait_beside(wake),
+            Self::Redis(log) => log.register(registry.try_clone()?),
+            #[cfg(test)]
+            Self::Double(_) => Ok(()),
+        }
+    }
+
     /// Adds an entry to the turn in progress.
     pub fn push(&mut self, key: Key, entry: &impl Append) {
         match self {
             Self::File(log) => log.push(entry),
+            Self::Redis(log) => log.push(key, entry),
             #[cfg(test)]
             Self::Double(log) => log.push(key, entry),
         }
-        #[cfg(not(test))]
-        let _ = key;
+    }
+
+    /// The session is over, which `entry` says.
+    pub fn end(&mut self, key: Key, entry: &impl Append) {
+        match self {
+            Self::File(log) => log.push(entry),
+            Self::Redis(log) => log.end(key),
+            #[cfg(test)]
+            Self::Double(log) => log.push(key, entry),
+        }
+    }
+
+    /// The session is somebody else's by now, or another shard's, so that it is to be forgotten here, which `entry` says.
+    pub fn leave(&mut self, key: Key, entry: &impl Append) {
+        match self {
+            Self::File(log) => log.push(entry),
+            Self::Redis(log) => log.leave(key),
+            #[cfg(test)]
+            Self::Double(log) => log.push(key, entry),
+        }
+    }
+
+    /// Hands in a whole session, of which something is missing, under an epoch above its own; nothing where there is none any more.
+    pub fn restore(&mut self, session: Uuid, anew: Option<(Key, &impl Append)>) {
+        match self {
+            // It has all of them.
+            Self::File(_) => {}
+            Self::Redis(log) => log.restore(session, anew),
+            #[cfg(test)]
+            Self::Double(_) => {}
+        }
+    }
+
+    /// The next session that needs a snapshot.
+    pub fn take_grown(&mut self) -> Option<Uuid> {
+        match self {
+            Self::File(_) => None,
+            Self::Redis(log) => log.take_grown(),
+            #[cfg(test)]
+            Self::Double(_) => None,
+        }
+    }
+
+    /// Hands in a session as it is after its newest entry.
+    pub fn snapshot(&mut self, key: Key, record: &impl Append) {
+        match self {
+            Self::File(_) => {}
+            Self::Redis(log) => log.snapshot(key, record),
+            #[cfg(test)]
+            Self::Double(_) => {}
+        }
+    }
+
+    /// Milliseconds after which it is to be polled, also where nothing happens.
+    pub const fn rest_ms(&self) -> u64 {
+        match self {
+            Self::Redis(_) => limits::REDIS_LOOK_MS,
+            Self::File(_) => limits::SLEEP_MS,
+            #[cfg(test)]
+            Self::Double(_) => limits::SLEEP_MS,
+        }
+    }
+
+    /// Nothing more will be appended.
+    pub fn close(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(log) => return log.close(),
+            Self::Redis(log) => log.close(),
+            #[cfg(test)]
+            Self::Double(_) => {}
+        }
+        Ok(())
     }
 
     /// Whether the turn in progress has entries.
     pub fn has_batch(&self) -> bool {
         match self {
             Self::File(log) => log.journal().has_batch(),
+            Self::Redis(log) => log.has_batch(),
             #[cfg(test)]
             Self::Double(log) => log.has_batch(),
         }
@@ -134,6 +231,7 @@ impl Log {
     pub fn seal(&mut self, wall_ms: u64) -> TurnNo {
         match self {
             Self::File(log) => log.seal(wall_ms),
+            Self::Redis(log) => log.seal(wall_ms),
             #[cfg(test)]
             Self::Double(log) => log.seal(),
         }
@@ -143,6 +241,7 @@ impl Log {
     pub fn poll(&mut self) -> Option<Outcome> {
         match self {
             Self::File(log) => log.poll(),
+            Self::Redis(log) => log.poll(),
             #[cfg(test)]
             Self::Double(log) => log.poll(),
         }
@@ -151,7 +250,12 @@ impl Log {
     /// Waits, no longer than that, for an outcome of a turn that was sealed; whether there is one. `false` at once where it does not know
     /// when there will be.
     pub fn wait(&mut self, most: Duration) -> bool {
-        self.file().is_some_and(|log| log.wait(most))
+        match self {
+            Self::File(log) => log.wait(most),
+            Self::Redis(log) => log.wait(most),
+            #[cfg(test)]
+            Self::Double(_) => false,
+        }
     }
 
     /// Hands in again, under the keys they had, the entries of a turn whose outcome is unknown.
@@ -159,17 +263,17 @@ impl Log {
         match self {
             // Its outcomes are known: what a failed append left behind is overwritten by the next.
             Self::File(_) => {}
+            Self::Redis(log) => log.again(turn),
             #[cfg(test)]
             Self::Double(log) => log.again(turn),
         }
-        #[cfg(not(test))]
-        let _ = turn;
     }
 
     /// The log in files, where it is that: what is done for files alone.
     pub const fn file(&mut self) -> Option<&mut FileLog> {
         match self {
             Self::File(log) => Some(log),
+            Self::Redis(_) => None,
             #[cfg(test)]
             Self::Double(_) => None,
         }
@@ -184,6 +288,7 @@ impl Log {
     pub fn is_unmarked(&self) -> bool {
         match self {
             Self::File(log) => log.journal().is_unmarked(),
+            Self::Redis(_) => false,
             #[cfg(test)]
             Self::Double(_) => false,
         }
@@ -193,9 +298,16 @@ impl Log {
     pub fn take_bytes(&mut self) -> u64 {
         match self {
             Self::File(log) => log.take_bytes(),
+            Self::Redis(log) => log.take_bytes(),
             #[cfg(test)]
             Self::Double(_) => 0,
         }
+    }
+}
+
+impl From<RedisLog> for Log {
+    fn from(log: RedisLog) -> Self {
+        Self::Redis(Box::new(log))
     }
 }
 

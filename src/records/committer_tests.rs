@@ -127,6 +127,7 @@ impl World {
         let config = ShardConfig {
             shards: 1,
             data: folder.path().to_owned(),
+            redis: None,
             sync: false,
             accept_loss: false,
             allowance: Allowance::UNLIMITED,

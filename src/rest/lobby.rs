@@ -299,6 +299,7 @@ mod tests {
         let config = ShardConfig {
             shards: 2,
             data,
+            redis: None,
             sync: false,
             accept_loss: false,
             allowance: Allowance::UNLIMITED,

@@ -13,15 +13,21 @@ impl Library {
     pub fn archive(&mut self, folder: &Path) -> Result<(), LibraryError> {
         let failed = |error| LibraryError::File { path: folder.to_owned(), error };
         fs::create_dir_all(folder).map_err(failed)?;
+        self.recall(folder)?;
+        for shelved in &self.offered {
+            keep(folder, &hex(&shelved.ruleset.hash), &shelved.text).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Finds those that were kept there before, and keeps none.
+    pub fn recall(&mut self, folder: &Path) -> Result<(), LibraryError> {
         for path in toml_files(folder)? {
             match kept(&path) {
                 Ok(shelved) if self.shelved(&shelved.ruleset.hash).is_none() => self.archived.push(shelved),
                 Ok(_) => {}
                 Err(why) => tracing::warn!(path = %path.display(), %why, "a ruleset that was kept is of no use"),
             }
-        }
-        for shelved in &self.offered {
-            keep(folder, &hex(&shelved.ruleset.hash), &shelved.text).map_err(failed)?;
         }
         Ok(())
     }

@@ -154,7 +154,7 @@ impl Worker {
         let Some(session) = self.sessions.remove(key) else { return };
         self.index.remove(&session.id);
         self.stats.live_sessions -= u64::from(!session.fight.lifecycle().is_ended());
-        self.log.push(session.next_key(), &Entry::Forget { no: session.no });
+        self.log.leave(session.next_key(), &Entry::Forget { no: session.no });
     }
 
     /// Those who are in a session as far as it knows, and have no connection here, are gone: their reconnect windows begin.

@@ -281,7 +281,7 @@ impl Worker {
         while let Some(HandedOver { key, no, .. }) =
             self.handed_over.pop_front_if(|of| count < least || of.at <= self.clock.now)
         {
-            self.log.push(key, &Entry::Forget { no });
+            self.log.leave(key, &Entry::Forget { no });
             count += 1;
         }
     }

@@ -146,6 +146,10 @@ impl Worker {
                     self.log.again(turn);
                     continue;
                 }
+                Some(Outcome::Missing(session)) => {
+                    self.restore(session);
+                    continue;
+                }
                 Some(Outcome::Stalled(error)) => {
                     if !std::mem::replace(&mut is_stalled, true) {
                         tracing::error!(%error, "the log cannot be written; waiting");
@@ -237,7 +241,7 @@ impl Worker {
         let Some(session) = self.index.get(&id).and_then(|key| self.sessions.get(*key)) else {
             return self.overtake_elsewhere(id);
         };
-        self.log.push(session.next_key(), &Entry::Forget { no: session.no });
+        self.log.leave(session.next_key(), &Entry::Forget { no: session.no });
         self.fence(id);
     }
 

@@ -67,6 +67,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -84,10 +85,12 @@ pub use shown::{view_digest, view_of};
 pub use stats::Stats;
 
 use crate::book::WriteBehind;
+use crate::config::RedisUrl;
+use crate::log::Log;
 use crate::rules::Library;
 use crate::socket::budget::Allowance;
 use crate::store::StoreError;
-use recovery::{Found, RecoveryError};
+use recovery::{Found, Recovered, RecoveryError};
 
 /// How many shards, and where their logs are.
 #[derive(Debug, Clone)]
@@ -96,6 +99,8 @@ pub struct ShardConfig {
     pub shards: usize,
     /// The data folder.
     pub data: PathBuf,
+    /// The Redis that has the log, and this node's name there; `None` for files in the data folder.
+    pub redis: Option<(RedisUrl, String)>,
     /// Wait for the disk with every turn: what is acknowledged then survives a loss of power, not only of the process.
     pub sync: bool,
     /// Leave out what cannot be read of the log, instead of not starting.
@@ -160,9 +165,23 @@ pub fn start_with(
     config: &ShardConfig,
     standing: impl FnOnce(&[Logged]) -> Result<InStore, StoreError>,
 ) -> Result<(Peers, Vec<JoinHandle<()>>), StartError> {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let (data, shards) = (&config.data, config.shards.max(1));
+    if let Some((url, node)) = &config.redis {
+        let recovered = recovery::recover_redis((url, node), data, shards, config.accept_loss, &config.library)?;
+        return go_on(config, recovered, standing, started);
+    }
     let recovered = recovery::recover(data, shards, config.sync, config.accept_loss, &config.library)?;
+    go_on(config, recovered, standing, started)
+}
+
+/// Has shards go on with what a log has.
+fn go_on<L: Into<Log>>(
+    config: &ShardConfig,
+    recovered: Recovered<L>,
+    standing: impl FnOnce(&[Logged]) -> Result<InStore, StoreError>,
+    started: Instant,
+) -> Result<(Peers, Vec<JoinHandle<()>>), StartError> {
     let sessions: usize = recovered.shards.iter().map(|(_, records)| records.len()).sum();
     tracing::info!(
         sessions,

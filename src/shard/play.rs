@@ -416,7 +416,7 @@ impl Worker {
         let Some(session) = self.sessions.remove(key) else { return };
         self.is_nowhere(session.id);
         self.index.remove(&session.id);
-        self.log.push(session.next_key(), &Entry::Forget { no: session.no });
+        self.log.end(session.next_key(), &Entry::Forget { no: session.no });
         self.dismiss(&session, key, CloseCode::SessionEnded);
     }
 
@@ -432,7 +432,7 @@ impl Worker {
         self.stats.live_sessions -= u64::from(!session.fight.lifecycle().is_ended());
         self.is_nowhere(session.id);
         self.index.remove(&session.id);
-        self.log.push(session.next_key(), &Entry::Forget { no: session.no });
+        self.log.end(session.next_key(), &Entry::Forget { no: session.no });
         let mut info = session.info(self.clock.now, Viewer::All);
         info.status = tiltyard_combat::SessionStatus::Terminated;
         info.phase = tiltyard_combat::PhaseName::Finished;

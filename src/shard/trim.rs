@@ -4,8 +4,12 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
+use super::frozen::Move;
 use super::session::SessionKey;
 use super::worker::Worker;
+use crate::book::News;
 use crate::limits;
 use crate::shard::Entry;
 
@@ -29,6 +33,7 @@ impl Worker {
     /// Begins a segment, if the one in use is long, and writes a part of its checkpoint, if that is not complete. The turn is in the log,
     /// and what it had to say is said.
     pub(super) fn trim(&mut self) {
+        self.snapshot_grown();
         let Some(log) = self.log.file() else { return };
         if self.clock.now < self.trim_at || (self.checkpoint.is_none() && !log.journal().is_long()) {
             return;
@@ -66,6 +71,35 @@ impl Worker {
                 self.try_again(&error);
             }
         }
+    }
+
+    /// The same of a log that has each session for itself: snapshots of those of which it has much, as many as a turn has room for.
+    fn snapshot_grown(&mut self) {
+        let mut began = None;
+        while let Some(id) = self.log.take_grown() {
+            let began = *began.get_or_insert_with(Instant::now);
+            if let Some(session) = self.index.get(&id).and_then(|key| self.sessions.get(*key)) {
+                let record = Box::new(Cow::Owned(session.record()));
+                self.log.snapshot(session.key(), &Entry::Session { no: session.no, record });
+            }
+            if began.elapsed().as_micros() >= self.part.0 {
+                break;
+            }
+        }
+    }
+
+    /// The log has lost something of a session: it is told all of it again, under a higher epoch.
+    pub(super) fn restore(&mut self, id: Uuid) {
+        // One that is on its way to another shard is said by that one: this one's log had kept all of it.
+        let is_offered = |key: &SessionKey| self.moves.get(key).is_some_and(Move::is_offered);
+        let Some(key) = self.index.get(&id).copied().filter(|key| !is_offered(key)) else {
+            return self.log.restore(id, None::<(_, &Entry<'_>)>);
+        };
+        let session = &mut self.sessions[key];
+        let raised = session.raise(0);
+        let record = Box::new(Cow::Owned(session.record()));
+        self.log.restore(id, Some((raised, &Entry::Session { no: session.no, record })));
+        self.announced.push((key, News::Changed));
     }
 
     /// Writes as many of the snapshots that are left as a turn has room for; whether these were the last.

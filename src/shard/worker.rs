@@ -33,7 +33,7 @@ use super::wheel::Wheel;
 use crate::book::{News, WriteBehind};
 use crate::clock;
 use crate::limits;
-use crate::log::{FileLog, Log};
+use crate::log::{Log, redis};
 use crate::ops::{memory, watch};
 use crate::replays::{ChunkWriter, Folder, Recording};
 use crate::rules::Library;
@@ -276,9 +276,7 @@ impl Worker {
         let waker = Waker::new(poll.registry(), WAKER)?;
         let (handle, inbox) = inbox(limits::INBOX_DEPTH, waker);
         let mut log = log.into();
-        if let Some(log) = log.file() {
-            log.wait_beside(handle.waker())?;
-        }
+        log.enter(poll.registry(), handle.waker())?;
         let mut worker = Self {
             number,
             allowance,
@@ -358,7 +356,7 @@ impl Worker {
         for record in records {
             if standing.ended.contains(&record.id) {
                 let key = crate::log::Key { session: record.id, epoch: record.epoch, number: record.number + 1 };
-                worker.log.push(key, &Entry::Forget { no: worker.next_no });
+                worker.log.end(key, &Entry::Forget { no: worker.next_no });
                 worker.next_no += 1;
                 continue;
             }
@@ -389,7 +387,7 @@ impl Worker {
             }
         }
         debug_assert!(self.by_sid.is_empty() || !self.connections.is_empty(), "forgotten with their connections");
-        if let Some(Err(error)) = self.log.file().map(FileLog::close) {
+        if let Err(error) = self.log.close() {
             tracing::error!(%error, "the log could not be synced at the end");
         }
         tracing::info!(sessions = self.sessions.len(), "shard stopped");
@@ -416,7 +414,7 @@ impl Worker {
         let most = match (self.log.is_unmarked(), self.held.is_empty()) {
             (true, _) => limits::MARK_MS,
             (false, false) => limits::LOG_RETRY_MS,
-            (false, true) => limits::SLEEP_MS,
+            (false, true) => self.log.rest_ms(),
         };
         let peers = (!self.unsaid.is_empty() || !self.again.is_empty()).then_some(limits::FULL_LOOK_MS);
         let most = peers.map_or(most, |look| most.min(look));
@@ -442,6 +440,10 @@ impl Worker {
         for event in events {
             if event.token() == WAKER {
                 self.inbox.woken();
+                continue;
+            }
+            // Looked at with every turn.
+            if redis::is_own(event.token()) {
                 continue;
             }
             let key = ConnKey::from(slotmap::KeyData::from_ffi(event.token().0 as u64));

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::limits;
 use crate::log::frame::Damage;
 use crate::log::marks::Missing;
+use crate::log::redis::start::RedisError;
 use crate::log::segment::{self, FORM, FORM_BEFORE, NoSegment};
 use crate::shard::recovery::chain::Gap;
 use crate::shard::recovery::whereabouts::Whereabouts;
@@ -74,6 +75,24 @@ pub enum RecoveryError {
     NoFolder(PathBuf),
     #[error("{0}: the log has no number for the next; give it a smaller one")]
     Number(PathBuf),
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+    #[error(
+        "{path}: the log is in Redis, as `{what}` says: start with --redis-log, or once with --accept-loss, which goes on without its sessions"
+    )]
+    InRedis { path: PathBuf, what: String },
+    #[error(
+        "{folder}: the log in files has {fights} that are not over. Let them end without --redis-log first, or start once with --accept-loss, which goes on without them"
+    )]
+    InFiles { folder: PathBuf, fights: Fights },
+    #[error(
+        "{url}: {why}. Give the Redis and the name of before, or start once with --accept-loss, which goes on with the sessions that are there"
+    )]
+    OtherRedis { url: String, why: String },
+    #[error(
+        "{url}: session {session} cannot be read: {why}. Restore Redis from a backup, or start once with --accept-loss, which goes on without it and keeps it in Redis for a day"
+    )]
+    Stream { url: String, session: Uuid, why: String },
     #[error(
         "{path}: session {session} is pinned to the ruleset with the hash {hash}, which no ruleset of this server has; they are looked for among those it was built with, in its folder of rules, and as {hash}.toml in {kept}"
     )]
@@ -96,6 +115,7 @@ impl RecoveryError {
             | Self::OtherRuleset { .. }
             | Self::Version { .. }
             | Self::NoFolder(_)
+            | Self::Redis(_)
             | Self::Number(_) => false,
             Self::Damaged { .. }
             | Self::Incomplete { .. }
@@ -106,6 +126,10 @@ impl RecoveryError {
             | Self::Empty(_)
             | Self::Gone { .. }
             | Self::InUse(_)
+            | Self::InRedis { .. }
+            | Self::InFiles { .. }
+            | Self::OtherRedis { .. }
+            | Self::Stream { .. }
             | Self::UnknownSession { .. } => true,
         }
     }

@@ -9,6 +9,7 @@ pub(super) mod form7;
 mod form_tests;
 mod generation;
 mod reading;
+mod redis;
 #[cfg(test)]
 mod upgrade_tests;
 mod whereabouts;
@@ -36,13 +37,14 @@ pub use error::{Fights, RecoveryError};
 use generation::Generations;
 use reading::PutBack;
 use reading::Read;
+pub use redis::{inspect as inspect_redis, recover as recover_redis};
 use whereabouts::Whereabouts;
 
 /// What a log had, ready for the shards to go on.
 #[derive(Debug)]
-pub struct Recovered {
-    /// A journal and its sessions, per shard.
-    pub shards: Vec<(Journal, Vec<SessionRecord>)>,
+pub struct Recovered<L = Journal> {
+    /// A log, the journal where it is in files, and its sessions, per shard.
+    pub shards: Vec<(L, Vec<SessionRecord>)>,
     /// Held as long as the node runs: another node cannot open the same data folder.
     pub lock: File,
     pub found: Found,
@@ -91,6 +93,9 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> RecoveryError {
 /// Where a log should be below `data`, if a start has recovered one there before and there is nothing of it.
 pub fn gone(data: &Path) -> Option<RecoveryError> {
     let root = data.join("log");
+    if let Some(elsewhere) = redis::said(&root) {
+        return Some(elsewhere);
+    }
     // Made together with the first generation, and never removed.
     let used = data.join("replays").is_dir();
     (used && !Generations::is_any(&root)).then_some(RecoveryError::Gone { folder: root })
@@ -125,6 +130,7 @@ pub fn recover(
     let root = data.join("log");
     fs::create_dir_all(&root).map_err(at(&root))?;
     let lock = lock(&root)?;
+    redis::leave(&root, accept_loss)?;
     let generations = Generations::look(&root, accept_loss)?;
     if let Some(damage) = &generations.marked().damage {
         tracing::warn!(folder = %root.display(), damage, "the marks of how far the log was whole cannot be read; turns that are missing at the end of a journal may not be noticed");

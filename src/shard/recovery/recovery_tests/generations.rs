@@ -242,7 +242,7 @@ fn a_start_that_fails_leaves_nothing_behind() {
     let check = || {
         let (mut said, runtime) =
             (Vec::new(), tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
-        let sound = runtime.block_on(crate::check::check(data.path(), None, &mut said)).unwrap();
+        let sound = runtime.block_on(crate::check::check(data.path(), None, None, &mut said)).unwrap();
         (sound, String::from_utf8(said).unwrap())
     };
     assert!(check().0, "{}", check().1);

@@ -1,0 +1,287 @@
+//! A connection of a shard to its Redis: a socket in the shard's loop, which never waits.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use uuid::Uuid;
+
+use super::command::Command;
+use super::library::{Called, Greeting};
+use super::resp::{self, Reply};
+use crate::config::RedisUrl;
+use crate::limits;
+use crate::log::TurnNo;
+
+/// Where Redis is, and who asks.
+#[derive(Debug)]
+pub struct Net {
+    pub url: RedisUrl,
+    /// As its name was resolved at the start.
+    pub addresses: Vec<SocketAddr>,
+    pub registry: Registry,
+}
+
+#[derive(Debug)]
+enum State {
+    /// There is none until then.
+    Down(Instant),
+    Connecting(TcpStream, Instant),
+    Greeting(TcpStream, Greeting),
+    Ready(TcpStream),
+}
+
+/// A connection, with what is to be said on it.
+#[derive(Debug)]
+pub struct Connection {
+    token: Token,
+    state: State,
+    /// What has no answer yet, in order; the first so many of them are on their way.
+    commands: VecDeque<Command>,
+    sent: usize,
+    sent_bytes: usize,
+    /// Bytes of all of them.
+    bytes: usize,
+    /// Turns that had something on its way when a connection was lost, until they are handed in again: nothing overtakes them.
+    unknown: BTreeSet<TurnNo>,
+    /// Turns of these of which the shard is to be told.
+    lost: Vec<TurnNo>,
+    /// What the socket has not taken yet.
+    out: Vec<u8>,
+    /// What came and is no whole answer.
+    input: Vec<u8>,
+    /// Since when an answer is awaited, without one.
+    since: Instant,
+    /// How often in a row there was none.
+    tries: u32,
+    /// It was made again, which nobody has been told.
+    is_again: bool,
+    why: String,
+}
+
+impl Connection {
+    pub fn new(token: Token) -> Self {
+        let now = Instant::now();
+        Self {
+            token,
+            state: State::Down(now),
+            commands: VecDeque::new(),
+            sent: 0,
+            sent_bytes: 0,
+            bytes: 0,
+            unknown: BTreeSet::new(),
+            lost: Vec::new(),
+            out: Vec::new(),
+            input: Vec::new(),
+            since: now,
+            tries: 0,
+            is_again: false,
+            why: "not connected yet".to_owned(),
+        }
+    }
+
+    /// Has a command said when it is its turn.
+    pub fn push(&mut self, command: Command) {
+        self.bytes += command.bytes.len();
+        self.commands.push_back(command);
+    }
+
+    pub const fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready(_))
+    }
+
+    /// Its socket, where there is one.
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match &self.state {
+            State::Down(_) => None,
+            State::Connecting(stream, _) | State::Greeting(stream, _) | State::Ready(stream) => Some(stream.as_fd()),
+        }
+    }
+
+    /// Whether everything has been answered.
+    pub fn is_idle(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// Bytes that have no answer yet.
+    pub const fn waiting(&self) -> usize {
+        self.bytes
+    }
+
+    /// Why nothing goes on, where something waits for a connection.
+    pub fn stalled(&self) -> Option<io::Error> {
+        let stalls = !self.is_ready() && !self.commands.is_empty();
+        stalls.then(|| io::Error::new(ErrorKind::NotConnected, format!("no connection to Redis: {}", self.why)))
+    }
+
+    /// Whether it was made again since this was asked last: what answers may be another.
+    pub const fn take_again(&mut self) -> bool {
+        std::mem::replace(&mut self.is_again, false)
+    }
+
+    /// A turn that may be kept or not, and of which the shard is to be told.
+    pub fn take_lost(&mut self) -> Option<TurnNo> {
+        self.lost.pop()
+    }
+
+    /// The shard has handed a turn in again.
+    pub fn again(&mut self, turn: TurnNo) {
+        self.unknown.remove(&turn);
+    }
+
+    /// Says what can be said and hears what was answered.
+    pub fn pump(&mut self, net: &Net, heard: &mut Vec<(Command, Reply)>) {
+        if let Err(error) = self.go_on(net, heard) {
+            self.lose(&error);
+        }
+    }
+
+    fn go_on(&mut self, net: &Net, heard: &mut Vec<(Command, Reply)>) -> io::Result<()> {
+        if let State::Down(until) = self.state {
+            if Instant::now() < until {
+                return Ok(());
+            }
+            self.since = Instant::now();
+            let address = net.addresses[self.tries as usize % net.addresses.len()];
+            let mut stream = TcpStream::connect(address)?;
+            net.registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
+            self.state = State::Connecting(stream, self.since);
+        }
+        if let State::Connecting(stream, since) = &self.state {
+            if let Some(error) = stream.take_error()? {
+                return Err(error);
+            }
+            match stream.peer_addr() {
+                Ok(_) => stream.set_nodelay(true)?,
+                Err(error) if error.kind() == ErrorKind::NotConnected => {
+                    let is_late = since.elapsed() >= Duration::from_millis(limits::REDIS_LOG_CONNECT_MS);
+                    return if is_late { Err(ErrorKind::TimedOut.into()) } else { Ok(()) };
+                }
+                Err(error) => return Err(error),
+            }
+            let greeting = Greeting::begin(&net.url, &mut self.out);
+            self.since = Instant::now();
+            if let State::Connecting(stream, _) = std::mem::replace(&mut self.state, State::Down(self.since)) {
+                self.state = State::Greeting(stream, greeting);
+            }
+        }
+        self.say()?;
+        while self.hear(heard)? {
+            self.say()?;
+        }
+        let awaits = self.sent > 0 || matches!(self.state, State::Greeting(..));
+        if awaits && self.since.elapsed() >= Duration::from_millis(limits::REDIS_LOG_ANSWER_MS) {
+            return Err(io::Error::new(ErrorKind::TimedOut, "no answer in time"));
+        }
+        Ok(())
+    }
+
+    /// Puts as many commands on their way as may be, and gives the socket what it takes.
+    fn say(&mut self) -> io::Result<()> {
+        if self.is_ready() && self.unknown.is_empty() {
+            while let Some(command) = self.commands.get(self.sent) {
+                let bytes = command.bytes.len();
+                if self.sent > 0 && self.sent_bytes + bytes > limits::REDIS_BATCH_BYTES {
+                    break;
+                }
+                if self.sent == 0 {
+                    self.since = Instant::now();
+                }
+                self.out.extend_from_slice(&command.bytes);
+                self.sent += 1;
+                self.sent_bytes += bytes;
+            }
+        }
+        let (State::Greeting(stream, _) | State::Ready(stream)) = &mut self.state else { return Ok(()) };
+        while !self.out.is_empty() {
+            match stream.write(&self.out) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => drop(self.out.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has come; whether there was something that makes room for more to be said.
+    fn hear(&mut self, heard: &mut Vec<(Command, Reply)>) -> io::Result<bool> {
+        let mut is_news = false;
+        let mut bytes = [0; limits::REDIS_BATCH_BYTES];
+        loop {
+            let (State::Greeting(stream, _) | State::Ready(stream)) = &mut self.state else { return Ok(false) };
+            match stream.read(&mut bytes) {
+                Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "it was closed")),
+                Ok(count) => self.input.extend_from_slice(&bytes[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(is_news),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            let input = std::mem::take(&mut self.input);
+            let mut rest = &input[..];
+            while let Some(reply) = resp::take(&mut rest)? {
+                is_news = true;
+                self.since = Instant::now();
+                self.answered(reply, heard)?;
+            }
+            self.input.extend_from_slice(rest);
+        }
+    }
+
+    fn answered(&mut self, reply: Reply, heard: &mut Vec<(Command, Reply)>) -> io::Result<()> {
+        if let State::Greeting(_, greeting) = &mut self.state {
+            if greeting.hear(reply, &mut self.out).map_err(io::Error::other)?
+                && let State::Greeting(stream, _) = std::mem::replace(&mut self.state, State::Down(self.since))
+            {
+                self.state = State::Ready(stream);
+                if self.tries > 0 {
+                    tracing::info!("connected to the Redis of the log again");
+                    self.is_again = true;
+                }
+                self.tries = 0;
+            }
+            return Ok(());
+        }
+        let unasked = || io::Error::new(ErrorKind::InvalidData, "an answer that nothing has asked for");
+        let about = self.commands.front().filter(|_| self.sent > 0).ok_or_else(unasked)?.about;
+        match &reply {
+            // Whatever it is, it says nothing of whether a part was done.
+            Reply::Error(said) => return Err(io::Error::other(said.clone())),
+            reply if about.is_call() && Called::of(reply).is_none() => {
+                return Err(io::Error::new(ErrorKind::InvalidData, "an answer that is none of the log's functions'"));
+            }
+            _ => {}
+        }
+        let command = self.commands.pop_front().ok_or_else(unasked)?;
+        self.sent -= 1;
+        self.sent_bytes -= command.bytes.len();
+        self.bytes -= command.bytes.len();
+        heard.push((command, reply));
+        Ok(())
+    }
+
+    /// The connection is gone. What was on its way may have been done or not; all of it is said again, in its order, on the next.
+    fn lose(&mut self, error: &io::Error) {
+        let on_their_way = self.commands.iter().take(self.sent).filter_map(|command| command.turn);
+        let turns: BTreeSet<TurnNo> = on_their_way.collect();
+        self.lost.extend(turns.iter().rev().filter(|turn| !self.unknown.contains(turn)));
+        self.unknown.extend(turns);
+        (self.sent, self.sent_bytes) = (0, 0);
+        self.out.clear();
+        self.input.clear();
+        let most = limits::REDIS_AGAIN_MOST_MS.min(limits::REDIS_AGAIN_MS << self.tries.min(10));
+        // Not all shards of all nodes at once.
+        let chance = Uuid::new_v4().as_u64_pair().1 % (most / 2 + 1);
+        self.state = State::Down(Instant::now() + Duration::from_millis(most - chance));
+        if self.tries == 0 {
+            tracing::warn!(%error, "the connection to the Redis of the log is lost");
+        }
+        self.why = error.to_string();
+        self.tries = self.tries.saturating_add(1);
+    }
+}

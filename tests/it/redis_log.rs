@@ -1,0 +1,335 @@
+//! A fight whose log is in Redis survives its server, its Redis and a second server: nothing acknowledged is lost, nothing happens twice.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tiltyard_client::{Order, Update};
+use tiltyard_protocol::{CloseCode, Encoding};
+
+use crate::redis::Redis;
+use crate::support::{Fight, Node, answer, attack, close_code, plain_rules, result, soon, until};
+
+fn node(redis: &Redis) -> Node {
+    Node::start_with(&["--redis-log", &redis.url()])
+}
+
+async fn reconnect(node: &Node, fight: &mut Fight) {
+    fight.clients.clear();
+    for slot in 0..fight.players.len() {
+        let client = fight.connect(node, slot, Encoding::Json).await;
+        fight.clients.push(client);
+    }
+}
+
+fn health(fight: &Fight) -> Vec<u32> {
+    fight.clients[0].view().participants.iter().map(|p| p.hp).collect()
+}
+
+#[tokio::test]
+async fn a_fight_goes_on_after_kill_9_with_its_log_in_redis() {
+    let redis = Redis::start();
+    let mut node = node(&redis);
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    let mut acknowledged = attack(&mut fight.clients[0], 1).await.unwrap();
+    for _ in 0..3 {
+        acknowledged = attack(&mut fight.clients[0], 1).await.unwrap();
+    }
+    node.crash_and_restart();
+    // It is gone on with at its sequence: its clients come back to it, and are told what they have missed.
+    reconnect(&node, &mut fight).await;
+    let client = &mut fight.clients[0];
+    assert_eq!(client.view().participants[1].hp, 60, "exactly the four acknowledged hits");
+    assert!(client.seq() >= acknowledged.q);
+    client.act_as(acknowledged.id, Order::attack(1)).await.unwrap();
+    assert_eq!(answer(client, acknowledged.id).await.unwrap(), acknowledged, "a repeat is known after a crash");
+    for _ in 0..6 {
+        attack(client, 1).await.unwrap();
+    }
+    assert_eq!(result(&mut fight.clients[1]).await.winner, Some(0));
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_or_doubled_by_kills_of_the_server_and_of_redis() {
+    let mut redis = Redis::start();
+    let mut node = node(&redis);
+    let mut rules = plain_rules();
+    rules["health"] = json!(1_000_000);
+    let mut fight = node.fight(4, rules).await;
+    fight.begin().await;
+    let mut hits: [u32; 4] = [0; 4];
+    for round in 0..6 {
+        let mut sent = Vec::new();
+        for (slot, client) in fight.clients.iter_mut().enumerate() {
+            let target = u8::try_from((slot + 1) % 4).unwrap();
+            // Long enough that snapshots take the place of what was before.
+            for _ in 0..(100 + round) {
+                attack(client, target).await.unwrap();
+                hits[usize::from(target)] += 1;
+            }
+            sent.push((client.act(Order::attack(target)).await.unwrap(), target));
+        }
+        match round % 3 {
+            // The server, with actions in flight.
+            0 => {
+                node.crash_and_restart();
+                reconnect(&node, &mut fight).await;
+            }
+            // Redis, likewise: the server waits for it.
+            1 => {
+                redis.kill9();
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                redis.restart();
+            }
+            // Both.
+            _ => {
+                redis.kill9();
+                node.kill();
+                redis.restart();
+                node.start_again();
+                reconnect(&node, &mut fight).await;
+            }
+        }
+        for (client, (id, target)) in fight.clients.iter_mut().zip(sent) {
+            if round % 3 != 1 {
+                client.act_as(id, Order::attack(target)).await.unwrap();
+            }
+            answer(client, id).await.unwrap();
+            hits[usize::from(target)] += 1;
+        }
+        fight.settle().await;
+    }
+    assert_eq!(health(&fight), hits.map(|hits| 1_000_000 - 10 * hits));
+    let key = format!("o:{{{}}}", fight.id);
+    assert!(redis.ask(&["HGET", &key, "snapped"]).number().is_some(), "there was a snapshot");
+    let left = redis.ask(&["XLEN", &format!("l:{{{}}}", fight.id)]).number().unwrap();
+    assert!(left <= 1_100, "{left} entries are left of some 2,500");
+}
+
+#[tokio::test]
+async fn a_hung_redis_holds_answers_back_and_loses_none() {
+    let mut redis = Redis::start();
+    let node = node(&redis);
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    redis.hang();
+    let id = fight.clients[0].act(Order::attack(1)).await.unwrap();
+    let seen = tokio::time::timeout(
+        Duration::from_millis(2_500),
+        until(&mut fight.clients[0], |update| matches!(update, Update::Ack(_) | Update::Refused(_) | Update::Delta(_))),
+    );
+    assert!(seen.await.is_err(), "nothing is shown that the log has not kept");
+    let refused = fight.state(&node).await;
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    redis.resume();
+    answer(&mut fight.clients[0], id).await.unwrap();
+    fight.settle().await;
+    assert_eq!(health(&fight), [100, 90], "once");
+    assert!(node.metric("tiltyard_log_unknown_total").await > 0.0, "it was said again");
+}
+
+#[tokio::test]
+async fn a_second_server_of_the_name_takes_the_fights_over_and_the_first_shows_nothing_more() {
+    let redis = Redis::start();
+    let first = node(&redis);
+    let mut fight = first.fight(2, plain_rules()).await;
+    let mut idle = first.fight(2, plain_rules()).await;
+    fight.begin().await;
+    attack(&mut fight.clients[0], 1).await.unwrap();
+    // The same key, so that its tokens are good there, and nothing else of the first's.
+    let data = TempDir::new().unwrap();
+    std::fs::copy(first.data.path().join("token.key"), data.path().join("token.key")).unwrap();
+    let second = Node::start_on_with(data, &["--redis-log", &redis.url()]);
+    let since = Instant::now();
+    let id = fight.clients[0].act(Order::attack(1)).await.unwrap();
+    for client in &mut fight.clients {
+        assert_eq!(close_code(client).await, CloseCode::Restart.code());
+        assert_eq!(client.view().participants[1].hp, 90, "nothing is shown that was not kept");
+    }
+    // Also where nobody does anything.
+    for client in &mut idle.clients {
+        assert_eq!(close_code(client).await, CloseCode::Restart.code());
+    }
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+    assert!(first.metric("tiltyard_sessions_fenced_total").await >= 2.0);
+    reconnect(&second, &mut fight).await;
+    assert_eq!(health(&fight), [100, 90]);
+    fight.clients[0].act_as(id, Order::attack(1)).await.unwrap();
+    answer(&mut fight.clients[0], id).await.unwrap();
+    fight.settle().await;
+    assert_eq!(health(&fight), [100, 80], "it was not kept by the first, and is once by the second");
+    drop(first);
+}
+
+#[tokio::test]
+async fn a_redis_that_forgets_is_told_anew_while_the_server_lives() {
+    let mut redis = Redis::forgetful();
+    let mut node = node(&redis);
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    attack(&mut fight.clients[0], 1).await.unwrap();
+    redis.kill9();
+    redis.restart();
+    for _ in 0..3 {
+        attack(&mut fight.clients[0], 1).await.unwrap();
+    }
+    fight.settle().await;
+    assert_eq!(health(&fight), [100, 60]);
+    // It is another log now, as far as anybody knows: that is for the operator to say.
+    node.kill();
+    let refused = said(node.data.path(), &["serve", "--listen", "127.0.0.1:0", "--redis-log", &redis.url()]);
+    assert!(refused.contains("it has no log, and that of the last start was"), "{refused}");
+    node.flag_of_restart("--accept-loss");
+    node.start_again();
+    reconnect(&node, &mut fight).await;
+    assert_eq!(health(&fight), [100, 60], "what there is is gone on with");
+}
+
+#[tokio::test]
+async fn shards_and_hand_overs_are_as_with_files() {
+    let redis = Redis::start();
+    let mut node = node(&redis);
+    let mut fights = Vec::new();
+    for _ in 0..4 {
+        let mut fight = node.fight(2, plain_rules()).await;
+        fight.begin().await;
+        attack(&mut fight.clients[0], 1).await.unwrap();
+        fights.push(fight);
+    }
+    for fight in &mut fights {
+        for shard in [1, 0, 1] {
+            let path = format!("/combat/sessions/{}/hand-over", fight.id);
+            let admin = node.token(&["--admin"]);
+            let body = json!({ "shard": shard });
+            let moved = node.rest().call(reqwest::Method::POST, &path, Some(&admin), Some(&body)).await.unwrap();
+            assert_eq!(moved.status, 200, "{}", moved.body);
+            attack(&mut fight.clients[0], 1).await.unwrap();
+        }
+    }
+    for shards in ["5", "1"] {
+        node.flags_of_restart(&["--shards", shards, "--redis-log", &redis.url()]);
+        node.crash_and_restart();
+        for fight in &mut fights {
+            reconnect(&node, fight).await;
+            attack(&mut fight.clients[1], 0).await.unwrap();
+            fight.settle().await;
+        }
+    }
+    for fight in &fights {
+        assert_eq!(health(fight), [80, 60]);
+    }
+    assert!(node.metric("tiltyard_sessions_fenced_total").await < 1.0);
+}
+
+/// What a command says that fails.
+fn said(data: &std::path::Path, words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_tiltyard")).args(words).arg("--data").arg(data).output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_be_says_why() {
+    let data = TempDir::new().unwrap();
+    let start = |url: &str| said(data.path(), &["serve", "--listen", "127.0.0.1:0", "--redis-log", url]);
+    assert!(start("redis://127.0.0.1:1").contains("redis://127.0.0.1:1: cannot be reached"));
+    assert!(start("http://127.0.0.1").contains("redis_log must be redis://"));
+    let closed = Redis::start_with(&["--requirepass", "right"]);
+    let none = start(&closed.url());
+    assert!(none.contains("it may want a password"), "{none}");
+    let wrong = start(&format!("redis://:wrong@127.0.0.1:{}", closed.port));
+    assert!(wrong.contains("the user name or the password is refused") && !wrong.contains("wrong@"), "{wrong}");
+    let bare = Redis::start_with(&["--rename-command", "FUNCTION", ""]);
+    let bare = start(&bare.url());
+    assert!(bare.contains("it has no Functions"), "{bare}");
+    let redis = Redis::start();
+    let replica = Redis::start_with(&["--replicaof", "127.0.0.1", &redis.port.to_string()]);
+    assert!(start(&replica.url()).contains("it is a replica"));
+}
+
+#[tokio::test]
+async fn a_log_is_not_left_for_another_while_it_has_fights() {
+    let redis = Redis::start();
+    let mut files = Node::start();
+    let fight = files.fight(2, plain_rules()).await;
+    files.kill();
+    let refused = said(files.data.path(), &["serve", "--listen", "127.0.0.1:0", "--redis-log", &redis.url()]);
+    assert!(
+        refused.contains(&format!("1 fight: {}", fight.id)) && refused.contains("without --redis-log"),
+        "{refused}"
+    );
+    let mut node = node(&redis);
+    let fight = node.fight(2, plain_rules()).await;
+    node.kill();
+    let refused = said(node.data.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    assert!(refused.contains("the log is in Redis") && refused.contains("--redis-log"), "{refused}");
+    let renamed =
+        said(node.data.path(), &["serve", "--listen", "127.0.0.1:0", "--node", "b", "--redis-log", &redis.url()]);
+    assert!(renamed.contains("those of the node `local`"), "{renamed}");
+    node.start_again();
+    assert_eq!(soon(fight.state(&node)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_check_reads_the_sessions_in_redis_and_names_what_is_damaged() {
+    let redis = Redis::start();
+    let mut node = node(&redis);
+    let fight = node.fight(2, plain_rules()).await;
+    let whole = node.fight(2, plain_rules()).await;
+    node.kill();
+    let check = || {
+        let words = ["check", "--redis-log", &redis.url(), "--data"];
+        let output = Command::new(env!("CARGO_BIN_EXE_tiltyard")).args(words).arg(node.data.path()).output().unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (sound, told) = check();
+    assert!(sound && told.contains("2 sessions of the node local: whole"), "{told}");
+    let entries = format!("l:{{{}}}", fight.id);
+    let all = redis.ask(&["XRANGE", &entries, "-", "+"]);
+    let second = String::from_utf8(all.items()[1].items()[0].text().unwrap().to_vec()).unwrap();
+    redis.ask(&["XDEL", &entries, &second]);
+    let (sound, told) = check();
+    assert!(!sound && told.contains(&format!("session {} cannot be read", fight.id)), "{told}");
+    // So does a start, which goes on without it where that is accepted.
+    let refused = said(node.data.path(), &["serve", "--listen", "127.0.0.1:0", "--redis-log", &redis.url()]);
+    assert!(refused.contains(&format!("session {} cannot be read", fight.id)), "{refused}");
+    node.flag_of_restart("--accept-loss");
+    node.start_again();
+    assert_eq!(whole.state(&node).await.status, 200);
+    assert_ne!(fight.state(&node).await.body["status"], "active");
+    assert!(matches!(redis.ask(&["TTL", &entries]).number(), Some(1..)), "it is kept for a while");
+}
+
+/// The commands that the manual says a user needs, as `ACL SETUSER` takes them.
+fn permissions() -> Vec<String> {
+    let manual = include_str!("../../docs/OPERATING.md");
+    let (_, rest) = manual.split_once("A user (ACL) needs these keys and\n`").unwrap();
+    let (commands, _) = rest.split_once('`').unwrap();
+    commands.split(' ').map(|command| format!("+{}", command.to_lowercase())).collect()
+}
+
+#[tokio::test]
+async fn a_user_who_may_what_the_manual_says_is_enough() {
+    let redis = Redis::start();
+    let permissions = permissions();
+    let keys = ["~o:*", "~l:*", "~s:*", "~b:*", "~tiltyard:log"];
+    let words = ["ACL", "SETUSER", "hub", "on", ">p@ss"].into_iter().chain(keys);
+    let words: Vec<&str> = words.chain(permissions.iter().map(String::as_str)).collect();
+    assert_eq!(redis.ask(&words).text(), Some(&b"OK"[..]));
+    let url = format!("redis://hub:p%40ss@127.0.0.1:{}/0", redis.port);
+    let mut node = Node::start_with(&["--redis-log", &url]);
+    let mut rules = plain_rules();
+    rules["health"] = json!(1_000_000);
+    let mut fight = node.fight(2, rules).await;
+    fight.begin().await;
+    for _ in 0..600 {
+        attack(&mut fight.clients[0], 1).await.unwrap();
+    }
+    node.crash_and_restart();
+    reconnect(&node, &mut fight).await;
+    assert_eq!(health(&fight), [1_000_000, 994_000]);
+    let key = format!("o:{{{}}}", fight.id);
+    assert!(redis.ask(&["HGET", &key, "snapped"]).number().is_some(), "there was a snapshot");
+}
