@@ -238,9 +238,10 @@ impl Server {
         let _ = self.app.stopping.run_until_cancelled(tokio::time::sleep(self.drain)).await;
         self.app.stopping.cancel();
         self.app.tasks.close();
-        let _ = self.accepting.await;
         let tasks = &self.app.tasks;
-        let _ = tokio::time::timeout(Duration::from_millis(REQUESTS_FIRST_MS), tasks.wait()).await;
+        // One that hangs in accepting connections does not end, and holds nothing up.
+        let requests = async { tokio::join!(self.accepting, tasks.wait()) };
+        let _ = tokio::time::timeout(Duration::from_millis(REQUESTS_FIRST_MS), requests).await;
         let hub = self.app.hub.clone();
         // Both wait for the shards, which may be busy: off the runtime's threads.
         let shards = tokio::task::spawn_blocking(move || {
