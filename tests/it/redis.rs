@@ -147,7 +147,7 @@ impl Drop for Redis {
 }
 
 /// Not of the range that outgoing connections get theirs from.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     let guess = |_| 20_000 + u16::try_from(Uuid::new_v4().as_u128() % 12_000).unwrap();
     (0..200).map(guess).find(is_free).expect("some port is free")

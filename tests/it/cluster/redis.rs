@@ -1,13 +1,13 @@
 //! A real Redis on a free port, which keeps nothing, and which goes away with the test that started it.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use uuid::Uuid;
 
+use crate::redis::free_port;
 use crate::support::PATIENCE;
 
 /// The server. Its port is not of the range that outgoing connections get theirs from: one of those could take it while the server is down.
@@ -24,9 +24,7 @@ impl Redis {
     }
 
     pub fn start_with(settings: &[&str]) -> Self {
-        let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-        let guess = |_| 20_000 + u16::try_from(Uuid::new_v4().as_u128() % 12_000).unwrap();
-        let port = (0..200).map(guess).find(is_free).expect("some port is free");
+        let port = free_port();
         let folder = TempDir::new().unwrap();
         let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
         let process = run(port, &folder, &settings);
