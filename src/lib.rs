@@ -1,7 +1,7 @@
 //! Tiltyard: a real-time session hub for games. This is the map. Each part uses only those before it:
 //!
 //! [`limits`] · [`clock`] · [`session`] · [`json`] · [`rules`] · [`ops`] · [`auth`] · [`config`] · [`cluster`] · [`store`] · [`log`] · [`socket`] · [`replays`] ·
-//! [`book`] · [`shard`] · [`hub`] · [`records`] · [`analytics`] · [`metrics`] · [`rest`] · [`server`] · [`check`] · [`cli`]
+//! [`book`] · [`shard`] · [`hub`] · [`records`] · [`failover`] · [`analytics`] · [`metrics`] · [`rest`] · [`server`] · [`check`] · [`cli`]
 //!
 //! - The ground: [`limits`] has every bound, [`clock`] the time, [`session`] the words all share about a session, [`json`] what others
 //!   put in and get back, [`rules`] the rulesets, [`ops`] what an operator tells the process and it asks of the system, [`auth`] who may do
@@ -9,7 +9,7 @@
 //! - What keeps and carries: [`store`] has rows, [`log`] what happened before anybody sees it, [`socket`] bytes to frames and back,
 //!   [`replays`] what was fought, [`book`] what is to be kept of fights and who holds how many.
 //! - The data's way: [`shard`] is the loop, messages to inputs and steps to deltas; [`hub`] says which shard; [`records`] are the
-//!   sessions that are no fights, and the store's side of all; [`analytics`] counts what happened, [`metrics`] shows how it does.
+//!   sessions that are no fights, and the store's side of all; [`failover`] goes on with fights whose node lives no more; [`analytics`] counts what happened, [`metrics`] shows how it does.
 //! - The outside: [`rest`] is HTTP, from accepting a connection to the upgrade; [`server`] holds the parts together, [`check`] says whether
 //!   what is on the disk is whole, [`cli`] how all is called.
 //!
@@ -23,6 +23,7 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod config;
+pub mod failover;
 pub mod hub;
 pub mod json;
 pub mod limits;

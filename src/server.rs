@@ -23,6 +23,7 @@ use crate::book;
 use crate::clock;
 use crate::cluster::{self, Cluster, ClusterError, Load};
 use crate::config::Config;
+use crate::failover::Failover;
 use crate::hub::Hub;
 use crate::limits;
 use crate::metrics::Metrics;
@@ -39,8 +40,8 @@ use crate::rest::origin::Origins;
 use crate::rest::rate::RateLimits;
 use crate::rest::{self, App, AppState};
 use crate::rules::{Library, LibraryError};
-use crate::shard::recovery::{self, RecoveryError};
-use crate::shard::{self, Desks, Renewals, ShardConfig, StartError, room};
+use crate::shard::recovery::{self, RecoveryError, Taker};
+use crate::shard::{self, Desks, Renewals, ShardConfig, StartError, Started, room};
 use crate::socket::budget::Allowance;
 use crate::socket::ledger::Ledger;
 use crate::store::{OpenError, Place, Soundness, Store, StoreError, private};
@@ -139,7 +140,7 @@ impl Server {
         records.book().tell(Arc::clone(&counting) as Arc<dyn book::FightObserver>);
         let (renewals, handed_in) = shard::renewals();
         let (desks, wishes) = room::desk::desks(config.shards);
-        let (hub, shards) = start_shards(&config, &records, &library, (renewals, desks)).await?;
+        let (hub, shards, taker) = start_shards(&config, &records, &library, (renewals, desks)).await?;
         // All that may be refused has been looked at: until here nothing of the store has been changed.
         if let Err(error) = begin_store(&place, &records, &found, config.accept_loss).await {
             end_shards(hub, shards).await;
@@ -159,7 +160,8 @@ impl Server {
         watch::beating(&beats, stop_committing.clone(), ("replays", limits::BEAT_LONG_MS), filling_replays);
         let ending = Arc::new(Beat::within(limits::BEAT_LONG_MS));
         beats.add("lost fights", Arc::clone(&ending));
-        watch::once("lost fights", end_lost_fights(records.clone(), hub.clone(), ending));
+        let log = taker.as_ref().map(|taker| taker.node().clone());
+        watch::once("lost fights", end_lost_fights(records.clone(), hub.clone(), log, ending));
         let commits = committer.run(hub.clone(), observer, retention_ms, stop_committing.clone());
         let committing = watch::until(stop_committing.clone(), "committer", commits);
         beats.add("committer", Arc::clone(records.beat()));
@@ -170,6 +172,7 @@ impl Server {
             hub,
             beats,
             cluster: keeping.as_ref().map(|keeping| keeping.cluster.clone()),
+            failover: Arc::default(),
             tickets: Tickets::new(own),
             key,
             lobby,
@@ -207,7 +210,7 @@ impl Server {
         }
         look_after(&app, refresher, keeper);
         let drain = Duration::from_secs(config.drain_seconds);
-        Keeping::begin(keeping.as_ref(), &app);
+        Keeping::begin(keeping.as_ref(), &app, taker);
         Ok(Self { address, app, accepting, shards, committing, stop_committing, keeping, drain })
     }
 
@@ -279,14 +282,23 @@ async fn join_cluster(config: &Config, key: &TokenKey, own_url: &str) -> Result<
 
 impl Keeping {
     /// The node serves: the others, where there are any, may ask it.
-    fn begin(keeping: Option<&Self>, app: &App) {
+    fn begin(keeping: Option<&Self>, app: &App, taker: Option<Taker>) {
         let Some(Self { cluster, beat, .. }) = keeping else { return };
         app.beats.add("cluster", Arc::clone(beat));
         let (hub, records) = (app.hub.clone(), app.records.clone());
-        cluster.begin(move || {
+        let log = taker.as_ref().map(|taker| taker.log().to_owned());
+        cluster.begin(log, move || {
             let stats = hub.stats();
             let others: usize = records.figures().iter().map(|figures| figures.live).sum();
             Load { sessions: stats.live_sessions + others as u64, connections: stats.connections }
+        });
+        let stop = &app.stopping;
+        watch::until(stop.clone(), "neighbours", cluster::sentry(cluster.clone(), stop.clone()));
+        let Some(taker) = taker else { return };
+        let (hub, records, figures) = (app.hub.clone(), app.records.clone(), Arc::clone(&app.failover));
+        let failover = Failover::new(cluster.clone(), hub, records, taker, figures);
+        watch::beating(&app.beats, stop.clone(), ("failover", limits::BEAT_LONG_MS), |beat| {
+            failover.run(stop.clone(), beat)
         });
     }
 }
@@ -441,7 +453,7 @@ async fn start_shards(
     records: &Records,
     library: &Arc<Library>,
     (renewals, desks): (Renewals, Desks),
-) -> Result<(Hub, Vec<thread::JoinHandle<()>>), ServerError> {
+) -> Result<(Hub, Vec<thread::JoinHandle<()>>, Option<Taker>), ServerError> {
     let (book, library) = (Arc::clone(records.book()), Arc::clone(library));
     let settings = ShardConfig {
         shards: config.shards,
@@ -464,7 +476,7 @@ async fn start_shards(
     let (runtime, book) = (Handle::current(), records.clone());
     let start = move || shard::start_with(&settings, |live| runtime.block_on(book.standing_of(live)));
     match tokio::task::spawn_blocking(start).await.map_err(ServerError::Lost)? {
-        Ok((handles, threads)) => Ok((Hub::new(handles), threads)),
+        Ok(Started { peers, threads, taker }) => Ok((Hub::new(peers), threads, taker)),
         Err(StartError::Recovery(error)) if error.is_loss() => Err(at_stake(error, records).await),
         Err(error) => Err(error.into()),
     }

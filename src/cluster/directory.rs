@@ -36,13 +36,24 @@ impl Address {
 }
 
 impl Directory {
-    /// Says that a node lives, for as long as that lasts. May be done twice.
-    pub async fn announce(&mut self, me: &Peer) -> Result<(), RedisError> {
+    /// Says that a node lives, for as long as that lasts, and whether it was known to until now. May be done twice.
+    pub async fn announce(&mut self, me: &Peer) -> Result<bool, RedisError> {
         let instance = me.instance();
-        let mut both = redis::pipe();
-        both.cmd("SET").arg(key_of(&instance)).arg(me.text()).arg("PX").arg(limits::NODE_TTL_MS).ignore();
-        both.cmd("SADD").arg(ALL).arg(instance).ignore();
-        both.query_async(&mut self.0).await
+        let mut all = redis::pipe();
+        all.cmd("EXISTS").arg(key_of(&instance));
+        all.cmd("SET").arg(key_of(&instance)).arg(me.text()).arg("PX").arg(limits::NODE_TTL_MS).ignore();
+        all.cmd("SADD").arg(ALL).arg(instance).ignore();
+        let (was_there,): (bool,) = all.query_async(&mut self.0).await?;
+        Ok(was_there)
+    }
+
+    /// Takes processes out that are gone.
+    pub async fn remove(&mut self, instances: &[String]) -> Result<(), RedisError> {
+        if instances.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<String> = instances.iter().map(|instance| key_of(instance)).collect();
+        redis::cmd("DEL").arg(keys).query_async(&mut self.0).await
     }
 
     /// All nodes that live. Those that do no more are taken out of the set.

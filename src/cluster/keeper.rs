@@ -1,8 +1,8 @@
 //! Who keeps a node among the living, and knows the others.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::RedisError;
@@ -49,6 +49,7 @@ impl Keeper {
             url: own_url,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             key: key.fingerprint(),
+            log: None,
             ready: false,
             load: Load::default(),
         };
@@ -126,12 +127,23 @@ impl Keeper {
         };
         let shared = &self.cluster.0;
         let load = shared.load.get().map(|measure| (measure.0)());
-        let me = Peer { ready: load.is_some(), load: load.unwrap_or_default(), ..shared.me.clone() };
-        directory.announce(&me).await?;
+        let log = shared.log.get().cloned();
+        let me = Peer { ready: load.is_some(), load: load.unwrap_or_default(), log, ..shared.me.clone() };
+        let gone = std::mem::take(&mut *shared.gone.lock().unwrap_or_else(PoisonError::into_inner));
+        directory.remove(&gone).await?;
+        let was_there = directory.announce(&me).await?;
         let living = directory.living().await?;
-        if !shared.linked.swap(true, Ordering::Relaxed) {
-            self.back_at = Some(Instant::now());
+        let is_back = !shared.linked.swap(true, Ordering::Relaxed);
+        if is_back {
             tracing::info!("redis is back");
+        } else if !was_there {
+            tracing::warn!(
+                "redis had forgotten this node, or it was late to say that it lives: who is not found there is not taken for dead for a while"
+            );
+        }
+        if is_back || !was_there {
+            self.back_at = Some(Instant::now());
+            self.cluster.alarm();
         }
         self.retry = Duration::from_millis(limits::REDIS_RETRY_MS);
         let found = living.into_iter().filter(|peer| peer.name != me.name);

@@ -1,7 +1,7 @@
 //! The nodes that share a store, as one of them knows the others: which live, and how they are reached.
 //!
 //! In reading order: [`peer`] what a node says of itself, [`directory`] where it says that in Redis, [`keeper`] who says it and reads the
-//! others, [`way`] a request's way to another node.
+//! others, [`sentry`] who sees at once that a process is gone, [`way`] a request's way to another node.
 //!
 //! A node is found by a key in Redis that lasts for a second and a half and is renewed all the time. Who lives is only a hint where to ask:
 //! whose a session is stands in the store, and what may be written is decided there and in the log. Without Redis a node goes on with what
@@ -10,23 +10,25 @@
 pub mod directory;
 pub mod keeper;
 pub mod peer;
+mod sentry;
 pub mod way;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
 use thiserror::Error;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::auth::{Hop, TokenKey};
 use crate::limits;
 pub use keeper::Keeper;
 pub use peer::{Load, Peer};
+pub use sentry::run as sentry;
 use way::Way;
 
 /// This node's view of the cluster. Cheap to clone.
@@ -69,6 +71,14 @@ struct Shared {
     linked: AtomicBool,
     /// How much this node has to do, since it has begun to serve.
     load: OnceLock<Measure>,
+    /// Which log its fights are in, where others can get at it.
+    log: OnceLock<String>,
+    /// From when on who is not found in the directory is taken for dead.
+    calm_at: RwLock<Instant>,
+    /// Raised with every change of who lives.
+    changes: watch::Sender<u64>,
+    /// Processes that are gone, as one who watched them has seen, and which are to be taken out of the directory.
+    gone: Mutex<Vec<String>>,
     /// It has something to say of itself before the next renewal.
     news: Notify,
     way: Way,
@@ -105,6 +115,10 @@ impl Cluster {
             others: RwLock::default(),
             linked: AtomicBool::new(true),
             load: OnceLock::new(),
+            log: OnceLock::new(),
+            calm_at: RwLock::new(Instant::now() + Duration::from_millis(limits::NODE_GRACE_MS)),
+            changes: watch::Sender::default(),
+            gone: Mutex::default(),
             news: Notify::new(),
             way: Way::new().map_err(ClusterError::Client)?,
             owners: Cache::new(limits::OWNERS),
@@ -121,8 +135,12 @@ impl Cluster {
         &self.0.me
     }
 
-    /// The others begin to send requests here; `load` says how much this node has to do.
-    pub fn begin(&self, load: impl Fn() -> Load + Send + Sync + 'static) {
+    /// The others begin to send requests here; `load` says how much this node has to do, `log` which log its fights are in, if another node
+    /// can get at it.
+    pub fn begin(&self, log: Option<String>, load: impl Fn() -> Load + Send + Sync + 'static) {
+        if let Some(log) = log {
+            let _ = self.0.log.set(log);
+        }
         // Once for each start.
         let _ = self.0.load.set(Measure(Box::new(load)));
         self.0.news.notify_one();
@@ -146,6 +164,55 @@ impl Cluster {
     /// All others that live and serve.
     pub fn peers(&self) -> Vec<Arc<Peer>> {
         self.read().values().filter(|peer| peer.ready).cloned().collect()
+    }
+
+    /// Whether a process of this name is in the directory, be it that it does not serve yet. Otherwise its sessions may be taken over.
+    pub fn is_there(&self, name: &str) -> bool {
+        self.is_me(name) || self.read().contains_key(name)
+    }
+
+    /// Whether who is not in the directory can be taken for dead. Not for a while after this node or Redis has come: those who live may not
+    /// have said so yet.
+    pub fn is_calm(&self) -> bool {
+        self.is_linked() && Instant::now() >= *self.0.calm_at.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody is taken for dead for a while.
+    pub(in crate::cluster) fn alarm(&self) {
+        let calm_at = Instant::now() + Duration::from_millis(limits::NODE_GRACE_MS);
+        *self.0.calm_at.write().unwrap_or_else(PoisonError::into_inner) = calm_at;
+    }
+
+    /// Says when who lives has changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// The process is gone, as one who watched it has seen: the directory need not wait until its key has.
+    pub(in crate::cluster) fn is_gone(&self, instance: String) {
+        self.0.gone.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+        self.0.news.notify_one();
+    }
+
+    /// Whether it is for this node to go on with a session whose node lives no more: of all that live, serve and can get at the same log, it
+    /// comes first for that session. All who know the same nodes agree.
+    pub fn is_heir(&self, session: Uuid) -> bool {
+        let shared = &*self.0;
+        let Some(log) = shared.log.get() else { return false };
+        let mine = claim_to(session, &shared.me.name);
+        let is_before =
+            |peer: &Arc<Peer>| peer.ready && peer.log.as_ref() == Some(log) && claim_to(session, &peer.name) > mine;
+        !self.read().values().any(is_before)
+    }
+
+    /// Whether other nodes can get at the log of this one's fights, and take them over.
+    pub fn shares_log(&self) -> bool {
+        self.0.log.get().is_some()
+    }
+
+    /// The session is another node's by now, or may be.
+    pub fn forget_owner(&self, session: Uuid) {
+        self.0.owners.invalidate(&session);
     }
 
     /// Whether a node of this name lives: this one does.
@@ -205,6 +272,23 @@ impl Cluster {
     }
 
     fn replace(&self, others: HashMap<String, Arc<Peer>>) {
-        *self.0.others.write().unwrap_or_else(PoisonError::into_inner) = others;
+        let mut known = self.0.others.write().unwrap_or_else(PoisonError::into_inner);
+        let is_same = known.len() == others.len()
+            && others.values().all(|peer| known.get(&peer.name).is_some_and(|of| of.boot == peer.boot));
+        *known = others;
+        drop(known);
+        if !is_same {
+            self.0.changes.send_modify(|changes| *changes += 1);
+        }
     }
+}
+
+/// How much a node comes into question for a session: the highest goes on with it, and each node's share is about the same.
+fn claim_to(session: Uuid, name: &str) -> u64 {
+    // FNV-1a, and the last step of MurmurHash3 so that the last bytes count as much as the first; nobody gains anything by a collision.
+    let bytes = name.bytes().chain(session.as_bytes().iter().copied());
+    let sum = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let sum = (sum ^ (sum >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let sum = (sum ^ (sum >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    sum ^ (sum >> 33)
 }

@@ -18,6 +18,9 @@ pub struct Peer {
     pub version: String,
     /// The fingerprint of its token key.
     pub key: String,
+    /// Which log its fights are in, where others can get at it.
+    #[serde(default)]
+    pub log: Option<String>,
     /// Whether it has begun to serve.
     pub ready: bool,
     #[serde(flatten)]
@@ -63,6 +66,7 @@ mod tests {
             public_url: "https://a.example".into(),
             version: "0.1.0".into(),
             key: "00".into(),
+            log: Some("l".into()),
             ready: true,
             load: Load { sessions: 3, connections: 4 },
         };

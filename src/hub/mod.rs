@@ -14,7 +14,8 @@ use crate::session::{Expected, FightInfo, Refusal, Viewer};
 use crate::shard::connection::ConnKey;
 use crate::shard::room::News;
 use crate::shard::{
-    ActionApplied, Attachment, Command, Control, NewFight, Peers, Renewal, Reply, RestAction, Seats, ShardHandle, Stats,
+    ActionApplied, Attachment, Command, Control, NewFight, Peers, Renewal, Reply, RestAction, Seats, SessionRecord,
+    ShardHandle, Stats,
 };
 
 /// How often sessions are looked for that change hands just then.
@@ -48,6 +49,11 @@ impl Hub {
     /// was done to it, leaves when it is there; after an error it is where it was, but where the shard ends instead, of which nobody knows.
     pub async fn hand_over(&self, session: Uuid, to: usize) -> Result<Duration, Refusal> {
         self.ask_to_the_end(session, |reply| Command::HandOver { session, to, reply }).await
+    }
+
+    /// Has a session live that another node has had, and the log says is this one's; `known` is the highest epoch that the store has of it.
+    pub async fn take_over(&self, record: SessionRecord, known: u64) -> Result<(), Refusal> {
+        self.ask(record.id, |reply| Command::TakeOver { record: Box::new(record), known, reply }).await
     }
 
     /// Creates a fight that has these shares, and tells what `viewer` may see of it; the answer leaves after it is in the log.

@@ -3,10 +3,10 @@
 
 /// Milliseconds for which a node's key in Redis lasts without being renewed, and three renewals more: one may be late twice. Over: it is not
 /// among the living, and who asks for its sessions is told so.
-pub const NODE_TTL_MS: u64 = 1_500;
+pub const NODE_TTL_MS: u64 = 1_200;
 
 /// Milliseconds between two renewals of a node's key, and between two readings of who lives.
-pub const NODE_RENEW_MS: u64 = 300;
+pub const NODE_RENEW_MS: u64 = 200;
 
 /// Milliseconds a start waits for the key of a node of its own name to go, which is that of its process before, killed a moment ago. Over: it
 /// is another one that lives, and the start is refused.
@@ -73,5 +73,31 @@ pub const FOREIGN_LOGIN_MS: u64 = 1_000;
 
 /// Logins of other nodes that are remembered for that long. Over: the store is asked again.
 pub const FOREIGN_LOGINS: u64 = 100_000;
+
+/// Others that a node watches by a connection: each is watched by as many, so that one may die together with its neighbour.
+pub const NEIGHBOURS: usize = 2;
+
+/// Milliseconds before such a connection is made again. When it ended because the process did, that is where nobody listens.
+pub const SENTRY_AGAIN_MS: u64 = 50;
+
+/// Milliseconds between two requests on such a connection, less than the other end waits ([`super::IDLE_MS`]).
+pub const SENTRY_ASKS_MS: u64 = 20_000;
+
+/// Milliseconds between two looks for sessions whose node lives no more; also at once when a node goes.
+pub const ORPHANS_LOOK_MS: u64 = 1_000;
+
+/// Milliseconds after which it is tried again where something did not answer.
+pub const ORPHANS_AGAIN_MS: u64 = 100;
+
+/// Milliseconds for which an orphan is left to the node that comes first for it. Over: whoever finds it takes it.
+pub const ORPHAN_HEIR_MS: u64 = 2_000;
+
+/// Orphans that a node takes over in one go, and of which it waits for all to live before it takes more: so much is read and stepped again
+/// at once, beside everything else.
+pub const ORPHANS_AT_ONCE: usize = 128;
+
+/// Milliseconds after another Redis has been found to have the log, in which nothing is taken over: it may have less than the one before, and
+/// those who live say theirs anew meanwhile.
+pub const LOG_GRACE_MS: u64 = 2 * NODE_TTL_MS;
 
 const _: () = assert!(NODE_TTL_MS > 4 * NODE_RENEW_MS && FORWARD_MS + FORWARD_CONNECT_MS < super::REQUEST_MS);

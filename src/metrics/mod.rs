@@ -25,6 +25,7 @@ use crate::auth::flaw::Flaw;
 use crate::auth::keyring::TokenFigures;
 use crate::clock;
 use crate::cluster::Cluster;
+use crate::failover;
 use crate::ops::beat::Beats;
 use crate::records::Records;
 use crate::replays::Stories;
@@ -378,8 +379,8 @@ impl Metrics {
     }
 
     /// Brings the figures of the cluster up to date.
-    pub fn cluster(&self, cluster: &Cluster) {
-        cluster::record(&self.recorder.0, cluster);
+    pub fn cluster(&self, cluster: &Cluster, failover: &failover::Figures) {
+        cluster::record(&self.recorder.0, cluster, failover);
     }
 
     /// Brings the figures of stories up to date.

@@ -138,7 +138,7 @@ impl World {
         };
         let (handles, threads) = shard::start(&config).unwrap();
         let hub = Hub::new(handles);
-        let lost = tokio::spawn(super::lost::end_lost_fights(records.clone(), hub.clone(), Arc::default()));
+        let lost = tokio::spawn(super::lost::end_lost_fights(records.clone(), hub.clone(), None, Arc::default()));
         let running = committer.run(hub.clone(), counting as Arc<dyn RecordObserver>, 1_000_000, stop.clone());
         Self { records, hub, store, wire, stop, committing: tokio::spawn(running), lost, threads, folder }
     }
@@ -576,7 +576,7 @@ async fn a_fight_whose_log_is_from_before_is_told_of_once_and_by_what_the_log_ha
         let logged = Logged { id, seq: seq - behind, epoch: epoch - epochs_behind };
         let standing = world.records.standing_of(&[logged]).await.unwrap();
         assert_eq!(standing.epochs.get(&id), Some(&epoch));
-        super::lost::end_lost_fights(world.records.clone(), world.hub.clone(), Arc::default()).await;
+        super::lost::end_lost_fights(world.records.clone(), world.hub.clone(), None, Arc::default()).await;
         assert_eq!(told() - before, is_told, "{behind} steps and {epochs_behind} epochs behind");
     }
     world.stop().await;

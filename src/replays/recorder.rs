@@ -34,6 +34,11 @@ impl RecorderState {
         &self.files
     }
 
+    /// The parts in files are not to be had any more: reading the tape tells that.
+    pub fn leave_files(&mut self) {
+        self.files.clear();
+    }
+
     /// Whether all parts of the tape of `session` are in the files in `folder`, as they are needed for its replay; why not.
     pub fn look(&self, session: Uuid, folder: &Path) -> io::Result<()> {
         let file = |id| self.files.contains(&id).then(|| Arc::new(ChunkFile::at(folder, id)));

@@ -17,6 +17,7 @@ use crate::auth::flaw::Flaw;
 use crate::clock::now_ms;
 use crate::cluster::{Cluster, Peer};
 use crate::limits;
+use crate::records::Kept;
 use crate::session::Viewer;
 
 /// Where a session is.
@@ -28,6 +29,8 @@ pub enum Place {
     There(Vec<Arc<Peer>>),
     /// It lives at a node that is not among the living.
     Lost(Box<Found>),
+    /// This node had it, as far as the store has heard, and another has taken it over.
+    Changing,
 }
 
 impl AppState {
@@ -71,24 +74,30 @@ impl AppState {
         Ok(login.is_some_and(|(of, until)| of == player && until > now_ms()))
     }
 
-    /// Where a session is. What is found out is remembered: a session that lives stays where it is.
-    pub async fn place_of(&self, cluster: &Cluster, session: Uuid) -> Place {
+    /// Where a session is. What is found out is remembered: a session that lives stays where it is, as long as its node does.
+    /// Where another node has asked, what is remembered may be older than what that one knows: then it is found out `anew`.
+    pub async fn place_of(&self, cluster: &Cluster, session: Uuid, anew: bool) -> Place {
         if self.records.live(session).is_some() {
             return Place::Here;
         }
-        if let Some(node) = cluster.owner(session) {
-            if cluster.is_me(&node) {
-                return Place::Here;
-            }
-            if let Some(peer) = cluster.peer(&node) {
-                return Place::There(vec![peer]);
-            }
-        } else if self.hub.seats(session, [Uuid::nil(); 2]).await.is_ok() {
+        if anew {
+            cluster.forget_owner(session);
+        }
+        let known = cluster.owner(session);
+        if let Some(peer) = known.as_ref().filter(|node| !cluster.is_me(node)).and_then(|node| cluster.peer(node)) {
+            return Place::There(vec![peer]);
+        }
+        // Also of one that was here: another node may have taken it over.
+        if known.is_none_or(|node| cluster.is_me(&node)) && self.hub.seats(session, [Uuid::nil(); 2]).await.is_ok() {
             cluster.owned(session, self.records.node().into());
             return Place::Here;
         }
         match self.records.kept(session).await {
-            Ok(Some(owned)) if owned.kept.has_ended() || cluster.is_me(&owned.node) => Place::Here,
+            Ok(Some(owned)) if owned.kept.has_ended() => Place::Here,
+            Ok(Some(owned)) if cluster.is_me(&owned.node) => match owned.kept {
+                Kept::Fight(_) if cluster.shares_log() => Place::Changing,
+                _ => Place::Here,
+            },
             Ok(Some(owned)) => {
                 cluster.owned(session, Arc::clone(&owned.node));
                 match cluster.peer(&owned.node) {
@@ -138,6 +147,13 @@ fn is_fresh(session: Uuid) -> bool {
     let made = session.get_timestamp().filter(|_| session.get_version_num() == 7).map(|time| time.to_unix());
     let made = made.map(|(seconds, nanos)| seconds * 1_000 + u64::from(nanos / 1_000_000));
     made.is_some_and(|made| made.abs_diff(now_ms()) < limits::FRESH_MS)
+}
+
+/// The refusal of what is about a session that is changing hands just then.
+pub fn changing_hands() -> ApiError {
+    ApiError::new(Reason::NodeUnavailable)
+        .message("The session is changing nodes; try again.")
+        .with("retry_ms", json!(limits::NODE_AGAIN_MS))
 }
 
 /// The refusal of what a node would have to do that is not among the living, or does not answer.

@@ -4,11 +4,13 @@
 //! All that names a live session goes to its node, reads too: of a fight only its own shard knows what each player may see, and of what lives
 //! by signs of life only its node has heard them. What has ended any node answers from the store, and what names no session as well.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 use tiltyard_protocol::Reason;
@@ -17,7 +19,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::extract::{BASES, receive};
 use super::find::elsewhere;
-use super::foreign::{Place, node_unavailable};
+use super::foreign::{Place, changing_hands, node_unavailable};
 use super::packed::Final;
 use super::{App, rate};
 use crate::auth::{Operation, Principal};
@@ -74,8 +76,9 @@ pub async fn course(
     let Some((route, session)) = named(&request, names) else { return Ok(Course::Here(request)) };
     // Before anything is looked up: nobody has others asked, or the store, whom this node would not hear.
     let caller = admit(app, &mut request, route).await?;
-    match app.place_of(cluster, session).await {
+    match app.place_of(cluster, session, is_hop).await {
         Place::Here => Ok(Course::Here(request)),
+        Place::Changing => Err(changing_hands()),
         // Two nodes that do not agree on whose it is would send it to and fro.
         Place::There(peers) if is_hop => match &peers[..] {
             [peer] if cluster.owner(session).is_some() => Err(elsewhere(&peer.name)),
@@ -90,7 +93,16 @@ pub async fn course(
         }
         Place::There(peers) => {
             request.headers_mut().insert("x-request-id", id.clone());
-            send(app, cluster, &peers, request).await.map(Course::Answered)
+            let asked = Asked::of(app, request).await?;
+            let answer = asked.send(cluster, &peers).await?;
+            if answer.status() != StatusCode::MISDIRECTED_REQUEST {
+                return Ok(Course::Answered(answer));
+            }
+            // It was there, and nothing was done. By now it is somebody else's, or this one's.
+            match app.place_of(cluster, session, true).await {
+                Place::There(peers) => asked.send(cluster, &peers).await.map(Course::Answered),
+                _ => Err(changing_hands()),
+            }
         }
     }
 }
@@ -135,31 +147,46 @@ async fn admit(app: &App, request: &mut Request, route: &str) -> Result<Option<A
     Ok(caller)
 }
 
-/// Has one of `peers` answer: the first that has the session, where it is not known whose it is.
-async fn send(app: &App, cluster: &Cluster, peers: &[Arc<Peer>], request: Request) -> Result<Response, ApiError> {
-    let client = rate::sender(app, request.headers(), request.extensions());
-    let (method, target) = (request.method().clone(), target_of(&request).to_owned());
-    let headers = request.headers().clone();
-    let body = receive(request).await?;
-    let (mut unanswered, mut absent) = (None, None);
-    for peer in peers {
-        let said = cluster.vouch(peer, client, method.as_str(), &target);
-        let sent = cluster.way().send(peer, &method, &target, &headers, body.clone(), &said).await;
-        let figures = cluster.figures();
-        let count = if sent.is_ok() { &figures.forwarded } else { &figures.failed };
-        count.fetch_add(1, Ordering::Relaxed);
-        match sent {
-            // By who does not have it nothing was done.
-            Ok(answer) if answer.status() == StatusCode::NOT_FOUND => absent = Some(as_given(answer)),
-            Ok(answer) => return Ok(as_given(answer)),
-            Err(lost) => unanswered = Some(refusal(peer, &method, &lost)),
-        }
+/// A request that is sent to other nodes.
+struct Asked {
+    client: IpAddr,
+    method: Method,
+    target: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Asked {
+    async fn of(app: &App, request: Request) -> Result<Self, ApiError> {
+        let client = rate::sender(app, request.headers(), request.extensions());
+        let (method, target) = (request.method().clone(), target_of(&request).to_owned());
+        let headers = request.headers().clone();
+        Ok(Self { client, method, target, headers, body: receive(request).await? })
     }
-    // It may be at the one that did not answer.
-    match (unanswered, absent) {
-        (Some(error), _) => Err(error),
-        (None, Some(answer)) => Ok(answer),
-        (None, None) => Err(Reason::NoSession.into()),
+
+    /// Has one of `peers` answer: the first that has the session, where it is not known whose it is.
+    async fn send(&self, cluster: &Cluster, peers: &[Arc<Peer>]) -> Result<Response, ApiError> {
+        let Self { client, method, target, headers, body } = self;
+        let (mut unanswered, mut absent) = (None, None);
+        for peer in peers {
+            let said = cluster.vouch(peer, *client, method.as_str(), target);
+            let sent = cluster.way().send(peer, method, target, headers, body.clone(), &said).await;
+            let figures = cluster.figures();
+            let count = if sent.is_ok() { &figures.forwarded } else { &figures.failed };
+            count.fetch_add(1, Ordering::Relaxed);
+            match sent {
+                // By who does not have it nothing was done.
+                Ok(answer) if answer.status() == StatusCode::NOT_FOUND => absent = Some(as_given(answer)),
+                Ok(answer) => return Ok(as_given(answer)),
+                Err(lost) => unanswered = Some(refusal(peer, method, &lost)),
+            }
+        }
+        // It may be at the one that did not answer.
+        match (unanswered, absent) {
+            (Some(error), _) => Err(error),
+            (None, Some(answer)) => Ok(answer),
+            (None, None) => Err(Reason::NoSession.into()),
+        }
     }
 }
 

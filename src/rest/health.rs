@@ -117,7 +117,7 @@ pub async fn metrics(State(app): State<App>, Caller(caller): Caller) -> Result<R
     app.metrics.stories(&app.stories);
     app.metrics.loops(&app.beats);
     if let Some(cluster) = &app.cluster {
-        app.metrics.cluster(cluster);
+        app.metrics.cluster(cluster, &app.failover);
     }
     let text = app.metrics.render(&app.hub.stats(), app.tickets.waiting());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())

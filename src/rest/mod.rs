@@ -67,6 +67,7 @@ use tokio_util::task::TaskTracker;
 use crate::analytics::counting::Counting;
 use crate::auth::{KeyRing, Tickets};
 use crate::cluster::Cluster;
+use crate::failover;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::ops::beat::Beats;
@@ -89,6 +90,8 @@ pub struct AppState {
     pub beats: Beats,
     /// The other nodes; `None` where there are none.
     pub cluster: Option<Cluster>,
+    /// What became of fights of nodes that live no more.
+    pub failover: Arc<failover::Figures>,
     pub key: KeyRing,
     pub tickets: Tickets,
     pub lobby: lobby::Lobby,

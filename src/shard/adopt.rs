@@ -15,7 +15,8 @@ use super::transfer::Adoption;
 use super::worker::Worker;
 use crate::book::News;
 use crate::limits;
-use crate::shard::{Entry, Session};
+use crate::session::Refusal;
+use crate::shard::{Entry, Session, SessionRecord};
 
 /// How somebody else's session comes.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,25 @@ impl Worker {
         self.disconnect_absent(key);
         // The store may not have been told before the node stopped.
         self.announced.push((key, News::Changed));
+    }
+
+    /// Goes on with a session that another node has had, and that the log says is this one's, where `known` is the highest epoch that the store
+    /// has of it.
+    pub(super) fn take_in(&mut self, record: SessionRecord, known: u64) -> Result<(), Refusal> {
+        if let Some(here) = self.index.get(&record.id).and_then(|key| self.sessions.get(*key)) {
+            if here.epoch() >= record.epoch {
+                // It was asked for before, and the answer came too late.
+                return Ok(());
+            }
+            // It was this node's before it was the other's, which it has not heard: with the next turn, as this one may have answers about it.
+            self.overtaken.push(record.id);
+            return Err(Reason::Overloaded.into());
+        }
+        self.room_for(&record.id)?;
+        let ruleset = self.library.by_hash(&record.ruleset).ok_or(Reason::Internal)?;
+        let session = Session::from_record(record, ruleset, self.chunks.folder()).map_err(|_| Reason::Internal)?;
+        self.recall(session, known);
+        Ok(())
     }
 
     /// Goes on with a session of another shard, once the log has kept that: until then it is frozen.

@@ -16,6 +16,7 @@ use crate::replays::Recording;
 use crate::session::fight::{FightInfo, Viewer};
 use crate::session::{Expected, Update};
 use crate::shard::connection::ConnKey;
+use crate::shard::entry::SessionRecord;
 use crate::shard::link::{Forward, Return};
 use crate::shard::room::News;
 use crate::shard::transfer::Adoption;
@@ -53,6 +54,9 @@ pub enum Command {
     HandOver { session: Uuid, to: usize, reply: Reply<Duration> },
     /// Go on with a session of another shard.
     Adopt(Box<Adoption>),
+    /// Go on with a session that another node has had, and the log says is this one's, where the store may have it under a higher epoch. The
+    /// answer leaves when the log has kept that it goes on here.
+    TakeOver { record: Box<SessionRecord>, known: u64, reply: Reply<()> },
     /// Drop a session: the store has it under a higher epoch.
     Fence(Uuid),
     /// New credentials of a connection have been checked.
@@ -84,6 +88,7 @@ impl Command {
             | Self::Create { .. }
             | Self::ReadMany(..)
             | Self::Adopt(_)
+            | Self::TakeOver { .. }
             | Self::Revoke(_)
             | Self::Fence(_)
             | Self::Renew(..)
@@ -109,6 +114,7 @@ impl Command {
             Self::Seats { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Recording(_, reply) => drop(reply.send(Err(refusal))),
             Self::HandOver { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::TakeOver { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Adopt(adoption) => {
                 adoption.transfer.refuse(refusal.reason);
                 adoption.from.wake();

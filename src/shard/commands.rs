@@ -35,6 +35,7 @@ pub enum Pending {
     Slot(Reply<u8>, Result<u8, Refusal>),
     Seats(Reply<Seats>, Result<Seats, Refusal>),
     Recording(Reply<Recording>, Box<Result<Recording, Refusal>>),
+    Taken(Reply<()>, Result<(), Refusal>),
 }
 
 impl Pending {
@@ -47,6 +48,7 @@ impl Pending {
             Self::Slot(reply, answer) => drop(reply.send(answer)),
             Self::Seats(reply, answer) => drop(reply.send(answer)),
             Self::Recording(reply, answer) => drop(reply.send(*answer)),
+            Self::Taken(reply, answer) => drop(reply.send(answer)),
         }
     }
 
@@ -60,6 +62,7 @@ impl Pending {
             Self::Slot(_, answer) => *answer = Err(refusal),
             Self::Seats(_, answer) => *answer = Err(refusal),
             Self::Recording(_, answer) => **answer = Err(refusal),
+            Self::Taken(_, answer) => *answer = Err(refusal),
         }
     }
 
@@ -72,6 +75,7 @@ impl Pending {
             Self::Slot(reply, _) => drop(reply.send(Err(refusal))),
             Self::Seats(reply, _) => drop(reply.send(Err(refusal))),
             Self::Recording(reply, _) => drop(reply.send(Err(refusal))),
+            Self::Taken(reply, _) => drop(reply.send(Err(refusal))),
         }
     }
 }
@@ -145,6 +149,11 @@ impl Worker {
             Command::Attach(attachment) => self.attach(*attachment),
             Command::HandOver { session, to, reply } => self.begin_hand_over(session, to, reply),
             Command::Adopt(adoption) => self.adopt(*adoption),
+            Command::TakeOver { record, known, reply } => {
+                let id = record.id;
+                let answer = self.take_in(*record, known);
+                self.pending.push((id, Pending::Taken(reply, answer)));
+            }
             Command::Revoke(sid) => self.revoke(sid),
             // With the next turn: this one may have answers about it.
             Command::Fence(session) => self.overtaken.push(session),

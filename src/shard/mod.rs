@@ -90,7 +90,7 @@ use crate::log::Log;
 use crate::rules::Library;
 use crate::socket::budget::Allowance;
 use crate::store::StoreError;
-use recovery::{Found, Recovered, RecoveryError};
+use recovery::{Found, Recovered, RecoveryError, Taker};
 
 /// How many shards, and where their logs are.
 #[derive(Debug, Clone)]
@@ -156,7 +156,17 @@ pub struct InStore {
 
 /// Recovers the log and starts one thread per shard.
 pub fn start(config: &ShardConfig) -> Result<(Peers, Vec<JoinHandle<()>>), StartError> {
-    start_with(config, |_live| Ok(InStore::default()))
+    let Started { peers, threads, .. } = start_with(config, |_live| Ok(InStore::default()))?;
+    Ok((peers, threads))
+}
+
+/// Shards that run.
+#[derive(Debug)]
+pub struct Started {
+    pub peers: Peers,
+    pub threads: Vec<JoinHandle<()>>,
+    /// Where the log is in Redis: who goes on with sessions of other nodes.
+    pub taker: Option<Taker>,
 }
 
 /// The same, with how the fights stand in the store that are live in the log: without those that have ended there, and the others under
@@ -164,7 +174,7 @@ pub fn start(config: &ShardConfig) -> Result<(Peers, Vec<JoinHandle<()>>), Start
 pub fn start_with(
     config: &ShardConfig,
     standing: impl FnOnce(&[Logged]) -> Result<InStore, StoreError>,
-) -> Result<(Peers, Vec<JoinHandle<()>>), StartError> {
+) -> Result<Started, StartError> {
     let started = Instant::now();
     let (data, shards) = (&config.data, config.shards.max(1));
     if let Some((url, node)) = &config.redis {
@@ -181,7 +191,7 @@ fn go_on<L: Into<Log>>(
     recovered: Recovered<L>,
     standing: impl FnOnce(&[Logged]) -> Result<InStore, StoreError>,
     started: Instant,
-) -> Result<(Peers, Vec<JoinHandle<()>>), StartError> {
+) -> Result<Started, StartError> {
     let sessions: usize = recovered.shards.iter().map(|(_, records)| records.len()).sum();
     tracing::info!(
         sessions,
@@ -234,5 +244,7 @@ fn go_on<L: Into<Log>>(
         })?;
         threads.push(thread);
     }
-    Ok((peers, threads))
+    let taker =
+        recovered.in_redis.map(|of| Taker::new(of, config.data.clone(), recovered.folder, Arc::clone(&config.library)));
+    Ok(Started { peers, threads, taker })
 }

@@ -133,6 +133,12 @@ impl Node {
         (self.process, self.url) = spawn(self.data.path(), &self.flags, &self.wrapper);
     }
 
+    /// What it was given for this flag.
+    pub fn flag(&self, name: &str) -> &str {
+        let place = self.flags.iter().position(|flag| flag == name).unwrap();
+        &self.flags[place + 1]
+    }
+
     /// What the next process is started with.
     pub fn flags_of_restart(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();

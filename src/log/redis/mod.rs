@@ -1,5 +1,6 @@
 //! The log in Redis: a stream of entries for each session, written by functions ([`library`]) that know who has the session. Every shard has
-//! connections of its own ([`connection`], `resp` the bytes on them), which its loop drives; [`start`] is how a node begins.
+//! connections of its own ([`connection`], `resp` the bytes on them), which its loop drives; [`start`] is how a node begins, [`orphans`] how it
+//! finds what nodes had that live no more, and takes it over.
 //!
 //! # In Redis
 //!
@@ -9,6 +10,7 @@
 //! s:<node>         set: the sessions of a node, so that a start finds them
 //! b:<node>         who has started under that name last
 //! tiltyard:log     which log it is
+//! tiltyard:nodes   set: the names of the nodes that may have sessions
 //! ```
 //!
 //! A session is in `s:<node>` before it is anywhere else, so that none is overlooked. Nothing there has an absolute time that anything is
@@ -17,6 +19,7 @@
 mod command;
 mod connection;
 mod library;
+pub mod orphans;
 pub mod resp;
 pub mod start;
 

@@ -17,6 +17,9 @@ use crate::log::Key;
 /// Which log it is.
 const LOG_KEY: &[u8] = b"tiltyard:log";
 
+/// The names of the nodes that may have sessions.
+pub(super) const NODES_KEY: &[u8] = b"tiltyard:nodes";
+
 /// Why a node cannot begin with a log in Redis.
 #[derive(Debug, Error)]
 pub enum RedisError {
@@ -116,7 +119,7 @@ pub enum Asked {
 /// A connection that waits for answers.
 #[derive(Debug)]
 pub struct Client {
-    node: Node,
+    pub(super) node: Node,
     stream: TcpStream,
     input: Vec<u8>,
 }
@@ -124,6 +127,15 @@ pub struct Client {
 impl Client {
     /// Connects, and makes sure that it is a Redis with the log's functions.
     pub fn connect(url: &RedisUrl, node: &str) -> Result<Self, RedisError> {
+        Self::connect_as(url, node, format!("{node}#{}", Uuid::new_v4().simple()))
+    }
+
+    /// The same, once more for a node that has begun.
+    pub fn connect_again(node: &Node) -> Result<Self, RedisError> {
+        Self::connect_as(&node.url, &node.name, node.owner.clone())
+    }
+
+    fn connect_as(url: &RedisUrl, node: &str, owner: String) -> Result<Self, RedisError> {
         let unreachable = |error| RedisError::Unreachable { url: url.to_string(), error };
         let addresses: Vec<SocketAddr> = url.place().to_socket_addrs().map_err(unreachable)?.collect();
         let patience = Duration::from_millis(limits::REDIS_LOG_CONNECT_MS);
@@ -138,7 +150,6 @@ impl Client {
         stream.set_nodelay(true).map_err(unreachable)?;
         stream.set_read_timeout(Some(patience)).map_err(unreachable)?;
         stream.set_write_timeout(Some(patience)).map_err(unreachable)?;
-        let owner = format!("{node}#{}", Uuid::new_v4().simple());
         let node = Node { url: url.clone(), addresses, name: node.to_owned(), owner };
         let mut client = Self { node, stream, input: Vec::new() };
         let mut out = Vec::new();
@@ -183,12 +194,12 @@ impl Client {
         RedisError::Unreachable { url: self.node.url.to_string(), error }
     }
 
-    fn unexpected(&self, command: &'static str) -> RedisError {
+    pub(super) fn unexpected(&self, command: &'static str) -> RedisError {
         RedisError::Unexpected { url: self.node.url.to_string(), command }
     }
 
     /// Says commands, and hears their answers.
-    fn ask(&mut self, commands: &[Vec<u8>]) -> Result<Vec<Reply>, RedisError> {
+    pub(super) fn ask(&mut self, commands: &[Vec<u8>]) -> Result<Vec<Reply>, RedisError> {
         self.write(&commands.concat())?;
         let refused = |url: &RedisUrl, said| RedisError::Refused { url: url.to_string(), said };
         let replies = commands.iter().map(|_| self.read()).collect::<Result<Vec<_>, _>>()?;
@@ -198,7 +209,7 @@ impl Client {
         }
     }
 
-    fn ask_one(&mut self, words: &[&[u8]]) -> Result<Reply, RedisError> {
+    pub(super) fn ask_one(&mut self, words: &[&[u8]]) -> Result<Reply, RedisError> {
         let mut replies = self.ask(&[resp::command(words)])?;
         replies.pop().ok_or_else(|| self.unexpected("a command"))
     }
@@ -237,6 +248,8 @@ impl Client {
     /// Says that this node has started: whoever has started before under its name sees it, and looks what it still has.
     pub fn started(&mut self) -> Result<(), RedisError> {
         let (key, owner) = (start_key(&self.node.name), self.node.owner.clone());
+        let name = self.node.name.clone();
+        self.ask_one(&[b"SADD", NODES_KEY, name.as_bytes()])?;
         self.ask_one(&[b"SET", key.as_bytes(), owner.as_bytes()]).map(drop)
     }
 
@@ -284,7 +297,7 @@ impl Client {
     }
 
     /// Takes a session over from whoever has it under this epoch.
-    fn claim(&self, session: Uuid, epoch: i64) -> Vec<u8> {
+    pub(super) fn claim(&self, session: Uuid, epoch: i64) -> Vec<u8> {
         let mut bytes = super::command::call(Function::Claim, session, 4);
         resp::word(epoch.to_string().as_bytes(), &mut bytes);
         resp::word((epoch + 1).to_string().as_bytes(), &mut bytes);
@@ -294,7 +307,8 @@ impl Client {
         bytes
     }
 
-    fn read_all(&mut self, sessions: &[Uuid]) -> Result<Vec<Asked>, RedisError> {
+    /// What there is of sessions of this node.
+    pub fn read_all(&mut self, sessions: &[Uuid]) -> Result<Vec<Asked>, RedisError> {
         let both = |&session: &Uuid| {
             let (owner, entries) = (owner_key(session), entries_key(session));
             let known = resp::command(&[b"HMGET", owner.as_bytes(), b"head", b"snap", b"form", b"wall", b"at"]);

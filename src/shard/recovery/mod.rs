@@ -10,6 +10,7 @@ mod form_tests;
 mod generation;
 mod reading;
 mod redis;
+mod takeover;
 #[cfg(test)]
 mod upgrade_tests;
 mod whereabouts;
@@ -27,6 +28,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::log::Journal;
 use crate::log::marks::Marked;
+use crate::log::redis::start::Node;
 use crate::log::segment;
 use crate::replays::{ChunkWriter, Folder};
 use crate::rules::Library;
@@ -38,6 +40,7 @@ use generation::Generations;
 use reading::PutBack;
 use reading::Read;
 pub use redis::{inspect as inspect_redis, recover as recover_redis};
+pub use takeover::{Taken, Taker, are_elsewhere};
 use whereabouts::Whereabouts;
 
 /// What a log had, ready for the shards to go on.
@@ -52,6 +55,8 @@ pub struct Recovered<L = Journal> {
     pub set_back: Fights,
     /// Where the sessions' tapes go on.
     pub folder: Arc<Folder>,
+    /// Where the log is in Redis: this node in it, and which it is.
+    pub in_redis: Option<(Node, String)>,
 }
 
 /// What was found while reading.
@@ -160,7 +165,14 @@ pub fn recover(
     let (journals, damaged) = begun.inspect_err(|_| old.chunks.unsynced().remove())?;
     generations.retire(damaged)?;
     let Replay { found, set_back, .. } = old;
-    Ok(Recovered { shards: journals.into_iter().zip(by_shard).collect(), lock, found, set_back, folder })
+    Ok(Recovered {
+        shards: journals.into_iter().zip(by_shard).collect(),
+        lock,
+        found,
+        set_back,
+        folder,
+        in_redis: None,
+    })
 }
 
 fn lock(root: &Path) -> Result<File, RecoveryError> {

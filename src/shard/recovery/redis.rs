@@ -72,14 +72,7 @@ pub fn recover(
     if let Err(error) = of_before.and_then(|()| nothing_in_files(&root, data, &folder, library)) {
         accepted(error, accept_loss)?;
     }
-    let mut back = Back {
-        library,
-        folder: &folder,
-        kept: data.join("rules"),
-        url,
-        chunks: ChunkWriter::new(Arc::clone(&folder), 0),
-        found: Found::default(),
-    };
+    let mut back = Back::new(library, &folder, data, url);
     let mut by_shard: Vec<Vec<SessionRecord>> = (0..shards).map(|_| Vec::new()).collect();
     let (mut out, mut expired) = (Vec::new(), Vec::new());
     let sessions = client.sessions()?;
@@ -111,7 +104,14 @@ pub fn recover(
     client.started()?;
     let found = back.found;
     let logs = by_shard.into_iter().map(|records| (RedisLog::new(client.node().clone()), records));
-    Ok(Recovered { shards: logs.collect(), lock, found, set_back: Fights::default(), folder })
+    Ok(Recovered {
+        shards: logs.collect(),
+        lock,
+        found,
+        set_back: Fights::default(),
+        folder,
+        in_redis: Some((client.node().clone(), log)),
+    })
 }
 
 /// What is in Redis of a node's sessions, without a change: how many there are, and what is wrong with which.
@@ -129,14 +129,7 @@ pub fn inspect(
         let promise = client.promise()?;
         let mut damaged: Vec<RecoveryError> =
             is_of_before(&data.join("log"), &mut client, (url, node)).err().into_iter().collect();
-        let mut back = Back {
-            library,
-            folder: &folder,
-            kept: data.join("rules"),
-            url,
-            chunks: ChunkWriter::new(Arc::clone(&folder), 0),
-            found: Found::default(),
-        };
+        let mut back = Back::new(library, &folder, data, url);
         let sessions = client.sessions()?;
         let mut there = 0;
         for some in sessions.chunks(limits::REDIS_SESSIONS_AT_ONCE) {
@@ -223,7 +216,7 @@ fn say(root: &Path, what: &str) -> Result<(), RecoveryError> {
 }
 
 /// Sessions being put back.
-struct Back<'a> {
+pub(super) struct Back<'a> {
     library: &'a Library,
     folder: &'a Folder,
     /// Where rulesets are kept under their hash.
@@ -233,13 +226,27 @@ struct Back<'a> {
     found: Found,
 }
 
-impl Back<'_> {
+impl<'a> Back<'a> {
+    pub(super) fn new(library: &'a Library, folder: &'a Arc<Folder>, data: &Path, url: &'a RedisUrl) -> Self {
+        let (kept, chunks) = (data.join("rules"), ChunkWriter::new(Arc::clone(folder), 0));
+        Self { library, folder, kept, url, chunks, found: Found::default() }
+    }
+
+    /// What it wrote of tapes, which is to be on the disk before anything refers to it.
+    pub(super) fn into_chunks(self) -> ChunkWriter {
+        self.chunks
+    }
+
     fn damaged(&self, session: Uuid, why: String) -> RecoveryError {
         RecoveryError::Stream { url: self.url.to_string(), session, why }
     }
 
     /// What a session is now; nothing where its inputs cannot be stepped again, which ends it.
-    fn session(&mut self, id: Uuid, stored: Result<Stored, String>) -> Result<Option<SessionRecord>, RecoveryError> {
+    pub(super) fn session(
+        &mut self,
+        id: Uuid,
+        stored: Result<Stored, String>,
+    ) -> Result<Option<SessionRecord>, RecoveryError> {
         let Stored { session: _, head, snapshot, entries } = stored.map_err(|why| self.damaged(id, why))?;
         let mut session = None;
         for entry in snapshot.into_iter().chain(entries) {

@@ -1,6 +1,7 @@
 //! Nodes that share a PostgreSQL and find each other through Redis: any of them answers REST for any session, as its own node would; and
 //! what becomes of that when a node or Redis is gone.
 
+mod failover;
 mod redis;
 mod sameness;
 
