@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::rest::Base;
 
@@ -47,6 +47,13 @@ impl Server {
         let url = url.recv_timeout(START_TIME_MAX).map_err(|_| anyhow!("the server did not start: {}", tail(log)))?;
         server.base = url.parse()?;
         Ok(server)
+    }
+
+    /// Stops it where it is, as if its machine did: it goes on to hold what it has, and does nothing.
+    pub fn hang(&self) -> Result<()> {
+        let told = Command::new("kill").args(["-s", "STOP", &self.pid().to_string()]).status()?;
+        ensure!(told.success(), "the server cannot be stopped");
+        Ok(())
     }
 
     pub fn pid(&self) -> u32 {

@@ -12,6 +12,7 @@ use tiltyard_protocol::Encoding;
 use crate::bare::Fault;
 use crate::bounds::Bounds;
 use crate::cut::CutArgs;
+use crate::cut::failover::FailoverArgs;
 use crate::rest::Base;
 use crate::rude::RudeArgs;
 
@@ -43,6 +44,8 @@ pub enum Command {
     Rude(RudeArgs),
     /// Cut connections at random under load, with actions in flight, and check that nothing is lost, doubled or told wrong
     Cut(CutArgs),
+    /// Kill a node of a cluster under load, and check that its fights go on at the others and nothing is lost, doubled or told wrong
+    Failover(FailoverArgs),
     /// Hand fights over between the shards of a server under load, and measure for how long nothing is done to one
     HandOver(HandOverArgs),
     /// Be the smallest HTTP server that could read and create sessions: no authentication, no store

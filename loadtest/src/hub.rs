@@ -1,5 +1,6 @@
 //! A Tiltyard server with a data folder of its own, which can be started again on what it kept.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -46,6 +47,13 @@ impl Hub {
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// With the token key of another, so that each takes the other's tokens.
+    pub fn with_key_of(self, other: &Self) -> Result<Self> {
+        fs::create_dir_all(self.data())?;
+        fs::copy(other.data().join("token.key"), self.data().join("token.key")).context("copy the token key")?;
+        Ok(self)
     }
 
     fn data(&self) -> PathBuf {

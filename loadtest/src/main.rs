@@ -69,6 +69,7 @@ fn main() -> ExitCode {
         Command::Crud(args) => crud::command(&args),
         Command::Rude(args) => rude::command(&args),
         Command::Cut(args) => cut::command(&args),
+        Command::Failover(args) => cut::failover::command(&args),
         Command::HandOver(args) => hand_over::command(&args),
         Command::BareHttp(args) => bare_http::command(&args),
         Command::Bots(args) => play::command(&args),

@@ -51,7 +51,7 @@ pub const FORWARD_CONNECT_MS: u64 = 1_000;
 pub const FORWARD_MS: u64 = 8_000;
 
 /// Milliseconds after which who was told `node_unavailable` may ask again.
-pub const NODE_AGAIN_MS: u64 = 1_000;
+pub const NODE_AGAIN_MS: u64 = 300;
 
 /// Seconds for which another node's word about whom it asks for is good, besides the leeway that all tokens have. Over: refused.
 pub const HOP_SECONDS: u64 = 5;

@@ -2,19 +2,22 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::thread;
+use std::fmt::{self, Display, Formatter};
+use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::json;
 use tiltyard_protocol::{ClientMessage, Encoding};
+use uuid::Uuid;
 
 use super::guest::{Counts, Guest};
+use super::tickets::{Desk, Minted};
 use super::{CutArgs, Report};
+use crate::child::Server;
 use crate::connect::upgrade::Upgrade;
 use crate::connect::{BUFFER_BYTES, Fill, Socket, Wire, interrupted};
 use crate::crowd::close_text;
@@ -25,7 +28,6 @@ use crate::progress::Progress;
 use crate::report::Quantiles;
 use crate::rest::Base;
 use crate::rng::Rng;
-use crate::sys;
 
 /// So much that nobody falls; each hit takes [`HIT`] of it.
 const HEALTH: u64 = 1_000_000_000;
@@ -37,6 +39,12 @@ const TURN: Duration = Duration::from_millis(5);
 /// Microseconds from the burst to the cut, at most, and from there to the next try.
 const CUT_US: u64 = 50_000;
 const AWAY_US: u64 = 500_000;
+
+/// Microseconds after a server was stopped for which a player who hears nothing goes on to wait: it acts every second or so.
+const HUNG_US: u64 = 1_000_000;
+
+/// Microseconds after which a player comes back at most whose server was killed.
+const GONE_US: u64 = 100_000;
 
 /// Microseconds for which a join may go unanswered.
 const JOIN_MAX_US: u64 = 20_000_000;
@@ -63,39 +71,73 @@ struct Seat {
     cut_at: u64,
     /// What is due then is no longer, where this is another time.
     due: u64,
+    /// Its connection went with a server that was killed, and it is not in again.
+    is_missed: bool,
+    /// When something came last.
+    heard: u64,
 }
 
 struct Field<'a> {
     args: &'a CutArgs,
-    base: Base,
+    victim: Option<Victim>,
+    killed_at: Option<u64>,
     poll: Poll,
     seats: Vec<Seat>,
     due: BinaryHeap<Reverse<(u64, usize)>>,
-    wanted: Sender<usize>,
-    minted: Receiver<Result<(usize, String)>>,
+    desk: Desk,
     clock: Instant,
     rng: Rng,
     counts: Counts,
     back: Histogram<u64>,
+    /// From the kill of a server to where a player of it is in again.
+    gap: Histogram<u64>,
     report: Report,
     buffer: Vec<u8>,
     frame: Vec<u8>,
     text: Vec<u8>,
 }
 
-pub fn run(args: &CutArgs, base: &Base, token: &str) -> Result<Report> {
-    let mut progress = Progress::new(args.output.quiet);
-    progress.step("creating the sessions");
+/// What there is to play in.
+pub struct Stage {
+    pub sessions: Vec<Uuid>,
+    pub desk: Desk,
+    pub victim: Option<Victim>,
+}
+
+/// A server that is ended while they play.
+pub struct Victim {
+    pub server: Server,
+    /// Microseconds from the first moment.
+    pub after_us: u64,
+    /// It is stopped where it is instead of killed.
+    pub hangs: bool,
+}
+
+/// A connection that is gone, or a server that cannot be reached: what happens when a server is killed.
+#[derive(Debug)]
+struct Gone(String);
+
+impl Display for Gone {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Gone {}
+
+/// Sessions under rules by which every hit counts and nobody falls.
+pub fn lobby(args: &CutArgs, base: &Base, token: &str) -> Result<Lobby> {
     let players = usize::from(args.players);
     let rules = json!({
         "health": HEALTH, "attack_interval_ms": 0, "actions_per_second": 0, "attack_damage_min": HIT, "attack_damage_max": HIT,
         "critical_percent": 0, "armor": 0, "preparation_ms": 0, "reconnect_ms": 600_000
     });
-    let lobby = Lobby::by_rules(base, token, args.connections / players, (players, 0), &rules)?;
-    let sessions = lobby.sessions().to_vec();
-    let (wanted, asked) = channel();
-    let (found, minted) = channel();
-    thread::spawn(move || mint(lobby, &asked, &found));
+    Lobby::by_rules(base, token, args.connections / players, (players, 0), &rules)
+}
+
+pub fn run(args: &CutArgs, Stage { sessions, desk, victim }: Stage) -> Result<Report> {
+    let mut progress = Progress::new(args.output.quiet);
+    let players = usize::from(args.players);
     let mut rng = Rng::new(args.seed);
     let every = whole(args.every * 1e6);
     let seats = (0..args.connections).map(|index| {
@@ -103,49 +145,37 @@ pub fn run(args: &CutArgs, base: &Base, token: &str) -> Result<Report> {
         let guest = Guest::new(sessions[index / players], slot, args.players);
         // The first come little by little.
         let due = rng.below(200 * args.connections as u64 + 1);
-        Seat { guest, at: At::Away, since: 0, cut_at: due + 5_000_000 + rng.below(2 * every), due }
+        Seat {
+            guest,
+            at: At::Away,
+            since: 0,
+            cut_at: due + 5_000_000 + rng.below(2 * every),
+            due,
+            is_missed: false,
+            heard: 0,
+        }
     });
     let seats: Vec<Seat> = seats.collect();
     let due = seats.iter().enumerate().map(|(index, seat)| Reverse((seat.due, index))).collect();
     let field = Field {
         args,
-        base: base.clone(),
+        victim,
+        killed_at: None,
         poll: Poll::new()?,
         seats,
         due,
-        wanted,
-        minted,
+        desk,
         clock: Instant::now(),
         rng,
         counts: Counts::default(),
         back: Histogram::new_with_bounds(1, 120_000_000, 3)?,
+        gap: Histogram::new_with_bounds(1, 120_000_000, 3)?,
         report: Report { connections: args.connections, ..Report::default() },
         buffer: vec![0; BUFFER_BYTES],
         frame: Vec::new(),
         text: Vec::new(),
     };
     field.run(&mut progress)
-}
-
-/// Mints tickets for those who want one, as many at once as do.
-fn mint(mut lobby: Lobby, asked: &Receiver<usize>, found: &Sender<Result<(usize, String)>>) {
-    sys::give_way();
-    while let Ok(first) = asked.recv() {
-        let mut seats = vec![first];
-        while seats.len() < 256
-            && let Ok(more) = asked.try_recv()
-        {
-            seats.push(more);
-        }
-        let paths = lobby.paths_of(seats.iter().copied());
-        let is_over = match paths {
-            Ok(paths) => seats.into_iter().zip(paths).any(|minted| found.send(Ok(minted)).is_err()),
-            Err(error) => found.send(Err(error)).is_err(),
-        };
-        if is_over {
-            return;
-        }
-    }
 }
 
 impl Field<'_> {
@@ -165,8 +195,19 @@ impl Field<'_> {
         progress.step("cutting");
         let (begun, before) = (self.now(), self.counts.clone());
         let end = begun + whole(self.args.seconds * 1e6);
+        let may_cut = self.victim.is_none();
+        // Held to the end.
+        let mut hung: Option<Server> = None;
         while self.now() < end {
-            self.turn(true)?;
+            let now = self.now();
+            if let Some(Victim { server, hangs, .. }) = self.victim.take_if(|of| begun + of.after_us <= now) {
+                self.killed_at = Some(now);
+                if hangs {
+                    server.hang()?;
+                    hung = Some(server);
+                }
+            }
+            self.turn(may_cut)?;
         }
         self.report.seconds = float(self.now() - begun) / 1e6;
         progress.step("waiting for what is on its way");
@@ -178,6 +219,8 @@ impl Field<'_> {
         self.report.not_settled = self.not_settled();
         self.report.fights_wrong = self.fights_wrong();
         self.report.back_us = Quantiles::of(&self.back);
+        self.report.gap_us = Quantiles::of(&self.gap);
+        drop(hung);
         self.counts.cuts -= before.cuts;
         self.report.counts = self.counts;
         Ok(self.report)
@@ -213,12 +256,21 @@ impl Field<'_> {
             }
         }
         loop {
-            match self.minted.try_recv() {
-                Ok(minted) => {
-                    let (index, path) = minted?;
-                    let outcome = self.dial(index, &path);
-                    self.note(index, outcome);
-                }
+            match self.desk.minted.try_recv() {
+                Ok(minted) => match minted? {
+                    (index, Minted::At(base, path)) => {
+                        let outcome = self.dial(index, &base, &path);
+                        self.note(index, outcome);
+                    }
+                    (index, Minted::Later(us)) => {
+                        self.seats[index].at = At::Away;
+                        self.report.later += 1;
+                        // Not all at once.
+                        let pause = us / 2 + self.rng.below(us / 2 + 1);
+                        let at = self.now() + pause;
+                        self.due_at(index, at);
+                    }
+                },
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => bail!("no more tickets"),
             }
@@ -247,7 +299,11 @@ impl Field<'_> {
             At::Away => {
                 (seat.at, seat.since) = (At::Minting, now);
                 // The thread lives as long as the loop.
-                let _ = self.wanted.send(index);
+                let _ = self.desk.wanted.send(index);
+            }
+            // Who hears nothing for so long looks elsewhere.
+            At::In(_) if self.killed_at.is_some_and(|at| now > at + HUNG_US && seat.heard < at) => {
+                self.note(index, Err(Gone("nothing was heard of the server".to_owned()).into()));
             }
             At::In(mut socket) => {
                 let is_doomed = may_cut && seat.cut_at <= now;
@@ -282,11 +338,11 @@ impl Field<'_> {
         }
     }
 
-    fn dial(&mut self, index: usize, path: &str) -> Result<()> {
-        let mut stream = TcpStream::connect(self.base.address).context("connect")?;
+    fn dial(&mut self, index: usize, base: &Base, path: &str) -> Result<()> {
+        let mut stream = TcpStream::connect(base.address)?;
         self.poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
         let (socket, upgrade) =
-            (Socket::new(Wire::new(stream, self.base.tls()?)), Upgrade::new(&self.base.host, path, Encoding::Json));
+            (Socket::new(Wire::new(stream, base.tls()?)), Upgrade::new(&base.host, path, Encoding::Json));
         self.seats[index].at = At::Connecting(Box::new((socket, upgrade)));
         let last = self.now() + JOIN_MAX_US;
         self.due_at(index, last);
@@ -299,7 +355,7 @@ impl Field<'_> {
         if let At::Connecting(opening) = &mut seat.at {
             let (socket, upgrade) = &mut **opening;
             if let Some(error) = socket.stream().take_error()? {
-                return Err(error).context("connect");
+                return Err(error.into());
             }
             if socket.stream().peer_addr().is_err() {
                 return Ok(());
@@ -319,9 +375,10 @@ impl Field<'_> {
             socket.writable()?;
             let (length, drained) = match socket.read(&mut self.buffer)? {
                 Fill::Nothing => return Ok(()),
-                Fill::Closed => bail!("the server hung up"),
+                Fill::Closed => bail!(Gone("the server hung up".to_owned())),
                 Fill::Bytes { length, drained } => (length, drained),
             };
+            self.seats[index].heard = self.now();
             let done = self.take(index, length)?;
             let (seat, rest) = (&mut self.seats[index], &self.buffer[done..length]);
             match &mut seat.at {
@@ -341,7 +398,8 @@ impl Field<'_> {
         let now = self.now();
         let seat = &mut self.seats[index];
         if let At::Upgrading(opening) = &seat.at {
-            let Some(head) = opening.1.finish(&self.buffer[..length])? else { return Ok(0) };
+            let finished = opening.1.finish(&self.buffer[..length]).map_err(|error| Gone(format!("{error:#}")))?;
+            let Some(head) = finished else { return Ok(0) };
             done = head;
             let At::Upgrading(opening) = std::mem::replace(&mut seat.at, At::Away) else { return Ok(done) };
             let mut socket = opening.0;
@@ -354,7 +412,7 @@ impl Field<'_> {
             let payload = &self.buffer[done + head.start..done + head.end];
             done += head.end;
             match head.kind {
-                Kind::Close => bail!("the server closed with {}", close_text(payload)),
+                Kind::Close => bail!(Gone(format!("the server closed with {}", close_text(payload)))),
                 Kind::Text => pending.push_back(Encoding::Json.decode_server(payload)?),
                 Kind::Ping => {
                     self.frame.clear();
@@ -382,6 +440,9 @@ impl Field<'_> {
             outcome?;
             self.counts.again += again;
             self.back.saturating_record(now - seat.since);
+            if let (Some(killed_at), true) = (self.killed_at, std::mem::take(&mut seat.is_missed)) {
+                self.gap.saturating_record(now - killed_at);
+            }
             seat.at = At::In(socket);
             seat.due = now + self.rng.below(whole(2e6 / self.args.rate)) + 1;
             self.due.push(Reverse((seat.due, index)));
@@ -392,11 +453,15 @@ impl Field<'_> {
     /// A player to whom something happened that should not have is told of, and comes back as if it had been cut.
     fn note(&mut self, index: usize, outcome: Result<()>) {
         let Err(error) = outcome else { return };
-        *self.report.wrong.entry(format!("{error:#}")).or_default() += 1;
         let seat = &mut self.seats[index];
         seat.at = At::Away;
-        seat.guest.is_cut();
-        let at = self.now() + AWAY_US;
+        let was_in = std::mem::take(&mut seat.guest.is_in);
+        let is_of_kill = self.killed_at.is_some() && (error.is::<Gone>() || error.is::<std::io::Error>());
+        seat.is_missed |= is_of_kill && was_in;
+        let told = if is_of_kill { &mut self.report.gone } else { &mut self.report.wrong };
+        *told.entry(format!("{error:#}")).or_default() += 1;
+        let pause = if is_of_kill { self.rng.below(GONE_US) } else { AWAY_US };
+        let at = self.now() + pause;
         self.due_at(index, at);
     }
 }

@@ -1,8 +1,10 @@
 //! The `cut` command: connections are cut at random under load, with actions in flight, and come back; nothing may be lost, doubled or told
 //! wrong.
 
+pub mod failover;
 mod field;
 mod guest;
+mod tickets;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -18,7 +20,9 @@ use crate::hub::Hub;
 use crate::number::grouped;
 use crate::report::Quantiles;
 use crate::run::write_json;
+use field::Stage;
 use guest::Counts;
+use tickets::Desk;
 
 #[derive(Debug, Args)]
 pub struct CutArgs {
@@ -64,6 +68,12 @@ struct Report {
     counts: Counts,
     /// From a cut connection's next try to its `joined`.
     back_us: Option<Quantiles>,
+    /// From the kill of a server to where a player of it is in again.
+    gap_us: Option<Quantiles>,
+    /// Times a ticket was put off.
+    later: u64,
+    /// Connections that ended, or could not be made, after a server was killed, by how.
+    gone: BTreeMap<String, u64>,
     /// Fights in which not as much was hit as was acknowledged.
     fights_wrong: u64,
     /// What no server of this protocol says, and connections that ended by themselves, by what it was.
@@ -84,7 +94,9 @@ pub fn command(args: &CutArgs) -> Result<ExitCode> {
     ensure!(args.every >= 1.0, "a player may join once a second");
     let hub = Hub::new(&args.server_bin, None)?.with(&["--shards", &args.shards.to_string()]);
     let server = hub.start()?;
-    let report = field::run(args, &server.base, &hub.token()?)?;
+    let lobby = field::lobby(args, &server.base, &hub.token()?)?;
+    let stage = Stage { sessions: lobby.sessions().to_vec(), desk: Desk::of_lobby(lobby), victim: None };
+    let report = field::run(args, stage)?;
     print!("{report}");
     write_json(args.output.json.as_deref(), &report)?;
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -116,6 +128,14 @@ impl Display for Report {
         refused.iter().try_for_each(|(why, count)| write!(f, ", {count} refused ({why})"))?;
         writeln!(f, "; {} fights in which something was lost or doubled", self.fights_wrong)?;
         writeln!(f, "  {} players not settled at the end", self.not_settled)?;
+        if let Some(Quantiles { p50, p90, p99, max, .. }) = &self.gap_us {
+            writeln!(
+                f,
+                "  in again after the kill within p50 {p50} p90 {p90} p99 {p99} max {max} us; put off {} times",
+                self.later
+            )?;
+            self.gone.iter().try_for_each(|(what, count)| writeln!(f, "  {count} times after the kill: {what}"))?;
+        }
         self.wrong.iter().try_for_each(|(what, count)| writeln!(f, "  {count} times: {what}"))?;
         writeln!(f, "{}", if self.passed() { "passed" } else { "FAILED" })
     }
