@@ -112,6 +112,7 @@ reasons! {
     Timeout = "timeout": "The server did not answer in time.",
     Draining = "draining": "The server is shutting down; connect again.",
     NodeUnavailable = "node_unavailable": "The node that has the session does not answer; try again.",
+    NodeSuperseded = "node_superseded": "Another server has started under this one's name and has its fights; ask that one.",
     Fenced = "fenced": "Another server has taken the session over; ask it how the session stands.",
     Internal = "internal": "Something went wrong inside the server; its log says what.",
 }

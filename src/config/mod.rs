@@ -183,6 +183,10 @@ impl Config {
             unknown.sort();
             return Err(ConfigError::UnknownKeys(unknown));
         }
+        // Said as all else that is wrong with a setting's value.
+        if let Ok(url) = merged.get_string("redis_log") {
+            RedisUrl::try_from(url).map_err(|problem| ConfigError::Value { setting: "--redis-log", problem })?;
+        }
         let mut config: Self = merged.try_deserialize()?;
         config.accept_loss = flags.accept_loss;
         config.check()?;

@@ -18,7 +18,7 @@ pub struct RedisUrl {
 /// Redis's own.
 const PORT: u16 = 6379;
 
-const FORM: &str = "redis_log must be redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]";
+const FORM: &str = "must be redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]";
 
 impl RedisUrl {
     /// Host and port.

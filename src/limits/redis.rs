@@ -13,6 +13,9 @@ pub const REDIS_LOG_CONNECT_MS: u64 = 1_000;
 /// the log knows again what it has.
 pub const REDIS_LOG_ANSWER_MS: u64 = 1_000;
 
+/// Microseconds from which an answer of it is counted as slow.
+pub const REDIS_SLOW_US: u64 = 10_000;
+
 /// Milliseconds before a connection that was lost is made again: at first, and at most. Each time twice as long, less up to a half by chance.
 pub const REDIS_AGAIN_MS: u64 = 20;
 pub const REDIS_AGAIN_MOST_MS: u64 = 1_000;

@@ -279,6 +279,16 @@ impl Log {
         }
     }
 
+    /// The log in Redis, where it is that.
+    pub const fn redis(&self) -> Option<&RedisLog> {
+        match self {
+            Self::Redis(log) => Some(log),
+            Self::File(_) => None,
+            #[cfg(test)]
+            Self::Double(_) => None,
+        }
+    }
+
     /// The journal, where the log is one.
     pub fn journal(&mut self) -> Option<&mut Journal> {
         self.file().map(FileLog::journal_mut)

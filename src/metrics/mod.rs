@@ -4,6 +4,7 @@
 mod cluster;
 mod edge;
 mod records;
+mod redis;
 mod stories;
 mod tls;
 
@@ -118,7 +119,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 }
 
 /// Name, description, how it is read. Those whose names end in `_total` are counters.
-const SHARD_FIGURES: [(&str, &str, Read); 64] = [
+const SHARD_FIGURES: [(&str, &str, Read); 63] = [
     ("tiltyard_connections", "WebSocket connections.", |stats| stats.connections),
     ("tiltyard_far_connections", "Fights that connections are in on other shards than their own.", |stats| stats.far),
     ("tiltyard_sessions", "Sessions in memory.", |stats| stats.sessions),
@@ -222,7 +223,6 @@ const SHARD_FIGURES: [(&str, &str, Read); 64] = [
         "Shards whose last checkpoint could not be written, so that their part of the log grows on.",
         |stats| stats.checkpoint_overdue,
     ),
-    ("tiltyard_log_reserve", "Whether room on the disk is kept for the log.", |stats| stats.log_reserve),
     ("tiltyard_replay_bytes_total", "Bytes appended to files of replays.", |stats| stats.replay_bytes),
     ("tiltyard_replay_failures_total", "Turns whose parts of replays could not be written.", |stats| {
         stats.replay_failures
@@ -354,6 +354,7 @@ impl Metrics {
                 ShardFigure::Level(gauge, read) => gauge.set(float(read(stats))),
             }
         }
+        redis::record(&self.recorder.0, stats);
         self.clock_steps.absolute(clock::steps());
         self.tickets.set(float(tickets as u64));
         self.upkeep();

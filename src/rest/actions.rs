@@ -26,7 +26,6 @@ use super::shapes::{CombatSessionState, Timestamp};
 use crate::auth::Operation;
 use crate::clock;
 use crate::records::Kept;
-use crate::session::Refusal;
 use crate::shard::{ActionApplied, RestAction};
 
 /// `CombatActionResult`.
@@ -87,10 +86,10 @@ pub async fn act(
     let action: Result<_, ApiError> = match fight.world.ruleset() {
         Some(_) => Ok(RestAction { act: asked.act, target: asked.target, expected }),
         // One that is not resident has ended.
-        None => Err(expected.check(fight.version).err().unwrap_or_else(|| Reason::SessionEnded.into()).into()),
+        None => Err(expected.check(fight.version).err().unwrap_or_else(|| app.gone(Reason::NoSession.into())).into()),
     };
     let Some(begun) = begun else {
-        let applied = app.hub.act(viewer, session, player, action?).await.map_err(ended)?;
+        let applied = app.hub.act(viewer, session, player, action?).await.map_err(|refusal| app.gone(refusal))?;
         return Ok(counted_as(series, Json(CombatActionResult::of(applied)).into_response()));
     };
     if let Some(answer) = begun.row.answer {
@@ -101,15 +100,11 @@ pub async fn act(
     }
     let to_the_end = Arc::clone(&app);
     let work = idempotency::kept(Arc::clone(&app), begun, async move {
-        let applied = to_the_end.hub.act_to_the_end(viewer, session, player, action?).await.map_err(ended)?;
+        let applied = to_the_end.hub.act_to_the_end(viewer, session, player, action?).await;
+        let applied = applied.map_err(|refusal| to_the_end.gone(refusal))?;
         Ok(CombatActionResult::of(applied))
     });
     Ok(counted_as(series, idempotency::finished(&app, work).await?))
-}
-
-/// A fight that was there a moment ago has ended.
-fn ended(refusal: Refusal) -> Refusal {
-    if refusal.reason == Reason::NoSession { Reason::SessionEnded.into() } else { refusal }
 }
 
 /// `CombatActionRequest`, as far as it can be validated without the fight.

@@ -282,6 +282,7 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::Timeout
         | Reason::Draining
         | Reason::NodeUnavailable
+        | Reason::NodeSuperseded
         | Reason::Fenced => StatusCode::SERVICE_UNAVAILABLE,
         Reason::Internal | Reason::Damaged | Reason::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -12,7 +12,7 @@ use super::{AppState, shapes};
 use crate::analytics::Series;
 use crate::auth::{Operation, Principal, Relation};
 use crate::records::{Kept, Owned, Record};
-use crate::session::{FightInfo, Kind, Status, Viewer};
+use crate::session::{FightInfo, Kind, Refusal, Status, Viewer};
 use crate::shard::Seats;
 
 /// A session that was found.
@@ -221,6 +221,16 @@ impl AppState {
         match self.find_alone(caller, operation, id, query).await?.kept {
             Kept::Fight(fight) => Ok(fight),
             Kept::Record(_) => Err(Reason::NoSession.into()),
+        }
+    }
+
+    /// The refusal of what a shard was asked about a fight. One that it does not have was there a moment ago, or has ended and left it;
+    /// unless another server has the node's fights.
+    pub fn gone(&self, refusal: Refusal) -> Refusal {
+        match refusal.reason {
+            Reason::NoSession if self.hub.stats().log_superseded > 0 => Reason::NodeSuperseded.into(),
+            Reason::NoSession => Reason::SessionEnded.into(),
+            _ => refusal,
         }
     }
 

@@ -62,11 +62,7 @@ pub async fn hand_over(
 }
 
 async fn move_to(app: &App, session: Uuid, shard: usize, by: Role) -> Result<Value, ApiError> {
-    let gap = app.hub.hand_over(session, shard).await.map_err(|refusal| match refusal.reason {
-        // It has ended since, and left its shard.
-        Reason::NoSession => Reason::SessionEnded.into(),
-        _ => refusal,
-    })?;
+    let gap = app.hub.hand_over(session, shard).await.map_err(|refusal| app.gone(refusal))?;
     app.metrics.hand_over_gaps.record(gap.as_secs_f64());
     let gap_us = u64::try_from(gap.as_micros()).unwrap_or(u64::MAX);
     tracing::info!(%session, shard, ?by, gap_us, "a fight was handed over to another shard");

@@ -31,7 +31,41 @@ pub struct HealthResponse {
     hanging: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<ClusterHealth>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<LogHealth>,
 }
+
+/// How a log in Redis is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+struct LogHealth {
+    redis: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
+}
+
+impl LogHealth {
+    /// `None` where the log is in files.
+    fn of(shards: &Stats) -> Option<Self> {
+        let (redis, message) = if shards.log_redis == 0 {
+            return None;
+        } else if shards.log_superseded > 0 {
+            ("superseded", Some(SUPERSEDED))
+        } else if shards.log_redis_away > 0 || shards.stalled > 0 {
+            ("away", Some(AWAY))
+        } else if shards.log_redis_other > 0 {
+            (
+                "other_log",
+                Some("The Redis of --redis-log has another log than this node goes on with: see this node's log."),
+            )
+        } else {
+            ("connected", None)
+        };
+        Some(Self { redis, message })
+    }
+}
+
+const AWAY: &str = "The Redis of --redis-log does not answer: fights stand still until it does.";
+const SUPERSEDED: &str = "Another server has started under this node's name with the same --redis-log, and has its fights: stop this one, or give one another --node.";
 
 /// How this node stands in its cluster.
 #[derive(Debug, Serialize)]
@@ -42,14 +76,16 @@ struct ClusterHealth {
     nodes: usize,
 }
 
-/// How the server is: degraded while the store or Redis is away, the log has no room for a checkpoint or something of the process hangs, 503 while it
-/// stops, and while a shard cannot write its log or takes no turns.
+/// How the server is: degraded while the store or a Redis is away, the log has no room for a checkpoint, another has the node's name or something of the
+/// process hangs, 503 while it stops, and while a shard cannot write its log or takes no turns.
 pub async fn health(State(app): State<App>) -> Response {
     let shards = app.hub.stats();
     let hanging = hanging(&app, &shards);
     let works = !app.records.book().store_is_away() && hanging.is_empty();
     let has_redis = app.cluster.as_ref().is_none_or(Cluster::is_linked);
-    let (code, status) = standing(app.draining.is_cancelled(), &shards, works && has_redis);
+    let log = LogHealth::of(&shards);
+    let has_log = log.is_none_or(|log| log.message.is_none());
+    let (code, status) = standing(app.draining.is_cancelled(), &shards, works && has_redis && has_log);
     let answer = HealthResponse {
         status,
         timestamp: Timestamp(clock::now()),
@@ -62,6 +98,7 @@ pub async fn health(State(app): State<App>) -> Response {
             redis: if cluster.is_linked() { "connected" } else { "away" },
             nodes: cluster.count(),
         }),
+        log,
     };
     let mut response = (code, Json(answer)).into_response();
     if code == StatusCode::SERVICE_UNAVAILABLE {
@@ -99,8 +136,14 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
         return Err(Reason::Draining.into());
     }
     let shards = app.hub.stats();
-    if shards.stalled > 0 {
-        return Err(Reason::LogUnavailable.into());
+    let superseded = || ApiError::new(Reason::NodeSuperseded).message(SUPERSEDED);
+    match LogHealth::of(&shards) {
+        Some(LogHealth { redis: "superseded", .. }) => return Err(superseded()),
+        Some(LogHealth { redis: redis @ "away", .. }) => {
+            return Err(ApiError::new(Reason::LogUnavailable).message(AWAY).with("redis", redis.into()));
+        }
+        _ if shards.stalled > 0 => return Err(Reason::LogUnavailable.into()),
+        _ => {}
     }
     let hanging = hanging(&app, &shards);
     if !hanging.is_empty() {

@@ -46,11 +46,6 @@ pub async fn ready(
     if !resident {
         expected.check(fight.version)?;
     }
-    let fight =
-        app.hub.ready(caller.viewer(), session, expected, player).await.map_err(|refusal| match refusal.reason {
-            // It was there a moment ago, or has ended and left its shard.
-            Reason::NoSession => Reason::SessionEnded.into(),
-            _ => refusal,
-        })?;
+    let fight = app.hub.ready(caller.viewer(), session, expected, player).await.map_err(|refusal| app.gone(refusal))?;
     Ok(counted_as(fight.mode.into(), Json(CombatSessionState::of(&fight)).into_response()))
 }

@@ -17,6 +17,7 @@ use super::stream::Stream;
 use super::worker::Worker;
 use crate::book::{News, Share};
 use crate::limits;
+use crate::log::RedisLog;
 use crate::replays::Recording;
 use crate::session::{Expected, FightInfo, Refusal, Status, Update, Viewer};
 use crate::shard::{
@@ -206,6 +207,10 @@ impl Worker {
     pub(super) fn create(&mut self, asked: NewFight, shares: Vec<Share>, viewer: Viewer) -> Result<FightInfo, Refusal> {
         if self.draining {
             return Err(Reason::Draining.into());
+        }
+        // It would have them to itself: whoever has its name by now does not know of them.
+        if self.log.redis().is_some_and(RedisLog::is_superseded) {
+            return Err(Reason::NodeSuperseded.into());
         }
         if self.sessions.len() >= limits::SESSIONS_PER_SHARD {
             return Err(Reason::TooManySessions.into());

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tiltyard_combat::Flag;
 use tiltyard_combat::replay::Loss;
 
+use crate::log::redis::Figures;
 use crate::ops::beat::Beat;
 
 macro_rules! stats {
@@ -70,6 +71,22 @@ impl Stats {
             Flag::Regular => &mut self.flags_regular,
             Flag::Away => &mut self.flags_away,
         } += 1;
+    }
+
+    /// Notes how it stands with a log in Redis.
+    pub fn of_redis(&mut self, figures: &Figures) {
+        let Figures { counts, is_away, restored, has_other_log, is_superseded } = *figures;
+        self.log_redis = 1;
+        self.log_redis_connections = counts.ready;
+        self.log_redis_away = is_away.into();
+        self.log_redis_reconnects = counts.reconnects;
+        self.log_redis_commands = counts.commands;
+        self.log_redis_answers = counts.answers;
+        self.log_redis_answer_us = counts.answer_us;
+        self.log_redis_slow = counts.slow;
+        self.log_redis_restored = restored;
+        self.log_redis_other = has_other_log.into();
+        self.log_superseded = is_superseded.into();
     }
 
     /// Counts a fight whose replay ends before it.
@@ -197,6 +214,27 @@ stats! {
     log_failures,
     /// Turns that were handed to the log again, as nobody knew whether it had them.
     log_unknown,
+    /// Shards whose log is in Redis.
+    log_redis,
+    /// Connections to it that can be used.
+    log_redis_connections,
+    /// Shards that have not all of theirs.
+    log_redis_away,
+    /// Times that one was made again.
+    log_redis_reconnects,
+    /// Commands put on their way, and those that were answered.
+    log_redis_commands,
+    log_redis_answers,
+    /// Microseconds between the two, of all that were answered.
+    log_redis_answer_us,
+    /// Answers that took longer than [`crate::limits::REDIS_SLOW_US`].
+    log_redis_slow,
+    /// Sessions that were said to it anew, as it had lost something of them.
+    log_redis_restored,
+    /// Shards that have found another log in it than theirs.
+    log_redis_other,
+    /// Shards that have found that another server has started under the node's name.
+    log_superseded,
     /// Sessions that were dropped because they had been taken over elsewhere.
     fenced,
     /// Sessions that were handed over to another shard.

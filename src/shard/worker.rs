@@ -559,6 +559,9 @@ impl Worker {
         {
             self.stats.log_reserve = u64::from(journal.reserve().is_held());
         }
+        if let Some(log) = self.log.redis() {
+            self.stats.of_redis(&log.figures());
+        }
         self.inbox.stats.store(&self.stats);
     }
 

@@ -23,6 +23,25 @@ async fn reconnect(node: &Node, fight: &mut Fight) {
     }
 }
 
+/// What the node answers to whoever watches it.
+async fn ask(node: &Node, path: &str) -> (u16, serde_json::Value) {
+    let answer = reqwest::get(format!("{}{path}", node.url)).await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// Asks again and again until it is so, which takes no longer than that.
+async fn becomes(node: &Node, path: &str, most: Duration, wanted: impl Fn(u16, &serde_json::Value) -> bool) {
+    let since = Instant::now();
+    loop {
+        let (status, told) = ask(node, path).await;
+        if wanted(status, &told) {
+            return;
+        }
+        assert!(since.elapsed() < most, "{path}: {status} {told}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 fn health(fight: &Fight) -> Vec<u32> {
     fight.clients[0].view().participants.iter().map(|p| p.hp).collect()
 }
@@ -123,11 +142,52 @@ async fn a_hung_redis_holds_answers_back_and_loses_none() {
     assert!(seen.await.is_err(), "nothing is shown that the log has not kept");
     let refused = fight.state(&node).await;
     assert_eq!(refused.status, 503, "{}", refused.body);
+    let (status, told) = ask(&node, "/readyz").await;
+    assert_eq!((status, &told["details"]["reason"]), (503, &json!("log_unavailable")));
+    assert!(told["message"].as_str().unwrap().contains("--redis-log"), "{told}");
+    let (status, told) = ask(&node, "/health").await;
+    assert_eq!((status, &told["status"], &told["log"]["redis"]), (503, &json!("unhealthy"), &json!("away")));
     redis.resume();
     answer(&mut fight.clients[0], id).await.unwrap();
     fight.settle().await;
     assert_eq!(health(&fight), [100, 90], "once");
     assert!(node.metric("tiltyard_log_unknown_total").await > 0.0, "it was said again");
+    becomes(&node, "/readyz", Duration::from_secs(3), |status, _| status == 200).await;
+    // A slow answer and a connection that was made again are counted.
+    for name in ["connections", "reconnects_total", "commands_total", "answers_total", "answer_microseconds_total"] {
+        assert!(node.metric(&format!("tiltyard_log_redis_{name}")).await > 0.0, "{name}");
+    }
+    assert!(!node.metrics().await.contains("tiltyard_log_reserve"), "that is room for files");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_away_is_told_of_also_where_there_is_no_fight() {
+    let mut redis = Redis::start();
+    let node = node(&redis);
+    becomes(&node, "/health", Duration::from_secs(1), |_, told| {
+        told["status"] == "healthy" && told["log"] == json!({ "redis": "connected" })
+    })
+    .await;
+    for way in ["kill", "hang"] {
+        if way == "kill" {
+            redis.kill9()
+        } else {
+            redis.hang()
+        }
+        becomes(&node, "/readyz", Duration::from_secs(3), |status, told| {
+            status == 503 && told["message"].as_str().unwrap().contains("--redis-log")
+        })
+        .await;
+        let (status, told) = ask(&node, "/health").await;
+        assert_eq!((status, &told["status"], &told["log"]["redis"]), (200, &json!("degraded"), &json!("away")));
+        if way == "kill" {
+            redis.restart()
+        } else {
+            redis.resume()
+        }
+        becomes(&node, "/health", Duration::from_secs(3), |_, told| told["status"] == "healthy").await;
+    }
+    assert!(Node::start().metrics().await.contains("tiltyard_log_reserve"));
 }
 
 #[tokio::test]
@@ -154,6 +214,25 @@ async fn a_second_server_of_the_name_takes_the_fights_over_and_the_first_shows_n
     }
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     assert!(first.metric("tiltyard_sessions_fenced_total").await >= 2.0);
+    // Nobody is sent there any more, nothing is begun there, and whoever watches is told why.
+    becomes(&first, "/readyz", Duration::from_secs(1), |status, told| {
+        status == 503 && told["details"]["reason"] == "node_superseded"
+    })
+    .await;
+    let (status, told) = ask(&first, "/health").await;
+    assert_eq!((status, &told["status"], &told["log"]["redis"]), (200, &json!("degraded"), &json!("superseded")));
+    assert!(told["log"]["message"].as_str().unwrap().contains("give one another --node"), "{told}");
+    let service = first.service();
+    let new = json!({ "mode": "pvp", "participants": fight.players });
+    let refused =
+        first.rest().call(reqwest::Method::POST, "/combat/sessions", Some(&service), Some(&new)).await.unwrap();
+    assert_eq!((refused.status.as_u16(), &refused.body["details"]["reason"]), (503, &json!("node_superseded")));
+    let action = json!({ "action_type": "attack", "player_id": fight.players[0], "target_id": fight.players[1] });
+    let path = format!("/combat/sessions/{}/actions", fight.id);
+    let refused = first.rest().call(reqwest::Method::POST, &path, Some(&service), Some(&action)).await.unwrap();
+    assert_eq!((refused.status.as_u16(), &refused.body["details"]["reason"]), (503, &json!("node_superseded")));
+    assert_eq!(ask(&second, "/readyz").await.0, 200);
+    assert!(first.metric("tiltyard_log_superseded").await > 0.0);
     reconnect(&second, &mut fight).await;
     assert_eq!(health(&fight), [100, 90]);
     fight.clients[0].act_as(id, Order::attack(1)).await.unwrap();
@@ -170,21 +249,68 @@ async fn a_redis_that_forgets_is_told_anew_while_the_server_lives() {
     let mut fight = node.fight(2, plain_rules()).await;
     fight.begin().await;
     attack(&mut fight.clients[0], 1).await.unwrap();
-    redis.kill9();
-    redis.restart();
-    for _ in 0..3 {
+    let (log, start) = (redis.ask(&["GET", "tiltyard:log"]), redis.ask(&["GET", "b:local"]));
+    for round in 1..=4 {
+        // With and without its connections.
+        if round % 2 == 0 {
+            redis.ask(&["FLUSHALL"]);
+        } else {
+            redis.kill9();
+            redis.restart();
+        }
         attack(&mut fight.clients[0], 1).await.unwrap();
+        // Which log it is comes before what is in it.
+        assert_eq!([redis.ask(&["GET", "tiltyard:log"]), redis.ask(&["GET", "b:local"])], [log.clone(), start.clone()]);
     }
     fight.settle().await;
-    assert_eq!(health(&fight), [100, 60]);
-    // It is another log now, as far as anybody knows: that is for the operator to say.
+    assert_eq!(health(&fight), [100, 50]);
+    assert!(node.metric("tiltyard_log_redis_restored_total").await >= 4.0);
+    // So the next start finds the log that it looks for.
+    node.crash_and_restart();
+    reconnect(&node, &mut fight).await;
+    assert_eq!(health(&fight), [100, 50]);
+}
+
+#[tokio::test]
+async fn a_redis_that_forgets_is_told_which_log_it_is_also_where_there_is_no_fight() {
+    let redis = Redis::forgetful();
+    let mut node = node(&redis);
+    let log = redis.ask(&["GET", "tiltyard:log"]);
+    redis.ask(&["FLUSHALL"]);
+    let since = Instant::now();
+    while redis.ask(&["GET", "tiltyard:log"]) != log || redis.ask(&["GET", "b:local"]).text().is_none() {
+        assert!(since.elapsed() < Duration::from_secs(2), "it is not told anew");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    node.crash_and_restart();
+}
+
+#[tokio::test]
+async fn a_redis_with_another_log_is_told_of_and_left_as_it_is() {
+    let redis = Redis::start();
+    let mut node = node(&redis);
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    assert!(node.metric("tiltyard_log_redis_other_log").await < 0.5);
+    redis.ask(&["FLUSHALL"]);
+    redis.ask(&["SET", "tiltyard:log", "another"]);
+    attack(&mut fight.clients[0], 1).await.unwrap();
+    let since = Instant::now();
+    while node.metric("tiltyard_log_redis_other_log").await < 0.5 {
+        assert!(since.elapsed() < Duration::from_secs(2), "it is not noticed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (status, told) = ask(&node, "/health").await;
+    assert_eq!(
+        (status, &told["status"], &told["log"]["redis"]),
+        (200, &json!("degraded"), &json!("other_log")),
+        "{told}"
+    );
+    attack(&mut fight.clients[0], 1).await.unwrap();
+    assert_eq!(redis.ask(&["GET", "tiltyard:log"]).text(), Some(&b"another"[..]));
     node.kill();
     let refused = said(node.data.path(), &["serve", "--listen", "127.0.0.1:0", "--redis-log", &redis.url()]);
-    assert!(refused.contains("it has no log, and that of the last start was"), "{refused}");
-    node.flag_of_restart("--accept-loss");
-    node.start_again();
-    reconnect(&node, &mut fight).await;
-    assert_eq!(health(&fight), [100, 60], "what there is is gone on with");
+    assert!(refused.contains("its log is another, and that of the last start was"), "{refused}");
 }
 
 #[tokio::test]
@@ -235,7 +361,7 @@ async fn a_start_that_cannot_be_says_why() {
     let data = TempDir::new().unwrap();
     let start = |url: &str| said(data.path(), &["serve", "--listen", "127.0.0.1:0", "--redis-log", url]);
     assert!(start("redis://127.0.0.1:1").contains("redis://127.0.0.1:1: cannot be reached"));
-    assert!(start("http://127.0.0.1").contains("redis_log must be redis://"));
+    assert!(start("http://127.0.0.1").contains("--redis-log: must be redis://"));
     let closed = Redis::start_with(&["--requirepass", "right"]);
     let none = start(&closed.url());
     assert!(none.contains("it may want a password"), "{none}");
@@ -247,6 +373,13 @@ async fn a_start_that_cannot_be_says_why() {
     let redis = Redis::start();
     let replica = Redis::start_with(&["--replicaof", "127.0.0.1", &redis.port.to_string()]);
     assert!(start(&replica.url()).contains("it is a replica"));
+    let mut hung = Redis::start();
+    hung.hang();
+    let late = start(&hung.url());
+    assert!(late.contains(&hung.url()) && late.contains("no answer within 1000 ms"), "{late}");
+    let refusing = Redis::start_with(&["--rename-command", "INFO", ""]);
+    let told = start(&refusing.url());
+    assert!(told.contains("it refuses INFO: ERR unknown command"), "{told}");
 }
 
 #[tokio::test]

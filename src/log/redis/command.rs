@@ -10,23 +10,47 @@ use crate::log::{Key, TurnNo};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
     /// Entries of a session under this epoch.
-    Entries { session: Uuid, epoch: u64 },
+    Entries {
+        session: Uuid,
+        epoch: u64,
+    },
     /// Whether a session is still this node's.
-    Probe { session: Uuid, epoch: u64 },
+    Probe {
+        session: Uuid,
+        epoch: u64,
+    },
     /// A session anew, of which the store had lost something.
-    Restore { session: Uuid },
+    Restore {
+        session: Uuid,
+    },
     /// A session's snapshot, or its end: if it is not taken, the session is somebody else's, and that is heard of with its entries.
     Aside,
     /// The list of the node's sessions.
     Index,
-    /// Who has started under the node's name last.
+    /// Which log it is, and who has started under the node's name last.
+    Log,
     Look,
+    /// Both anew, where Redis has neither.
+    Anew,
 }
 
 impl About {
+    /// For messages.
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Entries { .. } => "entries of a fight",
+            Self::Probe { .. } => "to say whose a fight is",
+            Self::Restore { .. } => "a fight that it has lost",
+            Self::Aside => "a fight's snapshot or end",
+            Self::Index => "an entry in the list of fights",
+            Self::Log | Self::Look => "to say whose the log is",
+            Self::Anew => "to be told whose the log is",
+        }
+    }
+
     /// Whether one of the log's functions answers.
     pub const fn is_call(self) -> bool {
-        !matches!(self, Self::Index | Self::Look)
+        !matches!(self, Self::Index | Self::Log | Self::Look | Self::Anew)
     }
 }
 

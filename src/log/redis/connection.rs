@@ -35,6 +35,38 @@ enum State {
     Ready(TcpStream),
 }
 
+/// What has happened on connections, and how many can be used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub ready: u64,
+    pub reconnects: u64,
+    pub commands: u64,
+    pub answers: u64,
+    pub answer_us: u64,
+    pub slow: u64,
+}
+
+impl Counts {
+    fn answered(&mut self, after: Duration) {
+        let us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        self.answers += 1;
+        self.answer_us += us;
+        self.slow += u64::from(us > limits::REDIS_SLOW_US);
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, of: Self) {
+        let Self { ready, reconnects, commands, answers, answer_us, slow } = of;
+        self.ready += ready;
+        self.reconnects += reconnects;
+        self.commands += commands;
+        self.answers += answers;
+        self.answer_us += answer_us;
+        self.slow += slow;
+    }
+}
+
 /// A connection, with what is to be said on it.
 #[derive(Debug)]
 pub struct Connection {
@@ -44,6 +76,9 @@ pub struct Connection {
     commands: VecDeque<Command>,
     sent: usize,
     sent_bytes: usize,
+    /// Since when each of these is.
+    sent_at: VecDeque<Instant>,
+    counts: Counts,
     /// Bytes of all of them.
     bytes: usize,
     /// Turns that had something on its way when a connection was lost, until they are handed in again: nothing overtakes them.
@@ -72,6 +107,8 @@ impl Connection {
             commands: VecDeque::new(),
             sent: 0,
             sent_bytes: 0,
+            sent_at: VecDeque::new(),
+            counts: Counts::default(),
             bytes: 0,
             unknown: BTreeSet::new(),
             lost: Vec::new(),
@@ -94,6 +131,11 @@ impl Connection {
         matches!(self.state, State::Ready(_))
     }
 
+    /// What has happened on it.
+    pub fn counts(&self) -> Counts {
+        Counts { ready: self.is_ready().into(), ..self.counts }
+    }
+
     /// Its socket, where there is one.
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
@@ -112,10 +154,15 @@ impl Connection {
         self.bytes
     }
 
+    /// Why there is none.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
     /// Why nothing goes on, where something waits for a connection.
     pub fn stalled(&self) -> Option<io::Error> {
         let stalls = !self.is_ready() && !self.commands.is_empty();
-        stalls.then(|| io::Error::new(ErrorKind::NotConnected, format!("no connection to Redis: {}", self.why)))
+        stalls.then(|| io::Error::new(ErrorKind::NotConnected, self.why.clone()))
     }
 
     /// Whether it was made again since this was asked last: what answers may be another.
@@ -136,7 +183,7 @@ impl Connection {
     /// Says what can be said and hears what was answered.
     pub fn pump(&mut self, net: &Net, heard: &mut Vec<(Command, Reply)>) {
         if let Err(error) = self.go_on(net, heard) {
-            self.lose(&error);
+            self.lose(&error, &net.url);
         }
     }
 
@@ -159,7 +206,7 @@ impl Connection {
                 Ok(_) => stream.set_nodelay(true)?,
                 Err(error) if error.kind() == ErrorKind::NotConnected => {
                     let is_late = since.elapsed() >= Duration::from_millis(limits::REDIS_LOG_CONNECT_MS);
-                    return if is_late { Err(ErrorKind::TimedOut.into()) } else { Ok(()) };
+                    return if is_late { Err(late("connection", limits::REDIS_LOG_CONNECT_MS)) } else { Ok(()) };
                 }
                 Err(error) => return Err(error),
             }
@@ -170,12 +217,12 @@ impl Connection {
             }
         }
         self.say()?;
-        while self.hear(heard)? {
+        while self.hear(net, heard)? {
             self.say()?;
         }
         let awaits = self.sent > 0 || matches!(self.state, State::Greeting(..));
         if awaits && self.since.elapsed() >= Duration::from_millis(limits::REDIS_LOG_ANSWER_MS) {
-            return Err(io::Error::new(ErrorKind::TimedOut, "no answer in time"));
+            return Err(late("answer", limits::REDIS_LOG_ANSWER_MS));
         }
         Ok(())
     }
@@ -183,14 +230,17 @@ impl Connection {
     /// Puts as many commands on their way as may be, and gives the socket what it takes.
     fn say(&mut self) -> io::Result<()> {
         if self.is_ready() && self.unknown.is_empty() {
+            let now = Instant::now();
             while let Some(command) = self.commands.get(self.sent) {
                 let bytes = command.bytes.len();
                 if self.sent > 0 && self.sent_bytes + bytes > limits::REDIS_BATCH_BYTES {
                     break;
                 }
                 if self.sent == 0 {
-                    self.since = Instant::now();
+                    self.since = now;
                 }
+                self.sent_at.push_back(now);
+                self.counts.commands += 1;
                 self.out.extend_from_slice(&command.bytes);
                 self.sent += 1;
                 self.sent_bytes += bytes;
@@ -210,7 +260,7 @@ impl Connection {
     }
 
     /// Reads what has come; whether there was something that makes room for more to be said.
-    fn hear(&mut self, heard: &mut Vec<(Command, Reply)>) -> io::Result<bool> {
+    fn hear(&mut self, net: &Net, heard: &mut Vec<(Command, Reply)>) -> io::Result<bool> {
         let mut is_news = false;
         let mut bytes = [0; limits::REDIS_BATCH_BYTES];
         loop {
@@ -227,20 +277,21 @@ impl Connection {
             while let Some(reply) = resp::take(&mut rest)? {
                 is_news = true;
                 self.since = Instant::now();
-                self.answered(reply, heard)?;
+                self.answered(reply, net, heard)?;
             }
             self.input.extend_from_slice(rest);
         }
     }
 
-    fn answered(&mut self, reply: Reply, heard: &mut Vec<(Command, Reply)>) -> io::Result<()> {
+    fn answered(&mut self, reply: Reply, net: &Net, heard: &mut Vec<(Command, Reply)>) -> io::Result<()> {
         if let State::Greeting(_, greeting) = &mut self.state {
             if greeting.hear(reply, &mut self.out).map_err(io::Error::other)?
                 && let State::Greeting(stream, _) = std::mem::replace(&mut self.state, State::Down(self.since))
             {
                 self.state = State::Ready(stream);
                 if self.tries > 0 {
-                    tracing::info!("connected to the Redis of the log again");
+                    tracing::info!(url = %net.url, "connected to the Redis of --redis-log again");
+                    self.counts.reconnects += 1;
                     self.is_again = true;
                 }
                 self.tries = 0;
@@ -251,7 +302,7 @@ impl Connection {
         let about = self.commands.front().filter(|_| self.sent > 0).ok_or_else(unasked)?.about;
         match &reply {
             // Whatever it is, it says nothing of whether a part was done.
-            Reply::Error(said) => return Err(io::Error::other(said.clone())),
+            Reply::Error(said) => return Err(io::Error::other(format!("it refuses {}: {said}", about.what()))),
             reply if about.is_call() && Called::of(reply).is_none() => {
                 return Err(io::Error::new(ErrorKind::InvalidData, "an answer that is none of the log's functions'"));
             }
@@ -259,6 +310,9 @@ impl Connection {
         }
         let command = self.commands.pop_front().ok_or_else(unasked)?;
         self.sent -= 1;
+        if let Some(at) = self.sent_at.pop_front() {
+            self.counts.answered(self.since.saturating_duration_since(at));
+        }
         self.sent_bytes -= command.bytes.len();
         self.bytes -= command.bytes.len();
         heard.push((command, reply));
@@ -266,12 +320,13 @@ impl Connection {
     }
 
     /// The connection is gone. What was on its way may have been done or not; all of it is said again, in its order, on the next.
-    fn lose(&mut self, error: &io::Error) {
+    fn lose(&mut self, error: &io::Error, url: &RedisUrl) {
         let on_their_way = self.commands.iter().take(self.sent).filter_map(|command| command.turn);
         let turns: BTreeSet<TurnNo> = on_their_way.collect();
         self.lost.extend(turns.iter().rev().filter(|turn| !self.unknown.contains(turn)));
         self.unknown.extend(turns);
         (self.sent, self.sent_bytes) = (0, 0);
+        self.sent_at.clear();
         self.out.clear();
         self.input.clear();
         let most = limits::REDIS_AGAIN_MOST_MS.min(limits::REDIS_AGAIN_MS << self.tries.min(10));
@@ -279,9 +334,13 @@ impl Connection {
         let chance = Uuid::new_v4().as_u64_pair().1 % (most / 2 + 1);
         self.state = State::Down(Instant::now() + Duration::from_millis(most - chance));
         if self.tries == 0 {
-            tracing::warn!(%error, "the connection to the Redis of the log is lost");
+            tracing::warn!(%url, %error, "a connection to the Redis of --redis-log is lost");
         }
-        self.why = error.to_string();
+        self.why = format!("no connection to the Redis of --redis-log, {url}: {error}");
         self.tries = self.tries.saturating_add(1);
     }
+}
+
+fn late(what: &str, ms: u64) -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, format!("no {what} within {ms} ms"))
 }

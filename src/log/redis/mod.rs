@@ -35,7 +35,7 @@ use super::segment::FORM;
 use super::{Append, Key, Outcome, TurnNo};
 use crate::limits;
 use command::{About, Command};
-use connection::{Connection, Net};
+use connection::{Connection, Counts, Net};
 use library::{Called, Function, Status};
 use resp::Reply;
 use start::Node;
@@ -74,14 +74,29 @@ pub struct RedisLog {
     /// What was answered, between two looks.
     heard: Vec<(Command, Reply)>,
     scratch: Vec<u8>,
-    /// When it was looked last who has started under the node's name, and whether that is being asked.
+    /// When it was looked last which log it is and who has started under the node's name, and how much of that is being asked.
     looked: Instant,
-    looks: bool,
+    looks: usize,
+    /// Redis has forgotten that, or may have: it is said anew.
+    is_forgotten: bool,
     /// Sessions of which it is being asked whether they are still this node's, and whether that is to be asked.
     probes: usize,
     probe_due: bool,
     bytes: u64,
     again: u64,
+    restored: u64,
+}
+
+/// What has happened with Redis, and how that stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub counts: Counts,
+    /// Not all connections can be used.
+    pub is_away: bool,
+    /// Sessions that were said anew.
+    pub restored: u64,
+    pub has_other_log: bool,
+    pub is_superseded: bool,
 }
 
 /// What is known of a session.
@@ -128,11 +143,13 @@ impl RedisLog {
             heard: Vec::new(),
             scratch: Vec::new(),
             looked: Instant::now(),
-            looks: false,
+            looks: 0,
+            is_forgotten: false,
             probes: 0,
             probe_due: false,
             bytes: 0,
             again: 0,
+            restored: 0,
         }
     }
 
@@ -144,7 +161,8 @@ impl RedisLog {
         while !self.connections.iter().all(Connection::is_ready) {
             self.pump();
             if since.elapsed() > Duration::from_millis(2 * limits::REDIS_LOG_CONNECT_MS) {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "a shard cannot connect to the Redis of the log"));
+                let why = self.connections.iter().find(|of| !of.is_ready()).map(Connection::why).unwrap_or_default();
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why.to_owned()));
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -298,6 +316,9 @@ impl RedisLog {
             self.answered(&command, &reply);
         }
         self.heard = heard;
+        if std::mem::take(&mut self.is_forgotten) {
+            self.say_anew();
+        }
         if self.probe_due && self.probes == 0 {
             self.probe_due = false;
             self.probe();
@@ -318,8 +339,13 @@ impl RedisLog {
             status
         });
         match (command.about, status) {
+            (About::Log, _) => {
+                self.looks -= 1;
+                self.is_forgotten |= !self.node.heard_log(reply.text());
+            }
             (About::Look, _) => {
-                self.looks = false;
+                self.looks -= 1;
+                self.is_forgotten |= !self.node.heard_owner(reply.text());
                 self.probe_due |= reply.text().is_some_and(|owner| owner != self.node.owner.as_bytes());
             }
             (About::Entries { session, epoch }, Some(status)) => self.entries_answered(session, epoch, status, turn),
@@ -332,7 +358,7 @@ impl RedisLog {
             }
             (About::Restore { session }, Some(Status::Fenced)) => self.fence(session),
             (About::Restore { session }, _) => self.is_there(session),
-            (About::Index | About::Aside, _) | (_, None) => self.resolve(turn),
+            (About::Index | About::Aside | About::Anew, _) | (_, None) => self.resolve(turn),
         }
     }
 
@@ -377,6 +403,10 @@ impl RedisLog {
 
     /// The store has lost something of a session: its shard is asked for all of it.
     fn miss(&mut self, session: Uuid, turn: Option<TurnNo>) {
+        if self.missing.is_empty() {
+            // Whatever has lost that may have lost which log it is, which is to be there before what is said of sessions.
+            self.say_anew();
+        }
         let outcomes = &mut self.outcomes;
         let waiting = self.missing.entry(session).or_insert_with(|| {
             outcomes.push_back(Outcome::Missing(session));
@@ -395,7 +425,8 @@ impl RedisLog {
     /// Says a session anew, as it is under this key, whose epoch is above all before; or nothing, where there is none any more.
     pub fn restore(&mut self, session: Uuid, anew: Option<(Key, &impl Append)>) {
         let Some((key, record)) = anew else { return self.is_there(session) };
-        tracing::warn!(%session, "Redis has lost something of a session, which is said to it anew");
+        tracing::warn!(url = %self.node.url, %session, "Redis has lost something of a session, which is said to it anew");
+        self.restored += 1;
         let bytes = self.whole(Function::Restore, key, record);
         if let Some(known) = self.sessions.get_mut(&session) {
             known.epoch = key.epoch;
@@ -429,15 +460,29 @@ impl RedisLog {
             .pop_front_if(|session| self.connections[Self::place(*session)].waiting() < limits::REDIS_WAITING_BYTES)
     }
 
-    /// Looks now and then whether another has started under the node's name: then it has, or takes, its sessions.
+    /// Looks now and then which log it is, and whether another has started under the node's name: then it has, or takes, its sessions.
     fn look(&mut self) {
         let is_due = self.looked.elapsed() >= Duration::from_millis(limits::REDIS_LOOK_MS);
-        if !is_due || self.looks || !self.connections[0].is_ready() {
+        if !is_due || self.looks > 0 || !self.connections[0].is_ready() {
             return;
         }
-        (self.looked, self.looks) = (Instant::now(), true);
-        let bytes = resp::command(&[b"GET", command::start_key(&self.node.name).as_bytes()]);
-        self.connections[0].push(Command { about: About::Look, turn: None, bytes });
+        (self.looked, self.looks) = (Instant::now(), 2);
+        for (about, bytes) in [About::Log, About::Look].into_iter().zip(self.node.look()) {
+            self.connections[0].push(Command { about, turn: None, bytes });
+        }
+    }
+
+    /// Says which log it is, and who has it, where Redis has nothing of that: on each connection, before sessions are said anew there. One
+    /// whose name another has by now says nothing.
+    fn say_anew(&mut self) {
+        if self.node.standing.is_superseded() {
+            return;
+        }
+        for connection in &mut self.connections {
+            for bytes in self.node.anew() {
+                connection.push(Command { about: About::Anew, turn: None, bytes });
+            }
+        }
     }
 
     /// Asks of every session whether it is still this node's, and still there.
@@ -489,6 +534,24 @@ impl RedisLog {
         {
             self.pump();
             self.wait_for_bytes(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether another server has started under the node's name, and has its sessions.
+    pub fn is_superseded(&self) -> bool {
+        self.node.standing.is_superseded()
+    }
+
+    /// What has happened, and how it stands.
+    pub fn figures(&self) -> Figures {
+        let mut counts = Counts::default();
+        self.connections.iter().for_each(|connection| counts += connection.counts());
+        Figures {
+            counts,
+            is_away: counts.ready < self.connections.len() as u64,
+            restored: self.restored,
+            has_other_log: self.node.standing.has_other_log(),
+            is_superseded: self.is_superseded(),
         }
     }
 

@@ -76,6 +76,16 @@ pub fn command(words: &[&[u8]]) -> Vec<u8> {
     out
 }
 
+/// What a command is called, for messages: its first word, and the function where it calls one.
+pub fn name(command: &[u8]) -> String {
+    let mut words = command.split(|byte| *byte == b'\n').skip(2).step_by(2);
+    let mut word = || words.next().map(|word| String::from_utf8_lossy(word.trim_ascii()).into_owned());
+    match (word().unwrap_or_default(), word()) {
+        (first, Some(function)) if first == "FCALL" => format!("{first} {function}"),
+        (first, _) => first,
+    }
+}
+
 fn length(kind: u8, count: usize, out: &mut Vec<u8>) {
     out.push(kind);
     out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());

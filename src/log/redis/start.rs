@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -27,8 +29,8 @@ pub enum RedisError {
     Unreachable { url: String, error: io::Error },
     #[error("{url}: {why}")]
     Unfit { url: String, why: Unfit },
-    #[error("{url}: it refuses a command: {said}")]
-    Refused { url: String, said: String },
+    #[error("{url}: it refuses {command}: {said}")]
+    Refused { url: String, command: String, said: String },
     #[error("{url}: another has taken a session meanwhile: is a server starting under the same name, `{node}`?")]
     Contended { url: String, node: String },
     #[error("{url}: an answer that was not to be expected, to {command}")]
@@ -76,12 +78,74 @@ pub struct Node {
     pub name: String,
     /// Name and start: who has a session.
     pub owner: String,
+    /// Which log it goes on with.
+    pub log: String,
+    /// How its shards found it to stand.
+    pub standing: Arc<Standing>,
+}
+
+/// What of the log concerns all of a node: as its shards, which look at it all the time, have seen it last.
+#[derive(Debug, Default)]
+pub struct Standing {
+    superseded: AtomicBool,
+    other_log: AtomicBool,
+}
+
+impl Standing {
+    /// Whether another server has started under the node's name: it has the node's sessions, for good.
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Relaxed)
+    }
+
+    /// Whether the Redis has another log than the node goes on with.
+    pub fn has_other_log(&self) -> bool {
+        self.other_log.load(Ordering::Relaxed)
+    }
 }
 
 impl Node {
     /// `SADD` or `SREM` of one of its sessions.
     pub fn index(&self, what: &[u8], session: Uuid) -> Vec<u8> {
         resp::command(&[what, index_key(&self.name).as_bytes(), session.to_string().as_bytes()])
+    }
+
+    /// Which log it is, and who has started last.
+    pub(super) fn look(&self) -> [Vec<u8>; 2] {
+        [resp::command(&[b"GET", LOG_KEY]), resp::command(&[b"GET", start_key(&self.name).as_bytes()])]
+    }
+
+    /// The same, said anew where there is nothing.
+    pub(super) fn anew(&self) -> [Vec<u8>; 2] {
+        let (key, owner) = (start_key(&self.name), self.owner.as_bytes());
+        [
+            resp::command(&[b"SET", LOG_KEY, self.log.as_bytes(), b"NX"]),
+            resp::command(&[b"SET", key.as_bytes(), owner, b"NX"]),
+        ]
+    }
+
+    /// Hears which log there is; `false` where there is none.
+    pub(super) fn heard_log(&self, found: Option<&[u8]>) -> bool {
+        let Some(found) = found else { return false };
+        let is_other = found != self.log.as_bytes();
+        if self.standing.other_log.swap(is_other, Ordering::Relaxed) != is_other {
+            let (url, own, found) = (&self.url, &self.log, String::from_utf8_lossy(found));
+            if is_other {
+                tracing::error!(%url, own, %found, "the Redis of --redis-log has another log than this server goes on with: was another Redis put in its place, or a backup put back? Fights go on, and the next start will stop there: put the right one back, or have them end");
+            } else {
+                tracing::warn!(%url, own, "the Redis of --redis-log has this server's log again");
+            }
+        }
+        true
+    }
+
+    /// Hears who has started last under the node's name; `false` where nobody has.
+    pub(super) fn heard_owner(&self, found: Option<&[u8]>) -> bool {
+        let Some(found) = found else { return false };
+        if found != self.owner.as_bytes() && !self.standing.superseded.swap(true, Ordering::Relaxed) {
+            let (url, node) = (&self.url, &self.name);
+            tracing::error!(%url, node, "another server has started under this node's name with the same --redis-log, and has its fights: this one takes no new ones and is not ready any more. Stop it; where both are wanted, give one another --node and start it again");
+        }
+        true
     }
 }
 
@@ -132,7 +196,8 @@ impl Client {
 
     /// The same, once more for a node that has begun.
     pub fn connect_again(node: &Node) -> Result<Self, RedisError> {
-        Self::connect_as(&node.url, &node.name, node.owner.clone())
+        let client = Self::connect_as(&node.url, &node.name, node.owner.clone())?;
+        Ok(Self { node: node.clone(), ..client })
     }
 
     fn connect_as(url: &RedisUrl, node: &str, owner: String) -> Result<Self, RedisError> {
@@ -150,7 +215,8 @@ impl Client {
         stream.set_nodelay(true).map_err(unreachable)?;
         stream.set_read_timeout(Some(patience)).map_err(unreachable)?;
         stream.set_write_timeout(Some(patience)).map_err(unreachable)?;
-        let node = Node { url: url.clone(), addresses, name: node.to_owned(), owner };
+        let (name, log, standing) = (node.to_owned(), String::new(), Arc::default());
+        let node = Node { url: url.clone(), addresses, name, owner, log, standing };
         let mut client = Self { node, stream, input: Vec::new() };
         let mut out = Vec::new();
         let mut greeting = Greeting::begin(url, &mut out);
@@ -191,6 +257,13 @@ impl Client {
     }
 
     fn unreachable(&self, error: io::Error) -> RedisError {
+        let error = match error.kind() {
+            // What a socket says whose time is over.
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                io::Error::other(format!("no answer within {} ms", limits::REDIS_LOG_CONNECT_MS))
+            }
+            _ => error,
+        };
         RedisError::Unreachable { url: self.node.url.to_string(), error }
     }
 
@@ -201,10 +274,13 @@ impl Client {
     /// Says commands, and hears their answers.
     pub(super) fn ask(&mut self, commands: &[Vec<u8>]) -> Result<Vec<Reply>, RedisError> {
         self.write(&commands.concat())?;
-        let refused = |url: &RedisUrl, said| RedisError::Refused { url: url.to_string(), said };
         let replies = commands.iter().map(|_| self.read()).collect::<Result<Vec<_>, _>>()?;
-        match replies.iter().find_map(|reply| if let Reply::Error(said) = reply { Some(said) } else { None }) {
-            Some(said) => Err(refused(&self.node.url, said.clone())),
+        let refused = |(command, reply): (&Vec<u8>, &Reply)| match reply {
+            Reply::Error(said) => Some((resp::name(command), said.clone())),
+            _ => None,
+        };
+        match commands.iter().zip(&replies).find_map(refused) {
+            Some((command, said)) => Err(RedisError::Refused { url: self.node.url.to_string(), command, said }),
             None => Ok(replies),
         }
     }
@@ -242,7 +318,9 @@ impl Client {
     pub fn begin(&mut self) -> Result<String, RedisError> {
         let new = Uuid::new_v4().to_string();
         self.ask_one(&[b"SET", LOG_KEY, new.as_bytes(), b"NX"])?;
-        self.identity()?.ok_or_else(|| self.unexpected("GET"))
+        let log = self.identity()?.ok_or_else(|| self.unexpected("GET"))?;
+        self.node.log.clone_from(&log);
+        Ok(log)
     }
 
     /// Says that this node has started: whoever has started before under its name sees it, and looks what it still has.
