@@ -41,7 +41,12 @@ struct Claims {
 impl Hop {
     /// What is put into the request's head. `target` is the request's path and query.
     pub fn sign(&self, key: &TokenKey, method: &str, target: &str) -> String {
-        let (exp, _) = expiry(Duration::from_secs(limits::HOP_SECONDS));
+        // What it is good for is the leeway.
+        let (exp, _) = expiry(Duration::ZERO);
+        self.sign_until(exp, key, method, target)
+    }
+
+    fn sign_until(&self, exp: u64, key: &TokenKey, method: &str, target: &str) -> String {
         key.sign(&Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
@@ -57,7 +62,9 @@ impl Hop {
     pub fn read(key: &TokenKey, said: &str, to: &str, method: &str, target: &str) -> Option<Self> {
         let claims: Claims = key.check(said, &[AUDIENCE])?;
         let is_meant = claims.sub == to && claims.req == digest_of(method, target);
-        is_meant.then_some(Self { from: claims.from, to: claims.sub, client: claims.ip })
+        // One from a clock that is far ahead would be good for as much longer.
+        let (latest, _) = expiry(Duration::from_secs(limits::HOP_SECONDS));
+        (is_meant && claims.exp <= latest).then_some(Self { from: claims.from, to: claims.sub, client: claims.ip })
     }
 }
 
@@ -69,7 +76,9 @@ fn digest_of(method: &str, target: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::Hop;
+    use crate::auth::token::expiry;
     use crate::auth::{Audience, Grantee, TokenKey};
+    use crate::limits::HOP_SECONDS;
     use std::time::Duration;
 
     const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -90,6 +99,22 @@ mod tests {
         }
         let other = TokenKey::from_secret(&[7; 32]);
         assert_eq!(Hop::read(&other, &said, "b#1", "GET", "/sessions/x?y=z"), None);
+    }
+
+    #[test]
+    fn is_good_for_five_seconds_and_from_a_clock_that_is_five_seconds_ahead() {
+        let key = TokenKey::from_secret(SECRET);
+        let hop = Hop { from: "a".into(), to: "b#1".into(), client: "192.0.2.7".parse().unwrap() };
+        let (now, _) = expiry(Duration::ZERO);
+        let is_good = |exp| Hop::read(&key, &hop.sign_until(exp, &key, "GET", "/"), "b#1", "GET", "/").is_some();
+        // Times are whole seconds: a part of one is added to the five.
+        assert!(is_good(now) && is_good(now - HOP_SECONDS + 1) && is_good(now + HOP_SECONDS - 1));
+        assert!(!is_good(now - HOP_SECONDS - 1) && !is_good(now + HOP_SECONDS + 2));
+        let said = hop.sign(&key, "GET", "/");
+        let claims = said.split('.').nth(1).unwrap();
+        let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        assert!(claims["exp"].as_u64().unwrap() <= now + 1, "the leeway is all");
     }
 
     #[test]

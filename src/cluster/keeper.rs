@@ -76,7 +76,10 @@ impl Keeper {
         let stranger = others.iter().find(|other| other.key != me.key);
         let refused = match (rival, stranger) {
             (Some(rival), _) => Some(taken(rival)),
-            (None, Some(other)) => Some(ClusterError::OtherKey { name: other.name.clone(), url: other.url.clone() }),
+            (None, Some(other)) => {
+                let (name, url) = (other.name.clone(), other.url.clone());
+                Some(ClusterError::OtherKey { name, url, made: key.made })
+            }
             (None, None) => None,
         };
         if let Some(refused) = refused {

@@ -81,6 +81,8 @@ struct Shared {
     gone: Mutex<Vec<String>>,
     /// It has something to say of itself before the next renewal.
     news: Notify,
+    /// Who lives has been read again.
+    read_again: Notify,
     way: Way,
     /// Whose sessions are, where that was asked: a session keeps its node as long as it lives.
     owners: Cache<Uuid, Arc<str>>,
@@ -91,16 +93,19 @@ struct Shared {
 /// Why a node cannot be one of the cluster.
 #[derive(Debug, Error)]
 pub enum ClusterError {
-    #[error("redis {url}: {error}. A node of a cluster does not start without it; leave --redis out to run alone")]
+    #[error(
+        "redis {url}: {error}. With --redis a node does not start before it answers, so that it is sure that no other has its name. Without --redis no other node can be reached, and none asks for its sessions"
+    )]
     Unreachable { url: String, error: redis::RedisError },
     #[error("redis {url}: {error}")]
     Url { url: String, error: redis::RedisError },
     #[error("another node named {name} lives in this cluster, at {url}: give this one a --node of its own")]
     NameTaken { name: String, url: String },
     #[error(
-        "node {name} at {url} has another token key: nodes of a cluster take each other's tokens, so put the same token.key into the data folder of each"
+        "node {name} at {url} has another token key{}: nodes of a cluster take each other's tokens, so copy the token.key of {name} into the data folder of this one",
+        if *.made { ", as this one has none yet" } else { "" }
     )]
-    OtherKey { name: String, url: String },
+    OtherKey { name: String, url: String, made: bool },
     #[error("other nodes cannot be reached at {0}: say with --node-url how they reach this one")]
     NoUrl(String),
     #[error("requests cannot be sent to other nodes: {0}")]
@@ -120,6 +125,7 @@ impl Cluster {
             changes: watch::Sender::default(),
             gone: Mutex::default(),
             news: Notify::new(),
+            read_again: Notify::new(),
             way: Way::new().map_err(ClusterError::Client)?,
             owners: Cache::new(limits::OWNERS),
             logins: Cache::builder()
@@ -159,6 +165,17 @@ impl Cluster {
     /// Another node, if it lives and serves.
     pub fn peer(&self, name: &str) -> Option<Arc<Peer>> {
         self.read().get(name).filter(|peer| peer.ready).cloned()
+    }
+
+    /// Waits until a process is not among the living any more.
+    pub async fn gone(&self, peer: &Peer) {
+        loop {
+            let read_again = self.0.read_again.notified();
+            if self.read().get(&peer.name).is_none_or(|of| of.boot != peer.boot) {
+                return;
+            }
+            read_again.await;
+        }
     }
 
     /// All others that live and serve.
@@ -277,6 +294,7 @@ impl Cluster {
             && others.values().all(|peer| known.get(&peer.name).is_some_and(|of| of.boot == peer.boot));
         *known = others;
         drop(known);
+        self.0.read_again.notify_waiters();
         if !is_same {
             self.0.changes.send_modify(|changes| *changes += 1);
         }

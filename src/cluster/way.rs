@@ -35,6 +35,10 @@ pub enum Lost {
     NotSent(reqwest::Error),
     #[error("what became of it is not known: {0}")]
     Unknown(reqwest::Error),
+    #[error("what became of it is not known: there was no answer within {0} ms")]
+    Late(u64),
+    #[error("what became of it is not known: the node is not among the living any more")]
+    Gone,
 }
 
 /// What is said about one connection, RFC 9110, 7.6.1, and about where a request came from.
@@ -70,7 +74,9 @@ impl Way {
         Ok(Self { client, room: Semaphore::new(limits::FORWARDS) })
     }
 
-    /// Has `peer` answer a request, with `said` as this node's word about it. `target` is its path and query.
+    /// Has `peer` answer a request, with `said` as this node's word about it. `target` is its path and query. `gone` is when the peer is not
+    /// among the living any more: nobody waits for one that hangs.
+    #[expect(clippy::too_many_arguments)] // A request's parts, and whom it goes to.
     pub async fn send(
         &self,
         peer: &Peer,
@@ -79,6 +85,7 @@ impl Way {
         headers: &HeaderMap,
         body: Bytes,
         said: &str,
+        gone: impl Future<Output = ()>,
     ) -> Result<Response<Body>, Lost> {
         let _place = self.room.try_acquire().map_err(|_full| Lost::Full)?;
         let url = format!("{}{target}", peer.url);
@@ -97,7 +104,12 @@ impl Way {
         if !request.url().as_str().ends_with(target) {
             return Err(Lost::Target);
         }
-        let answer = self.client.execute(request).await.map_err(|error| {
+        let within = if method.is_safe() { limits::FORWARD_READ_MS } else { limits::FORWARD_MS };
+        let answer = tokio::select! {
+            answer = tokio::time::timeout(Duration::from_millis(within), self.client.execute(request)) => answer,
+            () = gone => return Err(Lost::Gone),
+        };
+        let answer = answer.map_err(|_elapsed| Lost::Late(within))?.map_err(|error| {
             let error = error.without_url();
             if error.is_connect() { Lost::NotSent(error) } else { Lost::Unknown(error) }
         })?;

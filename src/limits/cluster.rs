@@ -50,11 +50,16 @@ pub const FORWARD_CONNECT_MS: u64 = 1_000;
 /// effect is not known.
 pub const FORWARD_MS: u64 = 8_000;
 
+/// Milliseconds for the beginning of another node's answer to a request that changes nothing, more than that node takes to say that its log does
+/// not answer. Over: `node_unavailable` (503); asking again does no harm.
+pub const FORWARD_READ_MS: u64 = 2_500;
+
 /// Milliseconds after which who was told `node_unavailable` may ask again.
 pub const NODE_AGAIN_MS: u64 = 300;
 
-/// Seconds for which another node's word about whom it asks for is good, besides the leeway that all tokens have. Over: refused.
-pub const HOP_SECONDS: u64 = 5;
+/// Seconds for which another node's word about whom it asks for is good, between clocks that agree: the leeway that all tokens have, and no more,
+/// as it is used at once. By so much one node's clock may be ahead of another's, less the time on the way, or behind. Over: refused.
+pub const HOP_SECONDS: u64 = super::TOKEN_LEEWAY_SECONDS;
 
 /// Sessions whose node is remembered. Over: the store, or a shard, is asked again.
 pub const OWNERS: u64 = 200_000;
@@ -99,5 +104,8 @@ pub const ORPHANS_AT_ONCE: usize = 128;
 /// Milliseconds after another Redis has been found to have the log, in which nothing is taken over: it may have less than the one before, and
 /// those who live say theirs anew meanwhile.
 pub const LOG_GRACE_MS: u64 = 2 * NODE_TTL_MS;
+
+const _: () =
+    assert!(FORWARD_READ_MS > NODE_TTL_MS && FORWARD_READ_MS > super::LOG_ANSWER_MS && FORWARD_READ_MS < FORWARD_MS);
 
 const _: () = assert!(NODE_TTL_MS > 4 * NODE_RENEW_MS && FORWARD_MS + FORWARD_CONNECT_MS < super::REQUEST_MS);

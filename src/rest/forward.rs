@@ -170,7 +170,8 @@ impl Asked {
         let (mut unanswered, mut absent) = (None, None);
         for peer in peers {
             let said = cluster.vouch(peer, *client, method.as_str(), target);
-            let sent = cluster.way().send(peer, method, target, headers, body.clone(), &said).await;
+            let gone = cluster.gone(peer);
+            let sent = cluster.way().send(peer, method, target, headers, body.clone(), &said, gone).await;
             let figures = cluster.figures();
             let count = if sent.is_ok() { &figures.forwarded } else { &figures.failed };
             count.fetch_add(1, Ordering::Relaxed);
@@ -202,8 +203,8 @@ fn refusal(peer: &Peer, method: &Method, lost: &Lost) -> ApiError {
         Lost::Full => return Reason::Overloaded.into(),
         Lost::Target => return ApiError::new(Reason::BadRequest).message("The path or query is not percent-encoded."),
         Lost::NotSent(_) => node_unavailable(&peer.name),
-        Lost::Unknown(_) if method.is_safe() => node_unavailable(&peer.name),
-        Lost::Unknown(_) => node_unavailable(&peer.name).with("outcome", json!("unknown")),
+        Lost::Unknown(_) | Lost::Late(_) | Lost::Gone if method.is_safe() => node_unavailable(&peer.name),
+        Lost::Unknown(_) | Lost::Late(_) | Lost::Gone => node_unavailable(&peer.name).with("outcome", json!("unknown")),
     };
     tracing::debug!(node = peer.name, %lost, "a request was not answered by another node");
     error

@@ -194,7 +194,7 @@ pub enum OpenError {
     Connect { url: String, error: sqlx::Error },
     #[error("the database {url}: {error}")]
     Migrate { url: String, error: sqlx::migrate::MigrateError },
-    #[error("the database {0}: another server of this node's name writes to it")]
+    #[error("the database {0}: another server of this node's name writes to it: stop that one, or use another --node")]
     Taken(String),
     #[error(
         "the database {path}: its write-ahead log is damaged: {damage}. Restore it from a backup, or start once with --accept-loss, which goes on from what is before the damage and keeps a copy of the damaged log"
