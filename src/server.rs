@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::analytics::counting::Counting;
-use crate::auth::key::{KeyError, Known};
+use crate::auth::key::{KeyError, Known, Unwritten};
 use crate::auth::refresh::{Pace, Refresher};
 use crate::auth::source::{Source, SourceError};
 use crate::auth::{KeyRing, Tickets, TokenKey};
@@ -113,11 +113,7 @@ impl Server {
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
         let metrics = Metrics::new(&config.node);
         let (tls, keeper) = open_tls(&config, &metrics)?.unzip();
-        let own = TokenKey::open(&config.data)?;
-        if own.made {
-            let data = config.data.display();
-            tracing::info!("made a token key; `tiltyard token --data {data} --player UUID` prints a token");
-        }
+        let (own, unwritten) = TokenKey::begin(&config.data)?;
         let failed = |error| ServerError::Listen { address: config.listen, error };
         let listener = accept::listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -142,7 +138,8 @@ impl Server {
         let (desks, wishes) = room::desk::desks(config.shards);
         let (hub, shards, taker) = start_shards(&config, &records, &library, (renewals, desks)).await?;
         // All that may be refused has been looked at: until here nothing of the store has been changed.
-        if let Err(error) = begin_store(&place, &records, &found, config.accept_loss).await {
+        let begun = begin_store(&place, &records, &found, config.accept_loss).await;
+        if let Err(error) = begun.and_then(|()| keep_key(unwritten, &config.data)) {
             end_shards(hub, shards).await;
             return Err(error);
         }
@@ -424,6 +421,15 @@ async fn end_shards(hub: Hub, shards: Vec<thread::JoinHandle<()>>) {
     if !matches!(ended.await, Ok(0)) {
         tracing::error!("shards ended by a panic");
     }
+}
+
+/// Writes a key that was made: one that is left by a start that was refused would be in the way of the right one.
+fn keep_key(unwritten: Option<Unwritten>, data: &Path) -> Result<(), ServerError> {
+    let Some(unwritten) = unwritten else { return Ok(()) };
+    unwritten.write()?;
+    let data = data.display();
+    tracing::info!("made a token key; `tiltyard token --data {data} --player UUID` prints a token");
+    Ok(())
 }
 
 /// Warns where the tokens of before are good no more, and notes which key this start had.

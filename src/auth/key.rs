@@ -41,8 +41,27 @@ pub struct TokenKey {
     pub(super) issuer: String,
     /// Tells it from another, and does not give it away.
     fingerprint: [u8; 32],
-    /// Whether [`TokenKey::open`] made the file.
+    /// Whether it was made just now: [`TokenKey::open`] has written it, [`TokenKey::begin`] has not.
     pub made: bool,
+}
+
+/// A key that was made and is not written.
+#[must_use]
+pub struct Unwritten {
+    path: PathBuf,
+    text: String,
+}
+
+impl Unwritten {
+    /// Writes it, whole or not at all.
+    pub fn write(self) -> Result<(), KeyError> {
+        let failed = |error| KeyError::Io { path: self.path.clone(), error };
+        match write(&self.path, &self.text).map_err(failed)? {
+            true => Ok(()),
+            // Its tokens would be good only until the next start.
+            false => Err(failed(io::ErrorKind::AlreadyExists.into())),
+        }
+    }
 }
 
 /// What the last start noted of its key.
@@ -92,16 +111,31 @@ pub enum KeyError {
 impl TokenKey {
     /// Reads the key in `data`; makes the folder (mode 0700) and the key (mode 0600) where there are none.
     pub fn open(data: &Path) -> Result<Self, KeyError> {
+        match Self::begin(data)? {
+            (key, None) => Ok(key),
+            (key, Some(Unwritten { path, text })) => {
+                if write(&path, &text).map_err(|error| KeyError::Io { path: path.clone(), error })? {
+                    return Ok(key);
+                }
+                // Another process was faster.
+                Self::read(&path)
+            }
+        }
+    }
+
+    /// The same, but that a key which is made is left to be written once there is nothing that may still be refused: another process may make
+    /// one meanwhile, and copy one into its place.
+    pub fn begin(data: &Path) -> Result<(Self, Option<Unwritten>), KeyError> {
         let path = data.join(FILE);
         let failed = |error| KeyError::Io { path: path.clone(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
-        let made = match fs::metadata(&path) {
-            Ok(there) if there.is_file() => false,
-            Ok(_) => return Err(KeyError::NoFile(path)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path)?,
-            Err(error) => return Err(failed(error)),
-        };
-        Ok(Self { made, ..Self::read(&path)? })
+        if let Some(key) = Self::look(data)? {
+            return Ok((key, None));
+        }
+        let mut secret = [0; SECRET_BYTES_MIN];
+        aws_lc_rs::rand::fill(&mut secret).map_err(|_| KeyError::NoRandomness)?;
+        let text = URL_SAFE_NO_PAD.encode(secret);
+        Ok((Self { made: true, ..Self::from_secret(text.as_bytes()) }, Some(Unwritten { path, text })))
     }
 
     /// The key in `data`, which is left as it is; nothing where there is none, and [`TokenKey::open`] would make one.
@@ -196,10 +230,8 @@ fn sum_of(hash: &[u8]) -> String {
     format!("{:08x}", crc32fast::hash(hash))
 }
 
-/// Makes the file, whole or not at all; `false` where another process was faster.
-fn make(path: &Path) -> Result<bool, KeyError> {
-    let mut secret = [0; SECRET_BYTES_MIN];
-    aws_lc_rs::rand::fill(&mut secret).map_err(|_| KeyError::NoRandomness)?;
+/// Writes the file, whole or not at all; `false` where there is one.
+fn write(path: &Path, text: &str) -> io::Result<bool> {
     let unfinished = path.with_extension(format!("{}.new", std::process::id()));
     let written = OpenOptions::new()
         .write(true)
@@ -207,14 +239,21 @@ fn make(path: &Path) -> Result<bool, KeyError> {
         .truncate(true)
         .mode(0o600)
         .open(&unfinished)
-        .and_then(|mut file| writeln!(file, "{}", URL_SAFE_NO_PAD.encode(secret)).and_then(|()| file.sync_all()))
+        .and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()))
         .and_then(|()| match fs::hard_link(&unfinished, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             linked => linked.map(|()| true),
         });
     // Where there is none it could not be made.
     let _ = fs::remove_file(&unfinished);
-    written.map_err(|error| KeyError::Io { path: path.to_owned(), error })
+    written
+}
+
+/// Never shows the secret.
+impl std::fmt::Debug for Unwritten {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unwritten").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// Never shows the secret.

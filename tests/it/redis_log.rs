@@ -380,6 +380,8 @@ async fn a_start_that_cannot_be_says_why() {
     let refusing = Redis::start_with(&["--rename-command", "INFO", ""]);
     let told = start(&refusing.url());
     assert!(told.contains("it refuses INFO: ERR unknown command"), "{told}");
+    // A key that is left would be in the way of the one that is to be copied there.
+    assert!(!data.path().join("token.key").exists());
 }
 
 #[tokio::test]

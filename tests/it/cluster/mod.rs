@@ -414,10 +414,14 @@ async fn a_start_that_does_not_fit_the_cluster_is_refused_by_name() {
         twin.contains("another node named two lives in this cluster") && twin.contains(&pair.two.node.url),
         "{twin}"
     );
-    let stranger = said(&TempDir::new().unwrap(), base("three", &redis));
-    assert!(stranger.contains("has another token key"), "{stranger}");
+    let data = TempDir::new().unwrap();
+    let stranger = said(&data, base("three", &redis));
+    assert!(!data.path().join("token.key").exists(), "it would be in the way of the right one");
+    assert!(stranger.contains("has another token key, as this one has none yet"), "{stranger}");
+    assert!(stranger.contains("so copy the token.key of"), "{stranger}");
     let away = said(&with_key_of(&pair.one.node), base("three", "redis://:secret@127.0.0.1:1"));
     assert!(away.contains("redis redis://…@127.0.0.1:1") && !away.contains("secret"), "{away}");
+    assert!(!away.contains("run alone"), "{away}");
     let everywhere = [base("three", &redis), vec!["--listen".to_owned(), "0.0.0.0:0".to_owned()]].concat();
     let said = said(&with_key_of(&pair.one.node), everywhere);
     assert!(said.contains("say with --node-url"), "{said}");
