@@ -184,6 +184,9 @@ struct CombatSessionListResponse {
     /// Fights of this page that the store has only in damaged rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     damaged_count: Option<u32>,
+    /// Redis does not say at the moment which nodes live; absent where it does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    nodes_unknown: bool,
 }
 
 /// Lists fights, newest first. A player lists those it takes part in.
@@ -209,6 +212,7 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
             has_more: false,
             next_cursor: None,
             damaged_count: None,
+            nodes_unknown: false,
         };
         return Ok(Json(empty).into_response());
     }
@@ -216,10 +220,17 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
     let next_cursor = page.last.filter(|_| page.more).map(cursor::write);
     let fights = page.sessions.iter().map(fights::of).collect::<Result<Vec<_>, _>>().map_err(Refusal::from)?;
     let fights = app.as_they_are(caller.viewer(), fights.into_iter().map(Arc::new)).await;
-    let shown = fights.iter().filter(|fight| fight.own_status() == filter.status);
-    let sessions = shown.map(|fight| CombatSession::of(fight)).collect();
+    let shown = fights.iter().zip(&page.sessions).filter(|(fight, _)| fight.own_status() == filter.status);
+    let sessions = shown.map(|(fight, row)| {
+        let mut session = CombatSession::of(fight);
+        session.node_unavailable = !fight.has_ended() && app.is_lost(&row.node);
+        session
+    });
+    let sessions = sessions.collect();
     let damaged_count = Some(page.damaged).filter(|damaged| *damaged > 0);
     let (total_count, has_more) = (page.total, page.more);
-    let answer = CombatSessionListResponse { sessions, total_count, has_more, next_cursor, damaged_count };
+    let nodes_unknown = app.are_nodes_unknown();
+    let answer =
+        CombatSessionListResponse { sessions, total_count, has_more, next_cursor, damaged_count, nodes_unknown };
     Ok(Json(answer).into_response())
 }

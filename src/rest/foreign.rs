@@ -140,6 +140,11 @@ impl AppState {
     pub fn is_lost(&self, node: &str) -> bool {
         self.cluster.as_ref().is_some_and(|cluster| !cluster.lives(node))
     }
+
+    /// Whether it cannot be said of other nodes that they live: who lived last may not any more.
+    pub fn are_nodes_unknown(&self) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| !cluster.is_linked())
+    }
 }
 
 /// Whether an id is so young that its session's row may be on its way.

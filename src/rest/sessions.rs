@@ -105,6 +105,9 @@ struct SessionListResponse<'a> {
     /// Sessions of this page that the store has only in damaged rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     damaged_count: Option<u32>,
+    /// Redis does not say at the moment which nodes live; absent where it does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    nodes_unknown: bool,
 }
 
 /// Lists sessions, newest first. A player lists its own.
@@ -162,6 +165,7 @@ pub async fn list(State(app): State<App>, Caller(caller): Caller, mut query: Par
         has_more: page.more,
         next_cursor: page.last.filter(|_| page.more).map(cursor::write),
         damaged_count,
+        nodes_unknown: app.are_nodes_unknown(),
     };
     Ok(Json(answer).into_response())
 }

@@ -44,6 +44,9 @@ pub struct CombatSession {
     settings: Option<Box<RawValue>>,
     stats: CombatSessionStats,
     version: u64,
+    /// Its node is not among the living; absent where it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub node_unavailable: bool,
 }
 
 /// `CombatParticipant`.
@@ -217,6 +220,7 @@ impl CombatSession {
                 winning_team: fight.winning_team,
             },
             version: fight.version,
+            node_unavailable: false,
         }
     }
 }

@@ -213,6 +213,8 @@ async fn a_node_that_is_killed_is_told_within_two_seconds_and_its_sessions_are_w
     let room = pair.one.create("custom", player).await;
     let ended = pair.one.create("custom", player).await;
     let kept = pair.two.create("custom", player).await;
+    let players = [player, Uuid::new_v4()];
+    let (lost, own) = (pair.one.fight(&players).await, pair.two.fight(&players).await);
     pair.two.delete(&ended.path("")).expect(200).await;
     let before = pair.two.read(&room).await;
 
@@ -240,6 +242,13 @@ async fn a_node_that_is_killed_is_told_within_two_seconds_and_its_sessions_are_w
         found.unwrap().get("node_unavailable").cloned()
     };
     assert_eq!([room.id(), ended.id(), kept.id()].map(mark), [Some(json!(true)), None, None]);
+    assert_eq!(listed.body.get("nodes_unknown"), None);
+    let listed = pair.two.get("/combat/sessions?status=initializing").expect(200).await;
+    let mark = |id: Uuid| {
+        let found = listed.list("sessions").iter().find(|session| session["session_id"] == id.to_string());
+        found.unwrap().get("node_unavailable").cloned()
+    };
+    assert_eq!([lost.id(), own.id()].map(mark), [Some(json!(true)), None]);
 
     pair.one.node.start_again();
     nodes(&pair.two, 2).await;
@@ -297,6 +306,9 @@ async fn redis_that_is_lost_degrades_by_name_stops_nothing_and_comes_back() {
             health(case, |health| health["status"] == "degraded" && health["cluster"]["redis"] == "away").await;
             case.get("/readyz").anonymous().expect(200).await;
             case.create("custom", Uuid::new_v4()).await;
+            for path in ["/sessions", "/combat/sessions"] {
+                assert_eq!(case.get(path).expect(200).await.body["nodes_unknown"], true, "{path}");
+            }
             // With whom was known last.
             case.patch(&room, &json!({ "a": way })).expect(200).await;
         }
