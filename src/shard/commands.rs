@@ -405,6 +405,12 @@ impl Worker {
 
     fn begin_drain(&mut self) {
         self.draining = true;
+        // Their time since their last inputs has been told, and is not to go back: so the log has it, too.
+        let now = self.clock.now;
+        let behind = self.sessions.iter().filter(|(_, session)| session.is_behind(now));
+        for key in behind.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.apply(key, Input::Tick, None).ok();
+        }
         let keys: Vec<_> = self.connections.keys().collect();
         for key in keys {
             self.close(key, CloseCode::Restart);

@@ -27,6 +27,16 @@ impl Session {
         }
     }
 
+    /// Whether more of its time has passed, at the shard's time `now`, than its last input says.
+    pub fn is_behind(&self, now: u64) -> bool {
+        !self.frozen && !self.fight.lifecycle().is_ended() && self.session_time(now) > self.fight.now()
+    }
+
+    /// When it ended, in Unix milliseconds.
+    pub fn ended_ms(&self) -> Option<u64> {
+        self.facts.ended_at.map(std::num::NonZeroU64::get)
+    }
+
     /// The session as `viewer` may see it at the shard's time `now`.
     pub fn info(&self, now: u64, viewer: Viewer) -> FightInfo {
         let (fight, life, facts) = (&self.fight, self.fight.lifecycle(), &*self.facts);

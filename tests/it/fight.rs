@@ -1,12 +1,14 @@
 //! A fight over real sockets, from the first join to the result.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::json;
 use tiltyard_client::{Order, Update};
 use tiltyard_protocol::server::{EndReason, ParticipantStatus, SessionStatus};
 use tiltyard_protocol::{ActionKind, Encoding, Reason};
 
-use crate::support::{Node, answer, attack, close_code, plain_rules, result, until};
+use crate::support::{Node, PATIENCE, answer, attack, close_code, plain_rules, result, until};
 
 #[tokio::test]
 async fn a_duel_to_its_end() {
@@ -141,4 +143,30 @@ async fn pausing_and_ending_over_rest_shows_on_the_socket() {
     assert_eq!(refused.reason, Reason::SessionEnded, "and the connection lives on");
     let repeated = fight.call(&node, Method::DELETE, &path, None).await;
     assert_eq!(repeated.status, 200, "ending what has ended is no error");
+}
+
+#[tokio::test]
+async fn time_that_was_told_does_not_go_back_when_the_server_is_stopped_and_started() {
+    let mut node = Node::start();
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    // Nobody does anything meanwhile.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let service = node.service();
+    let path = format!("/combat/sessions/{}", fight.id);
+    let seconds = async |node: &Node| {
+        let told = node.rest().call(Method::GET, &path, Some(&service), None).await.unwrap();
+        told.body["stats"]["duration_seconds"].as_u64().unwrap()
+    };
+    let told = seconds(&node).await;
+    assert!(told >= 2);
+    fight.clients.clear();
+    node.signal("TERM");
+    let since = Instant::now();
+    while node.is_alive() {
+        assert!(since.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    node.start_again();
+    assert!(seconds(&node).await >= told);
 }
