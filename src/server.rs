@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::ops::beat::{Beat, Beats};
 use crate::ops::{memory, signals, watch};
 use crate::records::keys::Keys;
-use crate::records::lost::{end_lost_fights, live_fights};
+use crate::records::lost::{AtStake, end_lost_fights, live_fights};
 use crate::records::{self, Committer, RecordObserver, Records};
 use crate::rest::http::certificate::{CertificateError, Files};
 use crate::rest::http::identity::{Identity, Keeper};
@@ -94,8 +94,8 @@ pub enum ServerError {
     Cluster(#[from] ClusterError),
     #[error(transparent)]
     Shards(#[from] StartError),
-    #[error("{error}. At stake are {fights} fights that live as far as the store knows")]
-    Log { error: RecoveryError, fights: usize },
+    #[error("{error}. {at_stake}")]
+    Log { error: RecoveryError, at_stake: AtStake },
     #[error("the thread that read the log was lost: {0}")]
     Lost(tokio::task::JoinError),
     #[error(transparent)]
@@ -494,8 +494,8 @@ async fn at_stake(error: RecoveryError, records: &Records) -> ServerError {
         Ok(looked) => looked,
         Err(lost) => return ServerError::Lost(lost),
     };
-    match live_fights(records, |session, epoch| at_stake.concerns(session, epoch)).await {
-        Ok(fights) => ServerError::Log { error, fights },
+    match AtStake::of(records, |session, epoch| at_stake.concerns(session, epoch)).await {
+        Ok(at_stake) => ServerError::Log { error, at_stake },
         Err(_unknown) => StartError::from(error).into(),
     }
 }

@@ -83,6 +83,9 @@ pub const LOOK_MS: u64 = 60 * 60 * 1000;
 /// Milliseconds between two writes of analytics: what a crash can take from them.
 pub const ANALYTICS_MS: u64 = 1_000;
 
+/// Live fights of all nodes that a start which is refused looks at, to say of which node they are. Over: it says that there are more.
+pub const AT_STAKE_ROWS: usize = 100;
+
 /// Sessions read at once when a node starts: each may have 80 KiB.
 pub const LOAD_ROWS: usize = 1_000;
 

@@ -1,5 +1,7 @@
 //! Fights that the store believes alive and no shard has: their log was lost, so they end.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,7 +18,7 @@ use crate::log::redis::start::Node;
 use crate::ops::beat::Beat;
 use crate::session::{Kind, Refusal, Status};
 use crate::shard::recovery::are_elsewhere;
-use crate::store::StoreError;
+use crate::store::{Filter, StoreError};
 
 /// Ends them, trying again where the store or a shard does not answer. Beside everything else: nobody waits for it.
 /// Those that the log in Redis says are another node's are left alone, where `log` is this node in it: its store has not heard of that yet.
@@ -41,6 +43,55 @@ pub async fn live_fights(records: &Records, concern: impl Fn(Uuid, u64) -> bool)
         }
     }
     Ok(live)
+}
+
+/// Fights that are lost with a log, as far as the store knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtStake {
+    /// Whose they are.
+    pub node: String,
+    pub fights: usize,
+    /// How many live at nodes of other names, by name: of as many as are looked at, and whether there are more.
+    pub others: BTreeMap<String, usize>,
+    pub more: bool,
+}
+
+impl AtStake {
+    /// Of this node's fights those that `concern` somebody.
+    pub async fn of(records: &Records, concern: impl Fn(Uuid, u64) -> bool) -> Result<Self, StoreError> {
+        let fights = live_fights(records, concern).await?;
+        let (node, mut others, mut more) = (records.node().to_owned(), BTreeMap::new(), false);
+        for status in [Status::Active, Status::Paused] {
+            let (kind, limit) = (Some(Kind::Combat), limits::AT_STAKE_ROWS);
+            let filter = Filter { kind, status: Some(status), player: None, before: None, limit };
+            let page = records.store().list(&filter).await?;
+            more |= page.more;
+            for row in page.sessions.into_iter().filter(|row| *row.node != *node) {
+                *others.entry(row.node).or_default() += 1;
+            }
+        }
+        Ok(Self { node, fights, others, more })
+    }
+}
+
+impl fmt::Display for AtStake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { node, fights, others, more } = self;
+        match fights {
+            0 => write!(f, "At stake is no fight of the node `{node}` that lives as far as the store knows")?,
+            1 => write!(f, "At stake is 1 fight of the node `{node}` that lives as far as the store knows")?,
+            _ => write!(f, "At stake are {fights} fights of the node `{node}` that live as far as the store knows")?,
+        }
+        for (place, (name, count)) in others.iter().take(limits::LOST_FIGHTS_NAMED).enumerate() {
+            f.write_str(if place == 0 { "; of other nodes there live " } else { ", " })?;
+            f.write_str(if place == 0 && *more { "at least " } else { "" })?;
+            write!(f, "{count} of `{name}`")?;
+        }
+        if !others.is_empty() {
+            f.write_str(": is the --node that was given the right one?")?;
+        }
+        Ok(())
+    }
 }
 
 async fn try_once(records: &Records, hub: &Hub, log: Option<&Node>, beat: &Beat) -> Result<(), Refusal> {
@@ -84,4 +135,23 @@ async fn is_elsewhere(log: Option<&Node>, session: Uuid) -> Result<bool, Refusal
 
 async fn is_live(records: &Records, id: Uuid) -> Result<bool, StoreError> {
     Ok(records.store().session(id).await?.is_some_and(|row| !row.status.is_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AtStake;
+
+    #[test]
+    fn what_is_at_stake_is_said_of_which_node() {
+        let of = |fights, others: &[(&str, usize)]| {
+            let others = others.iter().map(|&(name, count)| (name.to_owned(), count)).collect();
+            AtStake { node: "b".to_owned(), fights, others, more: false }.to_string()
+        };
+        assert_eq!(of(1, &[]), "At stake is 1 fight of the node `b` that lives as far as the store knows");
+        assert_eq!(of(2, &[]), "At stake are 2 fights of the node `b` that live as far as the store knows");
+        assert_eq!(
+            of(0, &[("a", 3), ("c", 1)]),
+            "At stake is no fight of the node `b` that lives as far as the store knows; of other nodes there live 3 of `a`, 1 of `c`: is the --node that was given the right one?"
+        );
+    }
 }

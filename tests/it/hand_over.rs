@@ -124,10 +124,10 @@ async fn at_stake_where_it_is(store_knows_what_was_done: bool) {
     };
     let [at_home, away] = [home, 1 - home].map(journal);
     let aside = node.data.path().join("aside");
-    for (gone, at_stake) in [(&at_home, 0), (&away, 1)] {
+    for (gone, at_stake) in [(&at_home, "no fight"), (&away, "1 fight")] {
         fs::rename(gone, &aside).unwrap();
         let said = refuse_to_start(&node);
-        assert!(said.contains(&format!("At stake are {at_stake} fights")), "{said}");
+        assert!(said.contains(&format!("At stake is {at_stake} of the node `local` ")), "{said}");
         fs::rename(&aside, gone).unwrap();
     }
     // Where it was at home it is as it was when it left, which is told.
