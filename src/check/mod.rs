@@ -76,13 +76,20 @@ pub async fn check(
             all.push(of_store(&path, &mut live).await);
         }
     }
-    let fights = match redis {
-        None => {
+    let fights = match (redis, recovery::in_redis(data)) {
+        (None, Some(what)) => {
+            let mut log =
+                Finding::new(format!("{}, in Redis as `{what}`", data.join("log/redis").display()), Vec::new());
+            log.notes.push("its fights are not looked at: give --redis-log and --node to have them read".to_owned());
+            all.push(log);
+            Vec::new()
+        }
+        (None, None) => {
             let fights = journals::of_log(data, &mut all)?;
             of_fights(&data.join("log"), &fights, live, &mut all);
             fights
         }
-        Some(log) => {
+        (Some(log), _) => {
             all.push(of_redis(log, data)?);
             // What its sessions are pinned to was needed to read them.
             Vec::new()
@@ -152,7 +159,8 @@ fn of_redis((url, node): (&RedisUrl, &str), data: &Path) -> anyhow::Result<Findi
     Ok(match recovery::inspect_redis((url, node), data, &library) {
         Ok((sessions, promise, damaged)) => {
             let warning = promise.warning().map(|warning| format!("; {warning}")).unwrap_or_default();
-            let what = format!("{url}, {sessions} sessions of the node {node}{warning}");
+            let s = if sessions == 1 { "" } else { "s" };
+            let what = format!("{url}, {sessions} session{s} of the node {node}{warning}");
             Finding::new(what, damaged.iter().map(ToString::to_string).collect())
         }
         Err(error) => Finding::new(url.to_string(), vec![error.to_string()]),

@@ -36,16 +36,16 @@ pub async fn run(cluster: Cluster, stop: CancellationToken) {
                 watched.push((instance, tasks.spawn(watch(cluster.clone(), peer))));
             }
         }
-        let changed = async {
+        let news = async {
             loop {
                 tokio::select! {
-                    changed = changes.changed() => break changed.is_ok(),
+                    said = changes.changed() => break said.is_ok(),
                     // One that ends has nothing to say any more.
                     Some(_) = tasks.join_next() => {}
                 }
             }
         };
-        if stop.run_until_cancelled(changed).await != Some(true) {
+        if stop.run_until_cancelled(news).await != Some(true) {
             return;
         }
     }

@@ -101,8 +101,8 @@ impl Failover {
                     limits::ORPHANS_AGAIN_MS
                 }
             };
-            let changed = tokio::time::timeout(Duration::from_millis(pause), changes.changed());
-            if beat.idle(stop.run_until_cancelled(changed)).await.is_none() {
+            let news = tokio::time::timeout(Duration::from_millis(pause), changes.changed());
+            if beat.idle(stop.run_until_cancelled(news)).await.is_none() {
                 break;
             }
         }

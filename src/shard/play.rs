@@ -38,7 +38,10 @@ impl Worker {
         let key = self.sessions.insert(session);
         self.index.insert(id, key);
         if ended {
-            self.wheel.insert(self.clock.now + limits::ENDED_LINGER_MS, Timer::Forget(key));
+            // A restart does not have it stay for longer.
+            let ended_ms = self.sessions[key].ended_ms().map_or(0, |at| self.clock.wall.saturating_sub(at));
+            let left = limits::ENDED_LINGER_MS.saturating_sub(ended_ms);
+            self.wheel.insert(self.clock.now + left, Timer::Forget(key));
         }
         self.arm(key);
         key

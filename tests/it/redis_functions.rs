@@ -165,7 +165,7 @@ const fn key(session: Uuid, epoch: u64, number: u64) -> Key {
 
 fn numbers(stored: &[Asked]) -> Vec<Vec<u64>> {
     let numbers = |asked: &Asked| match asked {
-        Asked::There(Ok(stored)) => stored.entries.iter().map(|entry| entry.key.number).collect(),
+        Asked::There { stored: Ok(stored), .. } => stored.entries.iter().map(|entry| entry.key.number).collect(),
         other => panic!("{other:?}"),
     };
     stored.iter().map(numbers).collect()
@@ -186,12 +186,12 @@ fn a_log_keeps_turns_and_a_start_finds_their_sessions() {
     let mut sessions = vec![one, two];
     sessions.sort_unstable();
     assert_eq!(client.sessions().unwrap(), sessions);
-    assert_eq!(numbers(&client.take(&[one, two], false).unwrap()), [vec![0, 1, 2], vec![0]]);
+    assert_eq!(numbers(&client.look(&[one, two]).unwrap()), [vec![0, 1, 2], vec![0]]);
     shard.log.end(key(two, 1, 1));
     shard.log.seal(1_000);
     shard.log.close();
     assert_eq!(client.sessions().unwrap(), [one]);
-    assert!(matches!(client.take(&[two], false).unwrap()[..], [Asked::Over]));
+    assert!(matches!(client.look(&[two]).unwrap()[..], [Asked::Over]));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn turns_that_were_not_answered_are_said_again_and_known_again() {
     redis.resume();
     shard.until("kept 4");
     assert_eq!(shard.said(), ["kept 1", "unknown 2", "unknown 3", "kept 2", "kept 3", "kept 4"]);
-    assert_eq!(numbers(&client.take(&[one], false).unwrap()), [[0, 1, 2, 3, 4]]);
+    assert_eq!(numbers(&client.look(&[one]).unwrap()), [[0, 1, 2, 3, 4]]);
     assert_eq!(shard.log.known_again(), 3);
     // What was answered is on its disk.
     redis.kill9();
@@ -222,7 +222,7 @@ fn turns_that_were_not_answered_are_said_again_and_known_again() {
     redis.restart();
     shard.until("kept 5");
     client = self::client(&redis, "a");
-    assert_eq!(numbers(&client.take(&[one], false).unwrap()), [[0, 1, 2, 3, 4, 5]]);
+    assert_eq!(numbers(&client.look(&[one]).unwrap()), [[0, 1, 2, 3, 4, 5]]);
 }
 
 #[test]
@@ -234,17 +234,17 @@ fn who_is_fenced_is_told_once_and_others_go_on() {
     shard.turn(&[key(one, 1, 0), key(two, 1, 0)]);
     shard.until("kept 1");
     let mut second = client(&redis, "a");
-    second.take(&[one], true).unwrap();
+    second.claim(&[(one, 1)]).unwrap();
     shard.turn(&[key(one, 1, 1), key(two, 1, 1)]);
     shard.turn(&[key(one, 1, 2), key(two, 1, 2)]);
     shard.until("kept 2");
     shard.until("kept 3");
     assert_eq!(shard.said().iter().filter(|said| said.starts_with("fenced")).count(), 1);
-    assert_eq!(numbers(&second.take(&[two], false).unwrap()), [[0, 1, 2]]);
-    let Asked::There(Ok(stored)) = &second.take(&[one], false).unwrap()[0] else { panic!("it is there") };
+    assert_eq!(numbers(&second.look(&[two]).unwrap()), [[0, 1, 2]]);
+    let Asked::There { stored: Ok(stored), .. } = &second.look(&[one]).unwrap()[0] else { panic!("it is there") };
     assert_eq!((stored.head, stored.entries.len()), (1, 2), "the claim is the entry after its first");
     // Of a session that nothing happens to it is heard, too.
-    second.take(&[two], true).unwrap();
+    second.claim(&[(two, 1)]).unwrap();
     second.started().unwrap();
     shard.until(&format!("fenced {two}"));
 }
@@ -274,7 +274,7 @@ fn what_redis_has_lost_is_said_to_it_anew() {
     shard.until("kept 4");
     client = self::client(&redis, "a");
     assert_eq!(client.sessions().unwrap().len(), 2);
-    let Asked::There(Ok(stored)) = &client.take(&[one], false).unwrap()[0] else { panic!("it is there") };
+    let Asked::There { stored: Ok(stored), .. } = &client.look(&[one]).unwrap()[0] else { panic!("it is there") };
     assert_eq!((stored.head, stored.snapshot.as_ref().unwrap().key), (4, key(one, 2, 3)));
     assert_eq!(stored.entries.iter().map(|entry| entry.key).collect::<Vec<_>>(), [key(one, 2, 4)]);
 }
@@ -297,7 +297,7 @@ fn a_long_log_asks_for_snapshots() {
     shard.log.snapshot(key(one, 1, number - 1), &Bytes(b"all of it"));
     let turn = shard.turn(&[key(one, 1, number)]);
     shard.until(&format!("kept {turn}"));
-    let Asked::There(Ok(stored)) = &client.take(&[one], false).unwrap()[0] else { panic!("it is there") };
+    let Asked::There { stored: Ok(stored), .. } = &client.look(&[one]).unwrap()[0] else { panic!("it is there") };
     assert_eq!(stored.snapshot.as_ref().unwrap().key, key(one, 1, number - 1));
     assert_eq!(stored.entries.iter().map(|entry| entry.key.number).collect::<Vec<_>>(), [number]);
     assert_eq!(shard.log.take_grown(), None, "for long");

@@ -386,7 +386,7 @@ async fn a_start_that_cannot_be_says_why() {
 
 #[tokio::test]
 async fn a_log_is_not_left_for_another_while_it_has_fights() {
-    let redis = Redis::start();
+    let mut redis = Redis::start();
     let mut files = Node::start();
     let fight = files.fight(2, plain_rules()).await;
     files.kill();
@@ -398,13 +398,119 @@ async fn a_log_is_not_left_for_another_while_it_has_fights() {
     let mut node = node(&redis);
     let fight = node.fight(2, plain_rules()).await;
     node.kill();
-    let refused = said(node.data.path(), &["serve", "--listen", "127.0.0.1:0"]);
-    assert!(refused.contains("the log is in Redis") && refused.contains("--redis-log"), "{refused}");
-    let renamed =
-        said(node.data.path(), &["serve", "--listen", "127.0.0.1:0", "--node", "b", "--redis-log", &redis.url()]);
+    let url = redis.url();
+    let to_files = ["serve", "--listen", "127.0.0.1:0"];
+    let refused = said(node.data.path(), &to_files);
+    assert!(refused.contains("the log is in Redis") && refused.contains("Start with --redis-log"), "{refused}");
+    assert!(refused.contains(&format!("not all of its fights are over (1 fight: {})", fight.id)), "{refused}");
+    assert!(refused.contains("At stake is 1 fight of the node `local`"), "{refused}");
+    let renamed = said(node.data.path(), &["serve", "--listen", "127.0.0.1:0", "--node", "b", "--redis-log", &url]);
     assert!(renamed.contains("those of the node `local`"), "{renamed}");
+    assert!(renamed.contains("At stake is no fight of the node `b`"), "{renamed}");
+    assert!(renamed.contains("of other nodes there live 1 of `local`: is the --node"), "{renamed}");
+    redis.kill9();
+    let refused = said(node.data.path(), &to_files);
+    assert!(refused.contains(&format!("it cannot be asked what it has: {url}")), "{refused}");
+    redis.restart();
     node.start_again();
     assert_eq!(soon(fight.state(&node)).await.status, 200);
+}
+
+/// Fights until it is decided; its result is shown from then on.
+async fn decide(node: &Node) -> Fight {
+    let mut fight = node.fight(2, plain_rules()).await;
+    fight.begin().await;
+    for _ in 0..10 {
+        attack(&mut fight.clients[0], 1).await.unwrap();
+    }
+    assert_eq!(result(&mut fight.clients[1]).await.winner, Some(0));
+    fight.clients.clear();
+    fight
+}
+
+/// It has ended with its result.
+async fn has_ended_as_decided(node: &Node, fight: &Fight) {
+    let service = node.service();
+    let path = format!("/combat/sessions/{}", fight.id);
+    let since = Instant::now();
+    loop {
+        let told = node.rest().call(reqwest::Method::GET, &path, Some(&service), None).await.unwrap();
+        if told.body["status"] == "completed" {
+            assert_eq!(told.body["stats"]["winner"], json!(fight.players[0]), "{}", told.body);
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(20), "{}", told.body);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_is_left_for_another_as_soon_as_no_fight_lives_and_what_is_over_comes_along() {
+    let redis = Redis::start();
+    let mut node = Node::start();
+    let first = decide(&node).await;
+    node.kill();
+    // From files to Redis, while the result is shown.
+    node.flags_of_restart(&["--redis-log", &redis.url()]);
+    node.start_again();
+    let second = decide(&node).await;
+    has_ended_as_decided(&node, &first).await;
+    node.kill();
+    // And back.
+    node.flags_of_restart(&[]);
+    node.start_again();
+    assert!(!node.file("log/redis").exists());
+    has_ended_as_decided(&node, &second).await;
+    assert!(redis.ask(&["SMEMBERS", "s:local"]).items().is_empty());
+    for fight in [&first, &second] {
+        let left = redis.ask(&["TTL", &format!("o:{{{}}}", fight.id)]).number();
+        assert!(matches!(left, Some(1..)), "{left:?}");
+    }
+    // What Redis had is not looked at any more.
+    redis.ask(&["FLUSHALL"]);
+    node.crash_and_restart();
+    has_ended_as_decided(&node, &first).await;
+}
+
+#[tokio::test]
+async fn what_has_ended_leaves_redis_a_minute_later_whatever_restarts_meanwhile() {
+    let redis = Redis::start();
+    let mut node = node(&redis);
+    let fight = decide(&node).await;
+    has_ended_as_decided(&node, &fight).await;
+    let (since, key) = (Instant::now(), format!("o:{{{}}}", fight.id));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(redis.ask(&["TTL", &key]).number(), Some(-1), "who was in it may look at it");
+    node.crash_and_restart();
+    while redis.ask(&["TTL", &key]).number() == Some(-1) {
+        assert!(since.elapsed() < Duration::from_secs(65), "it stays");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(redis.ask(&["HGET", &key, "over"]).text(), Some(&b"1"[..]));
+    assert!(redis.ask(&["SMEMBERS", "s:local"]).items().is_empty());
+    has_ended_as_decided(&node, &fight).await;
+}
+
+#[tokio::test]
+async fn a_start_that_is_refused_takes_no_fight_over() {
+    let redis = Redis::start();
+    let first = node(&redis);
+    let mut whole = first.fight(2, plain_rules()).await;
+    let broken = first.fight(2, plain_rules()).await;
+    whole.begin().await;
+    let entries = format!("l:{{{}}}", broken.id);
+    let all = redis.ask(&["XRANGE", &entries, "-", "+"]);
+    let second = String::from_utf8(all.items()[1].items()[0].text().unwrap().to_vec()).unwrap();
+    redis.ask(&["XDEL", &entries, &second]);
+    let epoch = |fight: &Fight| redis.ask(&["HGET", &format!("o:{{{}}}", fight.id), "epoch"]);
+    let before = [epoch(&whole), epoch(&broken)];
+    let data = TempDir::new().unwrap();
+    let refused = said(data.path(), &["serve", "--listen", "127.0.0.1:0", "--redis-log", &redis.url()]);
+    assert!(refused.contains(&format!("session {} cannot be read", broken.id)), "{refused}");
+    assert_eq!([epoch(&whole), epoch(&broken)], before);
+    // The server that has them has noticed nothing.
+    attack(&mut whole.clients[0], 1).await.unwrap();
+    assert_eq!(ask(&first, "/readyz").await.0, 200);
 }
 
 #[tokio::test]
@@ -421,6 +527,12 @@ async fn a_check_reads_the_sessions_in_redis_and_names_what_is_damaged() {
     };
     let (sound, told) = check();
     assert!(sound && told.contains("2 sessions of the node local: whole"), "{told}");
+    // Without the Redis it says where they are, which is no damage.
+    let words = ["check", "--data"];
+    let output = Command::new(env!("CARGO_BIN_EXE_tiltyard")).args(words).arg(node.data.path()).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && !told.contains("DAMAGED"), "{told}");
+    assert!(told.contains("its fights are not looked at: give --redis-log"), "{told}");
     let entries = format!("l:{{{}}}", fight.id);
     let all = redis.ask(&["XRANGE", &entries, "-", "+"]);
     let second = String::from_utf8(all.items()[1].items()[0].text().unwrap().to_vec()).unwrap();

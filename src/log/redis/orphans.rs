@@ -4,18 +4,8 @@
 use uuid::Uuid;
 
 use super::command::{index_key, owner_key};
-use super::library::{Called, Status};
 use super::resp::{self, Reply};
-use super::start::{Asked, Client, NODES_KEY, RedisError};
-
-/// A session that somebody else has, as it was read.
-#[derive(Debug)]
-pub struct Orphan {
-    pub session: Uuid,
-    /// Under which it was had.
-    pub epoch: u64,
-    pub asked: Asked,
-}
+use super::start::{Client, NODES_KEY, RedisError};
 
 impl Client {
     /// Which process of Redis answers. Another one may have less than the one before.
@@ -49,24 +39,6 @@ impl Client {
         Ok(sessions)
     }
 
-    /// Reads these sessions of the node `from`. Nothing is changed.
-    pub fn look_at(&mut self, from: &str, sessions: &[Uuid]) -> Result<Vec<Orphan>, RedisError> {
-        let known = self.owners_of(sessions)?;
-        let its_own = format!("{from}#");
-        let is_its = |of: &Option<(u64, String)>| of.as_ref().is_some_and(|(_, owner)| owner.starts_with(&its_own));
-        let there: Vec<Uuid> =
-            sessions.iter().zip(&known).filter(|(_, of)| is_its(of)).map(|(&session, _)| session).collect();
-        let mut read = self.read_all(&there)?.into_iter();
-        let orphan = |(&session, known): (&Uuid, Option<(u64, String)>)| match known {
-            Some((epoch, owner)) if owner.starts_with(&its_own) => {
-                Orphan { session, epoch, asked: read.next().unwrap_or(Asked::Over) }
-            }
-            Some((epoch, owner)) => Orphan { session, epoch, asked: Asked::Elsewhere { owner } },
-            None => Orphan { session, epoch: 0, asked: Asked::Over },
-        };
-        Ok(sessions.iter().zip(known).map(orphan).collect())
-    }
-
     /// Epoch and owner of each session that is there and not over.
     pub fn owners_of(&mut self, sessions: &[Uuid]) -> Result<Vec<Option<(u64, String)>>, RedisError> {
         let ask = |session: &Uuid| {
@@ -88,13 +60,7 @@ impl Client {
     pub fn take_over(&mut self, sessions: &[(Uuid, u64)]) -> Result<Vec<Option<u64>>, RedisError> {
         let listed: Vec<Vec<u8>> = sessions.iter().map(|&(session, _)| self.node.index(b"SADD", session)).collect();
         self.ask(&listed)?;
-        let claims: Vec<Vec<u8>> =
-            sessions.iter().map(|&(session, epoch)| self.claim(session, epoch.cast_signed())).collect();
-        let answers = self.ask(&claims)?;
-        let number = |answer: &Reply| {
-            Called::of(answer).filter(|of| of.status == Status::Kept).and_then(|of| u64::try_from(of.head).ok())
-        };
-        let taken: Vec<Option<u64>> = answers.iter().map(number).collect();
+        let taken = self.claim(sessions)?;
         let not = sessions.iter().zip(&taken).filter(|(_, taken)| taken.is_none());
         let unlisted: Vec<Vec<u8>> = not.map(|(&(session, _), _)| self.node.index(b"SREM", session)).collect();
         self.ask(&unlisted)?;

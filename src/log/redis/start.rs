@@ -14,7 +14,8 @@ use super::library::{Called, Function, Greeting, Status, Unfit};
 use super::resp::{self, Reply};
 use crate::config::RedisUrl;
 use crate::limits;
-use crate::log::Key;
+use crate::log::segment::FORM;
+use crate::log::{Append, Key};
 
 /// Which log it is.
 const LOG_KEY: &[u8] = b"tiltyard:log";
@@ -172,8 +173,8 @@ pub struct Entry {
 /// A session that a start has asked for.
 #[derive(Debug)]
 pub enum Asked {
-    /// It is there; what of it is damaged, where it cannot be read.
-    There(Result<Stored, String>),
+    /// It is there, under this epoch; what of it is damaged, where it cannot be read.
+    There { epoch: u64, stored: Result<Stored, String> },
     /// It is over, or never was: it is in the list only.
     Over,
     /// Another node has it.
@@ -340,53 +341,84 @@ impl Client {
         Ok(sessions)
     }
 
-    /// Takes these sessions over, all at once, and reads what there is of them; or only reads it.
-    pub fn take(&mut self, sessions: &[Uuid], takes_over: bool) -> Result<Vec<Asked>, RedisError> {
+    /// Reads what there is of these sessions. Nothing is changed.
+    pub fn look(&mut self, sessions: &[Uuid]) -> Result<Vec<Asked>, RedisError> {
+        let name = self.node.name.clone();
+        self.look_of(&name, sessions)
+    }
+
+    /// The same, of the node `name`.
+    pub fn look_of(&mut self, name: &str, sessions: &[Uuid]) -> Result<Vec<Asked>, RedisError> {
         let known = |session: &Uuid| {
             let key = owner_key(*session);
             resp::command(&[b"HMGET", key.as_bytes(), b"epoch", b"owner", b"over"])
         };
         let known = self.ask(&sessions.iter().map(known).collect::<Vec<_>>())?;
-        let own = format!("{}#", self.node.name);
-        let mut asked: Vec<Option<Asked>> = Vec::with_capacity(sessions.len());
-        let (mut claims, mut claimed) = (Vec::new(), Vec::new());
-        for (&session, known) in sessions.iter().zip(&known) {
+        let own = format!("{name}#");
+        let mut asked: Vec<Result<Asked, u64>> = Vec::with_capacity(sessions.len());
+        for known in &known {
             let [epoch, owner, over] = known.items() else { return Err(self.unexpected("HMGET")) };
             let owner = String::from_utf8_lossy(owner.text().unwrap_or_default());
-            asked.push(match epoch.number() {
-                None => Some(Asked::Over),
-                Some(_) if over.text().is_some() => Some(Asked::Over),
-                Some(_) if !owner.starts_with(&own) => Some(Asked::Elsewhere { owner: owner.into_owned() }),
-                Some(epoch) => {
-                    claims.push(self.claim(session, epoch));
-                    claimed.push(session);
-                    None
-                }
+            asked.push(match epoch.number().and_then(|epoch| u64::try_from(epoch).ok()) {
+                None => Ok(Asked::Over),
+                Some(_) if over.text().is_some() => Ok(Asked::Over),
+                Some(_) if !owner.starts_with(&own) => Ok(Asked::Elsewhere { owner: owner.into_owned() }),
+                Some(epoch) => Err(epoch),
             });
         }
-        if takes_over {
-            let answers = self.ask(&claims)?;
-            if answers.iter().any(|answer| Called::of(answer).is_none_or(|of| of.status != Status::Kept)) {
-                return Err(RedisError::Contended { url: self.node.url.to_string(), node: self.node.name.clone() });
-            }
+        let there = sessions.iter().zip(&asked).filter(|(_, asked)| asked.is_err());
+        let mut read = self.read_all(&there.map(|(&session, _)| session).collect::<Vec<_>>())?.into_iter();
+        let asked = asked.into_iter().map(|asked| match asked {
+            Ok(asked) => asked,
+            Err(epoch) => read.next().map_or(Asked::Over, |stored| Asked::There { epoch, stored }),
+        });
+        Ok(asked.collect())
+    }
+
+    /// Takes these sessions over, each from whoever has it under this epoch. The number of the entry that says so, of each; nothing where
+    /// somebody was faster, or it is over.
+    pub fn claim(&mut self, sessions: &[(Uuid, u64)]) -> Result<Vec<Option<u64>>, RedisError> {
+        let claims: Vec<Vec<u8>> = sessions.iter().map(|&(session, epoch)| self.claim_of(session, epoch)).collect();
+        let head = |answer: &Reply| {
+            let claimed = Called::of(answer).filter(|of| of.status == Status::Kept);
+            claimed.and_then(|of| u64::try_from(of.head).ok())
+        };
+        Ok(self.ask(&claims)?.iter().map(head).collect())
+    }
+
+    /// Makes sure that of these sessions, which could not be taken over, none is with another server of this node's name.
+    pub fn not_contended(&mut self, sessions: &[Uuid]) -> Result<(), RedisError> {
+        let (own, owners) = (format!("{}#", self.node.name), self.owners_of(sessions)?);
+        if owners.iter().flatten().any(|(_, owner)| owner.starts_with(&own)) {
+            return Err(RedisError::Contended { url: self.node.url.to_string(), node: self.node.name.clone() });
         }
-        let mut read = self.read_all(&claimed)?.into_iter();
-        Ok(asked.into_iter().map(|of| of.or_else(|| read.next()).unwrap_or(Asked::Over)).collect())
+        Ok(())
+    }
+
+    /// Puts a session there that was not; `false` where it is there under as high an epoch.
+    pub fn put(&mut self, key: Key, wall: u64, record: &impl Append) -> Result<bool, RedisError> {
+        let mut bytes = Vec::new();
+        record.append_to(&mut bytes);
+        let owner = &self.node.owner;
+        let whole = super::command::whole(Function::Restore, key, owner, FORM, wall, &bytes);
+        let index = self.node.index(b"SADD", key.session);
+        let called = self.ask(&[index, whole])?.last().and_then(Called::of);
+        called.map(|of| of.status == Status::Kept).ok_or_else(|| self.unexpected("FCALL"))
     }
 
     /// Takes a session over from whoever has it under this epoch.
-    pub(super) fn claim(&self, session: Uuid, epoch: i64) -> Vec<u8> {
+    pub(super) fn claim_of(&self, session: Uuid, epoch: u64) -> Vec<u8> {
         let mut bytes = super::command::call(Function::Claim, session, 4);
-        resp::word(epoch.to_string().as_bytes(), &mut bytes);
-        resp::word((epoch + 1).to_string().as_bytes(), &mut bytes);
+        resp::number(epoch, &mut bytes);
+        resp::number(epoch + 1, &mut bytes);
         resp::word(self.node.owner.as_bytes(), &mut bytes);
         // Behind whatever is there then.
         resp::word(b"", &mut bytes);
         bytes
     }
 
-    /// What there is of sessions of this node.
-    pub fn read_all(&mut self, sessions: &[Uuid]) -> Result<Vec<Asked>, RedisError> {
+    /// What there is of sessions, whosever they are.
+    pub fn read_all(&mut self, sessions: &[Uuid]) -> Result<Vec<Result<Stored, String>>, RedisError> {
         let both = |&session: &Uuid| {
             let (owner, entries) = (owner_key(session), entries_key(session));
             let known = resp::command(&[b"HMGET", owner.as_bytes(), b"head", b"snap", b"form", b"wall", b"at"]);
@@ -394,7 +426,7 @@ impl Client {
         };
         let replies = self.ask(&sessions.iter().flat_map(both).collect::<Vec<_>>())?;
         let read = |(&session, of): (&Uuid, &[Reply])| {
-            Asked::There(stored(session, &of[0], &of[1]).ok_or_else(|| "it is no session's".to_owned()))
+            stored(session, &of[0], &of[1]).ok_or_else(|| "it is no session's".to_owned())
         };
         Ok(sessions.iter().zip(replies.chunks_exact(2)).map(read).collect())
     }

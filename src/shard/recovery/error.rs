@@ -78,11 +78,11 @@ pub enum RecoveryError {
     #[error(transparent)]
     Redis(#[from] RedisError),
     #[error(
-        "{path}: the log is in Redis, as `{what}` says: start with --redis-log, or once with --accept-loss, which goes on without its sessions"
+        "{path}: the log is in Redis, as `{what}` says, and {why}. Start with --redis-log, let its fights end, and then start without; or start once with --accept-loss, which goes on without them"
     )]
-    InRedis { path: PathBuf, what: String },
+    InRedis { path: PathBuf, what: String, why: String },
     #[error(
-        "{folder}: the log in files has {fights} that are not over. Let them end without --redis-log first, or start once with --accept-loss, which goes on without them"
+        "{folder}: not all fights of the log in files are over ({fights}). Let them end without --redis-log first, or start once with --accept-loss, which goes on without them"
     )]
     InFiles { folder: PathBuf, fights: Fights },
     #[error(

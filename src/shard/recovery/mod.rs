@@ -8,6 +8,7 @@ pub(super) mod form7;
 #[cfg(test)]
 mod form_tests;
 mod generation;
+mod moved;
 mod reading;
 mod redis;
 mod takeover;
@@ -37,6 +38,7 @@ use crate::shard::SessionRecord;
 use chain::Chain;
 pub use error::{Fights, RecoveryError};
 use generation::Generations;
+use moved::Leaving;
 use reading::PutBack;
 use reading::Read;
 pub use redis::{inspect as inspect_redis, recover as recover_redis};
@@ -98,12 +100,18 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> RecoveryError {
 /// Where a log should be below `data`, if a start has recovered one there before and there is nothing of it.
 pub fn gone(data: &Path) -> Option<RecoveryError> {
     let root = data.join("log");
-    if let Some(elsewhere) = redis::said(&root) {
-        return Some(elsewhere);
+    // Whoever starts with one in files then asks that one first.
+    if in_redis(data).is_some() {
+        return None;
     }
     // Made together with the first generation, and never removed.
     let used = data.join("replays").is_dir();
     (used && !Generations::is_any(&root)).then_some(RecoveryError::Gone { folder: root })
+}
+
+/// Which log in Redis the node below `data` goes on with, as its folder says.
+pub fn in_redis(data: &Path) -> Option<String> {
+    moved::said(&data.join("log")).ok().flatten()
 }
 
 /// How far the journals of the log below `data` were whole, and why a start would stop before it reads any. Nothing is changed.
@@ -135,12 +143,12 @@ pub fn recover(
     let root = data.join("log");
     fs::create_dir_all(&root).map_err(at(&root))?;
     let lock = lock(&root)?;
-    redis::leave(&root, accept_loss)?;
+    let folder = Folder::open(data).map_err(at(data))?;
+    let leaving = Leaving::of(&root, data, &folder, (accept_loss, library))?;
     let generations = Generations::look(&root, accept_loss)?;
     if let Some(damage) = &generations.marked().damage {
         tracing::warn!(folder = %root.display(), damage, "the marks of how far the log was whole cannot be read; turns that are missing at the end of a journal may not be noticed");
     }
-    let folder = Folder::open(data).map_err(at(data))?;
     let mut old = Replay {
         library,
         kept: data.join("rules"),
@@ -156,7 +164,7 @@ pub fn recover(
     let begun = old.newest(&generations, accept_loss).and_then(|(records, damaged)| {
         // What is about to refer to the tapes' parts is on the disk before what it takes the place of is gone.
         old.chunks.unsynced().sync().map_err(at(data))?;
-        for record in newest_of_each(records) {
+        for record in newest_of_each(records.into_iter().chain(leaving.over.iter().cloned()).collect()) {
             by_shard[shard_of(record.id, shards)].push(record);
         }
         Ok((generations.begin(&by_shard, sync)?, damaged))
@@ -164,6 +172,7 @@ pub fn recover(
     // A start that fails leaves things as they were.
     let (journals, damaged) = begun.inspect_err(|_| old.chunks.unsynced().remove())?;
     generations.retire(damaged)?;
+    leaving.left(&root)?;
     let Replay { found, set_back, .. } = old;
     Ok(Recovered {
         shards: journals.into_iter().zip(by_shard).collect(),

@@ -1,53 +1,27 @@
 //! The way back from a log in Redis: the node's sessions are taken over, each from whoever had it, and what there is of them is stepped again.
-//! The data folder says in `log/redis` which log it is that its node goes on with.
+//! What is before that, and how a node comes to have its log there, is in `moved`.
 
+use std::borrow::Cow;
 use std::fs;
-use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::generation::Generations;
-use super::{Fights, Found, Recovered, RecoveryError, Replay, at, lock, newest_of_each};
+use super::moved::{self, Left, Mark};
+use super::{Fights, Found, Recovered, RecoveryError, at, lock, newest_of_each};
 use crate::clock;
 use crate::config::RedisUrl;
 use crate::limits;
 use crate::log::redis::start::{Asked, Client, Promise, Stored};
 use crate::log::segment::{FORM, FORM_BEFORE};
-use crate::log::{RedisLog, disk};
+use crate::log::{Key, RedisLog};
 use crate::replays::{ChunkWriter, Folder};
 use crate::rules::Library;
 use crate::session::{hex, shard_of};
 use crate::shard::entry::{self, Entry};
 use crate::shard::{Session, SessionRecord};
-
-/// The file below `log/` that says so: which log, and under which name.
-const MARK: &str = "redis";
-
-fn mark(root: &Path) -> Result<Option<String>, RecoveryError> {
-    let path = root.join(MARK);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text.trim_end().to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(at(&path)(error)),
-    }
-}
-
-/// That the log of this data folder is in Redis, if its folder says so.
-pub(super) fn said(root: &Path) -> Option<RecoveryError> {
-    let what = mark(root).transpose()?;
-    Some(what.map_or_else(|error| error, |what| RecoveryError::InRedis { path: root.join(MARK), what }))
-}
-
-/// A start with a log in files: that of before is not in Redis, unless its loss is accepted.
-pub(super) fn leave(root: &Path, accept_loss: bool) -> Result<(), RecoveryError> {
-    let Some(error) = said(root) else { return Ok(()) };
-    accepted(error, accept_loss)?;
-    let path = root.join(MARK);
-    disk::remove(&path).map_err(at(&path))
-}
 
 /// Takes the sessions of the node over that the log in Redis has.
 pub fn recover(
@@ -68,40 +42,40 @@ pub fn recover(
     if let Some(warning) = promise.warning() {
         tracing::warn!(%url, "{warning}");
     }
-    let of_before = is_of_before(&root, &mut client, (url, node));
-    if let Err(error) = of_before.and_then(|()| nothing_in_files(&root, data, &folder, library)) {
+    if let Err(error) = is_of_before(&root, &mut client, (url, node)) {
         accepted(error, accept_loss)?;
     }
-    let mut back = Back::new(library, &folder, data, url);
-    let mut by_shard: Vec<Vec<SessionRecord>> = (0..shards).map(|_| Vec::new()).collect();
-    let (mut out, mut expired) = (Vec::new(), Vec::new());
-    let sessions = client.sessions()?;
-    for some in sessions.chunks(limits::REDIS_SESSIONS_AT_ONCE) {
-        for (&session, asked) in some.iter().zip(client.take(some, true)?) {
-            match asked {
-                Asked::Over => out.push(session),
-                Asked::Elsewhere { owner } => {
-                    tracing::warn!(%session, owner, "a session is another node's by now");
-                    out.push(session);
-                }
-                Asked::There(stored) => match back.session(session, stored) {
-                    Ok(Some(record)) => by_shard[shard_of(record.id, shards)].push(record),
-                    Ok(None) => expired.push(session),
-                    Err(error) => {
-                        accepted(error, accept_loss)?;
-                        back.found.lost_journals += 1;
-                        expired.push(session);
-                    }
-                },
-            }
-        }
+    let files = moved::in_files(&root, data, &folder, library).or_else(|error| {
+        accepted(error, accept_loss)?;
+        Ok::<_, RecoveryError>(Left::default())
+    })?;
+    if let Some(error) = files.lives(&root) {
+        accepted(error, accept_loss)?;
     }
+    let mut back = Back::new((url, &folder), data, library);
+    let begun = back.take_all(&mut client, accept_loss).and_then(|taken| {
+        back.chunks.unsynced().sync().map_err(at(data))?;
+        Ok(taken)
+    });
+    // A start that fails leaves things as they were.
+    let Taken { mut records, out, expired } = begun.inspect_err(|_| back.chunks.unsynced().remove())?;
     client.drop_out(&out, false)?;
     client.drop_out(&expired, true)?;
-    back.chunks.unsynced().sync().map_err(at(data))?;
     let log = client.begin()?;
-    say(&root, &format!("{log} {node}"))?;
+    for mut record in files.over {
+        record.epoch += 1;
+        let key = Key { session: record.id, epoch: record.epoch, number: record.number };
+        let entry = Entry::Session { no: 0, record: Box::new(Cow::Borrowed(&record)) };
+        if client.put(key, clock::now_ms(), &entry)? {
+            records.push(record);
+        }
+    }
+    moved::say(&root, (&log, node, url))?;
     client.started()?;
+    let mut by_shard: Vec<Vec<SessionRecord>> = (0..shards).map(|_| Vec::new()).collect();
+    for record in newest_of_each(records) {
+        by_shard[shard_of(record.id, shards)].push(record);
+    }
     let found = back.found;
     let logs = by_shard.into_iter().map(|records| (RedisLog::new(client.node().clone()), records));
     Ok(Recovered {
@@ -112,6 +86,15 @@ pub fn recover(
         folder,
         in_redis: Some((client.node().clone(), log)),
     })
+}
+
+/// What a start goes on with.
+struct Taken {
+    records: Vec<SessionRecord>,
+    /// What is not the node's, or over.
+    out: Vec<Uuid>,
+    /// What could not be gone on with.
+    expired: Vec<Uuid>,
 }
 
 /// What is in Redis of a node's sessions, without a change: how many there are, and what is wrong with which.
@@ -129,12 +112,12 @@ pub fn inspect(
         let promise = client.promise()?;
         let mut damaged: Vec<RecoveryError> =
             is_of_before(&data.join("log"), &mut client, (url, node)).err().into_iter().collect();
-        let mut back = Back::new(library, &folder, data, url);
+        let mut back = Back::new((url, &folder), data, library);
         let sessions = client.sessions()?;
         let mut there = 0;
         for some in sessions.chunks(limits::REDIS_SESSIONS_AT_ONCE) {
-            for (&session, asked) in some.iter().zip(client.take(some, false)?) {
-                let Asked::There(stored) = asked else { continue };
+            for (&session, asked) in some.iter().zip(client.look(some)?) {
+                let Asked::There { stored, .. } = asked else { continue };
                 there += 1;
                 match back.session(session, stored) {
                     Ok(Some(_)) => {}
@@ -151,7 +134,7 @@ pub fn inspect(
 }
 
 /// An error, unless the operator takes the loss; then it is told.
-fn accepted(error: RecoveryError, accept_loss: bool) -> Result<(), RecoveryError> {
+pub(super) fn accepted(error: RecoveryError, accept_loss: bool) -> Result<(), RecoveryError> {
     if !accept_loss || !error.is_loss() {
         return Err(error);
     }
@@ -161,8 +144,7 @@ fn accepted(error: RecoveryError, accept_loss: bool) -> Result<(), RecoveryError
 
 /// That the log is that of the last start, where there was one: another Redis, or one that was emptied, has nothing of what was acknowledged.
 fn is_of_before(root: &Path, client: &mut Client, (url, node): (&RedisUrl, &str)) -> Result<(), RecoveryError> {
-    let Some(said) = mark(root)? else { return Ok(()) };
-    let (log, name) = said.split_once(' ').unwrap_or((&said, ""));
+    let Some(Mark { log, name, .. }) = moved::mark(root)? else { return Ok(()) };
     let other = |why: String| Err(RecoveryError::OtherRedis { url: url.to_string(), why });
     match client.identity()? {
         None => other(format!("it has no log, and that of the last start was {log}")),
@@ -174,47 +156,6 @@ fn is_of_before(root: &Path, client: &mut Client, (url, node): (&RedisUrl, &str)
     }
 }
 
-/// That the log in files, which there was before that in Redis, has no fight that is not over.
-fn nothing_in_files(root: &Path, data: &Path, folder: &Arc<Folder>, library: &Library) -> Result<(), RecoveryError> {
-    if root.join(MARK).exists() || !Generations::is_any(root) {
-        return Ok(());
-    }
-    let generations = Generations::look(root, false)?;
-    let mut old = Replay {
-        library,
-        kept: data.join("rules"),
-        chunks: ChunkWriter::new(Arc::clone(folder), 0),
-        folder,
-        marked: generations.marked(),
-        whereabouts: std::collections::BTreeMap::new(),
-        accept_loss: false,
-        found: Found::default(),
-        set_back: Fights::default(),
-    };
-    let read = old.newest(&generations, false);
-    old.chunks.unsynced().remove();
-    let is_over = |record: &SessionRecord| record.fight.lifecycle().is_ended();
-    let fights: Fights =
-        newest_of_each(read?.0).iter().filter(|record| !is_over(record)).map(|record| record.id).collect();
-    if fights.count() > 0 {
-        return Err(RecoveryError::InFiles { folder: root.to_owned(), fights });
-    }
-    Ok(())
-}
-
-/// Says which log the node goes on with, whole or not at all.
-fn say(root: &Path, what: &str) -> Result<(), RecoveryError> {
-    let (path, unfinished) = (root.join(MARK), root.join(format!("{MARK}.new")));
-    let write = || {
-        let mut file = fs::File::create(&unfinished)?;
-        writeln!(file, "{what}")?;
-        disk::sync(&file, &unfinished)?;
-        disk::rename(&unfinished, &path)?;
-        disk::sync_folder(root)
-    };
-    write().map_err(at(&path))
-}
-
 /// Sessions being put back.
 pub(super) struct Back<'a> {
     library: &'a Library,
@@ -222,12 +163,12 @@ pub(super) struct Back<'a> {
     /// Where rulesets are kept under their hash.
     kept: PathBuf,
     url: &'a RedisUrl,
-    chunks: ChunkWriter,
+    pub(super) chunks: ChunkWriter,
     found: Found,
 }
 
 impl<'a> Back<'a> {
-    pub(super) fn new(library: &'a Library, folder: &'a Arc<Folder>, data: &Path, url: &'a RedisUrl) -> Self {
+    pub(super) fn new((url, folder): (&'a RedisUrl, &'a Arc<Folder>), data: &Path, library: &'a Library) -> Self {
         let (kept, chunks) = (data.join("rules"), ChunkWriter::new(Arc::clone(folder), 0));
         Self { library, folder, kept, url, chunks, found: Found::default() }
     }
@@ -235,6 +176,76 @@ impl<'a> Back<'a> {
     /// What it wrote of tapes, which is to be on the disk before anything refers to it.
     pub(super) fn into_chunks(self) -> ChunkWriter {
         self.chunks
+    }
+}
+
+impl Back<'_> {
+    /// All sessions of the node. They are read and judged first, and taken over from whoever had them only when there is nothing more for
+    /// which a start would stop: one that is refused leaves them to a server that lives.
+    fn take_all(&mut self, client: &mut Client, accept_loss: bool) -> Result<Taken, RecoveryError> {
+        let mut taken = Taken { records: Vec::new(), out: Vec::new(), expired: Vec::new() };
+        let mut judged: Vec<(Uuid, u64, Option<SessionRecord>)> = Vec::new();
+        for some in client.sessions()?.chunks(limits::REDIS_SESSIONS_AT_ONCE) {
+            for (&session, asked) in some.iter().zip(client.look(some)?) {
+                match asked {
+                    Asked::Over => taken.out.push(session),
+                    Asked::Elsewhere { owner } => {
+                        tracing::warn!(%session, owner, "a session is another node's by now");
+                        taken.out.push(session);
+                    }
+                    Asked::There { epoch, stored } => {
+                        judged.push((session, epoch, self.judged(session, stored, accept_loss)?));
+                    }
+                }
+            }
+        }
+        let (mut moved_on, mut beaten) = (Vec::new(), Vec::new());
+        for some in judged.chunks_mut(limits::REDIS_SESSIONS_AT_ONCE) {
+            let claims: Vec<(Uuid, u64)> = some.iter().map(|&(session, epoch, _)| (session, epoch)).collect();
+            for ((session, epoch, record), head) in some.iter_mut().zip(client.claim(&claims)?) {
+                let Some(head) = head else {
+                    // Another node has taken it over meanwhile.
+                    beaten.push(*session);
+                    continue;
+                };
+                match record.take() {
+                    Some(record) if record.number + 1 == head => {
+                        taken.records.push(SessionRecord { epoch: *epoch + 1, number: head, ..record });
+                    }
+                    // Who had it has gone on with it in between.
+                    Some(_) => moved_on.push(*session),
+                    None => taken.expired.push(*session),
+                }
+            }
+        }
+        client.not_contended(&beaten)?;
+        for some in moved_on.chunks(limits::REDIS_SESSIONS_AT_ONCE) {
+            for (&session, asked) in some.iter().zip(client.look(some)?) {
+                let Asked::There { stored, .. } = asked else { continue };
+                match self.judged(session, stored, accept_loss)? {
+                    Some(record) => taken.records.push(record),
+                    None => taken.expired.push(session),
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// What a session is; nothing where it cannot be gone on with, and that is accepted.
+    fn judged(
+        &mut self,
+        session: Uuid,
+        stored: Result<Stored, String>,
+        accept_loss: bool,
+    ) -> Result<Option<SessionRecord>, RecoveryError> {
+        match self.session(session, stored) {
+            Err(error) => {
+                accepted(error, accept_loss)?;
+                self.found.lost_journals += 1;
+                Ok(None)
+            }
+            read => read,
+        }
     }
 
     fn damaged(&self, session: Uuid, why: String) -> RecoveryError {

@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use super::redis::Back;
 use super::{RecoveryError, at};
-use crate::log::redis::orphans::Orphan;
 use crate::log::redis::start::{Asked, Client, Node};
 use crate::replays::Folder;
 use crate::rules::Library;
@@ -79,12 +78,12 @@ impl Taker {
     /// Takes sessions over that the node `from` had.
     pub fn take(&mut self, from: &str, sessions: &[Uuid]) -> Result<Taken, RecoveryError> {
         self.with(|taker, client| {
-            let mut back = Back::new(&taker.library, &taker.folder, &taker.data, &taker.node.url);
+            let mut back = Back::new((&taker.node.url, &taker.folder), &taker.data, &taker.library);
             let (mut taken, mut ready) = (Taken::default(), Vec::new());
-            for Orphan { session, epoch, asked } in client.look_at(from, sessions)? {
+            for (&session, asked) in sessions.iter().zip(client.look_of(from, sessions)?) {
                 match asked {
                     Asked::Over | Asked::Elsewhere { .. } => taken.settled.push(session),
-                    Asked::There(stored) => match back.session(session, stored) {
+                    Asked::There { epoch, stored } => match back.session(session, stored) {
                         Ok(record) => ready.push((session, epoch, record)),
                         Err(error) => taken.left.push((session, error)),
                     },
@@ -105,8 +104,7 @@ impl Taker {
                     (Some(_), Some(_)) => late.push(session),
                 }
             }
-            for (&session, asked) in late.iter().zip(client.read_all(&late)?) {
-                let Asked::There(stored) = asked else { continue };
+            for (&session, stored) in late.iter().zip(client.read_all(&late)?) {
                 match back.session(session, stored) {
                     Ok(Some(record)) => taken.records.push(record),
                     Ok(None) => taken.failed.push(session),
