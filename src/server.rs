@@ -95,7 +95,7 @@ pub enum ServerError {
     #[error(transparent)]
     Shards(#[from] StartError),
     #[error("{error}. {at_stake}")]
-    Log { error: RecoveryError, at_stake: AtStake },
+    Log { error: RecoveryError, at_stake: Box<AtStake> },
     #[error("the thread that read the log was lost: {0}")]
     Lost(tokio::task::JoinError),
     #[error(transparent)]
@@ -118,13 +118,7 @@ impl Server {
         let listener = accept::listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let key = KeyRing::new(own.clone(), config.dialect(), metrics.tokens.clone());
-        let refresher = match config.jwks.clone() {
-            Some(from) => {
-                let started = Refresher::start(key.clone(), from.clone(), Pace::default()).await;
-                Some(started.map_err(|error| ServerError::Jwks { from, error })?)
-            }
-            None => None,
-        };
+        let refresher = keys_of_others(&config, &key).await?;
         let keeping = join_cluster(&config, &own, &url(address, tls.is_some())).await?;
         // Before anything is served: whatever becomes of a ruleset's file, sessions begun under it can go on.
         let mut library = Library::open(config.rules.as_deref())?;
@@ -266,6 +260,13 @@ impl Server {
             let _ = tokio::time::timeout(Duration::from_millis(limits::REDIS_ANSWER_MS), task).await;
         }
     }
+}
+
+/// Who reads the keys of others again and again, where there are any; they have been read once.
+async fn keys_of_others(config: &Config, key: &KeyRing) -> Result<Option<Refresher>, ServerError> {
+    let Some(from) = config.jwks.clone() else { return Ok(None) };
+    let started = Refresher::start(key.clone(), from.clone(), Pace::default()).await;
+    started.map(Some).map_err(|error| ServerError::Jwks { from, error })
 }
 
 /// Joins the cluster, if there is one, and keeps this node in it from then on.
@@ -495,7 +496,7 @@ async fn at_stake(error: RecoveryError, records: &Records) -> ServerError {
         Err(lost) => return ServerError::Lost(lost),
     };
     match AtStake::of(records, |session, epoch| at_stake.concerns(session, epoch)).await {
-        Ok(at_stake) => ServerError::Log { error, at_stake },
+        Ok(at_stake) => ServerError::Log { error, at_stake: Box::new(at_stake) },
         Err(_unknown) => StartError::from(error).into(),
     }
 }

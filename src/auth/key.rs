@@ -56,11 +56,11 @@ impl Unwritten {
     /// Writes it, whole or not at all.
     pub fn write(self) -> Result<(), KeyError> {
         let failed = |error| KeyError::Io { path: self.path.clone(), error };
-        match write(&self.path, &self.text).map_err(failed)? {
-            true => Ok(()),
-            // Its tokens would be good only until the next start.
-            false => Err(failed(io::ErrorKind::AlreadyExists.into())),
+        if write(&self.path, &self.text).map_err(failed)? {
+            return Ok(());
         }
+        // Its tokens would be good only until the next start.
+        Err(failed(io::ErrorKind::AlreadyExists.into()))
     }
 }
 
@@ -269,6 +269,19 @@ mod tests {
     use crate::auth::{Audience, Grantee};
     use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
+
+    #[test]
+    fn a_key_that_is_begun_is_there_when_it_is_written_and_takes_no_others_place() {
+        let data = tempfile::tempdir().unwrap();
+        let (one, first) = TokenKey::begin(data.path()).unwrap();
+        let (two, second) = TokenKey::begin(data.path()).unwrap();
+        assert!(one.made && two.made && one.fingerprint() != two.fingerprint());
+        assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "nothing is left by who never writes it");
+        first.unwrap().write().unwrap();
+        assert!(matches!(second.unwrap().write(), Err(KeyError::Io { .. })));
+        let (read, third) = TokenKey::begin(data.path()).unwrap();
+        assert!(!read.made && third.is_none() && read.fingerprint() == one.fingerprint());
+    }
 
     #[test]
     fn is_made_once_and_only_its_owner_can_read_it() {

@@ -170,9 +170,9 @@ async fn a_redis_that_is_away_is_told_of_also_where_there_is_no_fight() {
     .await;
     for way in ["kill", "hang"] {
         if way == "kill" {
-            redis.kill9()
+            redis.kill9();
         } else {
-            redis.hang()
+            redis.hang();
         }
         becomes(&node, "/readyz", Duration::from_secs(3), |status, told| {
             status == 503 && told["message"].as_str().unwrap().contains("--redis-log")
@@ -181,9 +181,9 @@ async fn a_redis_that_is_away_is_told_of_also_where_there_is_no_fight() {
         let (status, told) = ask(&node, "/health").await;
         assert_eq!((status, &told["status"], &told["log"]["redis"]), (200, &json!("degraded"), &json!("away")));
         if way == "kill" {
-            redis.restart()
+            redis.restart();
         } else {
-            redis.resume()
+            redis.resume();
         }
         becomes(&node, "/health", Duration::from_secs(3), |_, told| told["status"] == "healthy").await;
     }
@@ -276,6 +276,18 @@ async fn a_redis_that_forgets_is_told_which_log_it_is_also_where_there_is_no_fig
     let redis = Redis::forgetful();
     let mut node = node(&redis);
     let log = redis.ask(&["GET", "tiltyard:log"]);
+    let first = redis.ask(&["GET", "b:local"]);
+    node.crash_and_restart();
+    let second = redis.ask(&["GET", "b:local"]);
+    assert_ne!(first, second);
+    // A copy from before the start is no other server's.
+    redis.ask(&["SET", "b:local", std::str::from_utf8(first.text().unwrap()).unwrap()]);
+    let since = Instant::now();
+    while redis.ask(&["GET", "b:local"]) != second {
+        assert!(since.elapsed() < Duration::from_secs(2), "it is not told anew");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(ask(&node, "/readyz").await.0, 200);
     redis.ask(&["FLUSHALL"]);
     let since = Instant::now();
     while redis.ask(&["GET", "tiltyard:log"]) != log || redis.ask(&["GET", "b:local"]).text().is_none() {

@@ -345,7 +345,13 @@ impl RedisLog {
             }
             (About::Look, _) => {
                 self.looks -= 1;
-                self.is_forgotten |= !self.node.heard_owner(reply.text());
+                if !self.node.heard_owner(reply.text()) {
+                    self.is_forgotten = true;
+                    if reply.text().is_some() {
+                        let bytes = self.node.begun();
+                        self.connections[0].push(Command { about: About::Anew, turn: None, bytes });
+                    }
+                }
                 self.probe_due |= reply.text().is_some_and(|owner| owner != self.node.owner.as_bytes());
             }
             (About::Entries { session, epoch }, Some(status)) => self.entries_answered(session, epoch, status, turn),

@@ -32,7 +32,9 @@ pub enum RedisError {
     Unfit { url: String, why: Unfit },
     #[error("{url}: it refuses {command}: {said}")]
     Refused { url: String, command: String, said: String },
-    #[error("{url}: another has taken a session meanwhile: is a server starting under the same name, `{node}`?")]
+    #[error(
+        "{url}: another has taken a session meanwhile: is a server starting under the same name, `{node}`? Give one another --node"
+    )]
     Contended { url: String, node: String },
     #[error("{url}: an answer that was not to be expected, to {command}")]
     Unexpected { url: String, command: &'static str },
@@ -81,6 +83,8 @@ pub struct Node {
     pub owner: String,
     /// Which log it goes on with.
     pub log: String,
+    /// Who had started last before it: who is found there again is from a copy of Redis that has lost this start.
+    pub before: Option<String>,
     /// How its shards found it to stand.
     pub standing: Arc<Standing>,
 }
@@ -139,9 +143,17 @@ impl Node {
         true
     }
 
-    /// Hears who has started last under the node's name; `false` where nobody has.
+    /// Says that it has started, whoever has before.
+    pub(super) fn begun(&self) -> Vec<u8> {
+        resp::command(&[b"SET", start_key(&self.name).as_bytes(), self.owner.as_bytes(), b"GET"])
+    }
+
+    /// Hears who has started last under the node's name; `false` where nobody has since before its own start.
     pub(super) fn heard_owner(&self, found: Option<&[u8]>) -> bool {
         let Some(found) = found else { return false };
+        if self.before.as_ref().is_some_and(|before| found == before.as_bytes()) {
+            return false;
+        }
         if found != self.owner.as_bytes() && !self.standing.superseded.swap(true, Ordering::Relaxed) {
             let (url, node) = (&self.url, &self.name);
             tracing::error!(%url, node, "another server has started under this node's name with the same --redis-log, and has its fights: this one takes no new ones and is not ready any more. Stop it; where both are wanted, give one another --node and start it again");
@@ -217,7 +229,7 @@ impl Client {
         stream.set_read_timeout(Some(patience)).map_err(unreachable)?;
         stream.set_write_timeout(Some(patience)).map_err(unreachable)?;
         let (name, log, standing) = (node.to_owned(), String::new(), Arc::default());
-        let node = Node { url: url.clone(), addresses, name, owner, log, standing };
+        let node = Node { url: url.clone(), addresses, name, owner, log, before: None, standing };
         let mut client = Self { node, stream, input: Vec::new() };
         let mut out = Vec::new();
         let mut greeting = Greeting::begin(url, &mut out);
@@ -326,10 +338,12 @@ impl Client {
 
     /// Says that this node has started: whoever has started before under its name sees it, and looks what it still has.
     pub fn started(&mut self) -> Result<(), RedisError> {
-        let (key, owner) = (start_key(&self.node.name), self.node.owner.clone());
         let name = self.node.name.clone();
         self.ask_one(&[b"SADD", NODES_KEY, name.as_bytes()])?;
-        self.ask_one(&[b"SET", key.as_bytes(), owner.as_bytes()]).map(drop)
+        let said = self.node.begun();
+        let before = self.ask(&[said])?.pop();
+        self.node.before = before.and_then(|before| Some(String::from_utf8_lossy(before.text()?).into_owned()));
+        Ok(())
     }
 
     /// The node's sessions.
