@@ -468,6 +468,12 @@ async fn a_log_is_left_for_another_as_soon_as_no_fight_lives_and_what_is_over_co
     let second = decide(&node).await;
     has_ended_as_decided(&node, &first).await;
     node.kill();
+    // Nothing of what was in files comes back with them.
+    let output = Command::new(env!("CARGO_BIN_EXE_tiltyard")).args(["check", "--data"]).arg(node.data.path()).output();
+    assert!(output.unwrap().status.success());
+    let generations = std::fs::read_dir(node.data.path().join("log")).unwrap();
+    let numbers = generations.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+    assert_eq!(numbers, 1, "an empty one");
     // And back.
     node.flags_of_restart(&[]);
     node.start_again();
@@ -500,6 +506,11 @@ async fn what_has_ended_leaves_redis_a_minute_later_whatever_restarts_meanwhile(
     }
     assert_eq!(redis.ask(&["HGET", &key, "over"]).text(), Some(&b"1"[..]));
     assert!(redis.ask(&["SMEMBERS", "s:local"]).items().is_empty());
+    has_ended_as_decided(&node, &fight).await;
+    // A folder that never had a log in files may have one from now on.
+    node.kill();
+    node.flags_of_restart(&[]);
+    node.start_again();
     has_ended_as_decided(&node, &fight).await;
 }
 

@@ -67,6 +67,8 @@ pub(super) struct Left {
     live: Fights,
     /// Those that are decided, or have ended: results are shown for a while, and the store is told at the end.
     pub over: Vec<SessionRecord>,
+    /// Where it is, if it is in files.
+    files: Option<Generations>,
 }
 
 impl Left {
@@ -76,7 +78,16 @@ impl Left {
             life.end().is_some() || life.is_ended()
         };
         let (over, live): (Vec<_>, Vec<_>) = records.into_iter().partition(is_over);
-        Self { live: live.iter().map(|record| record.id).collect(), over }
+        Self { live: live.iter().map(|record| record.id).collect(), over, files: None }
+    }
+
+    /// The node's log is in Redis, with what was over: an empty one takes the place of that in files, so that nothing of it is gone on with
+    /// once the log is in files again. Where fights that live were given up it stays as it is.
+    pub fn empty(&self) {
+        let Some(files) = self.files.as_ref().filter(|_| self.live.count() == 0) else { return };
+        if let Err(error) = files.begin(&[Vec::new()], true).and_then(|_journals| files.retire(false)) {
+            tracing::warn!(%error, "the log in files, which is in Redis now, was not removed");
+        }
     }
 
     /// Why a log in files is not left, where it is not.
@@ -113,7 +124,7 @@ pub(super) fn in_files(
         Ok(left) if !left.over.is_empty() => old.chunks.unsynced().sync().map_err(at(data))?,
         _ => old.chunks.unsynced().remove(),
     }
-    left
+    left.map(|left| Left { files: Some(generations), ..left })
 }
 
 /// A log in Redis that a start with a log in files leaves, once the fights that are over are in that.
@@ -136,10 +147,11 @@ impl Leaving {
         let error = |why: String| RecoveryError::InRedis { path: root.join(MARK), what: what.clone(), why };
         let asked = Self::asked(&mark, data, folder, library);
         match asked {
-            Ok((client, Left { live, over })) if live.count() == 0 => Ok(Self { client: Some(client), over }),
-            Ok((_, Left { live, .. })) => {
-                accepted(error(format!("not all of its fights are over ({live})")), accept_loss)?;
-                Ok(Self::default())
+            Ok((client, Left { live, over, .. })) => {
+                if live.count() > 0 {
+                    accepted(error(format!("not all of its fights are over ({live})")), accept_loss)?;
+                }
+                Ok(Self { client: Some(client), over })
             }
             Err(why) => {
                 accepted(error(why), accept_loss)?;

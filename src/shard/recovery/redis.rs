@@ -62,8 +62,8 @@ pub fn recover(
     client.drop_out(&out, false)?;
     client.drop_out(&expired, true)?;
     let log = client.begin()?;
-    for mut record in files.over {
-        record.epoch += 1;
+    for record in &files.over {
+        let record = SessionRecord { epoch: record.epoch + 1, ..record.clone() };
         let key = Key { session: record.id, epoch: record.epoch, number: record.number };
         let entry = Entry::Session { no: 0, record: Box::new(Cow::Borrowed(&record)) };
         if client.put(key, clock::now_ms(), &entry)? {
@@ -72,6 +72,7 @@ pub fn recover(
     }
     moved::say(&root, (&log, node, url))?;
     client.started()?;
+    files.empty();
     let mut by_shard: Vec<Vec<SessionRecord>> = (0..shards).map(|_| Vec::new()).collect();
     for record in newest_of_each(records) {
         by_shard[shard_of(record.id, shards)].push(record);
