@@ -1,12 +1,13 @@
 //! The nodes that share a store, as one of them knows the others: which live, and how they are reached.
 //!
 //! In reading order: [`peer`] what a node says of itself, [`directory`] where it says that in Redis, [`keeper`] who says it and reads the
-//! others, [`sentry`] who sees at once that a process is gone, [`way`] a request's way to another node.
+//! others, [`sentry`] who sees at once that a process is gone, [`way`] a request's way to another node, [`crossing`] a socket's.
 //!
 //! A node is found by a key in Redis that lasts for a second and a half and is renewed all the time. Who lives is only a hint where to ask:
 //! whose a session is stands in the store, and what may be written is decided there and in the log. Without Redis a node goes on with what
 //! it has, and with whom it knew last.
 
+pub mod crossing;
 pub mod directory;
 pub mod keeper;
 pub mod peer;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 
 use crate::auth::{Hop, TokenKey};
 use crate::limits;
+use crossing::Crossing;
 pub use keeper::Keeper;
 pub use peer::{Load, Peer};
 pub use sentry::run as sentry;
@@ -50,6 +52,26 @@ pub struct Figures {
     pub forged: AtomicU64,
     /// Times Redis was lost.
     pub lost: AtomicU64,
+    pub relays: Relays,
+}
+
+/// What becomes of clients' sockets that are relayed to the nodes of their sessions.
+#[derive(Debug, Default)]
+pub struct Relays {
+    /// Sockets relayed now, and all that were.
+    pub live: AtomicU64,
+    pub opened: AtomicU64,
+    /// Bytes of clients passed on to nodes, and of nodes to clients.
+    pub up: AtomicU64,
+    pub down: AtomicU64,
+    /// Upgrades that a node has refused by a plain answer, and those that it has not answered.
+    pub refused: AtomicU64,
+    pub unanswered: AtomicU64,
+    /// Upgrades for which there was no room.
+    pub full: AtomicU64,
+    /// Relayed sockets whose node was lost, and whose client took nothing for too long.
+    pub lost: AtomicU64,
+    pub stuck: AtomicU64,
 }
 
 /// Says how much there is to do.
@@ -81,9 +103,10 @@ struct Shared {
     gone: Mutex<Vec<String>>,
     /// It has something to say of itself before the next renewal.
     news: Notify,
-    /// Who lives has been read again.
-    read_again: Notify,
     way: Way,
+    crossing: Crossing,
+    /// Changes when a process is among the living no more.
+    departures: watch::Sender<()>,
     /// Whose sessions are, where that was asked: a session keeps its node as long as it lives.
     owners: Cache<Uuid, Arc<str>>,
     logins: Cache<Uuid, Login>,
@@ -110,6 +133,8 @@ pub enum ClusterError {
     NoUrl(String),
     #[error("requests cannot be sent to other nodes: {0}")]
     Client(reqwest::Error),
+    #[error("sockets cannot be relayed to other nodes: {0}")]
+    Crossing(std::io::Error),
 }
 
 impl Cluster {
@@ -125,8 +150,9 @@ impl Cluster {
             changes: watch::Sender::default(),
             gone: Mutex::default(),
             news: Notify::new(),
-            read_again: Notify::new(),
             way: Way::new().map_err(ClusterError::Client)?,
+            crossing: Crossing::new().map_err(ClusterError::Crossing)?,
+            departures: watch::Sender::new(()),
             owners: Cache::new(limits::OWNERS),
             logins: Cache::builder()
                 .max_capacity(limits::FOREIGN_LOGINS)
@@ -165,17 +191,6 @@ impl Cluster {
     /// Another node, if it lives and serves.
     pub fn peer(&self, name: &str) -> Option<Arc<Peer>> {
         self.read().get(name).filter(|peer| peer.ready).cloned()
-    }
-
-    /// Waits until a process is not among the living any more.
-    pub async fn gone(&self, peer: &Peer) {
-        loop {
-            let read_again = self.0.read_again.notified();
-            if self.read().get(&peer.name).is_none_or(|of| of.boot != peer.boot) {
-                return;
-            }
-            read_again.await;
-        }
     }
 
     /// All others that live and serve.
@@ -227,11 +242,6 @@ impl Cluster {
         self.0.log.get().is_some()
     }
 
-    /// The session is another node's by now, or may be.
-    pub fn forget_owner(&self, session: Uuid) {
-        self.0.owners.invalidate(&session);
-    }
-
     /// Whether a node of this name lives: this one does.
     pub fn lives(&self, name: &str) -> bool {
         name == self.0.me.name || self.peer(name).is_some()
@@ -240,6 +250,20 @@ impl Cluster {
     /// The way to other nodes.
     pub fn way(&self) -> &Way {
         &self.0.way
+    }
+
+    /// The way of sockets to other nodes.
+    pub fn crossing(&self) -> &Crossing {
+        &self.0.crossing
+    }
+
+    /// Waits until the process of `peer` is among the living no more.
+    pub async fn gone(&self, peer: &Peer) {
+        let mut departures = self.0.departures.subscribe();
+        while self.read().get(&peer.name).is_some_and(|known| known.boot == peer.boot) {
+            // The sender lives as long as this.
+            let _ = departures.changed().await;
+        }
     }
 
     /// What is counted.
@@ -255,6 +279,11 @@ impl Cluster {
     /// Remembers the node of a session.
     pub fn owned(&self, session: Uuid, node: Arc<str>) {
         self.0.owners.insert(session, node);
+    }
+
+    /// Forgets it: it is not as was remembered.
+    pub fn disown(&self, session: Uuid) {
+        self.0.owners.invalidate(&session);
     }
 
     /// What the store said of a login a moment ago.
@@ -289,12 +318,16 @@ impl Cluster {
     }
 
     fn replace(&self, others: HashMap<String, Arc<Peer>>) {
+        let lives = |peer: &Arc<Peer>| others.get(&peer.name).is_some_and(|other| other.boot == peer.boot);
+        let has_left = !self.read().values().all(lives);
         let mut known = self.0.others.write().unwrap_or_else(PoisonError::into_inner);
         let is_same = known.len() == others.len()
             && others.values().all(|peer| known.get(&peer.name).is_some_and(|of| of.boot == peer.boot));
         *known = others;
         drop(known);
-        self.0.read_again.notify_waiters();
+        if has_left {
+            self.0.departures.send_replace(());
+        }
         if !is_same {
             self.0.changes.send_modify(|changes| *changes += 1);
         }

@@ -58,7 +58,8 @@ const OWN: [HeaderName; 12] = [
 ];
 
 /// What the node that a client talks to answers for itself.
-const FRONT: [HeaderName; 3] = [header::ORIGIN, header::CONTENT_LENGTH, HeaderName::from_static("x-forwarded-for")];
+pub(super) const FRONT: [HeaderName; 3] =
+    [header::ORIGIN, header::CONTENT_LENGTH, HeaderName::from_static("x-forwarded-for")];
 
 impl Way {
     pub(super) fn new() -> Result<Self, reqwest::Error> {
@@ -121,7 +122,7 @@ impl Way {
 }
 
 /// A head without what belongs to the connection it came by.
-fn passed_on(headers: &HeaderMap) -> HeaderMap {
+pub(super) fn passed_on(headers: &HeaderMap) -> HeaderMap {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()

@@ -54,6 +54,38 @@ pub const FORWARD_MS: u64 = 8_000;
 /// not answer. Over: `node_unavailable` (503); asking again does no harm.
 pub const FORWARD_READ_MS: u64 = 2_500;
 
+/// Milliseconds for a socket's way to another node: the connection, and the answer to its upgrade. Over: `node_unavailable` (503); a ticket
+/// may be used up.
+pub const CROSSING_OPEN_MS: u64 = 4_000;
+
+/// Sockets that are on their way to other nodes at the same time; well below what one address may have of connections at the other end.
+/// Over: `overloaded` (503).
+pub const CROSSINGS: usize = 256;
+
+/// Bytes of a node's refusal to take a socket. Over: `node_unavailable` (503).
+pub const CROSSING_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Bytes that are read of one side of a relayed socket at once, and, where there is TLS, of a record. Until the other side has taken them no more is
+/// read: that is all that waits here for each direction.
+pub const CROSSING_BYTES: usize = 16 * 1024;
+
+/// Bytes that the kernel keeps of what another node sends to a client and that has not been read, and of what a client sends to another node,
+/// which the system doubles for its own use. Over: the other node finds its socket full, as if it was the client's.
+pub const CROSSING_KERNEL_BYTES: u32 = 64 * 1024;
+
+/// Milliseconds for which a client may take nothing of what its node has sent to it: longer than that node itself bears it
+/// ([`super::STUCK_MS`]), which tells it why. Over: cut.
+pub const CROSSING_STUCK_MS: u64 = super::STUCK_MS + 5_000;
+
+/// Milliseconds between two signs of life that the kernel asks of the other node on a connection that is silent, and for which what was sent there
+/// may be without an answer. Over: the node is lost.
+pub const CROSSING_ALIVE_MS: u64 = 10_000;
+
+/// Addresses of other nodes from which many connections may come, and milliseconds since the last word of a node from there. Over: they are
+/// counted like everybody's.
+pub const NODE_ADDRESSES: usize = NODES;
+pub const NODE_ADDRESS_MS: u64 = 60_000;
+
 /// Milliseconds after which who was told `node_unavailable` may ask again.
 pub const NODE_AGAIN_MS: u64 = 300;
 

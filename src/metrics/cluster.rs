@@ -19,11 +19,27 @@ pub fn record(recorder: &PrometheusRecorder, cluster: &Cluster, failover: &Failo
         "tiltyard_failover_fights_total",
         "Fights of nodes that live no more, by what became of them here; `left` counts every try.",
     );
+    const BYTES: (&str, &str) = (
+        "tiltyard_cluster_relayed_bytes_total",
+        "Bytes of relayed sockets: of clients (up), of the sessions' nodes (down).",
+    );
+    const FAILED: (&str, &str) = (
+        "tiltyard_cluster_relay_failures_total",
+        "Upgrades that other nodes have refused or not answered, or for which there was no room; relayed sockets whose node was lost, or whose client was stuck.",
+    );
     let figures = cluster.figures();
+    let relays = &figures.relays;
     let by = [
         (FIGHTS, "outcome", "taken", &failover.taken),
         (FIGHTS, "outcome", "ended", &failover.ended),
         (FIGHTS, "outcome", "left", &failover.left),
+        (BYTES, "direction", "up", &relays.up),
+        (BYTES, "direction", "down", &relays.down),
+        (FAILED, "reason", "refused", &relays.refused),
+        (FAILED, "reason", "unanswered", &relays.unanswered),
+        (FAILED, "reason", "full", &relays.full),
+        (FAILED, "reason", "lost", &relays.lost),
+        (FAILED, "reason", "stuck", &relays.stuck),
         (FORWARDED, "outcome", "answered", &figures.forwarded),
         (FORWARDED, "outcome", "failed", &figures.failed),
         (HOPS, "of", "node", &figures.taken),
@@ -41,6 +57,16 @@ pub fn record(recorder: &PrometheusRecorder, cluster: &Cluster, failover: &Failo
             "tiltyard_failover_rounds_failed_total",
             "Times that fights of nodes that live no more were not taken over, as something did not answer.",
             failover.failed.load(Ordering::Relaxed),
+        ),
+        (
+            "tiltyard_cluster_relayed_sockets",
+            "Sockets of clients here for sessions of other nodes.",
+            relays.live.load(Ordering::Relaxed),
+        ),
+        (
+            "tiltyard_cluster_relays_total",
+            "Sockets that were taken to other nodes.",
+            relays.opened.load(Ordering::Relaxed),
         ),
     ];
     for (name, text, figure) in plain {

@@ -81,7 +81,7 @@ impl AppState {
             return Place::Here;
         }
         if anew {
-            cluster.forget_owner(session);
+            cluster.disown(session);
         }
         let known = cluster.owner(session);
         if let Some(peer) = known.as_ref().filter(|node| !cluster.is_me(node)).and_then(|node| cluster.peer(node)) {

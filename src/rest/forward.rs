@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::json;
 use tiltyard_protocol::Reason;
@@ -20,6 +20,7 @@ use super::error::ApiError;
 use super::extract::{BASES, receive};
 use super::find::elsewhere;
 use super::foreign::{Place, changing_hands, node_unavailable};
+use super::http::accept::Places;
 use super::packed::Final;
 use super::{App, rate};
 use crate::auth::{Operation, Principal};
@@ -54,6 +55,10 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Debug, Clone, Copy)]
 pub struct OfAnother;
 
+/// Marks a request that came by way of another node: that node's name.
+#[derive(Debug, Clone)]
+pub struct Via(pub String);
+
 /// Who answers a request.
 #[derive(Debug)]
 pub enum Course {
@@ -73,7 +78,11 @@ pub async fn course(
     if is_hop {
         arrive(app, cluster, &mut request)?;
     }
-    let Some((route, session)) = named(&request, names) else { return Ok(Course::Here(request)) };
+    let Some((route, session)) = named(&request, names) else {
+        // A socket may be relayed.
+        request.headers_mut().insert("x-request-id", id.clone());
+        return Ok(Course::Here(request));
+    };
     // Before anything is looked up: nobody has others asked, or the store, whom this node would not hear.
     let caller = admit(app, &mut request, route).await?;
     match app.place_of(cluster, session, is_hop).await {
@@ -122,7 +131,7 @@ fn arrive(app: &App, cluster: &Cluster, request: &mut Request) -> Result<(), Api
     let figures = cluster.figures();
     let mut said = request.headers().get_all(HOP).iter();
     let said = said.next().filter(|_| said.next().is_none()).and_then(|said| said.to_str().ok());
-    let target = target_of(request);
+    let target = target_of(request.uri());
     let Some(hop) = said.and_then(|said| cluster.vouched(said, request.method().as_str(), target)) else {
         figures.forged.fetch_add(1, Ordering::Relaxed);
         rate::count(app, request.headers(), request.extensions(), None)?;
@@ -132,7 +141,11 @@ fn arrive(app: &App, cluster: &Cluster, request: &mut Request) -> Result<(), Api
     };
     figures.taken.fetch_add(1, Ordering::Relaxed);
     request.headers_mut().remove(FORWARDED_FOR);
-    request.extensions_mut().insert(rate::Peer(hop.client));
+    let front = request.extensions_mut().insert(rate::Peer(hop.client));
+    if let Some((front, places)) = front.zip(request.extensions().get::<Places>()) {
+        places.known_as_node(front.0);
+    }
+    request.extensions_mut().insert(Via(hop.from));
     Ok(())
 }
 
@@ -159,7 +172,7 @@ struct Asked {
 impl Asked {
     async fn of(app: &App, request: Request) -> Result<Self, ApiError> {
         let client = rate::sender(app, request.headers(), request.extensions());
-        let (method, target) = (request.method().clone(), target_of(&request).to_owned());
+        let (method, target) = (request.method().clone(), target_of(request.uri()).to_owned());
         let headers = request.headers().clone();
         Ok(Self { client, method, target, headers, body: receive(request).await? })
     }
@@ -192,7 +205,7 @@ impl Asked {
 }
 
 /// Another node's answer, which is not packed again here.
-fn as_given(mut answer: Response) -> Response {
+pub(super) fn as_given(mut answer: Response) -> Response {
     answer.extensions_mut().insert(Final);
     answer.extensions_mut().insert(OfAnother);
     answer
@@ -211,8 +224,8 @@ fn refusal(peer: &Peer, method: &Method, lost: &Lost) -> ApiError {
 }
 
 /// Path and query.
-fn target_of(request: &Request) -> &str {
-    request.uri().path_and_query().map_or("/", |target| target.as_str())
+pub(super) fn target_of(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |target| target.as_str())
 }
 
 #[cfg(test)]

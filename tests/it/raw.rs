@@ -36,6 +36,12 @@ impl Raw {
         Self::upgraded(ask(host, &format!("ws?session={session}"), &headers))
     }
 
+    /// A connection to where a ticket leads, in plain text.
+    pub fn at(url: &str) -> Self {
+        let (host, path) = url.strip_prefix("ws://").unwrap().split_once('/').unwrap();
+        Self::upgraded(ask(host, path, ""))
+    }
+
     fn upgraded(socket: TcpStream) -> Self {
         let mut raw = Self { socket, rest: Vec::new() };
         while !raw.rest.windows(4).any(|window| window == b"\r\n\r\n") {

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{Request, StatusCode, Version};
@@ -36,14 +36,19 @@ use crate::rest::http::visitors::{Visitor, Visitors};
 use crate::rest::rate::{Peer, counted};
 use crate::rest::{App, Front};
 
-/// The places that sockets may take, fewer than there are connections; in the extensions of every request.
+/// The places that sockets may take, fewer than there are connections, and who else has one; in the extensions of every request.
 #[derive(Debug, Clone)]
-pub struct Places(Arc<Semaphore>);
+pub struct Places(Arc<Semaphore>, Visitors);
 
 impl Places {
-    /// Takes one, where there is one.
-    pub fn take(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0).try_acquire_owned().ok()
+    /// Takes so many, where there are.
+    pub fn take(&self, count: u32) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_many_owned(count).ok()
+    }
+
+    /// A node of the cluster has given its word from this address: behind it are many.
+    pub fn known_as_node(&self, address: IpAddr) {
+        self.1.known_as_node(counted(address), Instant::now());
     }
 }
 
@@ -67,8 +72,9 @@ impl Doors {
         let usual = (connections / 4).clamp(1, limits::CONNECTIONS_PER_ADDRESS);
         let per_address = config.connections_per_address.map_or(usual, NonZeroUsize::get);
         let proxies = config.trusted_proxies.iter().map(|proxy| counted(proxy.to_canonical())).collect();
-        let (places, visitors) = (Arc::new(Semaphore::new(sockets)), Visitors::new(per_address, proxies));
-        Self { connections, sockets, places: Places(places), visitors }
+        let visitors = Visitors::new(per_address, proxies);
+        let places = Places(Arc::new(Semaphore::new(sockets)), visitors.clone());
+        Self { connections, sockets, places, visitors }
     }
 
     /// Lets a connection in; others may have to go for it.

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -49,6 +50,13 @@ impl Transport {
     /// The socket, to set what it does.
     pub fn socket(&self) -> SockRef<'_> {
         SockRef::from(&self.socket)
+    }
+
+    /// Ends the connection, and has the kernel throw away what waits in it for a client that does not take it.
+    pub fn abandon(self) {
+        if let Err(error) = self.socket().set_linger(Some(Duration::ZERO)) {
+            tracing::debug!(%error, "no linger");
+        }
     }
 
     /// Whether several buffers are written in one go.

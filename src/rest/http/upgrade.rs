@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::HttpBody;
-use axum::extract::{Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Extensions, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tiltyard_protocol::{Encoding, Reason};
+use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tungstenite::handshake::derive_accept_key;
 use uuid::Uuid;
@@ -24,12 +25,16 @@ use crate::clock;
 use crate::records::Kept;
 use crate::rest::error::ApiError;
 use crate::rest::extract::Parameters;
+use crate::rest::find::Found;
+use crate::rest::forward::{Via, target_of};
 use crate::rest::http::accept::Places;
 use crate::rest::http::patience::HttpStream;
+use crate::rest::http::relay::relay;
 use crate::rest::{App, AppState, rate};
 use crate::session::{Kind, Viewer};
 use crate::shard::Attachment;
 use crate::socket::ledger::{Pass, Turned};
+use crate::socket::tls::Tls;
 
 /// `?ticket=` or `?session=`.
 #[derive(Debug)]
@@ -48,6 +53,7 @@ enum Credentials {
 /// Upgrades a request.
 pub async fn upgrade(
     State(app): State<App>,
+    OriginalUri(target): OriginalUri,
     parameters: Result<Parameters, ApiError>,
     mut request: Request,
 ) -> Result<Response, ApiError> {
@@ -71,10 +77,25 @@ pub async fn upgrade(
     if has_ended || !lives {
         return Err(Reason::Unauthorized.into());
     }
-    check_seat(&app, admission).await?;
-    let permit = take_place(&app, &request)?;
+    let via = request.extensions().get::<Via>().cloned();
+    // Whoever comes by way of another node is not sent on.
+    let cluster = app.cluster.as_ref().filter(|_| via.is_none());
+    if let Some(cluster) = cluster
+        && let Some(answer) = Box::pin(relay(&app, cluster, &mut request, target_of(&target), admission)).await?
+    {
+        return Ok(answer);
+    }
+    match (check_seat(&app, admission, via.as_ref()).await, cluster) {
+        // It was this node's when that was looked at last.
+        (Err(error), Some(cluster)) if error.reason() == Reason::SessionElsewhere => {
+            cluster.disown(admission.session);
+            let relayed = Box::pin(relay(&app, cluster, &mut request, target_of(&target), admission)).await?;
+            return relayed.ok_or(error);
+        }
+        (seat, _) => seat?,
+    }
     // Nothing is waited for between this and the ticket, so that tries with a ticket that is used up take no place from others.
-    let pass = app.ledger.admit(admission.player).map_err(|turned| turn_away(&app, turned))?;
+    let Budget { permit, pass } = Budget::take(&app, &request, admission.player, 1)?;
     if let Credentials::Ticket(ticket) = &credentials
         && !app.tickets.redeem(ticket)
     {
@@ -84,6 +105,9 @@ pub async fn upgrade(
     let attach = Attach { admission, encoding, only: matches!(credentials, Credentials::Ticket(_)), permit, pass };
     let upgraded = hyper::upgrade::on(&mut request);
     let serving = Arc::clone(&app);
+    if let Some(Via(node)) = &via {
+        tracing::debug!(session = %admission.session, node, "a socket by way of another node");
+    }
     app.tasks.spawn(async move { attach.run(upgraded, &serving).await });
     Ok(switching(&accept, subprotocol))
 }
@@ -167,7 +191,7 @@ async fn authenticate(
 
 /// The session is there and the player has a seat, or is a member; no difference is made between the two. That sockets are not for a
 /// session's type is told to those who may know of it.
-async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError> {
+async fn check_seat(app: &AppState, admission: Admission, via: Option<&Via>) -> Result<(), ApiError> {
     let Admission { session, player, .. } = admission;
     // Its shard has nearly every one: asked for no more than this, it is not kept from playing by those who come.
     match app.hub.seats(session, [player; 2]).await {
@@ -176,7 +200,21 @@ async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError
         Err(refusal) if refusal.reason == Reason::NoSession => {}
         Err(refusal) => return Err(refusal.into()),
     }
-    let found = app.look_up_young(Viewer::Player(player), session).await?;
+    let viewer = Viewer::Player(player);
+    let found = match via {
+        None => app.look_up_young(viewer, session).await?,
+        // Another node asks whoever may have it, one after the other: here it is, or is not.
+        Some(_) => app.look_up(viewer, session).await?,
+    };
+    check_part(&found, player)?;
+    if let Err(error) = found.expect_here() {
+        return Err(found.node.as_ref().map_or(error, |node| app.go_there(node)));
+    }
+    if found.resident { Ok(()) } else { Err(Reason::SessionEnded.into()) }
+}
+
+/// Whether a player takes part in a session that sockets are for.
+pub(super) fn check_part(found: &Found, player: Uuid) -> Result<(), ApiError> {
     let takes_part = match &found.kept {
         Kept::Fight(fight) => fight.takes_part(player),
         Kept::Record(record) if record.concerns(player) && record.kind() == Kind::Auth => {
@@ -184,23 +222,29 @@ async fn check_seat(app: &AppState, admission: Admission) -> Result<(), ApiError
         }
         Kept::Record(record) => record.concerns(player),
     };
-    if !takes_part {
-        return Err(Reason::NoSession.into());
-    }
-    if let Err(error) = found.expect_here() {
-        return Err(found.node.as_ref().map_or(error, |node| app.go_there(node)));
-    }
-    if found.resident { Ok(()) } else { Err(Reason::SessionEnded.into()) }
+    if takes_part { Ok(()) } else { Err(Reason::NoSession.into()) }
 }
 
-/// Takes one of the places that sockets may have. A few connections are kept for REST.
-fn take_place(app: &AppState, request: &Request) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
-    let Some(places) = request.extensions().get::<Places>() else { return Ok(None) };
-    if let Some(place) = places.take() {
-        return Ok(Some(place));
+/// What a socket takes of what its node and its player may have of them, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Budget {
+    permit: Option<OwnedSemaphorePermit>,
+    pass: Pass,
+}
+
+impl Budget {
+    /// Takes so many of the places that sockets may have, of which a few are kept for REST, and one of the player's connections.
+    pub(super) fn take(app: &AppState, request: &Request, player: Uuid, places: u32) -> Result<Self, ApiError> {
+        let permit = match request.extensions().get::<Places>().map(|all| all.take(places)) {
+            Some(None) => {
+                app.metrics.edge.refused_socket.increment(1);
+                return Err(Reason::Overloaded.into());
+            }
+            permit => permit.flatten(),
+        };
+        let pass = app.ledger.admit(player).map_err(|turned| turn_away(app, turned))?;
+        Ok(Self { permit, pass })
     }
-    app.metrics.edge.refused_socket.increment(1);
-    Err(Reason::Overloaded.into())
 }
 
 /// The refusal of a player who has too many connections, or had one that was closed for a flood a moment ago.
@@ -263,13 +307,11 @@ impl Attach {
     }
 
     fn attachment(self, upgraded: Upgraded) -> Result<Attachment, String> {
-        let parts =
-            upgraded.downcast::<TokioIo<HttpStream>>().map_err(|_| "not the stream that was accepted".to_owned())?;
-        let (stream, tls, held) = parts.io.into_inner().into_inner().map_err(|error| error.to_string())?;
+        let Taken { socket, tls, leftover } = taken(upgraded)?;
         Ok(Attachment {
-            stream: stream.into_std().map_err(|error| error.to_string())?,
+            stream: socket.into_std().map_err(|error| error.to_string())?,
             tls,
-            leftover: [&parts.read_buf[..], &held].concat(),
+            leftover,
             player: self.admission.player,
             sid: self.admission.sid,
             expires_at: self.admission.expires_at,
@@ -281,6 +323,23 @@ impl Attach {
             pass: Some(self.pass),
         })
     }
+}
+
+/// A connection that is no longer HTTP.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub socket: TcpStream,
+    pub tls: Option<Box<Tls>>,
+    /// What was read of it behind the request.
+    pub leftover: Vec<u8>,
+}
+
+/// Takes a connection from the runtime's HTTP.
+pub(super) fn taken(upgraded: Upgraded) -> Result<Taken, String> {
+    let parts =
+        upgraded.downcast::<TokioIo<HttpStream>>().map_err(|_| "not the stream that was accepted".to_owned())?;
+    let (socket, tls, held) = parts.io.into_inner().into_inner().map_err(|error| error.to_string())?;
+    Ok(Taken { socket, tls, leftover: [&parts.read_buf[..], &held].concat() })
 }
 
 fn switching(accept: &str, subprotocol: Option<&'static str>) -> Response {

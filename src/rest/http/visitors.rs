@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +36,8 @@ struct Known {
     count: usize,
     /// Where the next look begins.
     hand: usize,
+    /// Addresses of other nodes, and when one of those has given its word from there last.
+    nodes: HashMap<IpAddr, Instant>,
 }
 
 /// One connection.
@@ -78,7 +80,7 @@ impl Visitors {
         let is_exempt = self.0.exempt.contains(&address);
         let mut known = self.lock();
         let count = known.by_address.get(&address).map_or(0, Vec::len);
-        let is_instead = !is_exempt && count >= self.0.most;
+        let is_instead = !is_exempt && count >= self.0.most && !known.is_node(address, Instant::now());
         if is_instead && !self.evict(&mut known, address) {
             return None;
         }
@@ -105,6 +107,18 @@ impl Visitors {
         whose.is_some_and(|whose| self.evict(&mut known, whose))
     }
 
+    /// Notes that a node of the cluster connects from `address`, which is that of many clients then: for a while as many may come from there as
+    /// there is room for. When the node is full it makes room like others.
+    pub fn known_as_node(&self, address: IpAddr, now: Instant) {
+        let mut known = self.lock();
+        if known.nodes.len() >= limits::NODE_ADDRESSES && !known.nodes.contains_key(&address) {
+            known.nodes.retain(|_, since| is_recent(*since, now));
+        }
+        if known.nodes.len() < limits::NODE_ADDRESSES || known.nodes.contains_key(&address) {
+            known.nodes.insert(address, now);
+        }
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.lock().count
@@ -126,7 +140,15 @@ impl Visitors {
     }
 }
 
+fn is_recent(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) < Duration::from_millis(limits::NODE_ADDRESS_MS)
+}
+
 impl Known {
+    fn is_node(&self, address: IpAddr, now: Instant) -> bool {
+        self.nodes.get(&address).is_some_and(|since| is_recent(*since, now))
+    }
+
     fn add(&mut self, visit: &Arc<Visit>, is_exempt: bool) {
         let visits = self.by_address.entry(visit.address).or_default();
         visit.place.store(visits.len(), Ordering::Relaxed);
@@ -199,7 +221,7 @@ impl Visit {
     }
 
     fn active_at(&self) -> Instant {
-        self.since + std::time::Duration::from_millis(self.active_ms.load(Ordering::Relaxed))
+        self.since + Duration::from_millis(self.active_ms.load(Ordering::Relaxed))
     }
 
     /// Whether it is the server that is waited for. What takes very long is the client that does not send a body.
@@ -233,7 +255,9 @@ impl Drop for Visitor {
 #[cfg(test)]
 mod tests {
     use super::{Visitor, Visitors};
+    use crate::limits;
     use std::net::{IpAddr, Ipv4Addr};
+    use std::time::{Duration, Instant};
 
     fn address(last: u8) -> IpAddr {
         Ipv4Addr::new(192, 0, 2, last).into()
@@ -264,6 +288,25 @@ mod tests {
         assert!(!visitors.enter(address(1)).unwrap().is_instead);
         let proxied: Vec<Visitor> = (0..10).map(|_| enter(&visitors, 9)).collect();
         assert!(proxied.iter().all(|visitor| !visitor.visit().is_evicted()), "many are behind a proxy");
+    }
+
+    #[test]
+    fn from_a_node_as_many_come_as_there_is_room_for_while_its_word_is_fresh() {
+        let visitors = Visitors::new(2, Vec::new());
+        let long_ago = Instant::now().checked_sub(Duration::from_millis(limits::NODE_ADDRESS_MS)).unwrap();
+        visitors.known_as_node(address(1), Instant::now());
+        visitors.known_as_node(address(2), long_ago);
+        let held: Vec<Visitor> = (0..5).map(|_| enter(&visitors, 1)).collect();
+        assert!(held.iter().all(|visitor| !visitor.visit().is_evicted()));
+        assert!(visitors.make_room(address(3)), "a full node takes from it like from others");
+        let _two = [enter(&visitors, 2), enter(&visitors, 2)];
+        assert!(visitors.enter(address(2)).unwrap().is_instead, "that was long ago");
+        for last in 0..limits::NODE_ADDRESSES {
+            let address = Ipv4Addr::from_bits(u32::try_from(last).unwrap()).into();
+            visitors.known_as_node(address, if last % 2 == 0 { long_ago } else { Instant::now() });
+        }
+        assert!(visitors.lock().nodes.len() <= limits::NODE_ADDRESSES);
+        drop(held);
     }
 
     #[test]

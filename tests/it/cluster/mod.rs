@@ -4,12 +4,12 @@
 mod failover;
 mod redis;
 mod sameness;
+mod sockets;
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use redis::Redis;
-use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
@@ -161,7 +161,7 @@ async fn a_login_of_one_node_is_good_at_the_other_until_it_ends() {
 }
 
 #[tokio::test]
-async fn who_has_its_socket_at_the_wrong_node_is_told_the_right_one() {
+async fn a_session_of_another_node_than_the_sockets_is_told_with_its_place() {
     let pair = Pair::start().await;
     let players = vec![Uuid::new_v4(), Uuid::new_v4()];
     let there = pair.one.fight(&players).await;
@@ -176,22 +176,8 @@ async fn who_has_its_socket_at_the_wrong_node_is_told_the_right_one() {
     client.join(there.id()).await.unwrap();
     until(&mut client, |update| matches!(update, Update::Snapshot)).await;
 
-    // An upgrade at the other node.
+    // An upgrade at the other node comes there, too: see `sockets`.
     let own = pair.two.node.player(players[0]);
-    let upgrade = |id: Uuid, token: &str| {
-        let ask = pair.two.ask(Method::GET, &format!("/ws?session={id}")).by(token);
-        ask.header("connection", "Upgrade")
-            .header("upgrade", "websocket")
-            .header("sec-websocket-version", "13")
-            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
-    };
-    for id in [there.id(), room.id()] {
-        let refused = upgrade(id, &own).refused(421, "session_elsewhere").await;
-        assert_eq!(refused.body["details"]["node"], "one");
-        assert_eq!(refused.body["details"]["url"], pair.one.node.url);
-        upgrade(id, &pair.two.node.player(Uuid::new_v4())).refused(404, "no_session").await;
-    }
-
     // A join of a socket that is there for another session: on every shard of the node.
     for id in [there.id(), room.id()] {
         let url = format!("{}/ws?session={}", pair.two.node.url.replacen("http", "ws", 1), here.id());
