@@ -13,6 +13,9 @@ pub struct Bounds {
     /// Fail above this 99th percentile from action to delta at the others, in microseconds
     #[arg(long, value_name = "US")]
     pub max_p99_us: Option<u64>,
+    /// Fail above this 99th percentile from action to delta, the actor's or the others', of those who are at another node, in microseconds
+    #[arg(long, value_name = "US", requires = "other_url")]
+    pub max_away_p99_us: Option<u64>,
     /// Fail above this much server CPU for each delta delivered; needs --server-pid
     #[arg(long, value_name = "US", requires = "server_pid")]
     pub max_cpu_us_per_delta: Option<f64>,
@@ -52,11 +55,14 @@ impl Bounds {
         let mut at_most = |bound: Option<u64>, found: Option<u64>, name: &str| {
             if let Some(bound) = bound.filter(|&bound| found.is_none_or(|found| found > bound)) {
                 let found = found.map_or("unknown".to_owned(), |found| format!("{found} us"));
-                fail(true, format!("{name} to the others is {found}, allowed {bound} us"));
+                fail(true, format!("{name} is {found}, allowed {bound} us"));
             }
         };
-        at_most(self.max_p50_us, others.map(|quantiles| quantiles.p50), "p50");
-        at_most(self.max_p99_us, others.map(|quantiles| quantiles.p99), "p99");
+        at_most(self.max_p50_us, others.map(|quantiles| quantiles.p50), "p50 to the others");
+        at_most(self.max_p99_us, others.map(|quantiles| quantiles.p99), "p99 to the others");
+        let (actor, others) = (report.latency_us.actor_away.as_ref(), report.latency_us.others_away.as_ref());
+        at_most(self.max_away_p99_us, actor.map(|quantiles| quantiles.p99), "p99 to the actor at another node");
+        at_most(self.max_away_p99_us, others.map(|quantiles| quantiles.p99), "p99 to the others at another node");
 
         if let Some(bound) = self.max_cpu_us_per_delta {
             let found = report.server.as_ref().and_then(|server| server.cpu_us_per_delta).unwrap_or(f64::INFINITY);
@@ -73,13 +79,15 @@ impl Bounds {
 #[cfg(test)]
 mod tests {
     use super::Bounds;
-    use crate::report::{Quantiles, Report, ServerUse};
+    use crate::report::{Latencies, Quantiles, Report, ServerUse};
 
     fn good() -> Report {
         let mut report = Report::default();
         report.deltas.received = 1_000;
         report.deltas.per_second = 500.0;
-        report.latency_us.others = Some(Quantiles { p50: 50, p90: 90, p99: 200, p999: 300, max: 400 });
+        let latency = Some(Quantiles { p50: 50, p90: 90, p99: 200, p999: 300, max: 400 });
+        let (others, actor_away, others_away) = (latency.clone(), latency.clone(), latency);
+        report.latency_us = Latencies { others, actor_away, others_away, ..Latencies::default() };
         report.server = Some(ServerUse { cpu_percent: 30.0, cpu_us_per_delta: Some(8.0), rss_kib: 1 });
         report
     }
@@ -114,6 +122,7 @@ mod tests {
         let bounds = Bounds {
             max_p50_us: Some(50),
             max_p99_us: Some(200),
+            max_away_p99_us: Some(200),
             max_cpu_us_per_delta: Some(8.0),
             min_deltas_per_second: Some(500.0),
             allow_loss: false,
@@ -121,10 +130,23 @@ mod tests {
         check(&bounds, |_| {}, &[]);
         let spoil = |report: &mut Report| {
             report.latency_us.others = Some(Quantiles { p50: 51, p99: 201, ..Quantiles::default() });
+            report.latency_us.actor_away = Some(Quantiles { p99: 201, ..Quantiles::default() });
+            report.latency_us.others_away = None;
             report.server = Some(ServerUse { cpu_us_per_delta: Some(8.1), ..ServerUse::default() });
             report.deltas.per_second = 499.0;
         };
-        check(&bounds, spoil, &["p50", "p99", "8.10 us of CPU", "499 deltas/s"]);
+        check(
+            &bounds,
+            spoil,
+            &[
+                "p50",
+                "p99",
+                "p99 to the actor at",
+                "others at another node is unknown",
+                "8.10 us of CPU",
+                "499 deltas/s",
+            ],
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Measure latency, throughput and truthfulness under load
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Measure memory per idle connection and per session
     Idle(IdleArgs),
     /// Be the smallest server that could do the same work: no authentication, no rules, no log
@@ -57,6 +57,9 @@ pub enum Command {
 pub struct RunArgs {
     #[command(flatten)]
     pub target: Target,
+    /// Another node of the server's cluster: every second player of a session connects there, and is told apart
+    #[arg(long, value_name = "URL", conflicts_with = "bare")]
+    pub other_url: Option<Base>,
     /// Sessions
     #[arg(long, default_value_t = 500)]
     pub sessions: usize,
@@ -325,12 +328,17 @@ pub struct Target {
 impl Target {
     /// Where it is, and whom to take for it.
     pub fn base(&self) -> anyhow::Result<Base> {
+        self.trusted(self.url.clone())
+    }
+
+    /// The same of another node of its cluster.
+    pub fn trusted(&self, url: Base) -> anyhow::Result<Base> {
         let trust = match &self.tls_ca {
             Some(file) => Trust::authorities(&fs::read(file).with_context(|| format!("read {}", file.display()))?)?,
             None if self.insecure => Trust::Anybody,
             None => Trust::System,
         };
-        self.url.clone().trusting(&trust)
+        url.trusting(&trust)
     }
 }
 
@@ -433,6 +441,20 @@ mod tests {
         refused(&["x", "run", "--bare", "--rate", "0"]);
         refused(&["x", "run", "--bare", "--saturate", "--seconds", "inf"]);
         refused(&["x", "run", "--bare", "--saturate", "--max-cpu-us-per-delta", "9"]);
+        refused(&["x", "run", "--bare", "--saturate", "--other-url", "http://127.0.0.1:1"]);
+        taken(&[
+            "x",
+            "run",
+            "--token",
+            "t",
+            "--rate",
+            "2",
+            "--other-url",
+            "http://127.0.0.1:1",
+            "--max-away-p99-us",
+            "9",
+        ]);
+        refused(&["x", "run", "--token", "t", "--rate", "2", "--max-away-p99-us", "9"]);
         refused(&["x", "idle", "--bare"]);
         taken(&["x", "run", "--token", "t", "--saturate", "--url", "https://127.0.0.1:1", "--tls-ca", "f"]);
         refused(&["x", "run", "--token", "t", "--saturate", "--tls-ca", "f", "--insecure"]);

@@ -101,6 +101,7 @@ fn pinned(args: &CompareArgs, start: impl FnOnce() -> Result<Server>) -> Result<
 fn load(args: &CompareArgs, server: &Server, peer: Peer) -> Result<Report> {
     let plan = Plan {
         base: server.base.clone(),
+        other: None,
         peer,
         sessions: args.sessions,
         players: usize::from(args.players),

@@ -52,15 +52,14 @@ impl Crowd {
     /// The players of `lobby` behind its open `sockets`. Each one's last `remembered` actions can be timed.
     pub fn new(lobby: &Lobby, sockets: Vec<Socket>, remembered: usize, clock: Clock, rng: Rng) -> Self {
         let players = lobby.players();
-        let slots =
-            (0..lobby.seats()).map(|seat| u8::try_from(seat % players).expect("a session has at most 100 players"));
-        let seat = |(slot, socket)| Seat {
-            socket,
-            player: Player::new(slot, lobby.answers(), lobby.encoding()),
-            stalled: false,
+        let seat = |(seat, socket)| {
+            let slot = u8::try_from(seat % players).expect("a session has at most 100 players");
+            let mut player = Player::new(slot, lobby.answers(), lobby.encoding());
+            player.is_away = lobby.is_away(seat);
+            Seat { socket, player, stalled: false }
         };
         Self {
-            seats: slots.zip(sockets).map(seat).collect(),
+            seats: (0..lobby.seats()).zip(sockets).map(seat).collect(),
             sessions: lobby.sessions().iter().map(|&id| Session::new(id, players, remembered)).collect(),
             players,
             tally: Tally::new(),

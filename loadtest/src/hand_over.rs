@@ -56,6 +56,7 @@ pub fn command(args: &HandOverArgs) -> Result<ExitCode> {
     let token = hub.token_for(&["--admin"])?;
     let plan = Plan {
         base: server.base.clone(),
+        other: None,
         peer: Peer::Tiltyard { token: hub.token()?, encoding: Encoding::Json },
         sessions: args.sessions,
         players: usize::from(args.players),

@@ -26,6 +26,8 @@ pub enum Peer {
 #[derive(Debug)]
 pub struct Lobby {
     base: Base,
+    /// Another node, at which every second seat's socket is opened.
+    other: Option<Base>,
     players: usize,
     sessions: Vec<Uuid>,
     /// What its sockets speak.
@@ -53,7 +55,14 @@ impl Lobby {
         );
         let Peer::Tiltyard { token, encoding } = peer else {
             let sessions = (0..sessions).map(bare_session).collect();
-            return Ok(Self { base: base.clone(), players, sessions, encoding: Encoding::Json, desk: None });
+            return Ok(Self {
+                base: base.clone(),
+                other: None,
+                players,
+                sessions,
+                encoding: Encoding::Json,
+                desk: None,
+            });
         };
         // Nobody falls and nothing is throttled, so that every action has the same work to do; the countdown is longer
         // than any setup, so that a fight starts when its players say so.
@@ -74,7 +83,7 @@ impl Lobby {
         let rosters: Vec<Vec<Uuid>> = (0..sessions).map(roster).collect();
         let sessions = rest.create_sessions(&rosters, rules).context("create the sessions")?;
         let desk = Some(Desk { rest, rosters });
-        Ok(Self { base: base.clone(), players, sessions, encoding: Encoding::Json, desk })
+        Ok(Self { base: base.clone(), other: None, players, sessions, encoding: Encoding::Json, desk })
     }
 
     /// What its sockets speak.
@@ -82,8 +91,19 @@ impl Lobby {
         self.encoding
     }
 
-    pub const fn base(&self) -> &Base {
-        &self.base
+    /// The same with the sockets of every second seat of a session at `other`, where that is one.
+    pub fn beside(self, other: Option<Base>) -> Self {
+        Self { other, ..self }
+    }
+
+    /// Whether a seat's socket is at another node than its session.
+    pub const fn is_away(&self, seat: usize) -> bool {
+        self.other.is_some() && seat % self.players % 2 == 1
+    }
+
+    /// Where a seat's socket is opened.
+    pub fn base(&self, seat: usize) -> &Base {
+        self.other.as_ref().filter(|_| self.is_away(seat)).unwrap_or(&self.base)
     }
 
     pub const fn players(&self) -> usize {
@@ -122,9 +142,11 @@ impl Lobby {
             let path = |(session, slot)| format!("/ws?bare={session}&slot={slot}&players={players}");
             return Ok(seats.map(place).map(path).collect());
         };
-        let pairs = seats.map(place).map(|(session, slot)| (sessions[session], rosters[session][slot]));
+        let seats: Vec<usize> = seats.collect();
+        let pairs = seats.iter().copied().map(place).map(|(session, slot)| (sessions[session], rosters[session][slot]));
         let tickets = rest.tickets(pairs).context("mint tickets")?;
-        Ok(tickets.into_iter().map(|ticket| format!("{}/ws?ticket={ticket}", self.base.prefix)).collect())
+        let path = |(seat, ticket)| format!("{}/ws?ticket={ticket}", self.base(seat).prefix);
+        Ok(seats.into_iter().zip(tickets).map(path).collect())
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Player {
     pub slot: u8,
+    /// Its socket is at another node than its session.
+    pub is_away: bool,
     /// The session's handle, from `joined`.
     pub handle: u32,
     state: State,
@@ -59,6 +61,7 @@ impl Player {
     pub fn new(slot: u8, acks: bool, encoding: Encoding) -> Self {
         Self {
             slot,
+            is_away: false,
             encoding,
             handle: 0,
             state: State::Joining,
@@ -164,9 +167,9 @@ impl Player {
 
     fn delta(&mut self, delta: &Delta, now: u64, shows: &mut Shows, told: &mut u64, tally: &mut Tally) -> Result<Next> {
         *told = delta.q.max(*told);
-        if let Some(shown) = shows.seen(delta.q, now) {
-            let histogram = if shown.slot == self.slot { &mut tally.actor } else { &mut tally.others };
-            Tally::time(&tally.window, histogram, shown.sent, now);
+        if let Some(shown) = shows.seen(delta.q, now, self.is_away) {
+            let histograms = if shown.slot == self.slot { &mut tally.actor } else { &mut tally.others };
+            Tally::time(&tally.window, histograms.of(self.is_away), shown.sent, now);
         }
         self.apply(delta, tally)
     }
@@ -276,8 +279,8 @@ fn show(shows: &mut Shows, q: u64, slot: u8, sent: Option<u64>, tally: &mut Tall
         tally.trouble(|| format!("delta {q} shows an action of slot {slot}, whose sending is not remembered"));
         return;
     };
-    for seen in shows.told(q, Shown { slot, sent }) {
-        Tally::time(&tally.window, &mut tally.others, sent, seen);
+    for (seen, is_away) in shows.told(q, Shown { slot, sent }) {
+        Tally::time(&tally.window, tally.others.of(is_away), sent, seen);
     }
 }
 

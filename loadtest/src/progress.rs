@@ -74,7 +74,7 @@ impl Progress {
             float(left) / float(SECOND),
             rate(added.sent),
             rate(added.deltas),
-            p99(&tally.others)
+            p99(&tally.others.near)
         ));
     }
 

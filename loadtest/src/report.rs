@@ -43,6 +43,11 @@ pub struct Latencies {
     pub ack: Option<Quantiles>,
     pub actor: Option<Quantiles>,
     pub others: Option<Quantiles>,
+    /// The same of players whose sockets are at another node than their sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor_away: Option<Quantiles>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub others_away: Option<Quantiles>,
     /// How late the harness itself was; part of the others.
     pub late: Option<Quantiles>,
 }
@@ -140,6 +145,8 @@ impl Display for Report {
             ("action to ack", &latency.ack),
             ("action to delta, actor", &latency.actor),
             ("action to delta, others", &latency.others),
+            ("  actor at another node", &latency.actor_away),
+            ("  others at another node", &latency.others_away),
             ("harness late", &latency.late),
         ] {
             if let Some(Quantiles { p50, p90, p99, p999, max }) = quantiles {

@@ -27,6 +27,8 @@ const TURN: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub base: Base,
+    /// Another node of its cluster, at which every second player's socket is.
+    pub other: Option<Base>,
     pub peer: Peer,
     pub sessions: usize,
     pub players: usize,
@@ -48,6 +50,7 @@ pub fn command(args: &RunArgs) -> Result<ExitCode> {
     ensure!(args.seconds > 0.0 && args.sessions > 0, "there is nothing to measure");
     let plan = Plan {
         base: args.target.base()?,
+        other: args.other_url.clone().map(|url| args.target.trusted(url)).transpose()?,
         peer: peer(&args.target, args.bare, args.encoding)?,
         sessions: args.sessions,
         players: usize::from(args.players),
@@ -91,7 +94,7 @@ pub fn measure(plan: &Plan) -> Result<Report> {
     let clock = Clock::start();
     let mut progress = Progress::new(plan.quiet);
     progress.step("creating the sessions");
-    let mut lobby = Lobby::create(&plan.base, &plan.peer, plan.sessions, plan.players)?;
+    let mut lobby = Lobby::create(&plan.base, &plan.peer, plan.sessions, plan.players)?.beside(plan.other.clone());
     progress.step("connecting the players");
     let mut fleet = Fleet::open(&mut lobby, Some(plan.load), clock, plan.seed)?;
     fleet.crowd.tally.counts_only = plan.counts_only;
@@ -175,8 +178,10 @@ fn report(plan: &Plan, fleet: &Fleet, setup_seconds: f64, start: &Mark, end: &Ma
         seconds: time.as_secs_f64(),
         latency_us: Latencies {
             ack: Quantiles::of(&tally.ack),
-            actor: Quantiles::of(&tally.actor),
-            others: Quantiles::of(&tally.others),
+            actor: Quantiles::of(&tally.actor.near),
+            others: Quantiles::of(&tally.others.near),
+            actor_away: Quantiles::of(&tally.actor.away),
+            others_away: Quantiles::of(&tally.others.away),
             late: Quantiles::of(&tally.late),
         },
         actions: Actions {

@@ -23,22 +23,22 @@ pub struct Shown {
 struct Show {
     seq: u64,
     shown: Option<Shown>,
-    /// When its delta came to those who read it before anybody knew what it shows.
-    early: Vec<u64>,
+    /// When its delta came to those who read it before anybody knew what it shows, and whether by way of the other node.
+    early: Vec<(u64, bool)>,
 }
 
 impl Shows {
-    /// A delta was read at `now`: the action it shows, if that is known by now.
-    pub fn seen(&mut self, seq: u64, now: u64) -> Option<Shown> {
+    /// A delta was read at `now`, by way of the other node or not: the action it shows, if that is known by now.
+    pub fn seen(&mut self, seq: u64, now: u64, is_away: bool) -> Option<Shown> {
         let show = self.at(seq)?;
         if show.shown.is_none() {
-            show.early.push(now);
+            show.early.push((now, is_away));
         }
         show.shown
     }
 
     /// What a sequence shows; when its delta was read by those who could not know. Only once.
-    pub fn told(&mut self, seq: u64, shown: Shown) -> impl Iterator<Item = u64> {
+    pub fn told(&mut self, seq: u64, shown: Shown) -> impl Iterator<Item = (u64, bool)> {
         let show = self.at(seq).filter(|show| show.shown.is_none());
         show.into_iter().flat_map(move |show| {
             show.shown = Some(shown);
@@ -68,13 +68,13 @@ mod tests {
     #[test]
     fn who_reads_a_delta_before_its_acknowledgement_is_timed_all_the_same() {
         let (mut shows, action) = (Shows::default(), Shown { slot: 2, sent: 5 });
-        assert_eq!((shows.seen(7, 10), shows.seen(7, 11)), (None, None));
-        assert!(shows.told(7, action).eq([10, 11]));
-        assert_eq!(shows.seen(7, 12), Some(action));
+        assert_eq!((shows.seen(7, 10, false), shows.seen(7, 11, true)), (None, None));
+        assert!(shows.told(7, action).eq([(10, false), (11, true)]));
+        assert_eq!(shows.seen(7, 12, false), Some(action));
         assert_eq!(shows.told(7, action).count(), 0, "once");
-        assert_eq!(shows.seen(8, 13), None, "another sequence");
-        assert_eq!(shows.seen(7 + REMEMBERED, 14), None);
+        assert_eq!(shows.seen(8, 13, false), None, "another sequence");
+        assert_eq!(shows.seen(7 + REMEMBERED, 14, false), None);
         assert_eq!(shows.told(7, action).count(), 0, "it is forgotten");
-        assert!(shows.told(7 + REMEMBERED, action).eq([14]));
+        assert!(shows.told(7 + REMEMBERED, action).eq([(14, false)]));
     }
 }

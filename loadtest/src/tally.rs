@@ -49,11 +49,25 @@ pub struct Tally {
     /// From an action to its ack.
     pub ack: Histogram<u64>,
     /// From an action to its delta at the player who acted.
-    pub actor: Histogram<u64>,
+    pub actor: Latency,
     /// From an action to its delta at each of the others.
-    pub others: Histogram<u64>,
+    pub others: Latency,
     /// From the time an action was due to the time it was sent.
     pub late: Histogram<u64>,
+}
+
+/// What players see whose sockets are at their session's node, and those at another one.
+#[derive(Debug)]
+pub struct Latency {
+    pub near: Histogram<u64>,
+    pub away: Histogram<u64>,
+}
+
+impl Latency {
+    /// Of these or of those.
+    pub const fn of(&mut self, is_away: bool) -> &mut Histogram<u64> {
+        if is_away { &mut self.away } else { &mut self.near }
+    }
 }
 
 impl Counts {
@@ -87,8 +101,8 @@ impl Tally {
             window: u64::MAX..u64::MAX,
             counts_only: false,
             ack: histogram(),
-            actor: histogram(),
-            others: histogram(),
+            actor: Latency { near: histogram(), away: histogram() },
+            others: Latency { near: histogram(), away: histogram() },
             late: histogram(),
         }
     }

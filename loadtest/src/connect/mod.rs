@@ -45,10 +45,11 @@ pub fn open_all(poll: &mut Poll, lobby: &mut Lobby) -> Result<Vec<Socket>> {
 fn open_batch(poll: &mut Poll, lobby: &mut Lobby, batch: Range<usize>, buffer: &mut [u8]) -> Result<Vec<Socket>> {
     let mut opening = Vec::with_capacity(batch.len());
     for (index, path) in batch.clone().zip(lobby.paths(batch.clone())?) {
-        let mut stream = TcpStream::connect(lobby.base().address).context("connect")?;
+        let base = lobby.base(index);
+        let mut stream = TcpStream::connect(base.address).context("connect")?;
         poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
-        let wire = Wire::new(stream, lobby.base().tls()?);
-        let upgrade = Upgrade::new(&lobby.base().host, &path, lobby.encoding());
+        let wire = Wire::new(stream, base.tls()?);
+        let upgrade = Upgrade::new(&base.host, &path, lobby.encoding());
         opening.push(Some(Opening { socket: Socket::new(wire), upgrade, asked: false }));
     }
 

@@ -109,7 +109,7 @@ impl Honest {
         let tally = &self.fleet.crowd.tally;
         Ok(Window {
             ack_us: Quantiles::of(&tally.ack),
-            others_us: Quantiles::of(&tally.others),
+            others_us: Quantiles::of(&tally.others.near),
             late_us: Quantiles::of(&tally.late),
             sent,
             refused: tally.refused.clone(),
