@@ -45,7 +45,7 @@ impl Desk {
                 {
                     seats.push(more);
                 }
-                let base = lobby.base().clone();
+                let base = lobby.base(first).clone();
                 let at = |(seat, path)| Ok((seat, Minted::At(base.clone(), path)));
                 let is_over = match lobby.paths_of(seats.iter().copied()) {
                     Ok(paths) => seats.into_iter().zip(paths).map(at).any(|minted| found.send(minted).is_err()),

@@ -119,12 +119,13 @@ impl Node {
         [resp::command(&[b"GET", LOG_KEY]), resp::command(&[b"GET", start_key(&self.name).as_bytes()])]
     }
 
-    /// The same, said anew where there is nothing.
-    pub(super) fn anew(&self) -> [Vec<u8>; 2] {
+    /// The same, said anew where there is nothing, and that there is this node.
+    pub(super) fn anew(&self) -> [Vec<u8>; 3] {
         let (key, owner) = (start_key(&self.name), self.owner.as_bytes());
         [
             resp::command(&[b"SET", LOG_KEY, self.log.as_bytes(), b"NX"]),
             resp::command(&[b"SET", key.as_bytes(), owner, b"NX"]),
+            resp::command(&[b"SADD", NODES_KEY, self.name.as_bytes()]),
         ]
     }
 
