@@ -280,6 +280,25 @@ fn what_redis_has_lost_is_said_to_it_anew() {
 }
 
 #[test]
+fn newest_entries_that_redis_has_lost_are_missed_also_where_nothing_happens() {
+    let redis = Redis::start();
+    let client = client(&redis, "a");
+    let mut shard = Shard::of(&client);
+    let [one, whole] = [Uuid::now_v7(), Uuid::now_v7()];
+    shard.turn(&[key(one, 1, 0), key(one, 1, 1), key(one, 1, 2), key(whole, 1, 0), key(whole, 1, 1)]);
+    shard.until("kept 1");
+    // As one that waits for its disk once a second, when its machine stops.
+    redis.ask(&["XDEL", &format!("l:{{{one}}}"), "1-2"]);
+    redis.ask(&["HSET", &format!("o:{{{one}}}"), "head", "1"]);
+    redis.ask(&["CLIENT", "KILL", "TYPE", "normal"]);
+    shard.until(&format!("missing {one}"));
+    shard.log.restore(one, Some((key(one, 2, 3), &Bytes(b"all of it"))));
+    shard.turn(&[key(one, 2, 4), key(whole, 1, 2)]);
+    shard.until("kept 2");
+    assert!(!shard.outcomes.contains(&format!("missing {whole}")), "{:?}", shard.outcomes);
+}
+
+#[test]
 fn a_long_log_asks_for_snapshots() {
     let redis = Redis::start();
     let mut client = client(&redis, "a");

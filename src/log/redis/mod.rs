@@ -103,6 +103,8 @@ pub struct Figures {
 #[derive(Debug)]
 struct Known {
     epoch: u64,
+    /// That of its newest entry.
+    number: u64,
     /// Where its entries of the turn in progress are.
     place: Option<usize>,
     /// Entries since its snapshot, and bytes of them.
@@ -178,14 +180,14 @@ impl RedisLog {
             // It has come back.
             self.fenced.remove(&key.session);
         }
-        let new = || Known { epoch: 0, place: None, entries: 0, bytes: 0, has_grown: false };
+        let new = || Known { epoch: 0, number: 0, place: None, entries: 0, bytes: 0, has_grown: false };
         let known = self.sessions.entry(key.session).or_insert_with(new);
         let claims = known.epoch != key.epoch;
         let place = known.place.filter(|_| !claims).unwrap_or(self.batch.len());
         if place == self.batch.len() {
             self.batch.push(Pushed { key, claims, count: 0, entries: Vec::new() });
         }
-        (known.epoch, known.place) = (key.epoch, Some(place));
+        (known.epoch, known.number, known.place) = (key.epoch, key.number, Some(place));
         self.scratch.clear();
         entry.append_to(&mut self.scratch);
         let pushed = &mut self.batch[place];
@@ -435,7 +437,7 @@ impl RedisLog {
         self.restored += 1;
         let bytes = self.whole(Function::Restore, key, record);
         if let Some(known) = self.sessions.get_mut(&session) {
-            known.epoch = key.epoch;
+            (known.epoch, known.number) = (key.epoch, key.number);
         }
         // It may have lost that, too.
         let index = self.node.index(b"SADD", session);
@@ -496,11 +498,14 @@ impl RedisLog {
         // What is missing is known, and what is not sealed yet is said later.
         let is_asked =
             |(session, known): &(&Uuid, &Known)| known.place.is_none() && !self.missing.contains_key(session);
-        let all = self.sessions.iter().filter(is_asked).map(|(&session, known)| (session, known.epoch));
-        let all: Vec<(Uuid, u64)> = all.collect();
-        for (session, epoch) in all {
+        let all = self.sessions.iter().filter(is_asked).map(|(&session, known)| (session, known.epoch, known.number));
+        let mut all: Vec<(Uuid, u64, u64)> = all.collect();
+        // Always in the same order.
+        all.sort_unstable();
+        for (session, epoch, number) in all {
             let mut bytes = command::call(Function::Append, session, 5);
-            self.numbered(epoch, 0, &mut bytes);
+            // It lacks something also where it has lost no more than the newest entries.
+            self.numbered(epoch, number + 1, &mut bytes);
             resp::number(FORM.into(), &mut bytes);
             resp::number(0, &mut bytes);
             self.say(session, Command { about: About::Probe { session, epoch }, turn: None, bytes });
