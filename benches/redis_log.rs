@@ -173,7 +173,7 @@ fn main() {
     for shards in SHARDS {
         for sessions in [1, 10, 100] {
             let folder = tempfile::tempdir().expect("a folder");
-            let library = Library::default();
+            let library = Library::built_in();
             let recovered = recover(folder.path(), shards, false, false, &library).expect("a log in files");
             let logs = recovered.shards.into_iter().map(|(journal, _)| Log::from(journal)).collect();
             line("files", shards, sessions, &at_once(logs, sessions), None);

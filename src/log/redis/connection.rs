@@ -3,14 +3,13 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
-use uuid::Uuid;
+use mio::Token;
 
 use super::command::Command;
+use super::ground::{self, Dial, Stream};
 use super::library::{Called, Greeting};
 use super::resp::{self, Reply};
 use crate::config::RedisUrl;
@@ -23,16 +22,16 @@ pub struct Net {
     pub url: RedisUrl,
     /// As its name was resolved at the start.
     pub addresses: Vec<SocketAddr>,
-    pub registry: Registry,
+    pub dial: Dial,
 }
 
 #[derive(Debug)]
 enum State {
     /// There is none until then.
     Down(Instant),
-    Connecting(TcpStream, Instant),
-    Greeting(TcpStream, Greeting),
-    Ready(TcpStream),
+    Connecting(Stream, Instant),
+    Greeting(Stream, Greeting),
+    Ready(Stream),
 }
 
 /// What has happened on connections, and how many can be used.
@@ -100,7 +99,7 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(token: Token) -> Self {
-        let now = Instant::now();
+        let now = ground::now();
         Self {
             token,
             state: State::Down(now),
@@ -140,7 +139,7 @@ impl Connection {
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
             State::Down(_) => None,
-            State::Connecting(stream, _) | State::Greeting(stream, _) | State::Ready(stream) => Some(stream.as_fd()),
+            State::Connecting(stream, _) | State::Greeting(stream, _) | State::Ready(stream) => Some(stream.fd()),
         }
     }
 
@@ -189,29 +188,20 @@ impl Connection {
 
     fn go_on(&mut self, net: &Net, heard: &mut Vec<(Command, Reply)>) -> io::Result<()> {
         if let State::Down(until) = self.state {
-            if Instant::now() < until {
+            if ground::now() < until {
                 return Ok(());
             }
-            self.since = Instant::now();
+            self.since = ground::now();
             let address = net.addresses[self.tries as usize % net.addresses.len()];
-            let mut stream = TcpStream::connect(address)?;
-            net.registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
-            self.state = State::Connecting(stream, self.since);
+            self.state = State::Connecting(net.dial.connect(address, self.token)?, self.since);
         }
         if let State::Connecting(stream, since) = &self.state {
-            if let Some(error) = stream.take_error()? {
-                return Err(error);
-            }
-            match stream.peer_addr() {
-                Ok(_) => stream.set_nodelay(true)?,
-                Err(error) if error.kind() == ErrorKind::NotConnected => {
-                    let is_late = since.elapsed() >= Duration::from_millis(limits::REDIS_LOG_CONNECT_MS);
-                    return if is_late { Err(late("connection", limits::REDIS_LOG_CONNECT_MS)) } else { Ok(()) };
-                }
-                Err(error) => return Err(error),
+            if !stream.is_connected()? {
+                let is_late = ground::since(*since) >= Duration::from_millis(limits::REDIS_LOG_CONNECT_MS);
+                return if is_late { Err(late("connection", limits::REDIS_LOG_CONNECT_MS)) } else { Ok(()) };
             }
             let greeting = Greeting::begin(&net.url, &mut self.out);
-            self.since = Instant::now();
+            self.since = ground::now();
             if let State::Connecting(stream, _) = std::mem::replace(&mut self.state, State::Down(self.since)) {
                 self.state = State::Greeting(stream, greeting);
             }
@@ -221,7 +211,7 @@ impl Connection {
             self.say()?;
         }
         let awaits = self.sent > 0 || matches!(self.state, State::Greeting(..));
-        if awaits && self.since.elapsed() >= Duration::from_millis(limits::REDIS_LOG_ANSWER_MS) {
+        if awaits && ground::since(self.since) >= Duration::from_millis(limits::REDIS_LOG_ANSWER_MS) {
             return Err(late("answer", limits::REDIS_LOG_ANSWER_MS));
         }
         Ok(())
@@ -230,7 +220,7 @@ impl Connection {
     /// Puts as many commands on their way as may be, and gives the socket what it takes.
     fn say(&mut self) -> io::Result<()> {
         if self.is_ready() && self.unknown.is_empty() {
-            let now = Instant::now();
+            let now = ground::now();
             while let Some(command) = self.commands.get(self.sent) {
                 let bytes = command.bytes.len();
                 if self.sent > 0 && self.sent_bytes + bytes > limits::REDIS_BATCH_BYTES {
@@ -276,7 +266,7 @@ impl Connection {
             let mut rest = &input[..];
             while let Some(reply) = resp::take(&mut rest)? {
                 is_news = true;
-                self.since = Instant::now();
+                self.since = ground::now();
                 self.answered(reply, net, heard)?;
             }
             self.input.extend_from_slice(rest);
@@ -331,8 +321,8 @@ impl Connection {
         self.input.clear();
         let most = limits::REDIS_AGAIN_MOST_MS.min(limits::REDIS_AGAIN_MS << self.tries.min(10));
         // Not all shards of all nodes at once.
-        let chance = Uuid::new_v4().as_u64_pair().1 % (most / 2 + 1);
-        self.state = State::Down(Instant::now() + Duration::from_millis(most - chance));
+        let chance = ground::chance() % (most / 2 + 1);
+        self.state = State::Down(ground::now() + Duration::from_millis(most - chance));
         if self.tries == 0 {
             tracing::warn!(%url, %error, "a connection to the Redis of --redis-log is lost");
         }

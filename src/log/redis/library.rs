@@ -8,7 +8,7 @@ use super::resp::{self, Reply};
 use crate::config::RedisUrl;
 
 /// What Redis runs. Its name has a number: whoever is of another version has functions of another name.
-const CODE: &str = include_str!("functions.lua");
+pub const CODE: &str = include_str!("functions.lua");
 const NAME: &str = "tiltyard_log_1";
 
 /// Its functions.

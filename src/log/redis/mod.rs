@@ -18,9 +18,13 @@
 
 mod command;
 mod connection;
+mod ground;
 mod library;
 pub mod orphans;
 pub mod resp;
+#[cfg(test)]
+#[path = "../../../tests/sim/mod.rs"]
+mod sim;
 pub mod start;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -36,6 +40,7 @@ use super::{Append, Key, Outcome, TurnNo};
 use crate::limits;
 use command::{About, Command};
 use connection::{Connection, Counts, Net};
+use ground::Dial;
 use library::{Called, Function, Status};
 use resp::Reply;
 use start::Node;
@@ -144,7 +149,7 @@ impl RedisLog {
             grown: VecDeque::new(),
             heard: Vec::new(),
             scratch: Vec::new(),
-            looked: Instant::now(),
+            looked: ground::now(),
             looks: 0,
             is_forgotten: false,
             probes: 0,
@@ -158,11 +163,11 @@ impl RedisLog {
     /// Connects, in a loop of its own from now on. Waits until that is done: the node starts.
     pub fn register(&mut self, registry: Registry) -> io::Result<()> {
         let (url, addresses) = (self.node.url.clone(), self.node.addresses.clone());
-        self.net = Some(Net { url, addresses, registry });
-        let since = Instant::now();
+        self.net = Some(Net { url, addresses, dial: Dial::Net(registry) });
+        let since = ground::now();
         while !self.connections.iter().all(Connection::is_ready) {
             self.pump();
-            if since.elapsed() > Duration::from_millis(2 * limits::REDIS_LOG_CONNECT_MS) {
+            if ground::since(since) > Duration::from_millis(2 * limits::REDIS_LOG_CONNECT_MS) {
                 let why = self.connections.iter().find(|of| !of.is_ready()).map(Connection::why).unwrap_or_default();
                 return Err(io::Error::new(io::ErrorKind::TimedOut, why.to_owned()));
             }
@@ -470,11 +475,11 @@ impl RedisLog {
 
     /// Looks now and then which log it is, and whether another has started under the node's name: then it has, or takes, its sessions.
     fn look(&mut self) {
-        let is_due = self.looked.elapsed() >= Duration::from_millis(limits::REDIS_LOOK_MS);
+        let is_due = ground::since(self.looked) >= Duration::from_millis(limits::REDIS_LOOK_MS);
         if !is_due || self.looks > 0 || !self.connections[0].is_ready() {
             return;
         }
-        (self.looked, self.looks) = (Instant::now(), 2);
+        (self.looked, self.looks) = (ground::now(), 2);
         for (about, bytes) in [About::Log, About::Look].into_iter().zip(self.node.look()) {
             self.connections[0].push(Command { about, turn: None, bytes });
         }
@@ -515,13 +520,13 @@ impl RedisLog {
 
     /// Waits, no longer than that, until there is something to be polled; whether there is.
     pub fn wait(&mut self, most: Duration) -> bool {
-        let since = Instant::now();
+        let since = ground::now();
         loop {
             self.pump();
             if !self.outcomes.is_empty() {
                 return true;
             }
-            let left = most.saturating_sub(since.elapsed());
+            let left = most.saturating_sub(ground::since(since));
             if left.is_zero() || self.connections.iter().any(|of| of.stalled().is_some()) {
                 return false;
             }
@@ -539,9 +544,9 @@ impl RedisLog {
 
     /// Nothing more will be appended: waits a while for what is on its way.
     pub fn close(&mut self) {
-        let since = Instant::now();
+        let since = ground::now();
         while !self.connections.iter().all(Connection::is_idle)
-            && since.elapsed() < Duration::from_millis(limits::REDIS_LOG_ANSWER_MS)
+            && ground::since(since) < Duration::from_millis(limits::REDIS_LOG_ANSWER_MS)
         {
             self.pump();
             self.wait_for_bytes(Duration::from_millis(1));

@@ -463,7 +463,7 @@ impl Client {
 }
 
 /// What there is of a session, as it was answered; nothing where that is no session.
-fn stored(session: Uuid, known: &Reply, entries: &Reply) -> Option<Stored> {
+pub(super) fn stored(session: Uuid, known: &Reply, entries: &Reply) -> Option<Stored> {
     let [head, snap, form, wall, at] = known.items() else { return None };
     let head = u64::try_from(head.number()?).ok()?;
     let key = |id: &[u8]| {
