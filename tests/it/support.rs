@@ -79,8 +79,13 @@ impl Node {
 
     /// With a system that trusts whoever has signed this certificate, and nobody else.
     pub fn start_trusting(cert: &str, flags: &[&str]) -> Self {
+        Self::start_trusting_on(TempDir::new().unwrap(), cert, flags)
+    }
+
+    /// The same on this data folder.
+    pub fn start_trusting_on(data: TempDir, cert: &str, flags: &[&str]) -> Self {
         let flags = ["--shards", "2"].iter().chain(flags).map(|&flag| flag.to_owned()).collect();
-        Self::run(TempDir::new().unwrap(), flags, vec!["env".to_owned(), format!("SSL_CERT_FILE={cert}")])
+        Self::run(data, flags, vec!["env".to_owned(), format!("SSL_CERT_FILE={cert}")])
     }
 
     /// On a disk of its own in memory with this much room, which nobody else sees, of which a file `ballast` takes a part.

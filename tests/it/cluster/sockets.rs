@@ -6,13 +6,17 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
+use tempfile::TempDir;
 use tiltyard::auth::{Hop, TokenKey};
-use tiltyard_client::{Client, Connection, Error, Fight, Options, Order, Rest, Status, Told, Update};
+use tiltyard_client::{Client, Connection, Error, Fight, Options, Order, Rest, Status, Told, Trust, Update};
 use tiltyard_protocol::{Encoding, Reason};
 use uuid::Uuid;
 
+use super::redis::Redis;
 use super::{Pair, health, nodes, with_key_of};
+use crate::authority::Authority;
 use crate::contract::case::{Ask, Case, all};
+use crate::postgres::Postgres;
 use crate::raw::Raw;
 use crate::support::{self, Node, answer, attack, close_code, plain_rules, result, soon, until};
 
@@ -474,4 +478,54 @@ async fn a_node_is_not_held_to_what_one_address_may_have_of_connections() {
     assert_eq!(failed, 0, "{:?}", opened.iter().find(|opened| opened.is_err()));
     relayed(&pair.two, 24).await;
     health(&pair.one, |health| health["status"] == "healthy").await;
+}
+
+#[tokio::test]
+async fn between_nodes_and_to_the_client_it_is_tls_where_that_is_spoken() {
+    let (authority, files) = (Authority::new(), TempDir::new().unwrap());
+    let issued = authority.issue("127.0.0.1");
+    let file = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (cert, key) = (file("cert.pem", &issued.chain), file("key.pem", &issued.key));
+    let trusted = file("authority.pem", &authority.pem);
+    let (redis, database) = (Redis::start(), Postgres::shared().database().await);
+    let directory = redis.url();
+    let made = Node::start_on_with(TempDir::new().unwrap(), &["--node", "key"]);
+    let [one, two] = ["one", "two"].map(|name| {
+        let shared = ["--database", &database, "--redis", &directory, "--tls-cert", &cert, "--tls-key", &key];
+        let flags = [&["--node", name], &shared[..]].concat();
+        let mut node = Node::start_trusting_on(with_key_of(&made), &trusted, &flags);
+        node.trust = Trust::authorities(authority.pem.as_bytes()).unwrap();
+        node
+    });
+    let since = Instant::now();
+    while two.metric("tiltyard_cluster_nodes").await < 1.5 {
+        assert!(since.elapsed() < support::PATIENCE);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let ids = vec![Uuid::new_v4(), Uuid::new_v4()];
+    let mut fight = one.seats("pvp", ids, json!({ "rules": plain_rules() })).await;
+    for (slot, encoding) in [Encoding::Json, Encoding::MsgPack].into_iter().enumerate() {
+        let ticket = two.rest().ticket(&two.service(), fight.id, fight.players[slot]).await.unwrap();
+        let url = format!("{}/ws?ticket={}", two.url.replacen("http", "ws", 1), ticket.ticket);
+        let mut client = Client::connect_trusting(&url, encoding, &two.trust).await.unwrap();
+        client.join(fight.id).await.unwrap();
+        until(&mut client, |update| matches!(update, Update::Snapshot)).await;
+        fight.clients.push(client);
+    }
+    fight.begin().await;
+    for _ in 0..10 {
+        attack(&mut fight.clients[0], 1).await.unwrap();
+    }
+    for client in &mut fight.clients {
+        assert_eq!(result(client).await.winner, Some(0));
+    }
+    fight.settle().await;
+    one.signal("KILL");
+    for client in &mut fight.clients {
+        assert_eq!(close_code(client).await, 1012);
+    }
 }
