@@ -180,6 +180,7 @@ impl Server {
             own_url: config.advertise.clone().unwrap_or_else(|| url(address, tls.is_some())),
             tls,
             advertised: config.advertise.is_some(),
+            also_at: config.also_at.clone(),
             started: Instant::now(),
             draining: CancellationToken::new(),
             stopping: CancellationToken::new(),

@@ -31,6 +31,16 @@ impl Config {
             }
             *url = base.to_owned();
         }
+        if self.redis.is_none() && !self.also_at.is_empty() {
+            return value("also_at", "without redis nobody else has this node's sessions");
+        }
+        for url in &mut self.also_at {
+            let base = url.trim_end_matches('/');
+            if !is_base_url(base) {
+                return value("also_at", "must be http://HOST or https://HOST, with an optional port and path");
+            }
+            *url = base.to_owned();
+        }
         Ok(())
     }
 }
@@ -61,5 +71,25 @@ mod tests {
         }
         assert!(load("", shared, Some("http://h")).unwrap_err().starts_with("node_url: without redis"));
         assert!(load("redis://h", shared, Some("h:80")).unwrap_err().starts_with("node_url: must be http://HOST"));
+    }
+
+    #[test]
+    fn others_are_named_where_there_are_others() {
+        let load = |redis: Option<&str>, urls: &[&str]| {
+            let flags = Flags {
+                redis: redis.map(str::to_owned),
+                database: Some("postgres://u@h/n".to_owned()),
+                also_at: urls.iter().map(|url| (*url).to_owned()).collect(),
+                ..Flags::default()
+            };
+            Config::load(&flags, HashMap::new()).map_err(|error| error.to_string())
+        };
+        let some = ["https://b.game.example/", "http://127.0.0.1:8081"];
+        assert_eq!(
+            load(Some("redis://h"), &some).unwrap().also_at,
+            ["https://b.game.example", "http://127.0.0.1:8081"]
+        );
+        assert!(load(None, &some).unwrap_err().starts_with("also_at: without redis"));
+        assert!(load(Some("redis://h"), &["ws://h"]).unwrap_err().starts_with("also_at: must be http://HOST"));
     }
 }

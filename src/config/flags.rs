@@ -60,6 +60,9 @@ pub struct Flags {
     /// An origin whose pages may call this server, besides its own; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
+    /// Where else clients reach this cluster: the arena goes on there when this node is gone; repeatable
+    #[arg(long, value_name = "URL")]
+    pub also_at: Vec<String>,
     /// Keys that check tokens of other issuers: a JWKS file, read again when it changes, or the address of one
     #[arg(long, value_name = "FILE|URL")]
     pub jwks: Option<String>,
@@ -167,6 +170,7 @@ impl Flags {
             .set_override_option("tls_key", self.tls_key.as_ref().map(path))?
             .set_override_option("allow_guests", self.allow_guests.then_some(true))?
             .set_override_option("allow_origin", list(&self.allow_origin))?
+            .set_override_option("also_at", list(&self.also_at))?
             .set_override_option("jwks", self.jwks.clone())?
             .set_override_option("token_issuers", list(&self.token_issuers))?
             .set_override_option("token_audiences", (!audiences.is_empty()).then_some(audiences))?

@@ -55,6 +55,8 @@ pub struct Config {
     pub allow_guests: bool,
     /// Origins whose pages may call this server, besides its own.
     pub allow_origin: Vec<String>,
+    /// Where else clients reach the cluster, each without a slash at its end.
+    pub also_at: Vec<String>,
     /// Where the keys are that check tokens of others, besides the node's own secret.
     pub jwks: Option<Source>,
     /// `iss` of the tokens those keys may have signed.
@@ -119,7 +121,7 @@ pub enum ConfigError {
 }
 
 /// The settings' names.
-const KEYS: [&str; 33] = [
+const KEYS: [&str; 34] = [
     "listen",
     "data",
     "rules",
@@ -133,6 +135,7 @@ const KEYS: [&str; 33] = [
     "tls_key",
     "allow_guests",
     "allow_origin",
+    "also_at",
     "jwks",
     "token_issuers",
     "token_audiences",
@@ -170,6 +173,7 @@ impl Config {
                 .try_parsing(true)
                 .list_separator(",")
                 .with_list_parse_key("allow_origin")
+                .with_list_parse_key("also_at")
                 .with_list_parse_key("token_issuers")
                 .with_list_parse_key("token_audiences")
                 .with_list_parse_key("token_scope_claims")
@@ -315,6 +319,7 @@ fn defaults() -> Result<ConfigBuilder<DefaultState>, ConfigError> {
         .set_default("node", "local")?
         .set_default("allow_guests", false)?
         .set_default("allow_origin", Vec::<String>::new())?
+        .set_default("also_at", Vec::<String>::new())?
         .set_default("token_issuers", Vec::<String>::new())?
         .set_default("token_audiences", Vec::<String>::new())?
         .set_default("token_scope_claims", Dialect::SCOPE_CLAIMS.map(str::to_owned).to_vec())?

@@ -74,6 +74,9 @@ struct ClusterHealth {
     redis: &'static str,
     /// Nodes that live and serve, this one included.
     nodes: usize,
+    /// Where else clients reach it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also_at: Vec<String>,
 }
 
 /// How the server is: degraded while the store or a Redis is away, the log has no room for a checkpoint, another has the node's name or something of the
@@ -97,6 +100,7 @@ pub async fn health(State(app): State<App>) -> Response {
         cluster: app.cluster.as_ref().map(|cluster| ClusterHealth {
             redis: if cluster.is_linked() { "connected" } else { "away" },
             nodes: cluster.count(),
+            also_at: app.also_at.clone(),
         }),
         log,
     };

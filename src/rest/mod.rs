@@ -114,6 +114,8 @@ pub struct AppState {
     pub own_url: String,
     /// Whether `own_url` was configured, and so stands over the request's Host.
     pub advertised: bool,
+    /// Where else clients reach the cluster, each without a slash at its end.
+    pub also_at: Vec<String>,
     pub started: Instant,
     /// Cancelled when the server is told to stop: it is not ready any more, and serves all the same.
     pub draining: CancellationToken,

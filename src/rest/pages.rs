@@ -74,14 +74,16 @@ fn elsewhere(path: &str) -> Option<String> {
     document.or_else(|| is_folder().then(|| format!("/{path}/")))
 }
 
-/// Where sockets are reached by another name than pages, they may be opened there.
+/// Where sockets are reached by another name than pages, they may be opened there; and pages may go on at the cluster's other nodes.
 fn policy(app: &AppState) -> HeaderValue {
-    let elsewhere = app.advertised.then(|| app.own_url.parse::<Uri>().ok()).flatten();
-    let elsewhere = elsewhere.as_ref().and_then(|url| Some((url.scheme_str()?, url.authority()?)));
-    let Some((scheme, authority)) = elsewhere else { return HeaderValue::from_static(POLICY) };
-    let socket = if scheme == "https" { "wss" } else { "ws" };
-    HeaderValue::from_str(&format!("{POLICY} {scheme}://{authority} {socket}://{authority}"))
-        .unwrap_or(HeaderValue::from_static(POLICY))
+    let places = app.advertised.then_some(&app.own_url).into_iter().chain(&app.also_at).filter_map(|url| {
+        let url = url.parse::<Uri>().ok()?;
+        let (scheme, authority) = (url.scheme_str()?, url.authority()?);
+        let socket = if scheme == "https" { "wss" } else { "ws" };
+        Some(format!("{scheme}://{authority} {socket}://{authority}"))
+    });
+    let policy: Vec<String> = std::iter::once(POLICY.to_owned()).chain(places).collect();
+    HeaderValue::from_str(&policy.join(" ")).unwrap_or(HeaderValue::from_static(POLICY))
 }
 
 /// Every text is UTF-8.

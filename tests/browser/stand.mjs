@@ -36,6 +36,7 @@ export function openSocket(url, protocol) {
 const ANSWERS = {
   "/guest": { token: "t", player_id: "p", expires_at: "" },
   "/arena/seats": { session_id: SESSION, slot: 0, seats: 2, ticket: "t", url: "ws://stand/ws", expires_at: "" },
+  "/health": { status: "healthy", timestamp: "" },
   "/rulesets": { rulesets: [{ name: "default", title: "As usual", kinds: ["duel", "brawl", "solo", "coop", "arena"] }] },
 };
 

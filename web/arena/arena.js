@@ -9,10 +9,13 @@ export const KINDS = ["duel", "brawl", "solo", "coop", "arena"];
 /** Where the player is: at the `gate`, `entering`, or in a `fight`. */
 export class Arena extends EventTarget {
   #hub;
+  #home;
   #store;
   #game;
   #dial;
   #fight = null;
+  /** Where the last ticket leads. */
+  #door = null;
 
   stage = "gate";
   kind = null;
@@ -27,9 +30,15 @@ export class Arena extends EventTarget {
   constructor({ hub, store, game, dial }) {
     super();
     this.#hub = hub;
+    this.#home = hub.base;
     this.#store = store;
     this.#game = game;
     this.#dial = dial;
+  }
+
+  /** The host at which the fight goes on since the one of this page was gone; `null` while it is not. */
+  get refuge() {
+    return this.#hub.base === this.#home || this.#door === null ? null : new URL(this.#door).host;
   }
 
   /** Goes on where this tab was before it was reloaded; where it was nowhere, enters the fight a link asks for. */
@@ -160,11 +169,17 @@ export class Arena extends EventTarget {
     return token;
   }
 
+  async #ticket(session) {
+    const door = await this.#hub.ticket(this.#store.player.token, session);
+    this.#door = door.url;
+    return door;
+  }
+
   #connect({ session_id: session, kind, seats }, url) {
     const fight = this.#dial({
       session,
       ...(url && { url }),
-      ticket: () => this.#hub.ticket(this.#store.player.token, session),
+      ticket: () => this.#ticket(session),
       token: () => this.#nextToken(),
     });
     this.#fight = fight;

@@ -10,8 +10,9 @@ import { loadArt } from "./ui/art.js";
 
 const game = new Game();
 const dial = (options) => connect({ ...options, env: { socket: openSocket } });
-const arena = new Arena({ hub: new Hub("."), store: new Store(), game, dial });
-window.tiltyard = { game };
+const hub = new Hub(".");
+const arena = new Arena({ hub, store: new Store(), game, dial });
+window.tiltyard = { game, hub };
 
 /** What a link asks for (`#duel`), once: a reload must not ask again. */
 function takeWish() {
@@ -30,6 +31,8 @@ try {
   addEventListener("online", () => arena.hasten());
   addEventListener("hashchange", () => arena.enter(takeWish()));
   arena.look();
+  // Known before this node is gone; where it is alone, there is nowhere else to go.
+  hub.discover().catch(() => {});
   await arena.start(takeWish());
 } catch (error) {
   fail(error);

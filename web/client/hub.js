@@ -1,6 +1,8 @@
 // The few requests that a player makes before it has a socket: a guest's token, a seat, a ticket.
 import { connect } from "./fight.js";
 const ANSWER_MAX_MS = 8_000;
+/** The same where there is another node to ask. */
+const ANSWER_MAX_MS_OF_ONE = 3_000;
 /** A request that was refused; `status` is 0 where nothing answered. */
 export class HubError extends Error {
     status;
@@ -15,10 +17,28 @@ export class HubError extends Error {
     }
 }
 export class Hub {
-    #base;
-    /** The server at `base`, for example `http://127.0.0.1:8080`; of a page it may be relative to the page. */
+    #bases;
+    #current = 0;
+    /**
+     * The server at `base`, for example `http://127.0.0.1:8080`; of a page it may be relative to the page. Of a cluster it may be several of
+     * its nodes: where one cannot be reached, the next is asked, and from then on that one.
+     */
     constructor(base) {
-        this.#base = base.replace(/\/+$/, "");
+        this.#bases = [base].flat().map(bare);
+        if (this.#bases.length === 0) {
+            throw new Error("a hub is somewhere");
+        }
+    }
+    /** The node that is asked at the moment. */
+    get base() {
+        return this.#bases[this.#current];
+    }
+    /** Asks where else clients reach the cluster, and knows those from then on, too. Alone it is nowhere else. */
+    async discover() {
+        const { cluster } = await this.#ask("GET", "/health");
+        const others = (cluster?.also_at ?? []).map(bare);
+        this.#bases.push(...others.filter((url) => !this.#bases.includes(url)));
+        return others;
     }
     /** A new guest, or the next token of the one whose token that is. */
     guest(token) {
@@ -47,7 +67,28 @@ export class Hub {
             ...options,
         });
     }
+    /** Asks the current node and, where it cannot be reached, the others in turn. */
     async #ask(method, path, token, body) {
+        for (let more = this.#bases.length - 1;; more--) {
+            const asked = this.#current;
+            try {
+                return await this.#askAt(this.base, method, path, token, body);
+            }
+            catch (error) {
+                if (!(error instanceof HubError) || error.status !== 0 || this.#bases.length === 1) {
+                    throw error;
+                }
+                // Another request may have found out meanwhile.
+                if (this.#current === asked) {
+                    this.#current = (asked + 1) % this.#bases.length;
+                }
+                if (more === 0) {
+                    throw error;
+                }
+            }
+        }
+    }
+    async #askAt(base, method, path, token, body) {
         const headers = { accept: "application/json" };
         if (token !== undefined) {
             headers.authorization = `Bearer ${token}`;
@@ -55,9 +96,9 @@ export class Hub {
         if (body !== undefined) {
             headers["content-type"] = "application/json";
         }
-        const signal = AbortSignal.timeout(ANSWER_MAX_MS);
+        const signal = AbortSignal.timeout(this.#bases.length > 1 ? ANSWER_MAX_MS_OF_ONE : ANSWER_MAX_MS);
         const request = { method, headers, cache: "no-store", signal, ...(body && { body: JSON.stringify(body) }) };
-        const response = await fetch(this.#base + path, request).catch((error) => {
+        const response = await fetch(base + path, request).catch((error) => {
             // What really happened, such as a certificate that nobody vouches for, is below.
             const below = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";
             throw new HubError(0, "unreachable", `${String(error)}${below}`);
@@ -71,3 +112,4 @@ export class Hub {
         return answer;
     }
 }
+const bare = (url) => url.replace(/\/+$/, "");

@@ -64,7 +64,7 @@ export class App {
     say(this.#parts.coach, advice(arena.stage, game, touch()));
     show(this.#parts.leave, inFight && game.link.name !== "closed");
     say(this.#parts.leave, this.#leaveAsked ? "Really give up?" : game.phase === "active" ? "Give up" : "Leave");
-    renderPill(this.#parts["link-pill"], game, screen === "field");
+    renderPill(this.#parts["link-pill"], game, screen === "field", arena.refuge);
     document.title = titleOf(arena.stage, game);
     if (screen === "gate") {
       this.#gate.render();

@@ -83,12 +83,13 @@ export class Side {
   }
 }
 
-/** The pill in the header: the same in short. */
-export function renderPill(node, game, shown) {
+/** The pill in the header: the same in short. `refuge` is the host that is played at since that of this page was gone. */
+export function renderPill(node, game, shown, refuge) {
   show(node, shown);
   const { words } = linkWords(game);
   mark(node, "link", game.live ? "live" : game.link.name);
-  say(node, game.live && game.rttMs !== null ? `${words} · ${ms(game.rttMs)}` : words);
+  const parts = [words, game.live && refuge && `at ${refuge}`, game.live && game.rttMs !== null && ms(game.rttMs)];
+  say(node, parts.filter(Boolean).join(" · "));
 }
 
 function linkWords({ link, live }) {
