@@ -14,6 +14,9 @@ mod packing;
 /// Where the pages are.
 const FOLDER: &str = "web";
 
+/// What is there and no node serves: the page of `tiltyard cluster`, on which nodes are killed.
+const NO_NODE_SERVES: &str = "cluster";
+
 /// What is served as pages are, and is kept elsewhere: the name it is served under, and its file.
 const BESIDE: &[(&str, &str)] =
     &[("asyncapi.yaml", "protocol/asyncapi.yaml"), ("messages.schema.json", "protocol/messages.schema.json")];
@@ -50,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut paths = Vec::new();
     find(&root, &mut paths)?;
     let mut pages = Vec::new();
-    for path in paths {
+    for path in paths.into_iter().filter(|path| !path.starts_with(root.join(NO_NODE_SERVES))) {
         let name = path.strip_prefix(&root)?.to_str().ok_or("a page's name is no text")?.replace('\\', "/");
         pages.push((name, path));
     }

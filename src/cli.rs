@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::auth::{Audience, Grantee, Scope};
 use crate::config::Flags;
 use crate::limits;
+use crate::trial::ClusterArgs;
 
 /// A real-time session hub for games.
 #[derive(Debug, Parser)]
@@ -25,6 +26,9 @@ pub struct Cli {
 pub enum Command {
     /// Run the server (the default).
     Serve(Box<Flags>),
+    /// Run a cluster on this machine to try it, with a PostgreSQL and Redis of its own, and a page on which its nodes can be killed. All of it
+    /// ends with this program.
+    Cluster(ClusterArgs),
     /// Print a token signed with this node's key; makes the data folder and the key where there are none.
     Token(TokenArgs),
     /// Fight a replay again, and tell what happened and whether it is still the same fight. Exits with 1 where it is another, and

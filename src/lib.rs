@@ -1,7 +1,7 @@
 //! Tiltyard: a real-time session hub for games. This is the map. Each part uses only those before it:
 //!
 //! [`limits`] · [`clock`] · [`session`] · [`json`] · [`rules`] · [`ops`] · [`auth`] · [`config`] · [`cluster`] · [`store`] · [`log`] · [`socket`] · [`replays`] ·
-//! [`book`] · [`shard`] · [`hub`] · [`records`] · [`failover`] · [`analytics`] · [`metrics`] · [`rest`] · [`server`] · [`check`] · [`cli`]
+//! [`book`] · [`shard`] · [`hub`] · [`records`] · [`failover`] · [`analytics`] · [`metrics`] · [`rest`] · [`server`] · [`check`] · [`trial`] · [`cli`]
 //!
 //! - The ground: [`limits`] has every bound, [`clock`] the time, [`session`] the words all share about a session, [`json`] what others
 //!   put in and get back, [`rules`] the rulesets, [`ops`] what an operator tells the process and it asks of the system, [`auth`] who may do
@@ -11,7 +11,7 @@
 //! - The data's way: [`shard`] is the loop, messages to inputs and steps to deltas; [`hub`] says which shard; [`records`] are the
 //!   sessions that are no fights, and the store's side of all; [`failover`] goes on with fights whose node lives no more; [`analytics`] counts what happened, [`metrics`] shows how it does.
 //! - The outside: [`rest`] is HTTP, from accepting a connection to the upgrade; [`server`] holds the parts together, [`check`] says whether
-//!   what is on the disk is whole, [`cli`] how all is called.
+//!   what is on the disk is whole, [`trial`] runs a cluster on one machine to be tried, [`cli`] how all is called.
 //!
 //! The rules of a fight are in the crate `tiltyard-combat`, what is said over a socket in `tiltyard-protocol`.
 
@@ -39,3 +39,4 @@ pub mod session;
 pub mod shard;
 pub mod socket;
 pub mod store;
+pub mod trial;

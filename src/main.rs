@@ -14,6 +14,7 @@ use tiltyard::ops::{files, logging, signals::Signals};
 use tiltyard::replays::report::{Outcome, Question, report};
 use tiltyard::rules::command as rulesets;
 use tiltyard::server::Server;
+use tiltyard::trial;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -24,6 +25,7 @@ const OTHER_ENGINE: u8 = 3;
 fn main() -> ExitCode {
     let done = match Cli::parse().command_of() {
         Command::Serve(flags) => serve(&flags),
+        Command::Cluster(args) => trial::run(&args),
         Command::Token(args) => token(&args),
         Command::Replay(args) => match replay(&args) {
             Ok(Outcome::OtherEngine) => {

@@ -23,7 +23,7 @@ export const WIDE = { width: 1280, height: 800 };
 
 const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
 const built = (name) => ["release", "debug"].map((build) => join(target, build, name)).find(existsSync);
-const binary = process.env.TILTYARD_BIN ?? built("tiltyard");
+export const binary = process.env.TILTYARD_BIN ?? built("tiltyard");
 /** Beside the server, where that was named. */
 const loadtest = process.env.TILTYARD_BIN ? `${process.env.TILTYARD_BIN}-loadtest` : built("tiltyard-loadtest");
 

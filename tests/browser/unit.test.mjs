@@ -67,7 +67,8 @@ function arenaWith({ store = {}, answers = {} }) {
     dialed.push({ options, fight, tell: (name, told) => heard.forEach(([one, act]) => one === name && act(told)) });
     return fight;
   };
-  return { arena: new Arena({ hub, store: kept, game: new Game(), dial }), asked, dialed, store: kept };
+  hub.base = ".";
+  return { arena: new Arena({ hub, store: kept, game: new Game(), dial }), hub, asked, dialed, store: kept };
 }
 
 const wish = (kind) => ({ kind, ruleset: "default", difficulty: "normal" });
@@ -89,6 +90,17 @@ describe("arena", () => {
     await arena.useToken("brought");
     await arena.enter("duel");
     assert.equal(await dialed[1].options.token(), null);
+  });
+
+  test("where the fight goes on is told once the page's own server was gone", async () => {
+    const tickets = ["ws://host/ws?ticket=y", "ws://other:81/ws?ticket=z"].map((url) => ({ url }));
+    const { arena, hub, dialed } = arenaWith({ answers: { guest: [GUEST], seat: [SEAT], ticket: tickets } });
+    await arena.enter("duel");
+    await dialed[0].options.ticket();
+    assert.equal(arena.refuge, null);
+    hub.base = "http://another:81";
+    assert.equal((await dialed[0].options.ticket()).url, "ws://other:81/ws?ticket=z");
+    assert.equal(arena.refuge, "other:81", "where the ticket leads, whoever gave it");
   });
 
   test("a token that cannot be renewed now is no reason to leave", async () => {

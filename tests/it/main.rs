@@ -61,5 +61,6 @@ mod tickets;
 mod tls;
 mod token_ends;
 mod transport;
+mod trial;
 mod upgrade;
 mod wire;
