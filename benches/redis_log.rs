@@ -6,6 +6,9 @@
 //! TMPDIR=/var/tmp cargo bench --bench redis_log
 //! ```
 
+// Figures are told in a few digits.
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
 use std::collections::VecDeque;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};

@@ -231,6 +231,9 @@ impl Server {
     pub async fn join(self) {
         self.app.draining.cancelled().await;
         let _ = self.app.stopping.run_until_cancelled(tokio::time::sleep(self.drain)).await;
+        if let Some(Keeping { cluster, .. }) = &self.keeping {
+            cluster.leaves().await;
+        }
         self.app.stopping.cancel();
         self.app.tasks.close();
         let tasks = &self.app.tasks;

@@ -47,13 +47,23 @@ impl Directory {
         Ok(was_there)
     }
 
-    /// Takes processes out that are gone.
+    /// Takes processes out that are gone, and had not said that they stop.
     pub async fn remove(&mut self, instances: &[String]) -> Result<(), RedisError> {
         if instances.is_empty() {
             return Ok(());
         }
         let keys: Vec<String> = instances.iter().map(|instance| key_of(instance)).collect();
-        redis::cmd("DEL").arg(keys).query_async(&mut self.0).await
+        let texts: Vec<Option<String>> = redis::cmd("MGET").arg(&keys).query_async(&mut self.0).await?;
+        // One that is not ready any more is stopping, and takes itself out when it is done.
+        let serves = |(instance, text): (&String, &Option<String>)| {
+            text.as_ref().and_then(|text| Peer::read(instance, text)).is_some_and(|peer| peer.ready)
+        };
+        let serving = instances.iter().zip(&texts).map(serves);
+        let gone: Vec<&String> = keys.iter().zip(serving).filter(|(_, serves)| *serves).map(|(key, _)| key).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        redis::cmd("DEL").arg(gone).query_async(&mut self.0).await
     }
 
     /// All nodes that live. Those that do no more are taken out of the set.

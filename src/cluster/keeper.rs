@@ -131,10 +131,12 @@ impl Keeper {
         let shared = &self.cluster.0;
         let load = shared.load.get().map(|measure| (measure.0)());
         let log = shared.log.get().cloned();
-        let me = Peer { ready: load.is_some(), load: load.unwrap_or_default(), log, ..shared.me.clone() };
+        let ready = load.is_some() && !shared.leaving.load(Ordering::Relaxed);
+        let me = Peer { ready, load: load.unwrap_or_default(), log, ..shared.me.clone() };
         let gone = std::mem::take(&mut *shared.gone.lock().unwrap_or_else(PoisonError::into_inner));
         directory.remove(&gone).await?;
         let was_there = directory.announce(&me).await?;
+        shared.said.send_modify(|said| *said += 1);
         let living = directory.living().await?;
         let is_back = !shared.linked.swap(true, Ordering::Relaxed);
         if is_back {

@@ -101,6 +101,10 @@ struct Shared {
     changes: watch::Sender<u64>,
     /// Processes that are gone, as one who watched them has seen, and which are to be taken out of the directory.
     gone: Mutex<Vec<String>>,
+    /// It is about to stop.
+    leaving: AtomicBool,
+    /// What it says of itself has been said again.
+    said: watch::Sender<u64>,
     /// It has something to say of itself before the next renewal.
     news: Notify,
     way: Way,
@@ -149,6 +153,8 @@ impl Cluster {
             calm_at: RwLock::new(Instant::now() + Duration::from_millis(limits::NODE_GRACE_MS)),
             changes: watch::Sender::default(),
             gone: Mutex::default(),
+            leaving: AtomicBool::new(false),
+            said: watch::Sender::default(),
             news: Notify::new(),
             way: Way::new().map_err(ClusterError::Client)?,
             crossing: Crossing::new().map_err(ClusterError::Crossing)?,
@@ -176,6 +182,22 @@ impl Cluster {
         // Once for each start.
         let _ = self.0.load.set(Measure(Box::new(load)));
         self.0.news.notify_one();
+    }
+
+    /// Says that this node is about to stop: whoever finds nobody at its door then does not take it for dead before it has left. Waits until
+    /// that has been said, and not for long.
+    pub async fn leaves(&self) {
+        let mut said = self.0.said.subscribe();
+        self.0.leaving.store(true, Ordering::Relaxed);
+        self.0.news.notify_one();
+        let twice = async {
+            // One may have been under way.
+            for _ in 0..2 {
+                self.0.news.notify_one();
+                let _ = said.changed().await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(limits::NODE_LEAVE_MS), twice).await;
     }
 
     /// Whether Redis answers.

@@ -57,6 +57,12 @@ pub struct Failover {
     left: HashSet<Uuid>,
     /// Those that are this node's by now, and live nowhere yet.
     waiting: Vec<(Uuid, SessionRecord)>,
+    /// Something was asked of the log, and the answer was lost: it may have been done.
+    is_unsure: bool,
+    /// Those of this node's list that no shard had at the last look.
+    unheard: HashSet<Uuid>,
+    /// Sessions that were said anew to a log that had lost something of them.
+    restored: u64,
 }
 
 /// Why a round was given up. The next begins where it ended.
@@ -84,6 +90,9 @@ impl Failover {
             missed: HashMap::new(),
             left: HashSet::new(),
             waiting: Vec::new(),
+            is_unsure: false,
+            unheard: HashSet::new(),
+            restored: 0,
         }
     }
 
@@ -112,10 +121,12 @@ impl Failover {
     async fn round(&mut self, beat: &Beat) -> Result<(), Failed> {
         self.bring_in(beat).await?;
         let (process, nodes) = self.ask(Taker::survey).await?;
-        if self.log.as_ref().is_none_or(|(known, _)| *known != process) {
-            // At first as well: the other one may have gone a moment ago.
+        let restored = self.hub.stats().log_redis_restored;
+        if self.log.as_ref().is_none_or(|(known, _)| *known != process) || restored != self.restored {
+            // At first as well: the other one may have gone a moment ago. Likewise where it has turned out to lack something.
             self.log = Some((process, Instant::now()));
         }
+        self.restored = restored;
         let is_calm = |(_, since): &(String, Instant)| since.elapsed() >= Duration::from_millis(limits::LOG_GRACE_MS);
         let missed: Vec<String> =
             nodes.into_iter().filter(|name| self.cluster.is_linked() && !self.cluster.is_there(name)).collect();
@@ -126,7 +137,8 @@ impl Failover {
         for name in missed {
             self.orphans_of(&name, beat).await?;
         }
-        Ok(())
+        self.look_for_unheard().await?;
+        self.bring_in(beat).await
     }
 
     /// Takes over what is this node's part of another's sessions.
@@ -154,6 +166,32 @@ impl Failover {
         }
         let elapsed_ms = started.elapsed().as_millis();
         tracing::info!(node = name, taken, elapsed_ms, "sessions of a node that lives no more go on here");
+        Ok(())
+    }
+
+    /// After an answer was lost: sessions that were claimed for this node, and which nobody here has heard of. What no shard has twice, a second
+    /// apart, is not on its way into one or out of it.
+    async fn look_for_unheard(&mut self) -> Result<(), Failed> {
+        if !self.is_unsure && self.unheard.is_empty() {
+            return Ok(());
+        }
+        self.is_unsure = false;
+        let mut missing = HashSet::new();
+        for session in self.ask(Taker::own).await? {
+            match self.hub.seats(session, [Uuid::nil(); 2]).await.map_err(|refusal| refusal.reason) {
+                Err(Reason::NoSession) => drop(missing.insert(session)),
+                Err(Reason::Draining) => return Err(Failed::Shard(Reason::Draining)),
+                _ => {}
+            }
+        }
+        let twice: Vec<Uuid> = missing.intersection(&self.unheard).copied().collect();
+        self.unheard = missing.difference(&self.unheard).copied().collect();
+        for some in twice.chunks(limits::ORPHANS_AT_ONCE) {
+            let these = some.to_vec();
+            let found = self.ask(move |taker| taker.unheard(&these)).await?;
+            let own = self.records.node().to_owned();
+            self.found(&own, found).await?;
+        }
         Ok(())
     }
 
@@ -261,6 +299,7 @@ impl Failover {
         });
         let (taker, told) = asked.await.map_err(|_| Failed::Lost)?;
         self.taker = Some(taker);
+        self.is_unsure |= told.is_err();
         Ok(told?)
     }
 }

@@ -8,6 +8,10 @@ pub const NODE_TTL_MS: u64 = 1_200;
 /// Milliseconds between two renewals of a node's key, and between two readings of who lives.
 pub const NODE_RENEW_MS: u64 = 200;
 
+/// Milliseconds for a node that stops to say so to the others first. Over: it stops all the same, and they may take it for dead a little sooner
+/// than it is.
+pub const NODE_LEAVE_MS: u64 = 300;
+
 /// Milliseconds a start waits for the key of a node of its own name to go, which is that of its process before, killed a moment ago. Over: it
 /// is another one that lives, and the start is refused.
 pub const NODE_NAME_MS: u64 = NODE_TTL_MS + 1_000;

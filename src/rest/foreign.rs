@@ -83,12 +83,12 @@ impl AppState {
         if anew {
             cluster.disown(session);
         }
-        let known = cluster.owner(session);
-        if let Some(peer) = known.as_ref().filter(|node| !cluster.is_me(node)).and_then(|node| cluster.peer(node)) {
+        let known = cluster.owner(session).filter(|node| !cluster.is_me(node));
+        if let Some(peer) = known.and_then(|node| cluster.peer(&node)) {
             return Place::There(vec![peer]);
         }
-        // Also of one that was here: another node may have taken it over.
-        if known.is_none_or(|node| cluster.is_me(&node)) && self.hub.seats(session, [Uuid::nil(); 2]).await.is_ok() {
+        // Also of one that is remembered to be here, or at a node that is gone: another may have taken it over, or this one.
+        if self.hub.seats(session, [Uuid::nil(); 2]).await.is_ok() {
             cluster.owned(session, self.records.node().into());
             return Place::Here;
         }
@@ -98,13 +98,13 @@ impl AppState {
                 Kept::Fight(_) if cluster.shares_log() => Place::Changing,
                 _ => Place::Here,
             },
-            Ok(Some(owned)) => {
-                cluster.owned(session, Arc::clone(&owned.node));
-                match cluster.peer(&owned.node) {
-                    Some(peer) => Place::There(vec![peer]),
-                    None => Place::Lost(Box::new(self.afar(owned, Viewer::All))),
+            Ok(Some(owned)) => match cluster.peer(&owned.node) {
+                Some(peer) => {
+                    cluster.owned(session, Arc::clone(&owned.node));
+                    Place::There(vec![peer])
                 }
-            }
+                None => Place::Lost(Box::new(self.afar(owned, Viewer::All))),
+            },
             Ok(None) if is_fresh(session) => match cluster.peers() {
                 peers if peers.is_empty() => Place::Here,
                 peers => Place::There(peers),

@@ -584,7 +584,7 @@ fn permissions() -> Vec<String> {
 async fn a_user_who_may_what_the_manual_says_is_enough() {
     let redis = Redis::start();
     let permissions = permissions();
-    let keys = ["~o:*", "~l:*", "~s:*", "~b:*", "~tiltyard:log", "~tiltyard:nodes"];
+    let keys = ["~o:*", "~l:*", "~s:*", "~b:*", "~t:*", "~tiltyard:log", "~tiltyard:nodes"];
     let words = ["ACL", "SETUSER", "hub", "on", ">p@ss"].into_iter().chain(keys);
     let words: Vec<&str> = words.chain(permissions.iter().map(String::as_str)).collect();
     assert_eq!(redis.ask(&words).text(), Some(&b"OK"[..]));

@@ -221,7 +221,7 @@ fn who_does_not_say_anew_what_the_store_lost_is_caught() {
 #[test]
 fn a_start_that_does_not_wait_on_another_redis_is_caught() {
     // Living owners are quick to say anew what is missing: a start has to be quicker, which is rare.
-    is_caught_within(SEEDS, Faulty::StartsAtOnce, "");
+    is_caught_within(SEEDS.end, Faulty::StartsAtOnce, "");
 }
 
 #[test]

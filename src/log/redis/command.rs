@@ -30,6 +30,8 @@ pub enum About {
     /// Which log it is, and who has started under the node's name last.
     Log,
     Look,
+    /// Whether somebody has taken sessions of the node over.
+    Taken,
     /// Both anew, where Redis has neither.
     Anew,
 }
@@ -43,14 +45,14 @@ impl About {
             Self::Restore { .. } => "a fight that it has lost",
             Self::Aside => "a fight's snapshot or end",
             Self::Index => "an entry in the list of fights",
-            Self::Log | Self::Look => "to say whose the log is",
+            Self::Log | Self::Look | Self::Taken => "to say whose the log is",
             Self::Anew => "to be told whose the log is",
         }
     }
 
     /// Whether one of the log's functions answers.
     pub const fn is_call(self) -> bool {
-        !matches!(self, Self::Index | Self::Log | Self::Look | Self::Anew)
+        !matches!(self, Self::Index | Self::Log | Self::Look | Self::Taken | Self::Anew)
     }
 }
 
@@ -76,6 +78,11 @@ pub fn entries_key(session: Uuid) -> String {
 /// The key of the set of a node's sessions.
 pub fn index_key(node: &str) -> String {
     format!("s:{node}")
+}
+
+/// The key of what is drawn anew whenever somebody takes sessions of a node over.
+pub fn taken_key(node: &str) -> String {
+    format!("t:{node}")
 }
 
 /// The key of who has started under a node's name last.

@@ -9,6 +9,7 @@
 //! l:{<session>}    stream: <epoch>-<number>, an entry and its wall time, or a claim
 //! s:<node>         set: the sessions of a node, so that a start finds them
 //! b:<node>         who has started under that name last
+//! t:<node>         drawn anew whenever another takes sessions of that node over
 //! tiltyard:log     which log it is
 //! tiltyard:nodes   set: the names of the nodes that may have sessions
 //! ```
@@ -90,6 +91,8 @@ pub struct RedisLog {
     bytes: u64,
     again: u64,
     restored: u64,
+    /// What was drawn when somebody took sessions of this node over last.
+    taken: Option<Vec<u8>>,
 }
 
 /// What has happened with Redis, and how that stands.
@@ -157,6 +160,7 @@ impl RedisLog {
             bytes: 0,
             again: 0,
             restored: 0,
+            taken: None,
         }
     }
 
@@ -350,6 +354,13 @@ impl RedisLog {
                 self.looks -= 1;
                 self.is_forgotten |= !self.node.heard_log(reply.text());
             }
+            (About::Taken, _) => {
+                self.looks -= 1;
+                // Nobody tells sessions that nothing happens to: every one is asked for.
+                let taken = reply.text().map(<[u8]>::to_vec);
+                self.probe_due |= taken.is_some() && taken != self.taken;
+                self.taken = taken;
+            }
             (About::Look, _) => {
                 self.looks -= 1;
                 if !self.node.heard_owner(reply.text()) {
@@ -479,8 +490,8 @@ impl RedisLog {
         if !is_due || self.looks > 0 || !self.connections[0].is_ready() {
             return;
         }
-        (self.looked, self.looks) = (ground::now(), 2);
-        for (about, bytes) in [About::Log, About::Look].into_iter().zip(self.node.look()) {
+        (self.looked, self.looks) = (ground::now(), 3);
+        for (about, bytes) in [About::Log, About::Look, About::Taken].into_iter().zip(self.node.look()) {
             self.connections[0].push(Command { about, turn: None, bytes });
         }
     }

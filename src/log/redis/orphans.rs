@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::command::{index_key, owner_key};
+use super::command::{index_key, owner_key, taken_key};
 use super::resp::{self, Reply};
 use super::start::{Client, NODES_KEY, RedisError};
 
@@ -65,6 +65,12 @@ impl Client {
         let unlisted: Vec<Vec<u8>> = not.map(|(&(session, _), _)| self.node.index(b"SREM", session)).collect();
         self.ask(&unlisted)?;
         Ok(taken)
+    }
+
+    /// Tells the node `name`, which may live after all, that sessions of it were taken over: it asks for all of them then.
+    pub fn tell_taken(&mut self, name: &str) -> Result<(), RedisError> {
+        let drawn = Uuid::new_v4().simple().to_string();
+        self.ask_one(&[b"SET", taken_key(name).as_bytes(), drawn.as_bytes()]).map(drop)
     }
 
     /// Takes sessions that are somebody else's by now, or over, out of a node's list.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::command::{entries_key, index_key, owner_key, start_key};
+use super::command::{entries_key, index_key, owner_key, start_key, taken_key};
 use super::library::{Called, Function, Greeting, Status, Unfit};
 use super::resp::{self, Reply};
 use crate::config::RedisUrl;
@@ -114,12 +114,13 @@ impl Node {
         resp::command(&[what, index_key(&self.name).as_bytes(), session.to_string().as_bytes()])
     }
 
-    /// Which log it is, and who has started last.
-    pub(super) fn look(&self) -> [Vec<u8>; 2] {
-        [resp::command(&[b"GET", LOG_KEY]), resp::command(&[b"GET", start_key(&self.name).as_bytes()])]
+    /// Which log it is, who has started last, and whether sessions were taken over.
+    pub(super) fn look(&self) -> [Vec<u8>; 3] {
+        let (started, taken) = (start_key(&self.name), taken_key(&self.name));
+        [LOG_KEY, started.as_bytes(), taken.as_bytes()].map(|key| resp::command(&[b"GET", key]))
     }
 
-    /// The same, said anew where there is nothing, and that there is this node.
+    /// The first two, said anew where there is nothing, and that there is this node.
     pub(super) fn anew(&self) -> [Vec<u8>; 3] {
         let (key, owner) = (start_key(&self.name), self.owner.as_bytes());
         [

@@ -22,19 +22,21 @@ use crate::shard::SessionRecord;
 /// The file below `log/` that says so.
 const MARK: &str = "redis";
 
-/// What it says: which log, under which name, and where; the last without a password, and not in the mark of an older version.
+/// What it says: which log, under which name, where (without a password, and not in the mark of an older version), and which process had it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mark {
     pub log: String,
     pub name: String,
     pub url: Option<RedisUrl>,
+    /// Which process of Redis had it; not in the mark of an older version.
+    pub process: Option<String>,
 }
 
 pub(super) fn mark(root: &Path) -> Result<Option<Mark>, RecoveryError> {
     Ok(said(root)?.map(|text| {
         let mut words = text.split(' ').map(str::to_owned);
         let (log, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        Mark { log, name, url: words.next().and_then(|url| RedisUrl::try_from(url).ok()) }
+        Mark { log, name, url: words.next().and_then(|url| RedisUrl::try_from(url).ok()), process: words.next() }
     }))
 }
 
@@ -49,11 +51,11 @@ pub(super) fn said(root: &Path) -> Result<Option<String>, RecoveryError> {
 }
 
 /// Says which log the node goes on with, whole or not at all.
-pub(super) fn say(root: &Path, (log, node, url): (&str, &str, &RedisUrl)) -> Result<(), RecoveryError> {
+pub(super) fn say(root: &Path, (log, node, url, process): (&str, &str, &RedisUrl, &str)) -> Result<(), RecoveryError> {
     let (path, unfinished) = (root.join(MARK), root.join(format!("{MARK}.new")));
     let write = || {
         let mut file = fs::File::create(&unfinished)?;
-        writeln!(file, "{log} {node} {url}")?;
+        writeln!(file, "{log} {node} {url} {process}")?;
         disk::sync(&file, &unfinished)?;
         disk::rename(&unfinished, &path)?;
         disk::sync_folder(root)

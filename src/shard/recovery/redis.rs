@@ -6,6 +6,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -45,6 +46,12 @@ pub fn recover(
     if let Err(error) = is_of_before(&root, &mut client, (url, node)) {
         accepted(error, accept_loss)?;
     }
+    let process = client.run_id()?;
+    let is_other = moved::mark(&root)?.and_then(|mark| mark.process).is_some_and(|of_before| of_before != process);
+    if is_other && client.nodes()?.iter().any(|name| name != node) {
+        tracing::info!(%url, "the log is in another process of Redis than at the last start, which may have less: other nodes say their fights anew before this one takes its own over");
+        std::thread::sleep(Duration::from_millis(limits::LOG_GRACE_MS));
+    }
     let files = moved::in_files(&root, data, &folder, library).or_else(|error| {
         accepted(error, accept_loss)?;
         Ok::<_, RecoveryError>(Left::default())
@@ -70,7 +77,7 @@ pub fn recover(
             records.push(record);
         }
     }
-    moved::say(&root, (&log, node, url))?;
+    moved::say(&root, (&log, node, url, &process))?;
     client.started()?;
     files.empty();
     let mut by_shard: Vec<Vec<SessionRecord>> = (0..shards).map(|_| Vec::new()).collect();

@@ -90,8 +90,11 @@ impl Taker {
                 }
             }
             let claims: Vec<(Uuid, u64)> = ready.iter().map(|(session, epoch, _)| (*session, *epoch)).collect();
-            let mut late = Vec::new();
-            for ((session, epoch, record), number) in ready.into_iter().zip(client.take_over(&claims)?) {
+            let (mut late, numbers) = (Vec::new(), client.take_over(&claims)?);
+            if numbers.iter().any(Option::is_some) {
+                client.tell_taken(from)?;
+            }
+            for ((session, epoch, record), number) in ready.into_iter().zip(numbers) {
                 match (number, record) {
                     // Somebody was faster, or it is over: that is found when it is looked at again.
                     (None, _) => {}
@@ -114,6 +117,36 @@ impl Taker {
             for record in &mut taken.records {
                 // Its files are on the disk of who had it.
                 record.recorder.leave_files();
+            }
+            back.into_chunks().unsynced().sync().map_err(at(&taker.data))?;
+            Ok(taken)
+        })
+    }
+
+    /// This node's sessions, as its list has them.
+    pub fn own(&mut self) -> Result<Vec<Uuid>, RecoveryError> {
+        self.with(|_, client| Ok(client.sessions()?))
+    }
+
+    /// Of these sessions those that are this node's since its start, as the log says: what they are. One of them that nobody has live was claimed,
+    /// and the answer was lost.
+    pub fn unheard(&mut self, sessions: &[Uuid]) -> Result<Taken, RecoveryError> {
+        self.with(|taker, client| {
+            let owners = client.owners_of(sessions)?;
+            let is_own = |of: &Option<(u64, String)>| of.as_ref().is_some_and(|(_, owner)| *owner == taker.node.owner);
+            let own: Vec<Uuid> =
+                sessions.iter().zip(&owners).filter(|(_, of)| is_own(of)).map(|(&session, _)| session).collect();
+            let mut back = Back::new((&taker.node.url, &taker.folder), &taker.data, &taker.library);
+            let mut taken = Taken::default();
+            for (&session, stored) in own.iter().zip(client.read_all(&own)?) {
+                match back.session(session, stored) {
+                    Ok(Some(mut record)) => {
+                        record.recorder.leave_files();
+                        taken.records.push(record);
+                    }
+                    Ok(None) => taken.failed.push(session),
+                    Err(error) => taken.left.push((session, error)),
+                }
             }
             back.into_chunks().unsynced().sync().map_err(at(&taker.data))?;
             Ok(taken)

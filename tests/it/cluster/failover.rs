@@ -157,7 +157,11 @@ async fn a_node_that_stood_still_has_its_fights_no_more() {
     let mut fight = nodes_.all[0].node.fight(2, rules()).await;
     fight.begin().await;
     attack(&mut fight.clients[0], 1).await.unwrap();
+    // One in which nothing happens: nobody says anything of it that could be refused.
+    let mut idle = nodes_.all[0].node.fight(2, rules()).await;
     nodes_.all[0].node.signal("STOP");
+    // The signal is on its way to each of its threads.
+    tokio::time::sleep(Duration::from_millis(100)).await;
     // What is sent to it now is heard when it goes on, and is not done.
     let mut old = std::mem::take(&mut fight.clients);
     let late = old[0].act(Order::attack(1)).await.unwrap();
@@ -171,6 +175,7 @@ async fn a_node_that_stood_still_has_its_fights_no_more() {
     nodes_.all[0].node.signal("CONT");
     let since = Instant::now();
     assert_eq!(close_code(&mut old[0]).await, CloseCode::Restart.code());
+    assert_eq!(close_code(&mut idle.clients[1]).await, CloseCode::Restart.code());
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     nodes(&nodes_.all[1], 2).await;
     // Asked where it was, too, it is the other's.

@@ -299,7 +299,7 @@ async fn when_the_sessions_node_is_killed_its_clients_are_told_and_come_back_the
     let url = format!("session={session}");
     let refused = upgrade(&pair.two, &url, &pair.two.node.player(fight.players[0]));
     let refused = refused.refused(503, "node_unavailable").await;
-    assert_eq!((&refused.body["details"]["node"], &refused.body["details"]["retry_ms"]), (&json!("one"), &json!(1000)));
+    assert_eq!((&refused.body["details"]["node"], &refused.body["details"]["retry_ms"]), (&json!("one"), &json!(300)));
     pair.one.node.start_again();
     nodes(&pair.two, 2).await;
     told(&mut connection, &|told| matches!(told, Told::Status(Status::Waiting | Status::Connecting))).await;
