@@ -193,7 +193,7 @@ impl Keeper {
         }
         for (name, peer) in &*known {
             if !others.contains_key(name) {
-                tracing::warn!(node = name, url = peer.url, "a node is gone: its sessions cannot be reached");
+                tracing::warn!(node = name, url = peer.url, "a node is gone: its sessions cannot be reached there");
             }
         }
     }

@@ -61,6 +61,8 @@ pub struct Failover {
     is_unsure: bool,
     /// Those of this node's list that no shard had at the last look.
     unheard: HashSet<Uuid>,
+    /// The last round was given up, which has been said.
+    is_told: bool,
     /// Sessions that were said anew to a log that had lost something of them.
     restored: u64,
 }
@@ -92,6 +94,7 @@ impl Failover {
             waiting: Vec::new(),
             is_unsure: false,
             unheard: HashSet::new(),
+            is_told: false,
             restored: 0,
         }
     }
@@ -102,11 +105,16 @@ impl Failover {
         loop {
             beat.beat();
             let pause = match self.round(&beat).await {
-                Ok(()) => limits::ORPHANS_LOOK_MS,
+                Ok(()) => {
+                    self.is_told = false;
+                    limits::ORPHANS_LOOK_MS
+                }
                 Err(Failed::Shard(Reason::Draining)) => break,
                 Err(error) => {
                     self.figures.failed.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(%error, "sessions of nodes that live no more are not taken over at the moment; trying again");
+                    if !std::mem::replace(&mut self.is_told, true) {
+                        tracing::warn!(%error, "if a node was gone now, its sessions could not be taken over; tried again until they can be");
+                    }
                     limits::ORPHANS_AGAIN_MS
                 }
             };

@@ -39,9 +39,12 @@ pub struct FailoverArgs {
     /// The Redis that has the log of their fights
     #[arg(long, value_name = "URL")]
     pub redis_log: String,
-    /// Nodes, of which the first has all fights and is killed
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=16))]
+    /// Nodes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=64))]
     pub nodes: u8,
+    /// Nodes that have the fights, and are killed at the same moment
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=63))]
+    pub kill: u8,
     /// Shards of each
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub shards: u8,
@@ -68,6 +71,9 @@ pub struct FailoverArgs {
 }
 
 pub fn command(args: &FailoverArgs) -> Result<ExitCode> {
+    let killed = usize::from(args.kill);
+    ensure!(args.kill < args.nodes, "somebody has to go on with the fights");
+    ensure!(args.fights.is_multiple_of(killed), "each node that is killed has as many fights");
     let play = CutArgs {
         server_bin: args.server_bin.clone(),
         shards: args.shards,
@@ -100,16 +106,21 @@ pub fn command(args: &FailoverArgs) -> Result<ExitCode> {
         knows_all(node, &token, args.nodes)?;
     }
     sleep(CALM);
-    let lobby = field::lobby(&play, &nodes[0].base, &token)?;
     let players = usize::from(args.players);
-    let seat = |index: usize| {
-        let player = lobby.player(index / players, index % players).context("a seat has no player")?;
-        Ok((lobby.sessions()[index / players], player))
-    };
-    let seats = (0..play.connections).map(seat).collect::<Result<Vec<_>>>()?;
-    let desk = Desk::of_nodes(&nodes[1].base, &token, seats)?;
-    let victim = Victim { server: nodes.remove(0), after_us: whole(args.seconds * 1e6), hangs: args.hang };
-    let stage = Stage { sessions: lobby.sessions().to_vec(), desk, victim: Some(victim) };
+    let (mut sessions, mut seats) = (Vec::new(), Vec::new());
+    for node in &nodes[..killed] {
+        let lobby = field::lobby(&play, &node.base, &token, args.fights / killed)?;
+        for (place, &session) in lobby.sessions().iter().enumerate() {
+            for slot in 0..players {
+                seats.push((session, lobby.player(place, slot).context("a seat has no player")?));
+            }
+        }
+        sessions.extend_from_slice(lobby.sessions());
+    }
+    let desk = Desk::of_nodes(&nodes[killed].base, &token, seats)?;
+    let servers = nodes.drain(..killed).collect();
+    let victim = Victim { servers, after_us: whole(args.seconds * 1e6), hangs: args.hang };
+    let stage = Stage { sessions, desk, victim: Some(victim) };
     let report = field::run(&play, stage)?;
     print!("{report}");
     write_json(args.output.json.as_deref(), &report)?;

@@ -40,7 +40,7 @@ const TURN: Duration = Duration::from_millis(5);
 const CUT_US: u64 = 50_000;
 const AWAY_US: u64 = 500_000;
 
-/// Microseconds after a server was stopped for which a player who hears nothing goes on to wait: it acts every second or so.
+/// Microseconds for which a player who waits for an answer and hears nothing goes on to wait, once a server was stopped.
 const HUNG_US: u64 = 1_000_000;
 
 /// Microseconds after which a player comes back at most whose server was killed.
@@ -104,12 +104,12 @@ pub struct Stage {
     pub victim: Option<Victim>,
 }
 
-/// A server that is ended while they play.
+/// Servers that are ended while they play, all at the same moment.
 pub struct Victim {
-    pub server: Server,
+    pub servers: Vec<Server>,
     /// Microseconds from the first moment.
     pub after_us: u64,
-    /// It is stopped where it is instead of killed.
+    /// They are stopped where they are instead of killed.
     pub hangs: bool,
 }
 
@@ -126,13 +126,13 @@ impl Display for Gone {
 impl std::error::Error for Gone {}
 
 /// Sessions under rules by which every hit counts and nobody falls.
-pub fn lobby(args: &CutArgs, base: &Base, token: &str) -> Result<Lobby> {
+pub fn lobby(args: &CutArgs, base: &Base, token: &str, sessions: usize) -> Result<Lobby> {
     let players = usize::from(args.players);
     let rules = json!({
         "health": HEALTH, "attack_interval_ms": 0, "actions_per_second": 0, "attack_damage_min": HIT, "attack_damage_max": HIT,
         "critical_percent": 0, "armor": 0, "preparation_ms": 0, "reconnect_ms": 600_000
     });
-    Lobby::by_rules(base, token, args.connections / players, (players, 0), &rules)
+    Lobby::by_rules(base, token, sessions, (players, 0), &rules)
 }
 
 pub fn run(args: &CutArgs, Stage { sessions, desk, victim }: Stage) -> Result<Report> {
@@ -197,14 +197,14 @@ impl Field<'_> {
         let end = begun + whole(self.args.seconds * 1e6);
         let may_cut = self.victim.is_none();
         // Held to the end.
-        let mut hung: Option<Server> = None;
+        let mut hung: Vec<Server> = Vec::new();
         while self.now() < end {
             let now = self.now();
-            if let Some(Victim { server, hangs, .. }) = self.victim.take_if(|of| begun + of.after_us <= now) {
+            if let Some(Victim { servers, hangs, .. }) = self.victim.take_if(|of| begun + of.after_us <= now) {
                 self.killed_at = Some(now);
                 if hangs {
-                    server.hang()?;
-                    hung = Some(server);
+                    servers.iter().try_for_each(Server::hang)?;
+                    hung = servers;
                 }
             }
             self.turn(may_cut)?;
@@ -302,7 +302,9 @@ impl Field<'_> {
                 let _ = self.desk.wanted.send(index);
             }
             // Who hears nothing for so long looks elsewhere.
-            At::In(_) if self.killed_at.is_some_and(|at| now > at + HUNG_US && seat.heard < at) => {
+            At::In(_)
+                if seat.guest.waits() > 0 && self.killed_at.is_some_and(|at| now > at.max(seat.heard) + HUNG_US) =>
+            {
                 self.note(index, Err(Gone("nothing was heard of the server".to_owned()).into()));
             }
             At::In(mut socket) => {

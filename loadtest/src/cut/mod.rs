@@ -94,7 +94,7 @@ pub fn command(args: &CutArgs) -> Result<ExitCode> {
     ensure!(args.every >= 1.0, "a player may join once a second");
     let hub = Hub::new(&args.server_bin, None)?.with(&["--shards", &args.shards.to_string()]);
     let server = hub.start()?;
-    let lobby = field::lobby(args, &server.base, &hub.token()?)?;
+    let lobby = field::lobby(args, &server.base, &hub.token()?, args.connections / players)?;
     let stage = Stage { sessions: lobby.sessions().to_vec(), desk: Desk::of_lobby(lobby), victim: None };
     let report = field::run(args, stage)?;
     print!("{report}");

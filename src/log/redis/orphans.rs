@@ -25,7 +25,13 @@ impl Client {
         Ok(names)
     }
 
-    /// Nothing is left of a node that has no sessions; its next start says its name again.
+    /// Says this node's name again. Another may have found it without sessions, and taken it for dead, while it stood still.
+    pub fn live(&mut self) -> Result<(), RedisError> {
+        let name = self.node.name.clone();
+        self.ask_one(&[b"SADD", NODES_KEY, name.as_bytes()]).map(drop)
+    }
+
+    /// Nothing is left of a node that has no sessions; if it lives after all it says its name again.
     pub fn forget_node(&mut self, name: &str) -> Result<(), RedisError> {
         self.ask_one(&[b"SREM", NODES_KEY, name.as_bytes()]).map(drop)
     }

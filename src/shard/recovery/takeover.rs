@@ -59,9 +59,12 @@ impl Taker {
         &self.node
     }
 
-    /// Which process has the log, and the names of the nodes that may have sessions in it.
+    /// Which process has the log, and the names of the nodes that may have sessions in it, of which this is one.
     pub fn survey(&mut self) -> Result<(String, Vec<String>), RecoveryError> {
-        self.with(|_, client| Ok((client.run_id()?, client.nodes()?)))
+        self.with(|_, client| {
+            client.live()?;
+            Ok((client.run_id()?, client.nodes()?))
+        })
     }
 
     /// The sessions of a node. One that has none is forgotten.

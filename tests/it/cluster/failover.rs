@@ -153,7 +153,7 @@ async fn many_fights_are_shared_out_and_nothing_acknowledged_is_lost() {
 
 #[tokio::test]
 async fn a_node_that_stood_still_has_its_fights_no_more() {
-    let nodes_ = Nodes::start(&["one", "two"]).await;
+    let mut nodes_ = Nodes::start(&["one", "two"]).await;
     let mut fight = nodes_.all[0].node.fight(2, rules()).await;
     fight.begin().await;
     attack(&mut fight.clients[0], 1).await.unwrap();
@@ -172,6 +172,8 @@ async fn a_node_that_stood_still_has_its_fights_no_more() {
     assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
     reconnect(&nodes_.all[1].node, &mut fight).await;
     attack(&mut fight.clients[0], 1).await.unwrap();
+    // For so long that it is found to have nothing left.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     nodes_.all[0].node.signal("CONT");
     let since = Instant::now();
     assert_eq!(close_code(&mut old[0]).await, CloseCode::Restart.code());
@@ -183,6 +185,12 @@ async fn a_node_that_stood_still_has_its_fights_no_more() {
     attack(&mut fight.clients[0], 1).await.unwrap();
     fight.settle().await;
     assert_eq!(fight.clients[0].view().participants[1].hp, 1_000_000 - 30, "{late} was not done");
+    // It goes on as a node like others: what it has from now on is found when it is gone for good.
+    tokio::time::sleep(CALM).await;
+    let mut fight = nodes_.all[0].node.fight(2, rules()).await;
+    fight.begin().await;
+    nodes_.all[0].node.kill();
+    assert_eq!(nodes_.moved(fight.id, 1, "one").await.0, 1);
 }
 
 #[tokio::test]
