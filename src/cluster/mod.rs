@@ -3,7 +3,7 @@
 //! In reading order: [`peer`] what a node says of itself, [`directory`] where it says that in Redis, [`keeper`] who says it and reads the
 //! others, [`sentry`] who sees at once that a process is gone, [`way`] a request's way to another node, [`crossing`] a socket's.
 //!
-//! A node is found by a key in Redis that lasts for a second and a half and is renewed all the time. Who lives is only a hint where to ask:
+//! A node is found by a key in Redis that lasts for little more than a second and is renewed all the time. Who lives is only a hint where to ask:
 //! whose a session is stands in the store, and what may be written is decided there and in the log. Without Redis a node goes on with what
 //! it has, and with whom it knew last.
 
@@ -111,7 +111,7 @@ struct Shared {
     crossing: Crossing,
     /// Changes when a process is among the living no more.
     departures: watch::Sender<()>,
-    /// Whose sessions are, where that was asked: a session keeps its node as long as it lives.
+    /// Whose sessions are, where that was asked: a session keeps its node as long as that lives.
     owners: Cache<Uuid, Arc<str>>,
     logins: Cache<Uuid, Login>,
     figures: Figures,

@@ -12,15 +12,6 @@ use tiltyard_protocol::{Encoding, Reason};
 
 use crate::support::{Fight, Node, answer, attack, plain_rules, result, soon};
 
-/// Connects every player of a fight again.
-async fn reconnect(node: &Node, fight: &mut Fight) {
-    fight.clients.clear();
-    for slot in 0..fight.players.len() {
-        let client = fight.connect(node, slot, Encoding::Json).await;
-        fight.clients.push(client);
-    }
-}
-
 #[tokio::test]
 async fn a_fight_goes_on_after_kill_9() {
     let mut node = Node::start();
@@ -32,7 +23,7 @@ async fn a_fight_goes_on_after_kill_9() {
     }
     let acknowledged = acknowledged.unwrap();
     node.crash_and_restart();
-    reconnect(&node, &mut fight).await;
+    fight.reconnect(&node).await;
 
     let client = &mut fight.clients[0];
     assert_eq!(client.view().participants[1].hp, 60, "exactly the four acknowledged hits");
@@ -74,7 +65,7 @@ async fn it_dies_between_action_and_answer(mut node: Node) {
             sent.push((client.act(Order::attack(target)).await.unwrap(), target));
         }
         node.crash_and_restart();
-        reconnect(&node, &mut fight).await;
+        fight.reconnect(&node).await;
         for (client, (id, target)) in fight.clients.iter_mut().zip(sent) {
             // Sent again with its id: applied now, or answered from memory. Either way once.
             client.act_as(id, Order::attack(target)).await.unwrap();
@@ -101,7 +92,7 @@ async fn shards_may_be_more_or_fewer_after_a_restart() {
         node.flags_of_restart(&["--shards", shards]);
         node.crash_and_restart();
         for fight in &mut fights {
-            reconnect(&node, fight).await;
+            fight.reconnect(&node).await;
             attack(&mut fight.clients[1], 0).await.unwrap();
         }
     }
@@ -187,7 +178,7 @@ async fn damage_is_told_and_a_torn_end_is_cut_off() {
     let torn = [&whole[..], &[200, 0, 0, 0, 1, 2, 3]].concat();
     fs::write(&journal, torn).unwrap();
     node.crash_and_restart();
-    reconnect(&node, &mut fight).await;
+    fight.reconnect(&node).await;
     assert_eq!(fight.clients[0].view().participants[1].hp, 90);
 }
 
@@ -328,7 +319,7 @@ async fn time_stands_still_while_the_server_is_down() {
     attack(&mut fight.clients[0], 1).await.unwrap();
     let before = fight.state(&node).await.body["time_remaining"].as_u64().unwrap();
     node.crash_and_restart();
-    reconnect(&node, &mut fight).await;
+    fight.reconnect(&node).await;
     let after = fight.state(&node).await.body["time_remaining"].as_u64().unwrap();
     assert!(after <= before && after + 60 > before, "{before} s before, {after} s after");
     let refused = attack(&mut fight.clients[0], 1).await.unwrap_err();

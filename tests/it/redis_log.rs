@@ -6,21 +6,13 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tempfile::TempDir;
 use tiltyard_client::{Order, Update};
-use tiltyard_protocol::{CloseCode, Encoding};
+use tiltyard_protocol::CloseCode;
 
 use crate::redis::Redis;
 use crate::support::{Fight, Node, answer, attack, close_code, plain_rules, result, soon, until};
 
 fn node(redis: &Redis) -> Node {
     Node::start_with(&["--redis-log", &redis.url()])
-}
-
-async fn reconnect(node: &Node, fight: &mut Fight) {
-    fight.clients.clear();
-    for slot in 0..fight.players.len() {
-        let client = fight.connect(node, slot, Encoding::Json).await;
-        fight.clients.push(client);
-    }
 }
 
 /// What the node answers to whoever watches it.
@@ -58,7 +50,7 @@ async fn a_fight_goes_on_after_kill_9_with_its_log_in_redis() {
     }
     node.crash_and_restart();
     // It is gone on with at its sequence: its clients come back to it, and are told what they have missed.
-    reconnect(&node, &mut fight).await;
+    fight.reconnect(&node).await;
     let client = &mut fight.clients[0];
     assert_eq!(client.view().participants[1].hp, 60, "exactly the four acknowledged hits");
     assert!(client.seq() >= acknowledged.q);
@@ -94,7 +86,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kills_of_the_server_and_of_r
             // The server, with actions in flight.
             0 => {
                 node.crash_and_restart();
-                reconnect(&node, &mut fight).await;
+                fight.reconnect(&node).await;
             }
             // Redis, likewise: the server waits for it.
             1 => {
@@ -108,7 +100,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kills_of_the_server_and_of_r
                 node.kill();
                 redis.restart();
                 node.start_again();
-                reconnect(&node, &mut fight).await;
+                fight.reconnect(&node).await;
             }
         }
         for (client, (id, target)) in fight.clients.iter_mut().zip(sent) {
@@ -233,7 +225,7 @@ async fn a_second_server_of_the_name_takes_the_fights_over_and_the_first_shows_n
     assert_eq!((refused.status.as_u16(), &refused.body["details"]["reason"]), (503, &json!("node_superseded")));
     assert_eq!(ask(&second, "/readyz").await.0, 200);
     assert!(first.metric("tiltyard_log_superseded").await > 0.0);
-    reconnect(&second, &mut fight).await;
+    fight.reconnect(&second).await;
     assert_eq!(health(&fight), [100, 90]);
     fight.clients[0].act_as(id, Order::attack(1)).await.unwrap();
     answer(&mut fight.clients[0], id).await.unwrap();
@@ -267,7 +259,7 @@ async fn a_redis_that_forgets_is_told_anew_while_the_server_lives() {
     assert!(node.metric("tiltyard_log_redis_restored_total").await >= 4.0);
     // So the next start finds the log that it looks for.
     node.crash_and_restart();
-    reconnect(&node, &mut fight).await;
+    fight.reconnect(&node).await;
     assert_eq!(health(&fight), [100, 50]);
 }
 
@@ -350,7 +342,7 @@ async fn shards_and_hand_overs_are_as_with_files() {
         node.flags_of_restart(&["--shards", shards, "--redis-log", &redis.url()]);
         node.crash_and_restart();
         for fight in &mut fights {
-            reconnect(&node, fight).await;
+            fight.reconnect(&node).await;
             attack(&mut fight.clients[1], 0).await.unwrap();
             fight.settle().await;
         }
@@ -598,7 +590,7 @@ async fn a_user_who_may_what_the_manual_says_is_enough() {
         attack(&mut fight.clients[0], 1).await.unwrap();
     }
     node.crash_and_restart();
-    reconnect(&node, &mut fight).await;
+    fight.reconnect(&node).await;
     assert_eq!(health(&fight), [1_000_000, 994_000]);
     let key = format!("o:{{{}}}", fight.id);
     assert!(redis.ask(&["HGET", &key, "snapped"]).number().is_some(), "there was a snapshot");

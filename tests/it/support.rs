@@ -288,6 +288,15 @@ impl Fight {
         client
     }
 
+    /// Connects every player again.
+    pub async fn reconnect(&mut self, node: &Node) {
+        self.clients.clear();
+        for slot in 0..self.players.len() {
+            let client = self.connect(node, slot, Encoding::Json).await;
+            self.clients.push(client);
+        }
+    }
+
     /// Everybody says ready, and sees the fight begin.
     pub async fn begin(&mut self) {
         for client in &mut self.clients {

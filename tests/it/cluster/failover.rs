@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tempfile::TempDir;
 use tiltyard_client::Order;
-use tiltyard_protocol::{CloseCode, Encoding};
+use tiltyard_protocol::CloseCode;
 use uuid::Uuid;
 
 use super::{Case, Node, Postgres, Redis, health, nodes, with_key_of};
 use crate::redis::Redis as LogRedis;
-use crate::support::{Fight, answer, attack, close_code, plain_rules, result};
+use crate::support::{answer, attack, close_code, plain_rules, result};
 
 /// Nodes that share a store, a directory and a log.
 struct Nodes {
@@ -70,14 +70,6 @@ fn rules() -> serde_json::Value {
     rules
 }
 
-async fn reconnect(node: &Node, fight: &mut Fight) {
-    fight.clients.clear();
-    for slot in 0..fight.players.len() {
-        let client = fight.connect(node, slot, Encoding::Json).await;
-        fight.clients.push(client);
-    }
-}
-
 #[tokio::test]
 async fn a_fight_goes_on_at_another_node_when_its_own_is_killed() {
     let mut nodes_ = Nodes::start(&["one", "two"]).await;
@@ -92,7 +84,7 @@ async fn a_fight_goes_on_at_another_node_when_its_own_is_killed() {
     assert_eq!(place, 1);
     assert!(took < Duration::from_secs(3), "{took:?}");
     let case = &nodes_.all[1];
-    reconnect(&case.node, &mut fight).await;
+    fight.reconnect(&case.node).await;
     let client = &mut fight.clients[0];
     assert_eq!(client.view().participants[1].hp, 60, "exactly the four acknowledged hits");
     assert!(client.seq() >= acknowledged.q);
@@ -132,7 +124,7 @@ async fn many_fights_are_shared_out_and_nothing_acknowledged_is_lost() {
     for (fight, id) in fights.iter_mut().zip(sent) {
         let (place, _) = nodes_.moved(fight.id, 1, "one").await;
         places[place] += 1;
-        reconnect(&nodes_.all[place].node, fight).await;
+        fight.reconnect(&nodes_.all[place].node).await;
         fight.clients[0].act_as(id, Order::attack(1)).await.unwrap();
         answer(&mut fight.clients[0], id).await.unwrap();
         fight.settle().await;
@@ -144,7 +136,7 @@ async fn many_fights_are_shared_out_and_nothing_acknowledged_is_lost() {
     for fight in &mut fights {
         let (place, _) = nodes_.moved(fight.id, 2, "two").await;
         assert_eq!(place, 2);
-        reconnect(&nodes_.all[2].node, fight).await;
+        fight.reconnect(&nodes_.all[2].node).await;
         attack(&mut fight.clients[0], 1).await.unwrap();
         fight.settle().await;
         assert_eq!(fight.clients[0].view().participants[1].hp, 1_000_000 - 50);
@@ -170,7 +162,7 @@ async fn a_node_that_stood_still_has_its_fights_no_more() {
     let (place, _) = nodes_.moved(fight.id, 1, "one").await;
     assert_eq!(place, 1);
     assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
-    reconnect(&nodes_.all[1].node, &mut fight).await;
+    fight.reconnect(&nodes_.all[1].node).await;
     attack(&mut fight.clients[0], 1).await.unwrap();
     // For so long that it is found to have nothing left.
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -234,7 +226,7 @@ async fn fights_of_a_node_that_stops_for_good_go_on_as_well() {
     nodes_.all[0].node.start_again();
     let (place, _) = nodes_.moved(fight.id, 0, "two").await;
     assert_eq!(place, 0);
-    reconnect(&nodes_.all[0].node, &mut fight).await;
+    fight.reconnect(&nodes_.all[0].node).await;
     attack(&mut fight.clients[0], 1).await.unwrap();
     fight.settle().await;
     assert_eq!(fight.clients[0].view().participants[1].hp, 1_000_000 - 20);
